@@ -1,0 +1,1 @@
+"""One module a language: lexicon, inflection, word order."""

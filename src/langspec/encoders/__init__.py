@@ -1,0 +1,1 @@
+"""Where the starting encoder comes from: a folder, a package, or pre-trained here."""

@@ -1,0 +1,1 @@
+"""One encoding pass a checkpoint, kept as a bounded cache."""

@@ -1,0 +1,1 @@
+"""Scores, probes, intervals: everything that is a number."""

@@ -1,0 +1,1 @@
+"""Modules only: pooling, heads, the encoder with its heads."""

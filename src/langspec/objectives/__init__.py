@@ -1,0 +1,1 @@
+"""What one step minimises: a method is one small class."""

@@ -1,0 +1,1 @@
+"""What a task is: the only place that knows which task it is."""
