@@ -1,0 +1,46 @@
+"""Runs whose process is gone (kill -9, power) but which still say RUNNING."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import psutil
+
+from langspec.tracking import tags as names
+
+if TYPE_CHECKING:
+    from langspec.tracking.runs import Tracker
+
+
+def reap(tracker: Tracker) -> list[str]:
+    """Mark runs of this host whose process is dead as KILLED; their ids.
+
+    Runs of other hosts, and runs that this program did not start, are left alone.
+    """
+    if tracker.client is None:
+        return []
+    experiments = [found.experiment_id for found in tracker.client.search_experiments()]
+    running = tracker.client.search_runs(
+        experiments,
+        f"attributes.status = 'RUNNING' and tags.`{names.HOST}` = '{socket.gethostname()}'",
+    )
+    dead = []
+    for run in running:
+        pid = int(run.data.tags[names.PID])
+        if not _is_alive(pid, float(run.data.tags[names.PID_STARTED])):
+            tracker.client.set_tag(
+                run.info.run_id, names.FAILURE, f"process {pid} ended without closing the run"
+            )
+            tracker.client.set_terminated(run.info.run_id, "KILLED")
+            dead.append(run.info.run_id)
+    return dead
+
+
+def _is_alive(pid: int, started: float) -> bool:
+    """Whether that very process lives: an id is used again, its start time is not."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 1 and process.status() != "zombie"
+    except psutil.NoSuchProcess:
+        return False

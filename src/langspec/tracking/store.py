@@ -1,0 +1,174 @@
+"""Where runs are kept: an MLflow store that exists, is up to date and answers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+# Read by MLflow when it is imported or first used; a value that the user set wins.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# A server that went away is reported in seconds; the default retries for about four minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from langspec.errors import LangspecError
+from langspec.files import atomic_file
+
+ANSWER_SECONDS = 3.0
+"""How long a tracking server may take to answer its first request."""
+
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An MLflow store: its URI, and the folder of artifacts if this program chooses it."""
+
+    uri: str
+    artifacts: Path | None
+
+
+def checkout_root(start: Path | None = None) -> Path:
+    """The main checkout that ``start`` (default: the working folder) belongs to.
+
+    ``dvc exp run --temp`` and ``--queue`` work in a copy below ``.dvc/tmp/exps`` that is deleted
+    afterwards, and a git worktree may be: runs are kept where they stay. ``LANGSPEC_ROOT``
+    overrules.
+    """
+    named = os.environ.get("LANGSPEC_ROOT")
+    if named:
+        return Path(named).resolve()
+    here = Path(start or Path.cwd()).resolve()
+    above = (here, *here.parents)
+    for folder in above:
+        if folder.parts[-3:] == (".dvc", "tmp", "exps"):
+            return folder.parents[2]
+    for folder in above:
+        git = folder / ".git"
+        if git.is_file():
+            target = Path(git.read_text(encoding="utf-8").partition("gitdir:")[2].strip())
+            return target.parents[2] if target.parent.name == "worktrees" else folder
+        if git.is_dir() or (folder / "dvc.yaml").is_file():
+            return folder
+    return here
+
+
+def tracking_store(uri: str | None = None, *, root: Path | None = None) -> Store:
+    """The store to use: ``uri``, else ``MLFLOW_TRACKING_URI``, else sqlite in the main checkout.
+
+    Args:
+        uri: ``sqlite:///FILE`` (a relative FILE is taken from ``root``), ``http(s)://HOST:PORT``
+            of an MLflow server, or a database URL that MLflow knows; None for the default.
+        root: folder of the default store; by default :func:`checkout_root`.
+
+    Raises:
+        LangspecError: a folder of files was given, which MLflow no longer writes.
+    """
+    root = Path(root or checkout_root()).resolve()
+    place = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{root / 'mlflow.db'}"
+    if uri.startswith(_SQLITE):
+        file = (root / uri.removeprefix(_SQLITE)).resolve()
+        return Store(f"{_SQLITE}{file}", file.parent / "mlartifacts")
+    if urlparse(uri).scheme in ("", "file"):
+        raise LangspecError(
+            f"{uri!r} names a folder of files, which MLflow no longer writes; expected "
+            "sqlite:///FILE, the http(s):// address of a server, or null",
+            place=place,
+        )
+    return Store(uri, None)
+
+
+def open_client(store: Store) -> MlflowClient:
+    """A client of a store that is ready: created or upgraded once, or a server that answers.
+
+    Raises:
+        LangspecError: the server or database cannot be reached (told within five seconds for
+            servers), or the file is not an MLflow store.
+    """
+    for noisy in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if store.uri.startswith(_SQLITE):
+        _prepare_sqlite(Path(store.uri.removeprefix(_SQLITE)))
+    elif store.uri.startswith(("http://", "https://")):
+        _check_server(store.uri)
+    client = MlflowClient(tracking_uri=store.uri)
+    try:
+        client.search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError) as error:
+        first_line = str(error).splitlines()[0]
+        raise LangspecError(
+            f"the tracking store cannot be used ({first_line}); check tracking.uri, or move the "
+            "file away and rebuild it from the results with `langspec replay`",
+            place=store.uri,
+        ) from error
+    return client
+
+
+def _check_server(uri: str) -> None:
+    """One short request: the client's own time-outs are minutes long."""
+    try:
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).close()
+    except urllib.error.HTTPError:
+        return  # something answers; what it says to real requests, they will tell
+    except (OSError, ValueError) as error:
+        raise LangspecError(
+            f"the tracking server does not answer ({getattr(error, 'reason', error)}); start it, "
+            "or go on without it: unset MLFLOW_TRACKING_URI, set tracking.uri to null, and "
+            "bring the runs over later with `langspec replay`",
+            place=uri,
+        ) from error
+
+
+def _prepare_sqlite(file: Path) -> None:
+    """Create or upgrade a sqlite store, one process at a time.
+
+    Two processes that touch a fresh file crash each other in its migrations, and a killed one
+    would leave half a schema: the file is made under another name and renamed when complete.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        if not file.exists() or file.stat().st_size == 0:
+            with atomic_file(file) as fresh:
+                MlflowClient(tracking_uri=f"{_SQLITE}{fresh}").search_experiments(max_results=1)
+            with closing(sqlite3.connect(file, timeout=30)) as connection:
+                # Persists in the file. Readers and a writer no longer block each other, and a
+                # write costs a third.
+                connection.execute("PRAGMA journal_mode=WAL")
+        elif _is_outdated(file):
+            _upgrade(file)
+
+
+def _is_outdated(file: Path) -> bool:
+    try:
+        MlflowClient(tracking_uri=f"{_SQLITE}{file}").search_experiments(max_results=1)
+    except MlflowException as error:
+        return "out-of-date database schema" in str(error)
+    except SQLAlchemyError:
+        return False  # not a database: open_client says so
+    return False
+
+
+def _upgrade(file: Path) -> None:
+    """MLflow's own command: the function behind it is private."""
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"{_SQLITE}{file}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LangspecError(
+            f"the store of an older MLflow could not be upgraded: {done.stderr[-300:]}; move the "
+            "file away and rebuild it with `langspec replay`",
+            place=file,
+        )

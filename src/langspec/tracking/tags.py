@@ -1,0 +1,87 @@
+"""Tags and parameters as MLflow takes them: flat, short, and saying where a run came from."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+RUN_KEY = "langspec.run_key"
+NAME = "langspec.name"
+HOST = "langspec.host"
+PID = "langspec.pid"
+PID_STARTED = "langspec.pid_started"
+FAILURE = "langspec.failure"
+
+LONGEST_PARAM = 250
+"""Characters of a parameter's value that MLflow's pages still show legibly."""
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections as one level of dotted keys; a flat mapping comes back unchanged."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def param_text(value: Any) -> str:
+    """A parameter's value as text; one that is cut says so and carries its SHA-256."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    if len(text) <= LONGEST_PARAM:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    ending = f"... ({len(text)} characters, sha256 {digest})"
+    return text[: LONGEST_PARAM - len(ending)] + ending
+
+
+def process_tags(stage: str) -> dict[str, str]:
+    """Who runs this, where, and on what code. For MLflow only: none of it may enter an out."""
+    process = psutil.Process()
+    tags = {
+        "mlflow.source.name": f"langspec {stage}",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": getpass.getuser(),
+        "langspec.stage": stage,
+        HOST: socket.gethostname(),
+        PID: str(process.pid),
+        # A process id is used again; with its start time it is not.
+        PID_STARTED: f"{process.create_time():.2f}",
+    }
+    return tags | git_tags()
+
+
+def git_tags(folder: Path | None = None) -> dict[str, str]:
+    """The commit of the code, and whether tracked files differ from it; empty outside git."""
+    commit = _git("rev-parse", "HEAD", folder=folder)
+    if commit is None:
+        return {}
+    changed = _git("status", "--porcelain", "--untracked-files=no", folder=folder)
+    return {
+        "mlflow.source.git.commit": commit,
+        "langspec.git_dirty": str(bool(changed)).lower(),
+    }
+
+
+def _git(*arguments: str, folder: Path | None) -> str | None:
+    command = ["git", *arguments]
+    # status refreshes the index; no lock is taken for that beside a user's own git command.
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
