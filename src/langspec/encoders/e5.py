@@ -128,12 +128,12 @@ class _Reader:
 
     def take(self, layout: str) -> tuple[Any, ...]:
         size = struct.calcsize("<" + layout)
-        return struct.unpack("<" + layout, self.bytes(size))
+        return struct.unpack("<" + layout, self.read(size))
 
     def array(self, dtype: str, count: int) -> np.ndarray:
-        return np.frombuffer(self.bytes(np.dtype(dtype).itemsize * count), dtype=dtype)
+        return np.frombuffer(self.read(np.dtype(dtype).itemsize * count), dtype=dtype)
 
-    def bytes(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         piece = self.at(self.position, size)
         self.position += size
         return piece
@@ -145,7 +145,7 @@ class _Reader:
 
 
 def _read_config(reader: _Reader) -> BertConfig:
-    if (magic := reader.bytes(4)) != b"E5S1":
+    if (magic := reader.read(4)) != b"E5S1":
         raise LangspecError(f"starts with {magic!r}, expected b'E5S1'", place=reader.path)
     reader.take("I")  # format version; the magic carries it too
     hidden, layers, heads, ffn, vocabulary, positions, types = reader.take("7i")
@@ -172,7 +172,7 @@ def _read_tokenizer(reader: _Reader, config: BertConfig) -> PreTrainedTokenizerF
     (blob_size,) = reader.take("Q")
     offsets = reader.array("<u4", count + 1)
     scores = reader.array("<f4", count)
-    blob = reader.bytes(blob_size)
+    blob = reader.read(blob_size)
     pieces = [blob[a:b].decode("utf-8") for a, b in pairwise(offsets)]
     config.pad_token_id, config.bos_token_id, config.eos_token_id = pad, bos, eos
 
@@ -245,7 +245,7 @@ def _read_weights(reader: _Reader, model: BertModel) -> None:
     (tensors,) = reader.take("i")
     for _ in range(tensors):
         (length,) = reader.take("H")
-        name = reader.bytes(length).decode("ascii")
+        name = reader.read(length).decode("ascii")
         kind, count, offset, size = reader.take("BIQQ")
         key = _model_key(name)
         if key not in unfilled or state[key].numel() != count:

@@ -30,7 +30,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from langspec.errors import LangspecError
-from langspec.files import atomic_folder, read_json, sha256_file, write_json
+from langspec.files import atomic_folder, read_json, sha256_file, write_json, write_text
 
 CARD = "langspec.json"
 POOLINGS = ("mean", "cls")
@@ -98,25 +98,21 @@ def load_encoder(
     config = _load_config(folder)
     model = _load_model(folder, config)
     tokenizer = _load_tokenizer(folder)
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    rows = len(model.get_input_embeddings().weight)
+    if len(tokenizer) > rows:
         raise LangspecError(
-            f"{len(tokenizer)} tokens, but the model has "
-            f"{model.get_input_embeddings().num_embeddings} embeddings; expected the tokenizer "
-            "that belongs to these weights",
+            f"{len(tokenizer)} tokens, but the model has {rows} embeddings; expected the "
+            "tokenizer that belongs to these weights",
             place=folder / "tokenizer.json",
         )
     card = _load_card(folder, model)
-    overrides = {
-        key: value
-        for key, value in {
-            "name": name,
-            "prefix": prefix,
-            "pooling": pooling,
-            "max_tokens": max_tokens,
-        }.items()
-        if value is not None
+    overrides: dict[str, Any] = {
+        "name": name,
+        "prefix": prefix,
+        "pooling": pooling,
+        "max_tokens": max_tokens,
     }
-    card = replace(card, **overrides)
+    card = replace(card, **{key: value for key, value in overrides.items() if value is not None})
     _check_card(card, model, place=folder / CARD)
     return Encoder(model, tokenizer, card)
 
@@ -144,11 +140,12 @@ def save_encoder(
     card: EncoderCard,
     *,
     dtype: torch.dtype = torch.float32,
+    files: Mapping[str, str] | None = None,
 ) -> EncoderCard:
     """Write an encoder folder, whole or not at all; equal arguments give equal bytes.
 
-    ``dtype`` is that of the weights on disk; they are always loaded as fp32. Returns the card as
-    written, with the hash of the weights.
+    ``dtype`` is that of the weights on disk; they are always loaded as fp32. ``files`` are further
+    texts to put into the folder, by name. Returns the card as written, with the weights' hash.
     """
     with atomic_folder(Path(folder)) as temporary:
         weights = temporary / "model.safetensors"
@@ -185,6 +182,8 @@ def save_encoder(
             },
         )
         write_json(temporary / CARD, asdict(card))
+        for name, text in (files or {}).items():
+            write_text(temporary / name, text)
     return card
 
 
@@ -290,7 +289,7 @@ def _known_model_types() -> set[str]:
 
 
 def _no_pooler(model_class: type) -> dict[str, bool]:
-    accepts = inspect.signature(model_class.__init__).parameters
+    accepts = inspect.signature(model_class).parameters
     return {"add_pooling_layer": False} if "add_pooling_layer" in accepts else {}
 
 
@@ -348,7 +347,7 @@ def _load_model(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
     return model
 
 
-def _special_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, str]:
+def _special_tokens(tokenizer: Any) -> dict[str, str]:
     found = {name: getattr(tokenizer, name, None) for name in _SPECIAL_TOKENS}
     return {name: str(token) for name, token in found.items() if token is not None}
 
