@@ -1,0 +1,192 @@
+"""CoNLL-U files of Universal Dependencies releases (https://universaldependencies.org/format.html).
+
+Read are the syntactic words with their UPOS tags. Multi-word ranges (``1-2``) and empty nodes
+(``1.1``) are no words and are skipped, but a range decides the spacing of its words:
+``SpaceAfter`` of the range belongs to its last word. Between the words inside it there is no
+space where they spell the surface form when put together (Turkish, English "do" + "n't"), and a
+space where they do not (French "du" = "de le", German "zum" = "zu dem").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from langspec.corpora.lines import numbered_lines
+from langspec.errors import LangspecError
+
+# fmt: off
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
+    "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)
+# fmt: on
+_KNOWN = frozenset(UPOS)
+_COLUMNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of N syntactic words: three lists of length N, and the line it starts at."""
+
+    sent_id: str | None
+    words: list[str]
+    labels: list[str]
+    space_after: list[bool]
+    line: int
+
+
+def read_conllu(path: Path) -> Iterator[Sentence]:
+    """Yield the sentences of a file in order, those with no form but ``_`` too.
+
+    Raises:
+        LangspecError: with file and line, for anything that is not CoNLL-U as released: columns,
+            ids out of order, unknown UPOS, spacing of lines, encoding, a file cut short; or a
+            file in which every form is ``_`` (a treebank released without its text).
+    """
+    parser: _Parser | None = None
+    seen: set[str] = set()
+    number = 0
+    with_text = False
+    for number, line in numbered_lines(path, open_end=False):
+        if not line:
+            if parser is None:
+                raise LangspecError(
+                    "an empty line without a sentence before it; remove it",
+                    place=f"{path}:{number}",
+                )
+            sentence = parser.finish(number)
+            if sentence.sent_id is not None:
+                if sentence.sent_id in seen:
+                    raise LangspecError(
+                        f"sent_id {sentence.sent_id!r} occurs twice in this file; expected once",
+                        place=f"{path}:{sentence.line}",
+                    )
+                seen.add(sentence.sent_id)
+            with_text = with_text or any(word != "_" for word in sentence.words)
+            yield sentence
+            parser = None
+            continue
+        if parser is None:
+            parser = _Parser(path, number)
+        parser.feed(number, line)
+    if parser is not None:
+        raise LangspecError(
+            "the last sentence is not ended by an empty line, so the file seems cut short; fetch "
+            f"it again, or, if it is whole, run: echo >> {path}",
+            place=f"{path}:{number}",
+        )
+    if not with_text:
+        raise LangspecError(
+            "every form is '_': this treebank is released without its text for licence reasons; "
+            "merge the text in as its README says, or remove the file",
+            place=path,
+        )
+
+
+class _Parser:
+    """The lines of one sentence."""
+
+    def __init__(self, path: Path, line: int) -> None:
+        self.path, self.line = path, line
+        self.sent_id: str | None = None
+        self.words: list[str] = []
+        self.labels: list[str] = []
+        self.space_after: list[bool] = []
+        self.ranges: list[tuple[int, int, str, bool, int]] = []
+        self.empty = 0  # empty nodes since the last word
+
+    def fail(self, number: int, message: str) -> LangspecError:
+        return LangspecError(message, place=f"{self.path}:{number}")
+
+    def feed(self, number: int, line: str) -> None:
+        if line[0] == "#":
+            self._comment(number, line)
+            return
+        columns = line.split("\t")
+        if len(columns) != _COLUMNS:
+            hint = "; columns are separated by one tab" if "\t" not in line else ""
+            raise self.fail(
+                number, f"{len(columns)} columns; expected {_COLUMNS} as CoNLL-U has{hint}"
+            )
+        ident, form, upos, misc = columns[0], columns[1], columns[3], columns[9]
+        if not form.strip():
+            raise self.fail(number, "an empty FORM; expected a word ('_' where it is unknown)")
+        space = "SpaceAfter=No" not in misc or "SpaceAfter=No" not in misc.split("|")
+        if ident.isascii() and ident.isdigit():
+            self._word(number, ident, form, upos, space)
+        elif "-" in ident:
+            self._range(number, ident, form, space)
+        elif "." in ident:
+            self._empty(number, ident)
+        else:
+            raise self.fail(number, f"id {ident!r}; expected a number such as 1, 1-2 or 1.1")
+
+    def _comment(self, number: int, line: str) -> None:
+        if self.words or self.ranges or self.empty:
+            raise self.fail(
+                number,
+                "a comment inside a sentence; expected comments before the first word (is the "
+                "empty line between two sentences missing, or does a word line start with '#'?)",
+            )
+        name, separator, value = line[1:].partition("=")
+        if separator and name.strip() == "sent_id":
+            if self.sent_id is not None:
+                raise self.fail(number, "a second sent_id for one sentence; expected one")
+            self.sent_id = value.strip() or None
+
+    def _word(self, number: int, ident: str, form: str, upos: str, space: bool) -> None:
+        if ident != str(len(self.words) + 1):
+            raise self.fail(number, f"word id {ident}; expected {len(self.words) + 1}")
+        if upos not in _KNOWN:
+            raise self.fail(number, f"UPOS {upos!r} in column 4; expected one of {' '.join(UPOS)}")
+        self.words.append(form)
+        self.labels.append(upos)
+        self.space_after.append(space)
+        self.empty = 0
+
+    def _range(self, number: int, ident: str, form: str, space: bool) -> None:
+        first, last = self._two_numbers(number, ident, "-")
+        expected = len(self.words) + 1
+        if first != expected or last <= first:
+            raise self.fail(
+                number, f"range {ident}; expected {expected}-N with N above {expected}"
+            )
+        if self.ranges and first <= self.ranges[-1][1]:
+            raise self.fail(number, f"range {ident} overlaps the range before it")
+        self.ranges.append((first, last, form, space, number))
+
+    def _empty(self, number: int, ident: str) -> None:
+        expected = (len(self.words), self.empty + 1)
+        if self._two_numbers(number, ident, ".") != expected:
+            raise self.fail(number, f"empty node {ident}; expected {expected[0]}.{expected[1]}")
+        self.empty += 1
+
+    def _two_numbers(self, number: int, ident: str, separator: str) -> tuple[int, int]:
+        parts = ident.split(separator)
+        if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+            raise self.fail(number, f"id {ident!r}; expected a number such as 1, 1-2 or 1.1")
+        return int(parts[0]), int(parts[1])
+
+    def finish(self, number: int) -> Sentence:
+        if not self.words:
+            raise self.fail(self.line, "a sentence without words; expected at least one word line")
+        for first, last, form, space, where in self.ranges:
+            if last > len(self.words):
+                raise self.fail(
+                    where, f"range {first}-{last}, but the sentence has {len(self.words)} words"
+                )
+            spelled = "".join(self.words[first - 1 : last]) == form
+            self.space_after[first - 1 : last] = [not spelled] * (last - first) + [space]
+        return Sentence(self.sent_id, self.words, self.labels, self.space_after, self.line)
+
+
+def join_words(words: list[str], space_after: list[bool]) -> str:
+    """The sentence as text: words with their spacing, without trailing space."""
+    pieces = []
+    for word, space in zip(words, space_after, strict=True):
+        pieces.append(word)
+        if space:
+            pieces.append(" ")
+    return "".join(pieces).rstrip(" ")

@@ -1,0 +1,94 @@
+"""Small conditions on rows, applied in order, and the ledger of what each of them drops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Keeps the rows for which ``keep`` is true. ``name`` is what the card calls it."""
+
+    name: str
+    keep: Callable[[Row], bool]
+
+
+def not_empty(*columns: str) -> Filter:
+    """Keep rows whose strings in ``columns`` are all non-empty."""
+    return Filter("not_empty", lambda row: all(row[column] for column in columns))
+
+
+def has_forms() -> Filter:
+    """Keep sentences that have text, not only ``_`` (left where a licence forbids the text).
+
+    The single word ``_`` may be real.
+    """
+    return Filter(
+        "has_forms", lambda row: len(row["words"]) == 1 or any(w != "_" for w in row["words"])
+    )
+
+
+def gold_label(no_gold: str) -> Filter:
+    """Keep pairs with a gold label."""
+    return Filter("gold_label", lambda row: row["label"] != no_gold)
+
+
+def min_characters(least: int, column: str = "text") -> Filter:
+    """Keep rows whose ``column`` has at least ``least`` characters (code points)."""
+    return Filter("min_characters", lambda row: len(row[column]) >= least)
+
+
+def max_words(most: int | None, column: str = "words") -> Filter:
+    """Keep rows whose list ``column`` has at most ``most`` words; None keeps all."""
+    return Filter("max_words", lambda row: most is None or len(row[column]) <= most)
+
+
+@dataclass
+class Ledger:
+    """Rows by (language, split): read, dropped by each filter, left out by the limit, kept."""
+
+    read: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dropped: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def apply(self, rows: Iterable[Row], filters: Iterable[Filter]) -> Iterator[Row]:
+        """Yield the rows that pass all filters; count the others under the first that fails."""
+        filters = tuple(filters)
+        for one in filters:
+            self.dropped.setdefault(one.name, Counter())
+        for row in rows:
+            key = (row["language"], row["split"])
+            self.read[key] += 1
+            for one in filters:
+                if not one.keep(row):
+                    self.dropped[one.name][key] += 1
+                    break
+            else:
+                yield row
+
+    def keep(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Count rows that reach the table."""
+        for row in rows:
+            self.kept[row["language"], row["split"]] += 1
+            yield row
+
+    def over_limit(self, key: tuple[str, str]) -> int:
+        """Rows that passed every filter but not the limit."""
+        return self.read[key] - self.kept[key] - sum(n[key] for n in self.dropped.values())
+
+    def heavy(self, share: float = 0.5) -> list[tuple[str, str, int, int]]:
+        """``(filter, language, dropped, read)`` where over ``share`` of the rows go."""
+        languages = sorted({language for language, _ in self.read})
+        found = []
+        for name, counts in sorted(self.dropped.items()):
+            for language in languages:
+                read = sum(n for (code, _), n in self.read.items() if code == language)
+                gone = sum(n for (code, _), n in counts.items() if code == language)
+                if gone > share * read:
+                    found.append((name, language, gone, read))
+        return found

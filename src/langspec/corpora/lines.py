@@ -1,0 +1,113 @@
+"""Numbered lines of a UTF-8 file, one at a time, with every fault told by file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from langspec.errors import LangspecError
+
+MAX_LINE_BYTES = 8 << 20
+"""A longer line is no text but a file without line ends; reading it whole would fill memory."""
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+
+
+def numbered_lines(
+    path: Path,
+    *,
+    carriage_returns: Literal["refuse", "strip"] = "refuse",
+    open_end: bool = True,
+) -> Iterator[tuple[int, str]]:
+    """Yield ``(number, text)`` for each line, numbers from 1, without the line end.
+
+    Lines end with a line feed only: other Unicode separators (U+2028, U+0085) stay inside.
+
+    Args:
+        path: a file of UTF-8 text.
+        carriage_returns: ``strip`` takes CR LF as a line end (text files are published so).
+        open_end: whether the last line may lack its line feed.
+
+    Raises:
+        LangspecError: empty, compressed, not UTF-8, byte order mark, carriage returns, NUL
+            characters, an overlong or unfinished line, or the file cannot be read.
+    """
+    number = 0
+    try:
+        with Path(path).open("rb") as handle:
+            while raw := handle.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if number == 1:
+                    _check_start(raw, path)
+                if len(raw) > MAX_LINE_BYTES:
+                    raise LangspecError(
+                        f"a line longer than {MAX_LINE_BYTES >> 20} MiB; expected one item a line",
+                        place=f"{path}:{number}",
+                    )
+                if raw.endswith(b"\n"):
+                    raw = raw[:-1]
+                elif not open_end:
+                    raise LangspecError(
+                        "the last line has no line end, so the file seems cut short; fetch it "
+                        f"again, or, if it is whole, run: echo >> {path}",
+                        place=f"{path}:{number}",
+                    )
+                if b"\r" in raw:
+                    raw = _without_return(raw, f"{path}:{number}", carriage_returns)
+                if b"\0" in raw:
+                    raise LangspecError(
+                        "a NUL character; expected UTF-8 text (a UTF-16 file is converted by: "
+                        f"iconv -f UTF-16 -t UTF-8 {path})",
+                        place=f"{path}:{number}",
+                    )
+                try:
+                    text = raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise LangspecError(
+                        f"byte 0x{raw[error.start]:02x} at byte {error.start + 1} of the line is "
+                        "not UTF-8; convert the file, for example: "
+                        f"iconv -f ISO-8859-1 -t UTF-8 {path}",
+                        place=f"{path}:{number}",
+                    ) from None
+                yield number, text
+    except OSError as error:
+        raise LangspecError(
+            f"cannot be read ({error.strerror or error}); check that the file is still there",
+            place=path,
+        ) from None
+    if number == 0:
+        raise LangspecError("the file is empty; fetch it again or remove it", place=path)
+
+
+def _check_start(raw: bytes, path: Path) -> None:
+    if raw.startswith(_BOM):
+        raise LangspecError(
+            r"starts with a byte order mark; remove it: sed -i '1s/^\xEF\xBB\xBF//' " + str(path),
+            place=f"{path}:1",
+        )
+    if raw.startswith(_UTF16):
+        raise LangspecError(
+            f"is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {path}", place=f"{path}:1"
+        )
+    for magic, name in _PACKED.items():
+        if raw.startswith(magic):
+            raise LangspecError(f"is a {name} archive; unpack it first", place=path)
+
+
+def _without_return(raw: bytes, place: str, rule: str) -> bytes:
+    if rule == "refuse":
+        path = place.rpartition(":")[0]
+        raise LangspecError(
+            rf"carriage returns (Windows line ends); remove them: sed -i 's/\r$//' {path}",
+            place=place,
+        )
+    stripped = raw.removesuffix(b"\r")
+    if b"\r" in stripped:
+        raise LangspecError(
+            "a carriage return inside a line; expected lines that end with a line feed",
+            place=place,
+        )
+    return stripped

@@ -1,0 +1,430 @@
+"""Folders of official files: what is recognised in them, the manifest, and finding them again.
+
+The manifest (committed) knows files by relative name and hash; where their folders are on this
+machine stands in a local file (never committed) or in the variable ``LANGSPEC_CORPORA``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tqdm import tqdm
+
+from langspec.errors import LangspecError
+from langspec.files import read_json, sha256_file, sha256_json, write_json
+from langspec.languages import LANGUAGES, language
+
+VARIABLE = "LANGSPEC_CORPORA"
+"""Names the folder (several, separated as in PATH) that holds the manifest's files."""
+
+ADD = "langspec corpora add DIR"
+_SCHEMA = 1
+_UD = re.compile(
+    r"(?P<language>[a-z]{2,3})_(?P<name>[a-z0-9]+)-ud-(?P<split>train|dev|test)"
+    r"(?:-[a-z0-9-]+)?\.conllu"  # large treebanks are released in parts: train-a, train-b-1
+)
+_XNLI = re.compile(r"xnli\.(?P<split>dev|test)\.jsonl")
+_MULTINLI = "multinli_1.0_train.jsonl"
+_CODE_FILE = re.compile(r"(?P<language>[a-z]{2,3})\.txt")
+_PRETRAIN = {
+    "sentences.jsonl": "pretrain_sentences",
+    "pairs.jsonl": "pretrain_pairs",
+    "dictionary.tsv": "dictionary",
+}
+_ARCHIVE = re.compile(
+    r".*\.(zip|tgz|tar|tar\.(gz|bz2|xz|zst)|gz|bz2|xz|zst|7z|rar)", re.IGNORECASE
+)
+_LICENCE = re.compile(r"(licen[cs]e|copying)(\.(txt|md))?", re.IGNORECASE)
+_CREATIVE_COMMONS = re.compile(
+    r"\bCC[ -](?P<short>BY(?:-NC)?(?:-SA|-ND)?)[ -](?P<version>\d\.\d)"
+    r"|creativecommons\.org/licenses/(?P<link>by[a-z-]*)/(?P<link_version>\d\.\d)",
+)
+_ATTRIBUTION = re.compile(
+    r"Attribution(?P<nc>[ -]NonCommercial)?(?P<sa>[ -]ShareAlike)? (?P<version>\d\.\d)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A recognised file. ``name`` is relative to the folder it was found in, with slashes.
+
+    ``kind`` is ud, xnli, multinli, text or one of the demo's pretrain_sentences, pretrain_pairs,
+    dictionary. ``language`` is None where the rows say it. ``licence_name`` is read from the
+    licence file beside it, where that names a Creative Commons licence.
+    """
+
+    name: str
+    kind: str
+    language: str | None
+    treebank: str | None
+    split: str | None
+    bytes: int
+    sha256: str
+    licence: str | None
+    licence_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedFile:
+    """A source file and where it is on this machine."""
+
+    source: SourceFile
+    path: Path
+
+
+@dataclass
+class Found:
+    """What a folder holds: recognised files, and the names of those that were not."""
+
+    files: list[SourceFile]
+    ignored: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    """Names that the manifest had with another content."""
+
+    def table(self) -> list[tuple[str, str, str, str, str]]:
+        """Rows (kind, corpus, languages or splits, size, licence), a treebank or folder each."""
+        groups: dict[tuple[str, str], list[SourceFile]] = {}
+        for file in self.files:
+            corpus = file.treebank or PurePosixPath(file.name).parent.as_posix()
+            groups.setdefault((file.kind, corpus), []).append(file)
+        rows = []
+        for (kind, corpus), files in sorted(groups.items()):
+            values = {file.split or file.language or "-" for file in files}
+            size = sum(file.bytes for file in files) / 1e6
+            licences = {file.licence_name or file.licence or "not found" for file in files}
+            rows.append(
+                (
+                    kind,
+                    corpus,
+                    " ".join(sorted(values)),
+                    f"{size:.1f} MB",
+                    ", ".join(sorted(licences)),
+                )
+            )
+        return rows
+
+
+def discover(folder: Path) -> Found:
+    """Recognise official files anywhere below ``folder`` by their names, and hash them.
+
+    Raises:
+        LangspecError: not a folder, an archive, a link out of the folder, an unknown language
+            code in a text folder, one part found twice, or nothing recognised.
+    """
+    folder = Path(folder)
+    _check_folder(folder)
+    names = _walk(folder)
+    text_folders = _text_folders(names, folder)
+    recognised: list[tuple[str, dict[str, str | None]]] = []
+    ignored: list[str] = []
+    for name in names:
+        facts = _recognise(PurePosixPath(name), text_folders)
+        if facts is None:
+            ignored.append(name)
+        else:
+            recognised.append((name, facts))
+    if not recognised:
+        archives = [name for name in ignored if _ARCHIVE.fullmatch(name)]
+        raise LangspecError(
+            "no file with an official name below this folder; expected for example "
+            "en_ewt-ud-train.conllu, xnli.test.jsonl, multinli_1.0_train.jsonl or en.txt"
+            + (f"; unpack its archives first ({', '.join(archives[:3])})" if archives else ""),
+            place=folder,
+        )
+    licences = {name for name in names if _LICENCE.fullmatch(PurePosixPath(name).name)}
+    files = []
+    total = sum((folder / name).stat().st_size for name, _ in recognised)
+    with tqdm(total=total, unit="B", unit_scale=True, desc="hash", disable=None) as bar:
+        for name, facts in recognised:
+            path = folder / name
+            try:
+                size, digest = path.stat().st_size, sha256_file(path)
+            except OSError as error:
+                raise LangspecError(f"cannot be read ({error.strerror})", place=path) from None
+            licence = _licence_beside(name, licences)
+            files.append(
+                SourceFile(
+                    name=name,
+                    kind=facts["kind"] or "",
+                    language=facts["language"],
+                    treebank=facts["treebank"],
+                    split=facts["split"],
+                    bytes=size,
+                    sha256=digest,
+                    licence=licence,
+                    licence_name=_licence_name(folder / licence) if licence else None,
+                )
+            )
+            bar.update(size)
+    _check_once(files, folder)
+    return Found(files, [name for name in ignored if name not in licences])
+
+
+def files_in(folder: Path) -> list[LocatedFile]:
+    """The recognised files of a folder that needs no manifest (the demo's own ``raw``)."""
+    return [LocatedFile(file, Path(folder) / file.name) for file in discover(folder).files]
+
+
+def add_folder(
+    directory: Path, manifest_path: Path, local_path: Path, *, replace: bool = False
+) -> Found:
+    """Enter the recognised files of a folder into the manifest, and remember where they are.
+
+    Args:
+        directory: a folder with official files.
+        manifest_path: ``data/sources.json``; other folders' files in it are kept.
+        local_path: ``.langspec/sources.json``, this machine's folders by hash of the manifest.
+        replace: start from an empty manifest.
+
+    Raises:
+        LangspecError: as :func:`discover`; nothing is written then.
+    """
+    found = discover(directory)
+    old = _read_manifest(manifest_path) if manifest_path.exists() and not replace else []
+    before = {file.name: file for file in old}
+    found.changed = [
+        file.name
+        for file in found.files
+        if file.name in before and before[file.name].sha256 != file.sha256
+    ]
+    merged = before | {file.name: file for file in found.files}
+    files = [merged[name] for name in sorted(merged)]
+    _check_once(files, manifest_path)
+    folders = [str(Path(directory).resolve())]
+    places = _read_local(local_path)
+    if old:
+        folders += [one for one in places.get(_key(old), []) if one not in folders]
+    # This machine first: were the second write to fail, the manifest would still be the old one.
+    write_json(local_path, places | {_key(files): folders})
+    write_json(manifest_path, _manifest(files))
+    return found
+
+
+def locate(
+    manifest_path: Path, local_path: Path, environ: Mapping[str, str] = os.environ
+) -> list[LocatedFile]:
+    """Find every file of the manifest on this machine and check that its content is the same.
+
+    Searched are the folders that ``LANGSPEC_CORPORA`` names, else those that were added.
+
+    Raises:
+        LangspecError: an empty manifest, an unknown or vanished folder, a file that is missing or
+            has changed; the message says which and what to run.
+    """
+    files = _read_manifest(manifest_path)
+    if not files:
+        raise LangspecError(
+            f"lists no files; enter a folder with official files: {ADD}", place=manifest_path
+        )
+    named = [part for part in environ.get(VARIABLE, "").split(os.pathsep) if part]
+    folders = named or _read_local(local_path).get(_key(files), [])
+    if not folders:
+        raise LangspecError(
+            "its files are in a folder that this machine does not know yet; run "
+            f"{ADD} with that folder, or set {VARIABLE}",
+            place=manifest_path,
+        )
+    for folder in folders:
+        if not Path(folder).is_dir():
+            origin = f"named by {VARIABLE}" if named else "that was added"
+            raise LangspecError(
+                f"the folder {origin} is gone; put it back, or run {ADD} with its new place",
+                place=folder,
+            )
+    located = []
+    total = sum(file.bytes for file in files)
+    with tqdm(total=total, unit="B", unit_scale=True, desc="check", disable=None) as bar:
+        for file in files:
+            located.append(LocatedFile(file, _find(file, folders)))
+            bar.update(file.bytes)
+    return located
+
+
+def _find(file: SourceFile, folders: Sequence[str]) -> Path:
+    for folder in folders:
+        path = Path(folder) / file.name
+        if path.is_file():
+            break
+    else:
+        raise LangspecError(
+            f"the file is missing, below {' and '.join(folders)}; put it back, or run {ADD}",
+            place=file.name,
+        )
+    try:
+        size = path.stat().st_size
+        same = size == file.bytes and sha256_file(path) == file.sha256
+    except OSError as error:
+        raise LangspecError(f"cannot be read ({error.strerror})", place=path) from None
+    if not same:
+        detail = f"{size} bytes, not {file.bytes}" if size != file.bytes else "another SHA-256"
+        raise LangspecError(
+            f"has changed since it was entered ({detail}); put the old file back, or enter the "
+            f"new one: {ADD}",
+            place=path,
+        )
+    return path
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    if folder.is_file():
+        if _ARCHIVE.fullmatch(folder.name):
+            tool = "unzip" if folder.name.lower().endswith(".zip") else "tar -xf"
+            raise LangspecError(
+                f"is an archive; unpack it ({tool} {folder.name}) and give the folder",
+                place=folder,
+            )
+        raise LangspecError("is a file; expected the folder that holds it", place=folder)
+    raise LangspecError("no such folder; expected a folder with official files", place=folder)
+
+
+def _walk(folder: Path) -> list[str]:
+    """Relative names of all files below ``folder``, sorted; hidden ones are left out."""
+
+    def refuse(error: OSError) -> None:
+        raise LangspecError(f"cannot be read ({error.strerror})", place=error.filename)
+
+    root = folder.resolve()
+    names = []
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        for name in [*folders, *files]:
+            path = Path(parent) / name
+            if not path.is_symlink():
+                continue
+            if not path.exists():
+                raise LangspecError("a link to nothing; remove it", place=path)
+            if not path.resolve().is_relative_to(root):
+                raise LangspecError(
+                    "a link out of the folder, which would not travel with it; copy what it "
+                    "points to",
+                    place=path,
+                )
+        names += [
+            (Path(parent) / name).relative_to(folder).as_posix()
+            for name in files
+            if not name.startswith(".")
+        ]
+    return sorted(names)
+
+
+def _text_folders(names: Iterable[str], root: Path) -> set[str]:
+    """Folders in which at least one file is ``<known code>.txt``; all such names must be known."""
+    codes: dict[str, list[str]] = {}
+    for name in names:
+        path = PurePosixPath(name)
+        if match := _CODE_FILE.fullmatch(path.name):
+            codes.setdefault(path.parent.as_posix(), []).append(match["language"])
+    folders = {parent for parent, found in codes.items() if any(c in LANGUAGES for c in found)}
+    for parent in sorted(folders):
+        for code in codes[parent]:
+            language(code, place=str(root / parent / f"{code}.txt"))
+    return folders
+
+
+def _recognise(path: PurePosixPath, text_folders: set[str]) -> dict[str, str | None] | None:
+    facts: dict[str, str | None] = {"language": None, "treebank": None, "split": None}
+    if match := _UD.fullmatch(path.name):
+        treebank = f"{match['language']}_{match['name']}"
+        return {
+            "kind": "ud",
+            "language": match["language"],
+            "treebank": treebank,
+            "split": match["split"],
+        }
+    if match := _XNLI.fullmatch(path.name):
+        return facts | {"kind": "xnli", "split": match["split"]}
+    if path.name == _MULTINLI:
+        return facts | {"kind": "multinli", "language": "en", "split": "train"}
+    if path.parent.name == "pretrain" and path.name in _PRETRAIN:
+        return facts | {"kind": _PRETRAIN[path.name]}
+    if path.parent.as_posix() in text_folders and (match := _CODE_FILE.fullmatch(path.name)):
+        return facts | {"kind": "text", "language": match["language"]}
+    return None
+
+
+def _check_once(files: Iterable[SourceFile], place: Path) -> None:
+    """One release file under two names would count its rows twice."""
+    first: dict[tuple[str, ...], str] = {}
+    for file in files:
+        if file.kind == "text":
+            continue
+        key = (file.kind, PurePosixPath(file.name).name)
+        if key in first:
+            raise LangspecError(
+                f"the same file twice: {first[key]} and {file.name}; keep one of them", place=place
+            )
+        first[key] = file.name
+
+
+def _licence_beside(name: str, licences: set[str]) -> str | None:
+    """The licence file in the file's folder or the nearest folder above it."""
+    for parent in PurePosixPath(name).parents:
+        beside = sorted(one for one in licences if PurePosixPath(one).parent == parent)
+        if beside:
+            return beside[0]
+    return None
+
+
+def _licence_name(path: Path) -> str | None:
+    try:
+        with path.open("rb") as handle:
+            text = handle.read(1 << 16).decode("utf-8", errors="replace")
+    except OSError:
+        return None
+    if match := _CREATIVE_COMMONS.search(text):
+        kind = match["short"] or match["link"].upper()
+        return f"CC {kind} {match['version'] or match['link_version']}"
+    if match := _ATTRIBUTION.search(text):
+        kind = "BY" + ("-NC" if match["nc"] else "") + ("-SA" if match["sa"] else "")
+        return f"CC {kind} {match['version']}"
+    return None
+
+
+def _manifest(files: Sequence[SourceFile]) -> dict[str, Any]:
+    return {"schema": _SCHEMA, "files": [asdict(file) for file in files]}
+
+
+def _key(files: Sequence[SourceFile]) -> str:
+    return sha256_json(_manifest(files))
+
+
+def _read_manifest(path: Path) -> list[SourceFile]:
+    try:
+        value = read_json(path)
+        if value["schema"] != _SCHEMA:
+            raise LangspecError(
+                f"has schema {value['schema']!r}; expected {_SCHEMA}; remove it and run {ADD}",
+                place=path,
+            )
+        files = [SourceFile(**entry) for entry in value["files"]]
+    except FileNotFoundError:
+        raise LangspecError(f"no such manifest; make it: {ADD}", place=path) from None
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise LangspecError(
+            f"is no manifest of source files ({error}); remove it and run {ADD}", place=path
+        ) from None
+    for file in files:
+        pure = PurePosixPath(file.name)
+        if pure.is_absolute() or ".." in pure.parts:
+            raise LangspecError(
+                f"names {file.name!r}; expected names below the folder; remove it and run {ADD}",
+                place=path,
+            )
+    return files
+
+
+def _read_local(path: Path) -> dict[str, list[str]]:
+    try:
+        value = read_json(path)
+        return {str(key): [str(one) for one in folders] for key, folders in value.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        raise LangspecError(f"is not readable ({error}); remove it", place=path) from None

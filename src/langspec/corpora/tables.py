@@ -1,0 +1,143 @@
+"""The parquet tables of prepared corpora: schemas, writing in batches, reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from langspec.errors import LangspecError
+from langspec.files import atomic_file
+
+SPLITS = ("dev", "test", "train")
+"""In the order of rows in a table: alphabetical."""
+
+
+def _schema(**types: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])
+
+
+def _list_of(kind: pa.DataType, *, nullable: bool = False) -> pa.DataType:
+    return pa.list_(pa.field("element", kind, nullable=nullable))
+
+
+_WORDS = _list_of(pa.string())
+
+POS = _schema(
+    id=pa.string(),
+    language=pa.string(),
+    treebank=pa.string(),
+    split=pa.string(),
+    words=_WORDS,
+    labels=_list_of(pa.string()),
+    space_after=_list_of(pa.bool_()),
+)
+NLI = _schema(
+    id=pa.string(),
+    language=pa.string(),
+    split=pa.string(),
+    premise=pa.string(),
+    hypothesis=pa.string(),
+    label=pa.string(),
+    group=pa.string(),
+)
+TEXT = _schema(language=pa.string(), line=pa.int32(), split=pa.string(), text=pa.string())
+PRETRAIN = _schema(
+    line=pa.int32(),
+    language=pa.string(),
+    words=_WORDS,
+    concepts=_list_of(pa.string(), nullable=True),
+    space_after=_list_of(pa.bool_()),
+)
+PRETRAIN_PAIRS = _schema(
+    line=pa.int32(), language=pa.string(), premise=pa.string(), hypothesis=pa.string()
+)
+DICTIONARY = _schema(concept=pa.string(), language=pa.string(), form=pa.string(), rank=pa.int16())
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "pos": POS,
+    "nli": NLI,
+    "text": TEXT,
+    "pretrain": PRETRAIN,
+    "pretrain_pairs": PRETRAIN_PAIRS,
+    "dictionary": DICTIONARY,
+}
+
+_GROUP = 8192
+"""Rows a row group: fixed, so that the bytes do not depend on how the rows arrive."""
+
+
+def write_table(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> int:
+    """Write rows to a parquet file, one row group in memory at a time; the number of rows.
+
+    The same rows give the same bytes (with the same pyarrow). Nothing is left behind if ``rows``
+    raises.
+    """
+    count = 0
+    iterator = iter(rows)
+    with (
+        atomic_file(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", compression_level=3) as writer,
+    ):
+        while batch := list(islice(iterator, _GROUP)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=_GROUP)
+            count += len(batch)
+    return count
+
+
+def read_table(
+    folder: Path,
+    name: str,
+    *,
+    split: str | None = None,
+    languages: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Read table ``name`` (a key of ``SCHEMAS``) of a prepared corpus, rows in file order.
+
+    Args:
+        folder: the folder that :func:`langspec.corpora.prepare.prepare` wrote.
+        name: ``pos``, ``nli``, ``text``, ...
+        split: only rows of this split.
+        languages: only rows of these languages; those without rows are no error.
+        columns: only these columns.
+
+    Raises:
+        LangspecError: no such file, or not the table it should be.
+    """
+    path = Path(folder) / f"{name}.parquet"
+    schema = SCHEMAS[name]
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split {split!r}; expected one of {SPLITS}")
+    if not path.is_file():
+        raise LangspecError(
+            f"no such table; expected the prepared corpus here, which stage corpora writes "
+            f"(dvc repro corpora) where its sources hold data for {name!r}",
+            place=path,
+        )
+    conditions: list[tuple[str, str, Any]] = []
+    if split is not None:
+        conditions.append(("split", "=", split))
+    if languages is not None:
+        conditions.append(("language", "in", list(languages)))
+    try:
+        found = pq.read_schema(path)
+        if not found.equals(schema):
+            raise LangspecError(
+                f"has other columns ({', '.join(found.names)}) than this version writes "
+                f"({', '.join(schema.names)}); run: dvc repro -f corpora",
+                place=path,
+            )
+        return pq.read_table(
+            path,
+            columns=list(columns) if columns is not None else None,
+            filters=conditions or None,
+        )
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LangspecError(
+            f"cannot be read as parquet ({error}); run: dvc repro -f corpora", place=path
+        ) from None
