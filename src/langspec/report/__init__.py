@@ -1,1 +1,1 @@
-"""Tables, figures and the one page."""
+"""Tables, figures and the one self-contained page, made from a run's result files alone."""

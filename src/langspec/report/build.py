@@ -1,0 +1,77 @@
+"""From the files of a run to the report's folder: tables, figures, page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from langspec.errors import LangspecError
+from langspec.files import atomic_folder, write_text
+from langspec.report.figures import all_plots
+from langspec.report.load import load_run
+from langspec.report.page import MIME, picture, render_page
+from langspec.report.tables import all_tables
+from langspec.report.tables import headline_text as _headline_text
+
+
+def build_report(
+    results_root: Path,
+    corpora: Path,
+    encoder_card: Path,
+    out: Path,
+    *,
+    name: str,
+    tasks: Sequence[str],
+    methods: Sequence[str],
+    formats: Sequence[str],
+    title: str = "",
+) -> None:
+    """Write ``index.html``, ``tables/*.csv`` and ``figures/*`` to ``out``, whole or not at all.
+
+    The same files give the same bytes.
+
+    Args:
+        results_root: the run's folder, holding ``train/`` and ``evaluate/``.
+        corpora: the prepared corpora's folder, holding ``card.json``.
+        encoder_card: the starting encoder's ``langspec.json``, or the folder that holds it.
+        out: the folder to write; an older one is replaced.
+        name: the run's name.
+        tasks: tasks to report, in order.
+        methods: trained methods to report, in order.
+        formats: figure files to write, of ``png`` and ``svg``; the page embeds the SVG if asked.
+        title: the page's heading; "" for the run's name.
+
+    Raises:
+        LangspecError: a task has no results, or a format is unknown.
+    """
+    unknown = sorted(set(formats) - set(MIME))
+    if unknown or not formats:
+        raise LangspecError(
+            f"found {', '.join(unknown) or 'no format'}, expected some of {', '.join(MIME)}",
+            place="report.formats",
+        )
+    run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
+    tables = all_tables(run)
+    plots, absent = all_plots(run)
+    with atomic_folder(out) as folder:
+        for sub in ("tables", "figures"):
+            (folder / sub).mkdir()
+        for table in tables:
+            table.write(folder / "tables" / f"{table.name}.csv")
+        pictures = []
+        for plot in plots:
+            rendered = {kind: plot.render(kind) for kind in sorted(set(formats))}
+            for kind, data in rendered.items():
+                (folder / "figures" / f"{plot.name}.{kind}").write_bytes(data)
+            pictures.append(picture(plot, rendered))
+        page = render_page(run, tables, pictures, absent, title=title or name)
+        write_text(folder / "index.html", page)
+
+
+def headline_text(
+    results_root: Path, *, name: str, tasks: Sequence[str], methods: Sequence[str]
+) -> str:
+    """The headline table as plain text for the terminal, from the run's files."""
+    root = Path(results_root)
+    run = load_run(root, root, root, name=name, tasks=tasks, methods=methods)
+    return _headline_text(run)

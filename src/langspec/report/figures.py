@@ -1,0 +1,596 @@
+"""Figures of the report. Each comes with a caption of what was measured on what, and an alt text.
+
+Equal numbers give equal bytes: no backend state, fixed fonts, no dates, a fixed salt for ids.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from langspec.report.load import (
+    BASELINE,
+    RANDOM,
+    History,
+    Run,
+    by_family,
+    find_value,
+    language_name,
+)
+from langspec.report.style import (
+    MUTED,
+    RC,
+    class_styles,
+    language_styles,
+    method_styles,
+    sorted_codes,
+)
+from langspec.report.tables import (
+    METRIC_TITLES,
+    UNIT_PLURALS,
+    last_layers,
+    leak_scores,
+    method_label,
+    ordered_methods,
+    pick,
+    scored_languages,
+    task_scores,
+    task_title,
+)
+
+WIDTH = 7.6  # inches; the page's column
+PNG_DPI = 180
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn figure with the words that go with it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+
+    def render(self, kind: str) -> bytes:
+        """The figure as ``png`` or ``svg`` bytes, without dates or versions."""
+        metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+        buffer = io.BytesIO()
+        with _looks():
+            self.figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
+        return buffer.getvalue()
+
+
+@contextmanager
+def _looks() -> Iterator[None]:
+    # From matplotlib's own defaults, so that no user's matplotlibrc changes a byte.
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+def all_plots(run: Run) -> tuple[list[Plot], list[str]]:
+    """Every figure that the run's files allow, and a sentence for each that they do not."""
+    makers: tuple[tuple[Callable[[Run, str], Plot | None], str], ...] = (
+        (transfer, "scores by language"),
+        (leak_layers, "language leak by layer"),
+        (leak_heatmap, "language leak by language and layer"),
+        (projection, "t-SNE before and after"),
+        (training, "training curves"),
+        (label_distribution, "label distribution"),
+    )
+    plots, absent = [], []
+    for task in run.tasks:
+        for make, what in makers:
+            with _looks():
+                plot = make(run, task)
+            if plot is None:
+                absent.append(f"{task_title(task)}: no figure of {what}; its numbers are absent.")
+            else:
+                plots.append(plot)
+    return plots, absent
+
+
+# --- transfer --------------------------------------------------------------------------------
+
+
+def transfer(run: Run, task: str) -> Plot | None:
+    """Accuracy and macro-F1 by language: a dot a method, bootstrap interval, seeds as ticks."""
+    scores = task_scores(run, task)
+    languages = scored_languages(run, task)
+    if scores.empty or not languages:
+        return None
+    methods = ordered_methods(run, scores["method"])
+    trained = [m for m in methods if not m.startswith(BASELINE)]
+    rows = _sorted_by_score(scores, languages, trained or methods, run.source)
+    metrics = [m for m in METRIC_TITLES if m in set(scores["metric"])]
+    seeds = pick(run.results, task=task, probe="", split="test")
+
+    height = 1.25 + 0.1 * len(methods) + 0.3 * len(rows)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    styles = method_styles(methods)
+    step = min(0.62 / max(len(methods) - 1, 1), 0.2)
+    positions = _positions(rows)
+    for axis, metric in zip(axes, metrics, strict=True):
+        for index, method in enumerate(methods):
+            colour, marker = styles[method]
+            mine = pick(scores, method=method, metric=metric).set_index("language")
+            baseline = method.startswith(BASELINE)
+            for code, place in zip(rows, positions, strict=True):
+                if code not in mine.index:
+                    continue
+                row, y = mine.loc[code], place + (index - (len(methods) - 1) / 2) * step
+                if np.isfinite(row["low"]):
+                    axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.5,
+                              alpha=0.55, solid_capstyle="round", zorder=2)
+                if row["seeds"] > 1:
+                    each = pick(seeds, method=method, metric=metric, language=code)["value"]
+                    axis.plot(each, [y] * len(each), "|", color=colour, ms=5, mew=0.9, zorder=3)
+                axis.plot(row["value"], y, marker, color=colour, ms=5.5 if baseline else 5,
+                          mew=1.4 if baseline else 0.6,
+                          mec=colour if baseline else "white", zorder=4)
+        axis.set_xlabel(METRIC_TITLES[metric])
+        axis.grid(axis="y", visible=False)
+        axis.xaxis.set_major_locator(MaxNLocator(6))
+        for left, right in zip(positions[:-1], positions[1:], strict=True):
+            if right - left > 1:
+                axis.axhline((left + right) / 2, color="#c6cdd3", lw=0.8, zorder=1)
+    names = {"mean_targets": "mean of targets"}
+    axes[0].set_yticks(
+        positions,
+        [
+            names.get(code) or language_name(code) + (" (source)" if code == run.source else "")
+            for code in rows
+        ],
+    )
+    for label, code in zip(axes[0].get_yticklabels(), rows, strict=True):
+        label.set_fontweight("bold" if code in names or code == run.source else "normal")
+    axes[0].set_ylim(max(positions) + 0.6, min(positions) - 0.6)
+    _legend(figure, methods, styles)
+    n = scores[scores["language"].isin(languages)]["n"]
+    unit = str(scores["unit"].iloc[0])
+    caption = (
+        f"{task_title(task)}, corpus {_join(scores['corpus'])}, test split, "
+        f"{_span(n)} {UNIT_PLURALS.get(unit, unit)} a language. Marker: mean over "
+        f"{_seed_words(scores, trained)}. Vertical ticks: single seeds. Line: 95 % bootstrap over "
+        "test items, bounds averaged over the seeds. Targets are sorted by "
+        f"{method_label((trained or methods)[-1])}."
+    )
+    means = pick(scores, language="mean_targets", metric="accuracy")
+    alt = "Dot plot of test scores by language. Mean accuracy over target languages: " + "; ".join(
+        f"{method_label(row.method)} {row.value:.3f}" for row in _in_order(means, methods)
+    )
+    title = f"{task_title(task)}: scores by language"
+    return Plot(f"transfer_{task}", title, caption, alt + ".", figure)
+
+
+def _sorted_by_score(
+    scores: pd.DataFrame, languages: Sequence[str], methods: Sequence[str], source: str
+) -> list[str]:
+    reference = pick(scores, method=methods[-1], metric="accuracy").set_index("language")["value"]
+    targets = [code for code in languages if code != source]
+    targets.sort(key=lambda code: (-reference.get(code, -1.0), code))
+    head = [source] if source in languages else []
+    tail = ["mean_targets"] if "mean_targets" in set(scores["language"]) else []
+    return head + targets + tail
+
+
+def _positions(rows: Sequence[str]) -> list[float]:
+    """Row positions, the means a little apart from the languages."""
+    return [i + (0.45 if code == "mean_targets" else 0.0) for i, code in enumerate(rows)]
+
+
+# --- leak ------------------------------------------------------------------------------------
+
+
+def leak_layers(run: Run, task: str) -> Plot | None:
+    """Macro-F1 of the linear language probe by layer, per token and per sentence."""
+    rows = pick(leak_scores(run, task), language="all", metric="macro_f1")
+    if rows.empty:
+        return None
+    chance = pick(leak_scores(run, task, "majority"), language="all", metric="macro_f1")
+    units = [unit for unit in ("token", "sentence") if unit in set(rows["unit"])]
+    methods = ordered_methods(run, rows["method"])
+    styles = method_styles(methods)
+    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+    axes = figure.subplots(1, len(units), sharey=True, squeeze=False)[0]
+    for axis, unit in zip(axes, units, strict=True):
+        for method in methods:
+            mine = pick(rows, unit=unit, method=method).sort_values("layer")
+            if mine.empty:
+                continue
+            colour, marker = styles[method]
+            floor = method == RANDOM
+            low = mine["low"].fillna(mine["min"]).where(mine["seeds"] == 1, mine["min"])
+            high = mine["high"].fillna(mine["max"]).where(mine["seeds"] == 1, mine["max"])
+            axis.fill_between(mine["layer"], low, high, color=colour, alpha=0.16, lw=0)
+            axis.plot(mine["layer"], mine["value"], marker=marker, color=colour, ms=5,
+                      lw=1.3 if floor else 1.8, ls=(0, (4, 2)) if floor else "-",
+                      mec="white", mew=0.6, clip_on=False, zorder=3)
+        floor = pick(chance, unit=unit)
+        if len(floor):
+            level = float(floor["value"].mean())
+            axis.axhline(level, color=MUTED, lw=1, ls=":", zorder=1)
+            axis.annotate("majority class", (1, level), xycoords=("axes fraction", "data"),
+                          xytext=(0, 3), textcoords="offset points", ha="right",
+                          fontsize=7.5, color=MUTED)
+        n = pick(rows, unit=unit)["n"]
+        axis.set_title(f"per {unit}")
+        axis.set_xlabel("layer (0: embeddings)")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_ylim(0, 1.02)
+        axis.annotate(f"n = {n.max():,}", (0, 0), xycoords="axes fraction", xytext=(4, 4),
+                      textcoords="offset points", fontsize=7.5, color=MUTED)
+    axes[0].set_ylabel("language probe, macro-F1")
+    _legend(figure, methods, styles)
+    caption = (
+        f"Models of {task_title(task)}: macro-F1 over languages of a converged linear probe "
+        "trained on the frozen representation of each layer, on corpus "
+        f"{_join(rows['corpus'])}, test split (lines not seen by the probe). Mean over "
+        f"{_seed_words(rows, [m for m in methods if m != RANDOM])}; band: smallest to largest "
+        "seed, or the 95 % bootstrap interval where there is one seed. Dotted: always the "
+        "largest class."
+    )
+    last = last_layers(pick(rows, unit=units[0]))
+    alt = f"Line plot of language probe macro-F1 by layer. Last layer, per {units[0]}: " + "; ".join(
+        f"{method_label(row.method)} {row.value:.3f}" for row in _in_order(last, methods)
+    )
+    title = f"{task_title(task)}: language leak by layer"
+    return Plot(f"leak_{task}", title, caption, alt + ".", figure)
+
+
+def leak_heatmap(run: Run, task: str) -> Plot | None:
+    """Recall of the token probe by language and layer, one panel a method."""
+    rows = pick(leak_scores(run, task), metric="recall", unit="token")
+    if rows.empty or rows["layer"].nunique() < 2:
+        return None
+    methods = ordered_methods(run, rows["method"])
+    codes = by_family(list(rows["language"]), run.source)
+    layers = sorted(set(rows["layer"]))
+    annotate = len(layers) * len(methods) <= 24
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.22 * len(codes)), layout="constrained")
+    axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
+    low = min(0.9, float(np.floor(rows["value"].min() * 10) / 10))
+    for axis, method in zip(axes, methods, strict=True):
+        grid = (
+            pick(rows, method=method)
+            .pivot(index="language", columns="layer", values="value")
+            .reindex(index=codes, columns=layers)
+        )
+        sns.heatmap(grid, ax=axis, cmap="cividis", vmin=low, vmax=1, cbar=False, annot=annotate,
+                    fmt=".2f", annot_kws={"fontsize": 7}, linewidths=0.5, linecolor="white")
+        axis.set_title(method_label(method))
+        axis.set_xlabel("layer")
+        axis.set_ylabel("")
+        axis.tick_params(length=0, labelrotation=0)
+        axis.set_yticks(np.arange(len(codes)) + 0.5, [language_name(c) for c in codes])
+    bar = figure.colorbar(axes[0].collections[0], ax=list(axes), shrink=0.8, aspect=30, pad=0.01)
+    bar.set_label("recall")
+    bar.outline.set_visible(False)
+    caption = (
+        f"Models of {task_title(task)}: share of each language's tokens that the linear probe "
+        f"names rightly, by layer, corpus {_join(rows['corpus'])}, test split, "
+        f"{_span(rows['n'])} tokens a language, mean over {_seed_words(rows, methods)}. "
+        "Languages by family."
+    )
+    weakest = last_layers(rows).sort_values(["value", "language"]).iloc[0]
+    alt = (
+        "Heat map of language probe recall by language and layer. Lowest at the last layer: "
+        f"{language_name(weakest['language'])} with {method_label(weakest['method'])}, "
+        f"{weakest['value']:.3f}."
+    )
+    title = f"{task_title(task)}: language leak by language and layer"
+    return Plot(f"leak_languages_{task}", title, caption, alt, figure)
+
+
+# --- projection ------------------------------------------------------------------------------
+
+
+def projection(run: Run, task: str) -> Plot | None:
+    """t-SNE grid: a column a method (before, after), a row by language, a row by label."""
+    frame = run.projections.get(task)
+    if frame is None or frame.empty:
+        return None
+    seed = frame.groupby("method")["seed"].transform("min")
+    frame = frame[frame["seed"] == seed]
+    methods = ordered_methods(run, frame["method"])
+    labelled = frame["label"].notna() & (frame["label"].astype(str) != "")
+    rows = ["language", "label"] if labelled.any() else ["language"]
+    figure = Figure(figsize=(WIDTH + 0.9, 3.55 * len(rows) + 0.2), layout="constrained")
+    grid = figure.subplots(len(rows), len(methods), squeeze=False)
+    for line, kind in enumerate(rows):
+        values = frame if kind == "language" else frame[labelled]
+        classes = (
+            sorted_codes(list(values[kind])) if kind == "language"
+            else sorted(set(values[kind].astype(str)))
+        )
+        styles = language_styles(classes) if kind == "language" else class_styles(classes)
+        for axis, method in zip(grid[line], methods, strict=True):
+            _scatter(axis, pick(values, method=method), kind, styles)
+            when = {"frozen": " (before)"}.get(method, " (after)")
+            axis.set_title(f"{method_label(method)}{when}, by {kind}")
+        handles = [
+            Line2D([], [], ls="", marker=marker, color=colour, ms=5, mec="white", mew=0.4,
+                   label=f"{language_name(name)} ({name})" if kind == "language" else name)
+            for name, (colour, marker) in styles.items()
+        ]
+        grid[line][-1].legend(
+            handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=7,
+            handletextpad=0.2, labelspacing=0.25, ncols=1 if len(handles) <= 18 else 2,
+            columnspacing=0.6, borderaxespad=0,
+        )
+    counts = frame.groupby("method").size()
+    seeds = _join(frame["seed"].astype(str))
+    caption = (
+        f"t-SNE of last-layer vectors, {task_title(task)}, corpus {_join(frame['corpus'])}: "
+        f"{_span(counts)} points a panel column, the same sample of "
+        f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
+        "(top) or label (bottom); marker: within it; letters stand at the median of each group. "
+        "Each column is fitted by itself: axes, distances between clusters and cluster sizes "
+        "carry no unit; read neighbourhoods only."
+    )
+    alt = (
+        f"Scatter plots of t-SNE projections for {', '.join(map(method_label, methods))}, "
+        f"coloured by {' and by '.join(rows)}."
+    )
+    title = f"{task_title(task)}: representations before and after"
+    return Plot(f"projection_{task}", title, caption, alt, figure)
+
+
+def _scatter(
+    axis: Axes, points: pd.DataFrame, kind: str, styles: dict[str, tuple[str, str]]
+) -> None:
+    size = float(np.clip(9000 / max(len(points), 1), 4, 16))
+    texts = []
+    for name, (colour, marker) in styles.items():
+        mine = points[points[kind].astype(str) == name]
+        if mine.empty:
+            continue
+        axis.scatter(mine["x"], mine["y"], s=size, color=colour, marker=marker, alpha=0.75,
+                     linewidths=0, rasterized=True)
+        texts.append([mine["x"].median(), mine["y"].median(), name, colour])
+    axis.set(xticks=[], yticks=[])
+    axis.grid(visible=False)
+    axis.margins(0.04)
+    for spine in axis.spines.values():
+        spine.set_visible(True)
+        spine.set_color("#d3d9de")
+    for x, y, name, colour in _apart(texts, axis):
+        axis.text(x, y, name, fontsize=7.5, fontweight="bold", color=_darker(colour), ha="center",
+                  va="center", zorder=5,
+                  path_effects=[patheffects.withStroke(linewidth=2.4, foreground="white")])
+
+
+def _apart(texts: list[list[Any]], axis: Axes) -> list[list[Any]]:
+    """Push labels that would overlap apart, a few fixed rounds, in shares of the panel."""
+    if not texts:
+        return texts
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    span = np.array([right - left, top - bottom])
+    origin = np.array([left, bottom])
+    places = (np.array([[x, y] for x, y, _, _ in texts]) - origin) / span
+    widths = np.array([0.014 * len(name) + 0.012 for _, _, name, _ in texts])
+    for _ in range(80):
+        moved = False
+        for i in range(len(texts)):
+            for j in range(i):
+                gap = places[i] - places[j]
+                need = np.array([widths[i] + widths[j], 0.046])
+                if (np.abs(gap) < need).all():
+                    # Along the axis that needs the smaller push.
+                    short = need - np.abs(gap)
+                    d = int(np.argmin(short))
+                    push = np.zeros(2)
+                    push[d] = (short[d] / 2 + 1e-4) * (1 if gap[d] >= 0 else -1)
+                    places[i] += push
+                    places[j] -= push
+                    moved = True
+        if not moved:
+            break
+    places = places.clip([0.03, 0.03], [0.97, 0.97]) * span + origin
+    return [[*place, name, colour] for place, (_, _, name, colour) in zip(places, texts, strict=True)]
+
+
+def _darker(colour: str) -> tuple[float, ...]:
+    return tuple(0.62 * part for part in mpl.colors.to_rgb(colour))
+
+
+# --- training --------------------------------------------------------------------------------
+
+
+def training(run: Run, task: str) -> Plot | None:
+    """Training loss by step and the dev score by epoch, a thin line a seed."""
+    histories = [h for h in run.histories if h.task == task]
+    losses = [(h, *found) for h in histories if (found := _loss(h))]
+    devs = [(h, found) for h in histories if (found := _dev_metric(h.epochs))]
+    if not losses and not devs:
+        return None
+    methods = ordered_methods(run, [h.method for h in histories])
+    styles = method_styles(methods)
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for history, x, values in losses:
+        colour, marker = styles[history.method]
+        points = len(x) <= 30
+        left.plot(x, values, color=colour, lw=1.1, alpha=0.85,
+                  marker=marker if points else None, ms=3.5, mec="white", mew=0.4)
+    by_step = any(not h.steps.empty for h, _, _ in losses)
+    left.set_xlabel("step" if by_step else "epoch")
+    left.set_ylabel("training loss")
+    left.set_title("training")
+    metric = devs[0][1] if devs else ""
+    for history, name in devs:
+        colour, marker = styles[history.method]
+        epochs = history.epochs
+        x = epochs["epoch"] if "epoch" in epochs else pd.Series(range(1, len(epochs) + 1))
+        right.plot(x, epochs[name], marker=marker, color=colour, ms=4, lw=1.1, mec="white",
+                   mew=0.5)
+        best = chosen_epoch(run, history)
+        if best is not None and (x == best).any():
+            value = epochs[name][(x == best).to_numpy()].iloc[0]
+            right.plot(best, value, "o", ms=10, mfc="none", mec=colour, mew=1.2)
+    right.set_xlabel("epoch")
+    right.set_ylabel(_metric_words(metric))
+    right.set_title("development" + (f", {language_name(run.source)}" if run.source else ""))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    left.set_ylim(bottom=0)
+    _legend(figure, methods, styles)
+    seeds = sorted({h.seed for h in histories})
+    smoothing = "; losses are running means over a fiftieth of the steps" if by_step else ""
+    caption = (
+        f"Training of {task_title(task)}: a line a seed (seeds {', '.join(map(str, seeds))}). "
+        f"Left: training loss{smoothing}. Right: {_metric_words(metric) or 'no development score'}"
+        " by epoch; a ring marks the epoch kept, where the files name it."
+    )
+    alt = f"Training curves of {', '.join(map(method_label, methods))}, {len(seeds)} seed(s)."
+    return Plot(f"training_{task}", f"{task_title(task)}: training", caption, alt, figure)
+
+
+def _loss(history: History) -> tuple[pd.Series, pd.Series] | None:
+    """Loss by step (smoothed), or by epoch where there is no step history."""
+    for frame, key in ((history.steps, "step"), (history.epochs, "epoch")):
+        names = [c for c in ("train_loss", "loss", "task_loss") if c in frame.columns]
+        names += [c for c in frame.columns if "loss" in c and "val" not in c and c not in names]
+        if names:
+            values = frame[names[0]].astype(float)
+            x = frame[key] if key in frame.columns else pd.Series(range(1, len(frame) + 1))
+            if key == "step":
+                values = values.rolling(max(1, len(frame) // 50), min_periods=1).mean()
+            return x, values
+    return None
+
+
+def _dev_metric(epochs: pd.DataFrame) -> str:
+    for name in ("val_accuracy", "dev_accuracy", "val_macro_f1", "dev_macro_f1"):
+        if name in epochs.columns and epochs[name].notna().any():
+            return name
+    return ""
+
+
+def _metric_words(name: str) -> str:
+    part = name.split("_", 1)[-1] if name else ""
+    return f"dev {METRIC_TITLES.get(part, part)}" if part else ""
+
+
+def chosen_epoch(run: Run, history: History) -> int | None:
+    """The epoch kept for a seed: from the history's own mark, else from ``run.json``."""
+    epochs = history.epochs
+    for mark in ("chosen", "best", "selected"):
+        if mark in epochs.columns and "epoch" in epochs.columns:
+            rows = epochs[epochs[mark].astype(str).isin(["1", "1.0", "True", "true"])]
+            if len(rows):
+                return int(rows["epoch"].iloc[-1])
+    document = run.runs.get((history.task, history.method), {})
+    seeds = document.get("seeds")
+    if isinstance(seeds, dict):
+        document = seeds.get(str(history.seed), {})
+    elif isinstance(seeds, list):
+        entries = [e for e in seeds if isinstance(e, dict) and e.get("seed") == history.seed]
+        document = entries[0] if entries else {}
+    for key in ("best_epoch", "chosen_epoch", "selected_epoch"):
+        value = find_value(document, key)
+        if isinstance(value, int):
+            return value
+    return None
+
+
+# --- labels ----------------------------------------------------------------------------------
+
+
+def label_distribution(run: Run, task: str) -> Plot | None:
+    """Share of each gold label by language on the test split."""
+    gold = run.gold.get(task)
+    if gold is None or gold.empty:
+        return None
+    first = gold[(gold["method"] == gold["method"].iloc[0])]
+    first = first[first["seed"] == first["seed"].iloc[0]]
+    shares = pd.crosstab(first["language"], first["gold"].astype(str), normalize="index")
+    counts = first.groupby("language").size()
+    codes = by_family(list(shares.index), run.source)
+    shares = shares.reindex(codes)
+    wide = shares.shape[1] > 6
+    figure = Figure(
+        figsize=(WIDTH if wide else 4.6, 1.15 + 0.25 * len(codes)), layout="constrained"
+    )
+    axis = figure.subplots()
+    sns.heatmap(100 * shares, ax=axis, cmap="cividis", annot=True, fmt=".0f",
+                annot_kws={"fontsize": 7}, linewidths=0.5, linecolor="white",
+                cbar_kws={"label": "% of the language", "aspect": 25, "pad": 0.01}, vmin=0)
+    axis.set(xlabel="", ylabel="")
+    axis.tick_params(length=0)
+    axis.set_yticks(np.arange(len(codes)) + 0.5, [language_name(c) for c in codes], rotation=0)
+    axis.set_xticks(
+        np.arange(shares.shape[1]) + 0.5, list(shares.columns),
+        rotation=45 if wide else 0, ha="right" if wide else "center",
+    )
+    caption = (
+        f"{task_title(task)}: share of each gold label in the test split, per cent of a language; "
+        f"{_span(counts)} scored items a language."
+    )
+    top = first["gold"].astype(str).value_counts(normalize=True)
+    alt = (
+        "Heat map of gold label shares by language. Most frequent label: "
+        f"{top.index[0]}, {100 * top.iloc[0]:.0f} % of all items."
+    )
+    title = f"{task_title(task)}: labels of the test split"
+    return Plot(f"labels_{task}", title, caption, alt, figure)
+
+
+# --- shared ----------------------------------------------------------------------------------
+
+
+def _legend(figure: Figure, methods: Sequence[str], styles: dict[str, tuple[str, str]]) -> None:
+    handles = []
+    for method in methods:
+        colour, marker = styles[method]
+        thin = method.startswith(BASELINE)
+        handles.append(
+            Line2D([], [], color=colour, marker=marker, ms=6, mew=1.4 if thin else 0.6,
+                   mec=colour if thin else "white", lw=0 if thin else 1.6,
+                   ls=(0, (4, 2)) if method == RANDOM else "-", label=method_label(method))
+        )
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4),
+                  handlelength=1.8, columnspacing=1.6)
+
+
+def _in_order(rows: pd.DataFrame, methods: Sequence[str]) -> list[Any]:
+    rank = {method: index for index, method in enumerate(methods)}
+    ordered = rows.assign(rank=rows["method"].map(rank)).sort_values("rank")
+    return list(ordered.itertuples())
+
+
+def _join(values: pd.Series) -> str:
+    return ", ".join(sorted(set(map(str, values))))
+
+
+def _span(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def _seed_words(rows: pd.DataFrame, methods: Sequence[str]) -> str:
+    counts = rows[rows["method"].isin(list(methods))]["seeds"]
+    if counts.empty:
+        return "one seed"
+    low, high = int(counts.min()), int(counts.max())
+    if low == high:
+        return "one seed" if low == 1 else f"{low} seeds"
+    return f"{low} to {high} seeds"
+
+

@@ -1,0 +1,253 @@
+"""Reading what the report shows: tidy results, histories, projections, cards.
+
+Only files are read. The tidy results of every task are required; everything else is optional,
+and what is absent is named in :attr:`Run.missing`, so that the page can say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from langspec.errors import LangspecError
+from langspec.files import read_json
+from langspec.languages import LANGUAGES
+from langspec.results import read_results
+
+RANDOM = "random"
+BASELINE = "baseline:"
+POOLED = ("all", "mean", "mean_targets", "gap")
+
+# Everything that makes two rows the same measurement, apart from the seed.
+KEYS = ("task", "method", "corpus", "split", "language", "layer", "probe", "unit", "metric")
+
+
+@dataclass(frozen=True)
+class History:
+    """Training history of one seed: one row a step and one row an epoch (either may be empty)."""
+
+    task: str
+    method: str
+    seed: int
+    steps: pd.DataFrame
+    epochs: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything known about one run called ``name``.
+
+    ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
+    :func:`over_seeds`). ``runs`` holds ``run.json`` by (task, method). ``source`` is the source
+    language's code, or "" where no file names it.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    results: pd.DataFrame
+    summary: pd.DataFrame
+    histories: tuple[History, ...] = ()
+    runs: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    projections: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    gold: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    missing: tuple[str, ...] = ()
+
+
+def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a measurement, its seeds and its bootstrap interval folded in.
+
+    Columns: :data:`KEYS`, then ``value`` (mean over seeds), ``min`` and ``max`` (over seeds),
+    ``low`` and ``high`` (95 % bootstrap bounds within a seed, averaged over the seeds; NaN where
+    none were written), ``seeds`` (how many) and ``n`` (items, the largest over seeds).
+    """
+    bound = frame["metric"].str.extract(r"_(low|high)$", expand=False).fillna("value")
+    folded = frame.assign(
+        metric=frame["metric"].str.replace(r"_(low|high)$", "", regex=True), bound=bound
+    )
+    repeated = folded.duplicated([*KEYS, "seed", "bound"])
+    if repeated.any():
+        row = folded[repeated].iloc[0]
+        raise LangspecError(
+            "two rows for one measurement: "
+            + ", ".join(f"{key}={row[key]!r}" for key in (*KEYS, "seed"))
+            + "; rerun the evaluate stage",
+            place="results",
+        )
+    wide = folded.pivot(index=[*KEYS, "seed"], columns="bound", values="value")
+    wide = wide.reindex(columns=["value", "low", "high"]).reset_index()
+    counts = folded.groupby(list(KEYS), sort=True, dropna=False)["n"].max()
+    grouped = wide.groupby(list(KEYS), sort=True, dropna=False)
+    out = grouped.agg(
+        value=("value", "mean"),
+        min=("value", "min"),
+        max=("value", "max"),
+        low=("low", "mean"),
+        high=("high", "mean"),
+        seeds=("seed", "nunique"),
+    )
+    return out.assign(n=counts).reset_index()
+
+
+def language_name(code: str) -> str:
+    """English name of a language code; the code itself where it is not a known one."""
+    return LANGUAGES[code].name if code in LANGUAGES else code
+
+
+def language_family(code: str) -> str:
+    """Family of a language code; "other" where it is not a known one."""
+    return LANGUAGES[code].family if code in LANGUAGES else "other"
+
+
+def by_family(codes: Sequence[str], source: str = "") -> list[str]:
+    """Codes with the source first, then by family and name."""
+    return sorted(
+        set(codes), key=lambda code: (code != source, language_family(code), language_name(code))
+    )
+
+
+def load_run(
+    results_root: Path,
+    corpora: Path,
+    encoder_card: Path,
+    *,
+    name: str,
+    tasks: Sequence[str],
+    methods: Sequence[str],
+) -> Run:
+    """Read a run's files.
+
+    Args:
+        results_root: the run's folder, holding ``train/`` and ``evaluate/``.
+        corpora: the prepared corpora's folder, holding ``card.json``.
+        encoder_card: the starting encoder's ``langspec.json``, or the folder that holds it.
+        name: the run's name, for titles.
+        tasks: tasks to report, in order.
+        methods: trained methods to report, in order; others found in the results follow.
+
+    Raises:
+        LangspecError: a task has no tidy results.
+    """
+    root = Path(results_root)
+    missing: list[str] = []
+    frames = []
+    for task in tasks:
+        path = root / "evaluate" / task / "results.csv"
+        if not path.is_file():
+            raise LangspecError(
+                "expected the tidy results of this task; run the evaluate stage first", place=path
+            )
+        frames.append(read_results(path))
+    if not frames:
+        raise LangspecError("expected at least one task", place="report.tasks")
+    results = pd.concat(frames, ignore_index=True)
+    if results.empty:
+        raise LangspecError("the tidy results hold no rows; rerun the evaluate stage", place=root)
+
+    histories: list[History] = []
+    runs: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for task in tasks:
+        for method in methods:
+            folder = root / "train" / task / method
+            if (folder / "run.json").is_file():
+                runs[task, method] = read_json(folder / "run.json")
+            else:
+                missing.append(f"train/{task}/{method}/run.json")
+            found = _histories(folder, task, method)
+            histories += found
+            if not found:
+                missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
+
+    projections = _parquets(root, tasks, "projection.parquet", None, missing)
+    gold = _parquets(
+        root, tasks, "predictions.parquet", ["method", "seed", "language", "item", "gold"], missing
+    )
+    card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
+    encoder_path = Path(encoder_card)
+    if encoder_path.is_dir():
+        encoder_path = encoder_path / "langspec.json"
+    encoder = _json(encoder_path, "the encoder's langspec.json", missing)
+    return Run(
+        name=name,
+        tasks=tuple(tasks),
+        methods=tuple(methods),
+        results=results,
+        summary=over_seeds(results),
+        histories=tuple(histories),
+        runs=runs,
+        projections=projections,
+        gold=gold,
+        card=card,
+        encoder=encoder,
+        source=_source(runs, card),
+        missing=tuple(missing),
+    )
+
+
+def _json(path: Path, what: str, missing: list[str]) -> Mapping[str, Any]:
+    if path.is_file():
+        return read_json(path)
+    missing.append(what)
+    return {}
+
+
+def _parquets(
+    root: Path,
+    tasks: Sequence[str],
+    file: str,
+    columns: list[str] | None,
+    missing: list[str],
+) -> dict[str, pd.DataFrame]:
+    found = {}
+    for task in tasks:
+        path = root / "evaluate" / task / file
+        if path.is_file():
+            found[task] = pd.read_parquet(path, columns=columns)
+        else:
+            missing.append(f"evaluate/{task}/{file}")
+    return found
+
+
+def _seed(folder: Path) -> int:
+    text = folder.name.removeprefix("seed-")
+    return int(text) if text.isdigit() else 0
+
+
+def _histories(folder: Path, task: str, method: str) -> list[History]:
+    histories = []
+    for seed in sorted(folder.glob("seed-*"), key=_seed):
+        tables = {}
+        for kind in ("steps", "epochs"):
+            path = seed / f"{kind}.csv"
+            tables[kind] = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+        if not (tables["steps"].empty and tables["epochs"].empty):
+            histories.append(History(task, method, _seed(seed), **tables))
+    return histories
+
+
+def _source(runs: Mapping[tuple[str, str], Mapping[str, Any]], card: Mapping[str, Any]) -> str:
+    for document in (*runs.values(), card):
+        value = find_value(document, "source")
+        if isinstance(value, str) and value in LANGUAGES:
+            return value
+    return ""
+
+
+def find_value(document: Any, key: str) -> Any:
+    """The first value under ``key`` anywhere in nested mappings, nearest the root first."""
+    level = [document]
+    while level:
+        for node in level:
+            if isinstance(node, Mapping) and key in node:
+                return node[key]
+        level = [
+            child for node in level if isinstance(node, Mapping) for child in node.values()
+        ]
+    return None

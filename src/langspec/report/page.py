@@ -1,0 +1,152 @@
+"""The page: one HTML file that opens anywhere, with its figures inside and no script."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from langspec.report.figures import Plot
+from langspec.report.load import Run
+from langspec.report.tables import Column, Table, task_title
+from langspec.report.words import facts, limits, reading
+
+MIME = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A rendered figure: its words, its pixels as a data URI, its size, the files beside it."""
+
+    plot: Plot
+    uri: str
+    width: int
+    height: int
+    files: tuple[str, ...]
+
+
+def picture(plot: Plot, rendered: Mapping[str, bytes]) -> Picture:
+    """Embed the SVG where there is one, else the PNG."""
+    kind = "svg" if "svg" in rendered else "png"
+    data = base64.b64encode(rendered[kind]).decode("ascii")
+    width, height = (round(96 * float(inches)) for inches in plot.figure.get_size_inches())
+    files = tuple(f"figures/{plot.name}.{kind}" for kind in sorted(rendered))
+    return Picture(plot, f"data:{MIME[kind]};base64,{data}", width, height, files)
+
+
+def render_page(
+    run: Run,
+    tables: Sequence[Table],
+    pictures: Sequence[Picture],
+    absent: Sequence[str],
+    *,
+    title: str,
+) -> str:
+    """The whole page as text.
+
+    Args:
+        run: for the facts, the reading and the limits.
+        tables: every table; the one named ``headline`` comes first on the page.
+        pictures: rendered figures, any order; grouped by the task that their name ends with.
+        absent: sentences on what could not be drawn.
+        title: the page's heading.
+    """
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"cell": cell, "bodies": bodies, "groups": groups, "score": score}
+    source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
+    tasks = []
+    for task in run.tasks:
+        tasks.append(
+            {
+                "id": task,
+                "title": task_title(task),
+                "pictures": {_kind(p.plot.name, task): p for p in pictures
+                             if p.plot.name.endswith(f"_{task}")},
+                "tables": {_kind(t.name, task): t for t in tables
+                           if t.name.endswith(f"_{task}")},
+                "reading": reading(run, task),
+            }
+        )
+    named = {table.name: table for table in tables}
+    page = environment.from_string(source).render(
+        title=title,
+        facts=facts(run),
+        headline=named["headline"],
+        probes=named.get("probes"),
+        data_tables=[table for table in tables if table.name.startswith("data")],
+        tasks=tasks,
+        limits=limits(run, list(absent)),
+    )
+    return page.strip() + "\n"
+
+
+def _kind(name: str, task: str) -> str:
+    return name.removesuffix(f"_{task}")
+
+
+def bodies(table: Table) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The rows of a table by its section, in order."""
+    records = table.frame.to_dict("records")
+    if not table.section:
+        return [("", records)]
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        sections.setdefault(str(record[table.section]), []).append(record)
+    return list(sections.items())
+
+
+def groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Neighbouring columns of one group, as heading and width."""
+    spans: list[tuple[str, int]] = []
+    for column in columns:
+        if spans and spans[-1][0] == column.group and column.group:
+            spans[-1] = (column.group, spans[-1][1] + 1)
+        else:
+            spans.append((column.group, 1))
+    return spans
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (not isinstance(value, (list, str)) and bool(pd.isna(value)))
+
+
+def cell(record: Mapping[str, Any], column: Column) -> str:
+    """The text of a cell that is not a score."""
+    value = record.get(column.key)
+    if _absent(value):
+        return "–"
+    if column.kind == "count":
+        return f"{int(value):,}"
+    return f"{value:g}" if column.kind == "number" else str(value)
+
+
+def score(record: Mapping[str, Any], column: Column) -> dict[str, str]:
+    """The parts of a score's cell: the mean, the range over seeds, the bootstrap interval."""
+    parts = {name: record.get(f"{column.key}_{name}") for name in ("min", "max", "low", "high")}
+    value = record.get(column.key)
+    out = {"value": "–" if _absent(value) else _signless(value), "seeds": "", "items": ""}
+    if out["value"] == "–":
+        return out
+    low, high = parts["min"], parts["max"]
+    if not _absent(low) and not _absent(high) and low != high:
+        out["seeds"] = f"{_signless(low)} to {_signless(high)}"
+    if not _absent(parts["low"]) and not _absent(parts["high"]):
+        out["items"] = f"[{_signless(parts['low'])}, {_signless(parts['high'])}]"
+    return out
+
+
+def _signless(value: float) -> str:
+    """Three decimals, a true minus, no minus zero."""
+    text = f"{value:.3f}"
+    return text.replace("-", "−") if float(text) else "0.000"

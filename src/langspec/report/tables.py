@@ -1,0 +1,466 @@
+"""Tables: pivots of the tidy results over seeds, for the page, the terminal and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from langspec.files import atomic_file
+from langspec.report.load import (
+    BASELINE,
+    RANDOM,
+    Run,
+    by_family,
+    language_family,
+    language_name,
+)
+
+TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
+METRIC_TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+UNIT_PLURALS = {"token": "tokens", "sentence": "sentences", "pair": "pairs"}
+SPREAD = ("value", "min", "max", "low", "high")
+
+HOW_TO_READ = (
+    "Large: mean over the seeds. Below it, where there is more than one seed, the smallest and "
+    "the largest seed. In brackets: 95 % bootstrap interval over the test items, computed within "
+    "each seed, its bounds averaged over the seeds; it holds sampling of items, not training "
+    "noise. – means not measured."
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; a ``score`` also reads the ``KEY_min`` .. ``KEY_high`` beside it."""
+
+    key: str
+    label: str
+    group: str = ""
+    kind: Literal["text", "count", "number", "score"] = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: ``frame`` is what the CSV holds, ``columns`` what the page shows of it.
+
+    ``section`` names the column whose changes start a new body on the page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    frame: pd.DataFrame
+    section: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def write(self, path: Path) -> None:
+        """Write the CSV: six significant digits, empty where not measured."""
+        with atomic_file(path) as temporary:
+            self.frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+# --- selecting -------------------------------------------------------------------------------
+
+
+def pick(frame: pd.DataFrame, **equal: Any) -> pd.DataFrame:
+    """The rows whose columns equal the given values."""
+    mask = pd.Series(True, index=frame.index)
+    for column, value in equal.items():
+        mask &= frame[column] == value
+    return frame[mask]
+
+
+def task_scores(run: Run, task: str, split: str = "test") -> pd.DataFrame:
+    """Task scores (no probe, no layer) of one task, over seeds."""
+    rows = pick(run.summary, task=task, split=split, probe="")
+    return rows[rows["metric"].isin(METRIC_TITLES)]
+
+
+def leak_scores(run: Run, task: str, probe: str = "linear", split: str = "test") -> pd.DataFrame:
+    """Scores of one language probe of one task's models, over seeds."""
+    return pick(run.summary, task=task, probe=probe, split=split)
+
+
+def task_title(task: str) -> str:
+    """A task's name for headings."""
+    return TASK_TITLES.get(task, task)
+
+
+def method_label(method: str) -> str:
+    """A method's name for rows and legends."""
+    if method == RANDOM:
+        return "random encoder"
+    if method.startswith(BASELINE):
+        return "baseline: " + method.removeprefix(BASELINE).replace("_", " ")
+    return method
+
+
+def ordered_methods(run: Run, present: Iterable[str]) -> list[str]:
+    """Trained methods in the run's order, then others, the random encoder, the baselines."""
+    found = set(present)
+    first = [method for method in run.methods if method in found]
+    rest = sorted(found - set(first), key=lambda m: (m.startswith(BASELINE), m == RANDOM, m))
+    return first + rest
+
+
+def scored_languages(run: Run, task: str) -> list[str]:
+    """Languages with a test score, the source first, then by family and name."""
+    rows = task_scores(run, task)
+    codes = set(rows["language"]) - {"all", "mean", "mean_targets", "gap"}
+    return by_family(sorted(codes), run.source)
+
+
+def last_layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of leak rows, those of each method's last layer."""
+    if rows.empty:
+        return rows
+    return rows[rows["layer"] == rows.groupby("method")["layer"].transform("max")]
+
+
+def _put(record: dict[str, Any], key: str, rows: pd.DataFrame) -> None:
+    """Put the one row of ``rows`` (or nothing) into ``record`` as KEY, KEY_min .. KEY_high."""
+    row = rows.iloc[0] if len(rows) else None
+    for part in SPREAD:
+        name = key if part == "value" else f"{key}_{part}"
+        record[name] = None if row is None else row[part]
+
+
+def _frame(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(records)
+    # A column of nothing but None is dropped to NaN once, here, so that cells read one way.
+    return frame.apply(lambda c: c if c.dtype != object else c.where(c.notna(), None))
+
+
+def _score_columns(prefix: str, metrics: Sequence[str], group: str) -> list[Column]:
+    return [Column(f"{prefix}{m}", METRIC_TITLES[m], group, "score") for m in metrics]
+
+
+# --- headline --------------------------------------------------------------------------------
+
+LEAKS = (
+    ("token_leak_macro_f1", "token", "macro_f1"),
+    ("token_leak_accuracy", "token", "accuracy"),
+    ("sentence_leak_macro_f1", "sentence", "macro_f1"),
+)
+
+
+def headline(run: Run) -> Table:
+    """Method x (transfer, source, gap, leak at the last layer), one body a task."""
+    records = []
+    for task in run.tasks:
+        scores = task_scores(run, task)
+        leaks = last_layers(pick(leak_scores(run, task), language="all"))
+        chance = pick(leak_scores(run, task, "majority"), language="all")
+        methods = ordered_methods(run, [*scores["method"], *leaks["method"]])
+        for method in methods:
+            mine, leak = pick(scores, method=method), pick(leaks, method=method)
+            record: dict[str, Any] = {
+                "task": task_title(task),
+                "method": method_label(method),
+                "seeds": _seeds(run, task, method),
+            }
+            for metric in METRIC_TITLES:
+                rows = pick(mine, language="mean_targets", metric=metric)
+                _put(record, f"targets_{metric}", rows)
+            source = pick(mine, language=run.source, metric="accuracy")
+            _put(record, "source_accuracy", source)
+            _put(record, "gap_accuracy", pick(mine, language="gap", metric="accuracy"))
+            for key, unit, metric in LEAKS:
+                _put(record, key, pick(leak, unit=unit, metric=metric))
+            records.append(record)
+        if not chance.empty:
+            record = {"task": task_title(task), "method": "chance: majority class", "seeds": None}
+            for key in ("targets_accuracy", "targets_macro_f1", "source_accuracy", "gap_accuracy"):
+                _put(record, key, chance.iloc[:0])
+            for key, unit, metric in LEAKS:
+                _put(record, key, last_layers(pick(chance, unit=unit, metric=metric)).head(1))
+            records.append(record)
+    columns = (
+        Column("method", "Method"),
+        Column("seeds", "Seeds", kind="count"),
+        *_score_columns("targets_", ("accuracy", "macro_f1"), "Mean of target languages"),
+        Column("source_accuracy", "accuracy", "Source", "score"),
+        Column("gap_accuracy", "accuracy", "Gap (source − targets)", "score"),
+        Column("token_leak_macro_f1", "token macro-F1", "Language leak, last layer", "score"),
+        Column("token_leak_accuracy", "token accuracy", "Language leak, last layer", "score"),
+        Column("sentence_leak_macro_f1", "sentence macro-F1", "Language leak, last layer", "score"),
+    )
+    caption = (
+        f"Transfer and language leak, test splits. {_task_sizes(run)} Language leak: how well a "
+        "fresh linear probe names the language from the last layer of the frozen representation "
+        f"(higher: more language-specific). {_leak_sizes(run)} {HOW_TO_READ}"
+    )
+    return Table("headline", "Headline", caption, columns, _frame(records), section="task")
+
+
+def _seeds(run: Run, task: str, method: str) -> int | None:
+    if method.startswith(BASELINE):
+        return None
+    return int(pick(run.results, task=task, method=method)["seed"].nunique())
+
+
+def _task_sizes(run: Run) -> str:
+    parts = []
+    for task in run.tasks:
+        rows = task_scores(run, task)
+        languages = scored_languages(run, task)
+        single = rows[rows["language"].isin(languages) & (rows["metric"] == "accuracy")]
+        if single.empty:
+            continue
+        counts = single.groupby("language")["n"].max()
+        corpus = ", ".join(sorted(set(single["corpus"])))
+        unit = UNIT_PLURALS.get(str(single["unit"].iloc[0]), str(single["unit"].iloc[0]))
+        targets = len(languages) - (run.source in languages)
+        parts.append(
+            f"{task_title(task)} (corpus {corpus}): {counts.sum():,} {unit} in {len(languages)} "
+            f"languages, {targets} of them targets."
+        )
+    return " ".join(parts)
+
+
+def _leak_sizes(run: Run) -> str:
+    rows = pick(run.summary, probe="linear", split="test", language="all", metric="macro_f1")
+    parts = []
+    for unit, group in rows.groupby("unit", sort=False):
+        corpus = ", ".join(sorted(set(group["corpus"])))
+        parts.append(f"{group['n'].max():,} {UNIT_PLURALS.get(str(unit), unit)} of {corpus}")
+    return f"Probe test set: {'; '.join(parts)}." if parts else ""
+
+
+# --- per language ----------------------------------------------------------------------------
+
+
+def per_language(run: Run, task: str) -> Table:
+    """Language x method: accuracy and macro-F1 on test, the means and the gap below."""
+    scores = task_scores(run, task)
+    methods = ordered_methods(run, scores["method"])
+    languages = scored_languages(run, task)
+    names = {"mean_targets": "mean of targets", "mean": "mean of all", "gap": "gap"}
+    records = []
+    for code in [*languages, *(pooled for pooled in names if pooled in set(scores["language"]))]:
+        rows = pick(scores, language=code)
+        pooled = code in names
+        record: dict[str, Any] = {
+            "part": "over languages" if pooled else "languages",
+            "code": "" if pooled else code,
+            "language": names.get(code) or language_name(code),
+            "family": "" if pooled else language_family(code),
+            "role": "" if pooled else ("source" if code == run.source else "target"),
+            "n": None if pooled else int(rows["n"].max()),
+        }
+        for method in methods:
+            for metric in METRIC_TITLES:
+                _put(record, f"{method}_{metric}", pick(rows, method=method, metric=metric))
+        records.append(record)
+    columns = [
+        Column("language", "Language"),
+        Column("code", "Code"),
+        Column("family", "Family"),
+        Column("n", "n", kind="count"),
+    ]
+    for method in methods:
+        # One metric is enough for a baseline: its macro-F1 is in the CSV.
+        metrics = ("accuracy",) if method.startswith(BASELINE) else tuple(METRIC_TITLES)
+        columns += _score_columns(f"{method}_", metrics, method_label(method))
+    unit = str(scores["unit"].iloc[0]) if len(scores) else "item"
+    caption = (
+        f"{task_title(task)}, test split, by language; n counts "
+        f"{UNIT_PLURALS.get(unit, unit + 's')}. {_source_words(run)} {HOW_TO_READ}"
+    )
+    name, title = f"transfer_{task}", f"{task_title(task)}: scores by language"
+    return Table(name, title, caption, tuple(columns), _frame(records), section="part")
+
+
+def _source_words(run: Run) -> str:
+    if not run.source:
+        return "No file names the source language."
+    return f"Trained on {language_name(run.source)} only; every other language is zero-shot."
+
+
+# --- leak ------------------------------------------------------------------------------------
+
+
+def leak_by_layer(run: Run, task: str) -> Table | None:
+    """Unit and layer x method: macro-F1 and accuracy of the linear language probe."""
+    rows = pick(leak_scores(run, task), language="all")
+    rows = rows[rows["metric"].isin(METRIC_TITLES)]
+    if rows.empty:
+        return None
+    methods = ordered_methods(run, rows["method"])
+    chance = pick(leak_scores(run, task, "majority"), language="all")
+    records = []
+    for unit in _units(rows):
+        for layer in sorted(set(pick(rows, unit=unit)["layer"])):
+            at = pick(rows, unit=unit, layer=layer)
+            record: dict[str, Any] = {"unit": unit, "layer": int(layer), "n": int(at["n"].max())}
+            for method in methods:
+                for metric in METRIC_TITLES:
+                    _put(record, f"{method}_{metric}", pick(at, method=method, metric=metric))
+            for metric in METRIC_TITLES:
+                floor = pick(chance, unit=unit, metric=metric)
+                here = pick(floor, layer=layer)
+                _put(record, f"majority_{metric}", (here if len(here) else floor).head(1))
+            records.append(record)
+    columns = [Column("layer", "Layer", kind="count"), Column("n", "n", kind="count")]
+    for method in methods:
+        columns += _score_columns(f"{method}_", tuple(METRIC_TITLES), method_label(method))
+    if not chance.empty:
+        columns += _score_columns("majority_", tuple(METRIC_TITLES), "chance (majority)")
+    corpora = ", ".join(sorted(set(rows["corpus"])))
+    caption = (
+        f"Models of {task_title(task)}: linear language probe by layer (0: embeddings), trained "
+        f"and tested on {corpora}, test split; n counts the unit named in each block. "
+        f"{HOW_TO_READ}"
+    )
+    name, title = f"leak_{task}", f"{task_title(task)}: language leak by layer"
+    return Table(name, title, caption, tuple(columns), _frame(records), section="unit")
+
+
+def leak_by_language(run: Run, task: str) -> Table | None:
+    """Language x method: recall of the linear probe at the last layer, token and sentence."""
+    rows = last_layers(pick(leak_scores(run, task), metric="recall"))
+    if rows.empty:
+        return None
+    methods = ordered_methods(run, rows["method"])
+    records = []
+    for unit in _units(rows):
+        for code in by_family(sorted(set(pick(rows, unit=unit)["language"])), run.source):
+            at = pick(rows, unit=unit, language=code)
+            record: dict[str, Any] = {
+                "unit": unit,
+                "language": language_name(code),
+                "code": code,
+                "family": language_family(code),
+                "n": int(at["n"].max()),
+            }
+            for method in methods:
+                _put(record, f"{method}_recall", pick(at, method=method))
+            records.append(record)
+    columns = [
+        Column("language", "Language"),
+        Column("code", "Code"),
+        Column("family", "Family"),
+        Column("n", "n", kind="count"),
+        *(Column(f"{m}_recall", method_label(m), "Recall", "score") for m in methods),
+    ]
+    caption = (
+        f"Models of {task_title(task)}: share of a language's tokens or sentences that the linear "
+        f"probe at the last layer names rightly, test split. {HOW_TO_READ}"
+    )
+    name, title = f"leak_languages_{task}", f"{task_title(task)}: language leak by language"
+    return Table(name, title, caption, tuple(columns), _frame(records), section="unit")
+
+
+def _units(rows: pd.DataFrame) -> list[str]:
+    return [unit for unit in ("token", "sentence") if unit in set(rows["unit"])]
+
+
+# --- probe diagnostics -----------------------------------------------------------------------
+
+
+def probe_diagnostics(run: Run) -> Table | None:
+    """Task, method, unit, layer: chosen C, iterations, how many seeds' probes converged."""
+    rows = pick(run.results, probe="linear")
+    keys = ["task", "method", "unit", "layer"]
+    records = []
+    for values, group in rows[
+        rows["metric"].isin(["chosen_c", "iterations", "converged"])
+    ].groupby(keys, sort=False):
+        record: dict[str, Any] = dict(zip(keys, values, strict=True))
+        record["layer"] = int(record["layer"])
+        strengths = pick(group, metric="chosen_c")["value"]
+        iterations = pick(group, metric="iterations")["value"]
+        converged = pick(group, metric="converged")["value"]
+        record["probes"] = int(group["seed"].nunique())
+        record["c_min"] = strengths.min() if len(strengths) else None
+        record["c_max"] = strengths.max() if len(strengths) else None
+        record["iterations_max"] = int(iterations.max()) if len(iterations) else None
+        record["converged"] = int((converged > 0).sum()) if len(converged) else None
+        records.append(record)
+    if not records:
+        return None
+    rank = {method: i for i, method in enumerate(ordered_methods(run, rows["method"]))}
+    unit_rank = {"token": 0, "sentence": 1}
+    task_rank = {task: i for i, task in enumerate(run.tasks)}
+    records.sort(
+        key=lambda r: (
+            task_rank.get(r["task"], 0), rank[r["method"]], unit_rank.get(r["unit"], 2), r["layer"]
+        )
+    )
+    for record in records:
+        record["section"] = f"{task_title(record['task'])}, {method_label(record['method'])}"
+    columns = (
+        Column("unit", "Unit"),
+        Column("layer", "Layer", kind="count"),
+        Column("probes", "Probes", kind="count"),
+        Column("c_min", "smallest", "Chosen C", "number"),
+        Column("c_max", "largest", "Chosen C", "number"),
+        Column("iterations_max", "Iterations (most)", kind="count"),
+        Column("converged", "Converged", kind="count"),
+    )
+    caption = (
+        "The linear language probes behind the leak numbers: one probe a seed, unit and layer; "
+        "inverse regularisation C chosen on validation for each condition by itself; "
+        "iterations of the solver; how many of the probes converged."
+    )
+    name, title = "probes", "Probe diagnostics"
+    return Table(name, title, caption, columns, _frame(records), section="section")
+
+
+def unconverged(run: Run) -> pd.DataFrame:
+    """Rows of linear probes that did not converge."""
+    rows = pick(run.results, probe="linear", metric="converged")
+    return rows[rows["value"] <= 0]
+
+
+def all_tables(run: Run) -> list[Table]:
+    """Every table that the run's files allow, in the page's order."""
+    tables: list[Table | None] = [headline(run)]
+    for task in run.tasks:
+        tables += [per_language(run, task), leak_by_layer(run, task), leak_by_language(run, task)]
+    return [table for table in (*tables, probe_diagnostics(run)) if table is not None]
+
+
+# --- terminal --------------------------------------------------------------------------------
+
+
+def headline_text(run: Run) -> str:
+    """The headline table as plain text, at most 100 columns wide."""
+    frame = headline(run).frame
+    heads = ("method", "seeds", "targets acc", "[95 %]", "macro-F1", "source", "gap",
+             "tok F1", "tok acc", "sent F1")
+    keys = ("targets_macro_f1", "source_accuracy", "gap_accuracy", *(key for key, _, _ in LEAKS))
+    blocks = []
+    for task in dict.fromkeys(frame["task"]):
+        lines = [heads]
+        for record in pick(frame, task=task).to_dict("records"):
+            low, high = record["targets_accuracy_low"], record["targets_accuracy_high"]
+            interval = "" if pd.isna(low) else f"[{_plain(low)} {_plain(high)}]"
+            seeds = "" if pd.isna(record["seeds"]) else f"{int(record['seeds'])}"
+            lines.append(
+                (record["method"], seeds, _plain(record["targets_accuracy"]), interval,
+                 *(_plain(record[key]) for key in keys))
+            )
+        widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+        text = [
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        blocks.append("\n".join([f"{run.name}: {task}", text[0], "-" * len(text[0]), *text[1:]]))
+    foot = (
+        "acc, macro-F1: test, mean of the target languages, mean over seeds; [95 %]: bootstrap "
+        "over items;\ntok/sent: language read by a linear probe from the last layer "
+        "(F1: macro-F1)."
+    )
+    return "\n\n".join([*blocks, foot]) + "\n"
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None or pd.isna(value) else f"{value:.3f}"

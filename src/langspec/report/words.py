@@ -1,0 +1,258 @@
+"""Sentences of the page, made from the numbers and the files' facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from langspec.report.load import BASELINE, RANDOM, Run, find_value, language_name
+from langspec.report.tables import (
+    last_layers,
+    leak_scores,
+    method_label,
+    ordered_methods,
+    pick,
+    scored_languages,
+    task_scores,
+    task_title,
+    unconverged,
+)
+
+FEW_SEEDS = 5
+CEILING = 0.9
+
+
+def reading(run: Run, task: str) -> list[str]:
+    """Two sentences on one task: transfer beside its baselines, leak beside its floors."""
+    return [text for text in (_transfer_sentence(run, task), _leak_sentence(run, task)) if text]
+
+
+def _transfer_sentence(run: Run, task: str) -> str:
+    scores = task_scores(run, task)
+    means = pick(scores, language="mean_targets", metric="accuracy")
+    means = means.sort_values(["value", "method"], ascending=[False, True])
+    baseline = means["method"].str.startswith(BASELINE)
+    trained, floors = means[~baseline], means[baseline]
+    if trained.empty:
+        return ""
+    best = trained.iloc[0]
+    targets = [code for code in scored_languages(run, task) if code != run.source]
+    text = (
+        f"Over {len(targets)} target language{'s' * (len(targets) != 1)}, "
+        f"{method_label(best['method'])} scores highest with {best['value']:.3f} mean accuracy"
+    )
+    source = pick(scores, language=run.source, metric="accuracy", method=best["method"])
+    if len(source):
+        at_source = source["value"].iloc[0]
+        text += f" ({language_name(run.source)}, the training language, {at_source:.3f}"
+        gap = pick(scores, language="gap", metric="accuracy", method=best["method"])
+        text += f"; gap {gap['value'].iloc[0]:.3f})" if len(gap) else ")"
+    for _, row in trained.iloc[1:].iterrows():
+        text += f"; {method_label(row['method'])} {row['value']:.3f}{_overlap(best, row)}"
+    if len(floors):
+        top = floors.iloc[0]
+        text += f"; the best {method_label(top['method'])} {top['value']:.3f}"
+    return text + "."
+
+
+def _overlap(one: pd.Series, other: pd.Series) -> str:
+    """Said only where both have an interval: whether bootstrap or seed ranges overlap."""
+    bounds = [one["low"], one["high"], other["low"], other["high"]]
+    if any(pd.isna(bound) for bound in bounds):
+        return ""
+    low, high = max(one["low"], other["low"]), min(one["high"], other["high"])
+    seeds = max(one["min"], other["min"]) <= min(one["max"], other["max"])
+    if low <= high:
+        return " (item intervals overlap)"
+    return " (seed ranges overlap)" if seeds else ""
+
+
+def _leak_sentence(run: Run, task: str) -> str:
+    rows = last_layers(pick(leak_scores(run, task), language="all", metric="macro_f1"))
+    chance = pick(leak_scores(run, task, "majority"), language="all", metric="macro_f1")
+    parts = []
+    for unit in ("token", "sentence"):
+        mine = pick(rows, unit=unit).set_index("method")["value"]
+        methods = [m for m in ordered_methods(run, mine.index) if m != RANDOM]
+        if not methods:
+            continue
+        text = f"of a {unit} with macro-F1 " + ", ".join(
+            f"{mine[m]:.3f} for {method_label(m)}" for m in methods
+        )
+        floors = [f"{mine[RANDOM]:.3f} from a random encoder"] if RANDOM in mine.index else []
+        floor = pick(chance, unit=unit)["value"]
+        floors += [f"{floor.mean():.3f} by the majority class"] if len(floor) else []
+        parts.append(text + (f" (against {' and '.join(floors)})" if floors else ""))
+    if not parts:
+        return ""
+    return f"A fresh linear probe on the last layer names the language {', and '.join(parts)}."
+
+
+def limits(run: Run, absent: list[str]) -> list[str]:
+    """What the numbers cannot carry, each sentence from a fact in the files."""
+    texts = []
+    if find_value(run.card, "kind") == "demo":
+        texts.append(
+            "The corpora are artificial: a small grammar with a closed lexicon wrote every "
+            "sentence. The numbers show that the measurements work; they say nothing about "
+            "these languages as people write them."
+        )
+    if run.encoder.get("kind") == "demo":
+        texts.append(
+            "The encoder was pre-trained on text of the same grammar, so pre-training and "
+            "testing share their vocabulary and constructions."
+        )
+    texts += _seed_limits(run)
+    texts += _dev_limits(run)
+    texts += _ceiling_limits(run)
+    texts += _baseline_limits(run)
+    failed = unconverged(run)
+    probes = pick(run.results, probe="linear", metric="converged")
+    if len(failed):
+        where = sorted({f"{r.task}/{r.method}, {r.unit}, layer {r.layer}"
+                        for r in failed.itertuples()})
+        texts.append(
+            f"{len(failed)} of {len(probes)} linear probes did not converge; their leak is a "
+            f"lower bound: {'; '.join(where)}."
+        )
+    elif len(probes):
+        texts.append(f"All {len(probes)} linear probes converged.")
+    texts.append(
+        "A linear probe sees only what is linearly readable: a low value is no proof that "
+        "the language was removed from the representation."
+    )
+    for warning in card_warnings(run.card):
+        texts.append(f"Corpora: {warning}")
+    texts += absent
+    if run.missing:
+        texts.append(f"Not found, so not shown: {', '.join(run.missing)}.")
+    return texts
+
+
+def _seed_limits(run: Run) -> list[str]:
+    counts = {
+        (task, method): pick(run.results, task=task, method=method, probe="")["seed"].nunique()
+        for task in run.tasks
+        for method in run.methods
+    }
+    counts = {key: count for key, count in counts.items() if count}
+    if not counts or min(counts.values()) >= FEW_SEEDS:
+        return []
+    few = min(counts.values())
+    if few == 1:
+        return [
+            "One seed: a difference between methods cannot be told from the noise of training; "
+            "the intervals hold the sampling of test items only."
+        ]
+    return [
+        f"{few} seeds: the range from the smallest to the largest seed is no confidence "
+        "interval, and small differences between methods may be noise of training."
+    ]
+
+
+def _dev_limits(run: Run) -> list[str]:
+    rows = pick(run.results, probe="")
+    texts = []
+    for task in run.tasks:
+        scored = set(scored_languages(run, task))
+        dev = set(pick(rows, task=task, split="dev")["language"])
+        without = sorted(language_name(code) for code in scored - dev) if dev & scored else []
+        if without:
+            texts.append(f"{task_title(task)}: no development score for {', '.join(without)}.")
+    return texts
+
+
+def _ceiling_limits(run: Run) -> list[str]:
+    texts = []
+    for task in run.tasks:
+        rows = last_layers(pick(leak_scores(run, task), language="all", metric="macro_f1"))
+        for unit in ("token", "sentence"):
+            floor = pick(rows, unit=unit, method=RANDOM)["value"]
+            if len(floor) and floor.iloc[0] >= CEILING:
+                texts.append(
+                    f"{task_title(task)}: from a random encoder the probe already reads the "
+                    f"language of a {unit} with {floor.iloc[0]:.3f}; that level is near its "
+                    "ceiling and hardly separates methods."
+                )
+    return texts
+
+
+def _baseline_limits(run: Run) -> list[str]:
+    texts = []
+    for task in run.tasks:
+        means = pick(task_scores(run, task), language="mean_targets", metric="accuracy")
+        floors = means[means["method"].str.startswith(BASELINE)]
+        if floors.empty:
+            continue
+        best = floors.sort_values("value").iloc[-1]
+        for method in run.methods:
+            mine = pick(means, method=method)["value"]
+            if len(mine) and mine.iloc[0] <= best["value"]:
+                texts.append(
+                    f"{task_title(task)}: {method_label(method)} ({mine.iloc[0]:.3f}) does not "
+                    f"reach the {method_label(best['method'])} ({best['value']:.3f})."
+                )
+    return texts
+
+
+def card_warnings(card: Mapping[str, Any]) -> list[str]:
+    """The warnings that the corpora's card lists."""
+    found = find_value(card, "warnings")
+    return [str(entry) for entry in found] if isinstance(found, list) else []
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What was run, as name and value pairs for the head of the page."""
+    rows = [("Run", run.name)]
+    encoder = run.encoder
+    if encoder:
+        words = [str(encoder.get("name", ""))]
+        if encoder.get("source"):
+            words.append(str(encoder["source"]))
+        if encoder.get("sha256"):
+            words.append(f"weights {str(encoder['sha256'])[:12]}")
+        if encoder.get("licence"):
+            words.append(f"licence {encoder['licence']}")
+        rows.append(("Encoder", "; ".join(word for word in words if word)))
+        shape = [
+            f"{label} {encoder[key]!r}" if key == "prefix" else f"{label} {encoder[key]}"
+            for key, label in (
+                ("pooling", "pooling"), ("max_tokens", "at most"), ("prefix", "prefix")
+            )
+            if encoder.get(key)
+        ]
+        shape = [part + " pieces" if part.startswith("at most") else part for part in shape]
+        if shape:
+            rows.append(("Input", ", ".join(shape)))
+    codes = sorted({code for task in run.tasks for code in scored_languages(run, task)})
+    if run.source:
+        rows.append(("Source", f"{language_name(run.source)} ({run.source})"))
+    targets = [f"{language_name(code)} ({code})" for code in codes if code != run.source]
+    rows.append((f"Targets ({len(targets)})", ", ".join(targets)))
+    rows.append(("Tasks", ", ".join(task_title(task) for task in run.tasks)))
+    rows.append(("Methods", ", ".join(method_label(method) for method in run.methods)))
+    seeds = sorted(
+        set(run.results[run.results["method"].isin(run.methods) & (run.results["probe"] == "")][
+            "seed"
+        ])
+    )
+    rows.append(("Seeds", ", ".join(map(str, seeds))))
+    rows.append(("Selection", selection_words(run)))
+    return rows
+
+
+def selection_words(run: Run) -> str:
+    """The rule that chose the epoch, in words, where ``run.json`` names it."""
+    rules = {
+        str(value)
+        for document in run.runs.values()
+        if (value := find_value(document, "selection")) is not None
+    }
+    words = {
+        "source_dev": "source_dev: best score on the source language's development set",
+        "mean_dev": "mean_dev: best mean over the languages with a development set",
+        "oracle": "oracle: best test score, an upper bound",
+    }
+    return "; ".join(words.get(rule, rule) for rule in sorted(rules)) or "not named in the files"

@@ -1,0 +1,153 @@
+"""A made-up run's result files with planted numbers, for the report's tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from langspec.results import Result, write_results
+
+LAYERS = 4
+LABELS = {"pos": ["ADJ", "ADP", "DET", "NOUN", "PRON", "PUNCT", "VERB"],
+          "nli": ["contradiction", "entailment", "neutral"]}
+METHODS = ("frozen", "finetune")
+BASELINES = {"pos": {"majority": 0.25, "lexicon": 0.452},
+             "nli": {"hypothesis_only": 0.353, "length_overlap": 0.432}}
+ACCURACY = {("pos", "frozen"): 0.781, ("pos", "finetune"): 0.842,
+            ("nli", "frozen"): 0.431, ("nli", "finetune"): 0.561}
+# Language probe macro-F1 per token at the last layer.
+LEAK = {"frozen": 0.991, "finetune": 0.973, "random": 0.561}
+
+
+def write_run(
+    root: Path,
+    *,
+    languages: tuple[str, ...] = ("en", "de", "es", "fr", "ru", "tr"),
+    seeds: tuple[int, ...] = (1, 2, 3),
+    tasks: tuple[str, ...] = ("pos", "nli"),
+    unconverged: bool = False,
+    layers: int = LAYERS,
+    points: int = 12,
+) -> None:
+    """Write ``root/results`` (train, evaluate), ``root/corpora`` and ``root/encoder``."""
+    source, targets = languages[0], languages[1:]
+    for task in tasks:
+        rows: list[Result] = []
+        unit = "token" if task == "pos" else "pair"
+
+        def add(method: str, seed: int, language: str, metric: str, value: float, n: int,
+                width: float = 0.0, *, layer: int = -1, probe: str = "", unit: str = unit,
+                split: str = "test", corpus: str = "made-up", task: str = task,
+                rows: list[Result] = rows) -> None:
+            def row(suffix: str, number: float) -> Result:
+                return Result(task, method, seed, corpus, split, language, layer, probe, unit,
+                              metric + suffix, number, n)
+
+            rows.append(row("", value))
+            if width:
+                rows.extend([row("_low", value - width), row("_high", value + width)])
+
+        for method in METHODS:
+            base = ACCURACY[task, method]
+            for index, seed in enumerate(seeds):
+                # Symmetric about the planted value: the mean over seeds is the value itself.
+                shift = 0.004 * (index - (len(seeds) - 1) / 2)
+                spread = np.linspace(0.08, -0.08, len(targets)) if len(targets) > 1 else [0.0]
+                for metric, less in (("accuracy", 0.0), ("macro_f1", 0.05)):
+                    for code, bend in zip(targets, spread, strict=True):
+                        add(method, seed, code, metric, base + bend + shift - less, 1200, 0.012)
+                    add(method, seed, source, metric, 0.961 - less, 1200, 0.008)
+                    add(method, seed, source, metric, 0.97 - less, 600, 0.008, split="dev")
+                    add(method, seed, "mean_targets", metric, base + shift - less,
+                        1200 * len(targets), 0.006)
+                    add(method, seed, "gap", metric, 0.961 - base - shift,
+                        1200 * len(languages), 0.009)
+        for name, value in BASELINES[task].items():
+            for code in (*targets, source, "mean_targets"):
+                add(f"baseline:{name}", 0, code, "accuracy", value, 1200, 0.01)
+        for method, last in LEAK.items():
+            for seed in seeds if method == "finetune" else (0,):
+                for leak_unit in ("token", "sentence"):
+                    for layer in range(layers + 1):
+                        share = layer / layers
+                        value = 0.998 * (1 - share) + last * share
+                        value = value if leak_unit == "token" else 0.995
+                        for metric in ("macro_f1", "accuracy"):
+                            add(method, seed, "all", metric, value, 3000, 0.004, layer=layer,
+                                probe="linear", unit=leak_unit, corpus="text")
+                        for i, code in enumerate(languages):
+                            add(method, seed, code, "recall", value - 0.002 * (i % 5), 500,
+                                layer=layer, probe="linear", unit=leak_unit, corpus="text")
+                        converged = not (unconverged and method == "finetune" and layer == 1)
+                        for metric, number in (("chosen_c", 0.1), ("iterations", 87),
+                                               ("converged", float(converged))):
+                            add(method, seed, "all", metric, number, 6000, layer=layer,
+                                probe="linear", unit=leak_unit, corpus="text")
+                    for metric, number in (("macro_f1", 0.048), ("accuracy", 0.167)):
+                        add(method, seed, "all", metric, number, 3000,
+                            probe="majority", unit=leak_unit, corpus="text")
+        folder = root / "results" / "evaluate" / task
+        folder.mkdir(parents=True)
+        write_results(folder / "results.csv", rows)
+        _write_arrays(folder, task, languages, points)
+        _write_training(root / "results" / "train" / task, task, seeds, source)
+    _write_cards(root, languages)
+
+
+def _write_arrays(folder: Path, task: str, languages: tuple[str, ...], points: int) -> None:
+    rng = np.random.default_rng(7)
+    labels = LABELS[task]
+    projected, predicted = [], []
+    for m, method in enumerate(METHODS):
+        for i, code in enumerate(languages):
+            angle = 2 * np.pi * i / len(languages)
+            for j, label in enumerate(labels):
+                centre = 25 * np.array([np.cos(angle), np.sin(angle)]) * (1 - 0.7 * m)
+                centre = centre + 12 * m * np.array([np.cos(j), np.sin(j)])
+                xy = centre + rng.normal(scale=3, size=(points, 2))
+                projected += [(method, 1, "made-up", code, label, x, y) for x, y in xy]
+                for k in range(5 + j):
+                    predicted.append((task, method, 1, code, f"{label}{k}", "token", label, label))
+    pd.DataFrame(
+        projected, columns=["method", "seed", "corpus", "language", "label", "x", "y"]
+    ).to_parquet(folder / "projection.parquet")
+    pd.DataFrame(
+        predicted,
+        columns=["task", "method", "seed", "language", "item", "unit", "gold", "predicted"],
+    ).to_parquet(folder / "predictions.parquet")
+
+
+def _write_training(folder: Path, task: str, seeds: tuple[int, ...], source: str) -> None:
+    rng = np.random.default_rng(3)
+    for method in METHODS:
+        entries = []
+        for seed in seeds:
+            place = folder / method / f"seed-{seed}"
+            place.mkdir(parents=True)
+            steps = np.arange(1, 301)
+            loss = 0.15 + 1.8 * np.exp(-steps / 60) * rng.uniform(0.7, 1.3, len(steps))
+            pd.DataFrame({"step": steps, "train/loss": loss}).to_csv(
+                place / "steps.csv", index=False
+            )
+            epochs = np.arange(1, 4)
+            pd.DataFrame(
+                {"epoch": epochs, "train/loss": [0.9, 0.4, 0.2],
+                 "val/accuracy": [0.85, 0.93, 0.92 + 0.01 * seed / 10]}
+            ).to_csv(place / "epochs.csv", index=False)
+            entries.append({"seed": seed, "best": {"epoch": 2, "accuracy": 0.93}})
+        document = {"task": task, "method": method, "selection": "source_dev",
+                    "source": source, "seeds": entries}
+        (folder / method / "run.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+def _write_cards(root: Path, languages: tuple[str, ...]) -> None:
+    (root / "corpora").mkdir()
+    (root / "encoder").mkdir()
+    card = {"kind": "demo", "source": languages[0], "warnings": ["a warning from the card"]}
+    (root / "corpora" / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    encoder = {"name": "demo", "kind": "demo", "pooling": "mean", "max_tokens": 64, "prefix": "",
+               "source": "pre-trained here", "licence": "MIT", "sha256": "ab" * 32}
+    (root / "encoder" / "langspec.json").write_text(json.dumps(encoder), encoding="utf-8")
