@@ -1,0 +1,189 @@
+"""Feature banks: the vectors of one checkpoint on one corpus, on disk, memory-mapped.
+
+A bank is a folder ``<root>/<key>/``: ``tokens.npy`` and ``sentences.npy`` (``[layers, N, H]``),
+``tokens_meta.npy`` and ``sentences_meta.npy`` (int32 ``[N, 6]``), ``meta.json``. It is a cache:
+whatever is damaged or of another version reads as absent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from langspec.errors import LangspecError
+from langspec.files import read_json, sha256_json
+
+VERSION = 1  # raise when what a bank holds changes for the same key
+NO_LABEL = -100
+COLUMNS = ("row", "unit", "language", "line", "split", "label")
+KINDS = ("tokens", "sentences")
+META = "meta.json"
+
+
+@dataclass(frozen=True)
+class BankOptions:
+    """What is kept of an encoding pass.
+
+    Attributes:
+        max_tokens_per_language: token vectors kept of each language; None keeps all, 0 none.
+        max_sentences_per_language: sentence vectors kept of each language; None keeps all.
+        pooling: ``mean`` over the attention mask (special tokens included) or ``cls``.
+        layers: layers kept (0 = embeddings, negative counts from the last); None keeps all.
+        seed: of the sample.
+        precision: ``fp32`` or ``bf16`` (autocast).
+        tokens_per_batch: padded pieces in one forward pass.
+    """
+
+    max_tokens_per_language: int | None = 2000
+    max_sentences_per_language: int | None = None
+    pooling: Literal["mean", "cls"] = "mean"
+    layers: tuple[int, ...] | None = None
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    tokens_per_batch: int = 4096
+
+
+@dataclass(frozen=True)
+class BankRows:
+    """What is known of each of the ``R`` rows of the inputs.
+
+    Attributes:
+        languages: code of each row.
+        splits: split of each row; empty where there are none.
+        lines: int ``[R]``, line number shared by translations; None numbers the rows.
+        token_labels: int ``[U]``, label of each unit (-100 none); None where there are none.
+        row_labels: int ``[R]``, label of each row; None where there are none.
+    """
+
+    languages: Sequence[str]
+    splits: Sequence[str] = ()
+    lines: np.ndarray | None = None
+    token_labels: np.ndarray | None = None
+    row_labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Units:
+    """int32 ``[N]`` columns that say what each vector of a bank stands for.
+
+    Attributes:
+        row: index of the row in the inputs.
+        unit: column of the piece in its row (tokens), -1 (sentences).
+        language: index into ``Bank.languages``.
+        line: line number.
+        split: index into ``Bank.splits``, -1 where there are none.
+        label: label, -100 where there is none.
+    """
+
+    row: np.ndarray
+    unit: np.ndarray
+    language: np.ndarray
+    line: np.ndarray
+    split: np.ndarray
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A complete bank on disk."""
+
+    folder: Path
+    meta: dict[str, Any]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes that ``Units.language`` indexes, sorted."""
+        return tuple(self.meta["languages"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names that ``Units.split`` indexes, sorted."""
+        return tuple(self.meta["splits"])
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers kept, 0 = embeddings."""
+        return tuple(self.meta["layers"])
+
+    @cached_property
+    def token_meta(self) -> Units:
+        """What each token vector stands for."""
+        return self._units("tokens")
+
+    @cached_property
+    def sentence_meta(self) -> Units:
+        """What each sentence vector stands for."""
+        return self._units("sentences")
+
+    def tokens(self, layer: int) -> np.ndarray:
+        """float32 ``[N, H]``: the token vectors of a layer (-1 = the last one kept)."""
+        return self._vectors("tokens", layer)
+
+    def sentences(self, layer: int) -> np.ndarray:
+        """float32 ``[N, H]``: the pooled sentence vectors of a layer (-1 = the last one kept)."""
+        return self._vectors("sentences", layer)
+
+    def _units(self, kind: str) -> Units:
+        table = np.load(self.folder / f"{kind}_meta.npy")
+        return Units(*np.ascontiguousarray(table.T))
+
+    def _vectors(self, kind: str, layer: int) -> np.ndarray:
+        wanted = self.layers[-1] if layer == -1 else layer
+        if wanted not in self.layers:
+            raise LangspecError(
+                f"layer {layer} is not in this feature bank; it keeps {list(self.layers)}"
+            )
+        stored = np.load(self.folder / f"{kind}.npy", mmap_mode="r")
+        return np.asarray(stored[self.layers.index(wanted)], dtype=np.float32)
+
+
+def bank_key(
+    *, checkpoint: str, corpus: str, prefix: str, max_tokens: int, options: BankOptions
+) -> str:
+    """SHA-256 of all that a bank's content depends on.
+
+    ``checkpoint`` and ``corpus`` are content hashes (the corpus' includes which rows are taken),
+    ``prefix`` is put before every text, ``max_tokens`` is where rows are cut.
+    """
+    return sha256_json(
+        {
+            "checkpoint": checkpoint,
+            "corpus": corpus,
+            "prefix": prefix,
+            "max_tokens": max_tokens,
+            "options": asdict(options),
+            "version": VERSION,
+        }
+    )
+
+
+def open_bank(root: Path, key: str) -> Bank | None:
+    """The bank of ``key`` below ``root``; None if it is absent, damaged or of another version."""
+    folder = Path(root) / key
+    try:
+        meta = read_json(folder / META)
+        whole = (
+            meta["version"] == VERSION
+            and meta["key"] == key
+            and all((folder / name).stat().st_size == size for name, size in meta["sizes"].items())
+        )
+        for kind in KINDS:
+            vectors = np.load(folder / f"{kind}.npy", mmap_mode="r")
+            units = np.load(folder / f"{kind}_meta.npy", mmap_mode="r")
+            whole &= vectors.shape == tuple(meta["shapes"][kind])
+            whole &= units.shape == (vectors.shape[1], len(COLUMNS))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
+    if not whole:
+        return None
+    os.utime(folder / META)  # its time says when the bank was last of use
+    return Bank(folder, meta)

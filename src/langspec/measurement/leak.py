@@ -1,0 +1,156 @@
+"""Language leak: how well a linear probe reads the language off each layer of a text bank.
+
+Trained, chosen and tested on splits by line number, which translations share, so that no probe
+can know a line's content from another language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm import tqdm
+
+from langspec.errors import LangspecError
+from langspec.features.bank import Bank, Units
+from langspec.measurement.bootstrap import BootstrapOptions, score_intervals
+from langspec.measurement.probe import ProbeOptions, fit_probe
+from langspec.measurement.rows import Origin
+from langspec.measurement.scores import confusion, recalls
+from langspec.results import Result
+
+UNITS = ("token", "sentence")
+
+
+@dataclass(frozen=True)
+class LeakOptions:
+    """Options of the probe and of the intervals; the units to probe."""
+
+    probe: ProbeOptions = field(default_factory=ProbeOptions)
+    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
+    units: tuple[str, ...] = UNITS
+
+
+def _split_rows(bank: Bank, units: Units, unit: str) -> dict[str, np.ndarray]:
+    """Positions of the vectors of each split; every split must have some."""
+    rows = {}
+    for split in ("train", "dev", "test"):
+        index = bank.splits.index(split) if split in bank.splits else -2
+        rows[split] = np.flatnonzero(units.split == index)
+        if not len(rows[split]):
+            raise LangspecError(
+                f"the language probe found no {unit} vectors in split {split!r}; it needs train, "
+                "dev and test lines of text"
+            )
+    return rows
+
+
+def _scored(
+    origin: Origin,
+    languages: tuple[str, ...],
+    line: np.ndarray,
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    options: BootstrapOptions,
+    *,
+    layer: int,
+    probe: str,
+    unit: str,
+) -> list[Result]:
+    """Accuracy and macro-F1 with intervals over lines, and the recall of each language."""
+    rows: list[Result] = []
+    intervals = score_intervals(line, gold, predicted, len(languages), options)
+    for metric, interval in intervals.items():
+        rows += origin.interval(
+            metric, interval, language="all", unit=unit, n=len(gold), layer=layer, probe=probe
+        )
+    table = confusion(gold, predicted, len(languages))
+    for code, recall, n in zip(languages, recalls(table), table.sum(axis=1), strict=True):
+        if n:
+            rows.append(
+                origin.row(
+                    "recall", recall, language=code, unit=unit, n=n, layer=layer, probe=probe
+                )
+            )
+    return rows
+
+
+def language_leak(
+    bank: Bank, origin: Origin, options: LeakOptions | None = None, *, progress: str = "leak"
+) -> list[Result]:
+    """Rows of the linear probe at every layer of ``bank``, and of the majority class.
+
+    Probe ``linear``: ``accuracy`` and ``macro_f1`` (with ``_low``/``_high``, lines drawn whole)
+    of language ``all``, ``recall`` of each language, and ``chosen_c``, ``iterations`` and
+    ``converged`` (0/1) of the fit, whose ``n`` counts training vectors.
+    Probe ``majority`` (layer -1): the commonest language of the training vectors for everything.
+
+    Raises:
+        LangspecError: fewer than two languages, or a split without vectors.
+    """
+    options = options or LeakOptions()
+    languages = bank.languages
+    if len(languages) < 2:
+        raise LangspecError(
+            f"language leak needs at least two languages, found {', '.join(languages)}"
+        )
+    results: list[Result] = []
+    total = len(options.units) * len(bank.layers)
+    with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=None) as bar:
+        for unit in options.units:
+            units = bank.token_meta if unit == "token" else bank.sentence_meta
+            rows = _split_rows(bank, units, unit)
+            label = {name: units.language[part].astype(np.int64) for name, part in rows.items()}
+            line, gold = units.line[rows["test"]], label["test"]
+            majority = np.full_like(gold, np.bincount(label["train"]).argmax())
+            results += _scored(
+                origin,
+                languages,
+                line,
+                gold,
+                majority,
+                options.bootstrap,
+                layer=-1,
+                probe="majority",
+                unit=unit,
+            )
+            for layer in bank.layers:
+                vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
+                probe = fit_probe(
+                    vectors[rows["train"]],
+                    label["train"],
+                    vectors[rows["dev"]],
+                    label["dev"],
+                    len(languages),
+                    options.probe,
+                )
+                results += _scored(
+                    origin,
+                    languages,
+                    line,
+                    gold,
+                    probe.predict(vectors[rows["test"]]),
+                    options.bootstrap,
+                    layer=layer,
+                    probe="linear",
+                    unit=unit,
+                )
+                fit = {
+                    "chosen_c": probe.chosen_c,
+                    "iterations": probe.iterations,
+                    "converged": probe.converged,
+                }
+                results += [
+                    origin.row(
+                        metric,
+                        value,
+                        language="all",
+                        unit=unit,
+                        n=len(label["train"]),
+                        layer=layer,
+                        probe="linear",
+                    )
+                    for metric, value in fit.items()
+                ]
+                bar.update()
+    return results
