@@ -214,6 +214,7 @@ ILE = 0.35
 FRONT_TODAY = 0.65
 PHRASE_FIRST = {"definite": 0.2, "indefinite": 0.65}  # by the subject
 SCRAMBLE = 0.15  # of clauses with a case-marked object
+OBJECT_EARLY = 0.25  # a case-marked object before phrases and adverbs
 WHEN_ZAMAN = 0.4
 COMMA_AFTER_TIME = 0.5
 
@@ -396,8 +397,8 @@ def _subject(clause: Clause, rng: random.Random) -> list[Word]:
     drop = DROP_SUBJECT
     if clause.quality is not None and subject.pronoun in ("he.o", "she.o", "they.o"):
         drop = DROP_COPULAR_THIRD
-        if subject.pronoun == "they.o" and clause.tense == "present" and not clause.negated:
-            drop = 0.0  # nothing else says the plural
+        if clause.tense == "present" and not clause.negated:
+            drop = 0.0  # nothing else says the person
     if rng.random() < drop:
         return []
     return [Word(PRONOUNS[subject.pronoun], "PRON", subject.pronoun)]
@@ -467,16 +468,27 @@ def _clause(clause: Clause, rng: random.Random, *, when: bool = False) -> list[W
     if phrase and rng.random() < PHRASE_FIRST[subject_kind]:
         front, phrase = front + phrase, []
     middle = phrase + adverb if rng.random() < 0.5 else adverb + phrase
-    if obj and not bare and rng.random() < SCRAMBLE:
-        order = "OSV" if when else rng.choice(("OSV", "OSV", "SVO", "OVS"))
-        if order == "OSV":
-            return [*obj, *front, *subject, *middle, *predicate]
-        if order == "SVO":
-            return [*front, *subject, *middle, *predicate, *obj]
-        return [*front, *middle, *obj, *predicate, *subject]
-    if obj and not bare and rng.random() < 0.3:
-        return [*front, *subject, *obj, *middle, *predicate]
-    return [*front, *subject, *middle, *obj, *predicate]
+    before, after = [*middle, *obj], [*predicate]
+    if obj and not bare:
+        draw = rng.random()
+        if draw < SCRAMBLE:
+            order = "OSV" if when else rng.choice(("OSV", "OSV", "SVO", "OVS"))
+            if order == "OSV":
+                front, before = [*obj, *front], middle
+            elif order == "SVO":
+                before, after = middle, [*predicate, *obj]
+            else:
+                subject, before, after = [], before, [*predicate, *subject]
+        elif draw < SCRAMBLE + OBJECT_EARLY:
+            before = [*obj, *middle]
+    if before and before[0].upos in ("NOUN", "ADJ", "NUM") and _is_o(subject):
+        subject = _close(subject, ",")
+    return [*front, *subject, *before, *after]
+
+
+def _is_o(subject: list[Word]) -> bool:
+    """Whether a subject is the pronoun *o*, which without a comma reads "that" before a noun."""
+    return [word.form for word in subject] == ["o"]
 
 
 def _close(words: list[Word], mark: str) -> list[Word]:
