@@ -1,0 +1,365 @@
+"""The demo corpora as a folder of official formats."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from langspec.corpora.demo import meaning, nli, write
+from langspec.corpora.demo.meaning import Realiser, Sentence, Word
+from langspec.corpora.demo.nli import Pair
+from langspec.corpora.demo.sample import HELD_OUT, Sampler, held_out_pair, profile
+from langspec.errors import LangspecError
+from langspec.files import atomic_folder, write_json, write_text
+from langspec.languages import language
+
+VERSION = 1  # of the generator: raise it when the same seed gives other sentences
+LANGUAGES = ("en", "de", "es", "fr", "ru", "tr")
+CONCEPTS = (
+    *meaning.NOUNS,
+    *meaning.VERBS,
+    *meaning.ADJECTIVES,
+    *meaning.NAMES,
+    *meaning.PRONOUNS,
+    *meaning.NUMERALS,
+    *meaning.ADVERBS,
+    *meaning.PREPOSITIONS,
+    *meaning.COORDINATORS,
+    *meaning.SUBORDINATORS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many sentences, pairs or lines: UD and NLI of each language, text and pretrain lines."""
+
+    train_sentences: int = 2500
+    dev_sentences: int = 300
+    test_sentences: int = 300
+    nli_train: int = 9999
+    nli_dev: int = 300
+    nli_test: int = 300
+    text_lines: int = 1000
+    pretrain_lines: int = 15000
+    pretrain_pairs: int = 5000
+
+
+def realiser(code: str) -> Realiser:
+    """The realiser of a language.
+
+    Raises:
+        LangspecError: the demo has no grammar of it.
+    """
+    if code not in LANGUAGES:
+        raise LangspecError(
+            f"the demo corpora have no grammar of {code!r}; choose among {', '.join(LANGUAGES)}"
+        )
+    module = import_module(f"langspec.corpora.demo.languages.{code}")
+    found: Realiser = module.REALISER
+    return found
+
+
+def generate(folder: Path, *, languages: list[str], source: str, sizes: Sizes, seed: int) -> None:
+    """Write the demo corpora into ``folder`` (replaced), the same bytes for the same arguments.
+
+    UD sentences are drawn language by language at that language's construction frequencies and
+    are not parallel; NLI items, text and pre-training lines are. No sentence of dev, test or text
+    files is in the source training files or among the pre-training lines. ``facts.json`` tells
+    version, seed, what was held out, and counts.
+
+    Args:
+        folder: becomes ``ud/``, ``multinli/``, ``xnli/``, ``text/``, ``pretrain/``.
+        languages: codes out of :data:`LANGUAGES`, ``source`` among them.
+        source: the language of the training files.
+        sizes: how much of each.
+        seed: of everything.
+
+    Raises:
+        LangspecError: an unknown language, a source that is none of them.
+    """
+    if source not in languages:
+        raise LangspecError(f"the source language {source!r} is not among {', '.join(languages)}")
+    work = _Generation([realiser(code) for code in languages], source, sizes, seed)
+    with atomic_folder(Path(folder)) as temporary:
+        work.write(temporary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A pair and its words in every language."""
+
+    pair: Pair
+    premise: dict[str, list[Word]]
+    hypothesis: dict[str, list[Word]]
+
+
+class _Generation:
+    def __init__(self, realisers: list[Realiser], source: str, sizes: Sizes, seed: int) -> None:
+        self.realisers = {entry.code: entry for entry in realisers}
+        self.source, self.sizes, self.seed = source, sizes, seed
+        self.used: dict[str, set[str]] = defaultdict(set)  # sentences of each language, any split
+        self.refused: Counter[str] = Counter()
+        self.facts: dict[str, Any] = {}
+
+    def rng(self, *purpose: str) -> random.Random:
+        return random.Random(" ".join((str(self.seed), *purpose)))
+
+    def write(self, folder: Path) -> None:
+        # What is tested comes first, so that whatever is trained on can stay clear of it.
+        for code in self.realisers:
+            for split in ("test", "dev"):
+                self._ud(folder, code, split)
+        self._nli_evaluation(folder)
+        self._text(folder)
+        self._ud(folder, self.source, "train")
+        self._nli_train(folder)
+        self._pretrain(folder)
+        write.dictionary(folder / "pretrain" / "dictionary.tsv", CONCEPTS, self.realisers.values())
+        self._facts(folder)
+
+    def _ud(self, folder: Path, code: str, split: str) -> None:
+        rng = self.rng("ud", code, split)
+        sampler = Sampler(rng, profile(code), source_training=split == "train")
+        voice = self.realisers[code]
+        sentences: list[list[Word]] = []
+        meanings: list[Sentence] = []
+        while len(sentences) < getattr(self.sizes, f"{split}_sentences"):
+            sentence = sampler.sentence()
+            words = voice.realise(sentence, rng)
+            if self._new({code: words}, f"ud {split}"):
+                sentences.append(words)
+                meanings.append(sentence)
+        name = language(code).name
+        file = folder / "ud" / f"UD_{name}-Demo" / f"{code}_demo-ud-{split}.conllu"
+        write.conllu(file, sentences, prefix=f"{code}-demo-{split}", realiser=voice)
+        if code == self.source:
+            self.facts[f"ud_{split}"] = _held_out_share(sentences, meanings)
+
+    def _new(self, words: dict[str, list[Word]], purpose: str) -> bool:
+        """Take a sentence up unless one of its translations has been used."""
+        texts = {code: write.text_of(said) for code, said in words.items()}
+        if any(text in self.used[code] for code, text in texts.items()):
+            self.refused[purpose] += 1
+            return False
+        for code, text in texts.items():
+            self.used[code].add(text)
+        return True
+
+    def _lines(self, purpose: str, count: int) -> Iterator[dict[str, list[Word]]]:
+        """Parallel sentences that are new in every language."""
+        rng = self.rng(purpose, "meanings")
+        voices = {code: self.rng(purpose, code) for code in self.realisers}
+        sampler = Sampler(rng, profile("en"))
+        done = 0
+        while done < count:
+            sentence = sampler.sentence()
+            words = {
+                code: entry.realise(sentence, voices[code])
+                for code, entry in self.realisers.items()
+            }
+            if self._new(words, purpose):
+                done += 1
+                yield words
+
+    def _text(self, folder: Path) -> None:
+        lines = list(self._lines("text", self.sizes.text_lines))
+        for code in self.realisers:
+            text = "".join(write.text_of(words[code]) + "\n" for words in lines)
+            write_text(folder / "text" / "demo" / f"{code}.txt", text)
+
+    def _pairs(self, purpose: str, count: int, codes: Sequence[str]) -> list[_Said]:
+        """Balanced pairs in these languages; premises and hypotheses not used elsewhere."""
+        training = purpose == "nli train"
+        voices = {code: self.rng(purpose, code) for code in codes}
+        rng = self.rng(purpose, "meanings")
+        said: dict[Pair, _Said] = {}
+        taken: set[tuple[str, str]] = set()
+        source = self.source
+
+        def look(pair: Pair) -> Hashable | None:
+            voice, stream = self.realisers[source], voices[source]
+            premise = voice.realise(pair.premise, stream)
+            hypothesis = voice.realise(pair.hypothesis, stream)
+            texts = (write.text_of(premise), write.text_of(hypothesis))
+            if (
+                pair in said
+                or texts in taken
+                or texts[0] == texts[1]
+                or self.used[source] & set(texts)
+            ):
+                self.refused[purpose] += 1
+                return None
+            taken.add(texts)
+            said[pair] = _Said(pair, {source: premise}, {source: hypothesis})
+            return _look(premise, hypothesis, pair)
+
+        chosen = nli.balanced(nli.candidates(rng, source_training=training), count, look)
+        self.rng(purpose, "order").shuffle(chosen)
+        result = []
+        for pair in chosen:
+            item = said[pair]
+            for code in codes:
+                if code != source:
+                    voice, stream = self.realisers[code], voices[code]
+                    item.premise[code] = voice.realise(pair.premise, stream)
+                    item.hypothesis[code] = voice.realise(pair.hypothesis, stream)
+            result.append(item)
+        return result
+
+    def _reserve(self, items: list[_Said]) -> None:
+        for item in items:
+            for said in (item.premise, item.hypothesis):
+                for code, words in said.items():
+                    self.used[code].add(write.text_of(words))
+
+    def _nli_evaluation(self, folder: Path) -> None:
+        for split in ("test", "dev"):
+            count = getattr(self.sizes, f"nli_{split}")
+            items = self._pairs(f"nli {split}", count, list(self.realisers))
+            self._reserve(items)
+            rows = [
+                write.nli_row(
+                    str(number),
+                    write.text_of(item.premise[code]),
+                    write.text_of(item.hypothesis[code]),
+                    item.pair.label,
+                    language=code,
+                )
+                for code in self.realisers
+                for number, item in enumerate(items)
+            ]
+            write.json_lines(folder / "xnli" / "XNLI-1.0" / f"xnli.{split}.jsonl", rows)
+
+    def _nli_train(self, folder: Path) -> None:
+        source = self.source
+        rows = [
+            write.nli_row(
+                str(number),
+                write.text_of(item.premise[source]),
+                write.text_of(item.hypothesis[source]),
+                item.pair.label,
+            )
+            for number, item in enumerate(self._pairs("nli train", self.sizes.nli_train, [source]))
+        ]
+        file = folder / "multinli" / "multinli_1.0" / "multinli_1.0_train.jsonl"
+        write.json_lines(file, rows)
+
+    def _pretrain(self, folder: Path) -> None:
+        lines = list(self._lines("pretrain", self.sizes.pretrain_lines))
+        write.json_lines(
+            folder / "pretrain" / "sentences.jsonl",
+            (
+                {
+                    "line": number,
+                    "language": code,
+                    "words": [word.form for word in words[code]],
+                    "concepts": [word.concept for word in words[code]],
+                    "space_after": [word.space_after for word in words[code]],
+                }
+                for code in self.realisers
+                for number, words in enumerate(lines)
+            ),
+        )
+        # Without a label, and drawn before any balancing: nothing to learn but translation.
+        rng = self.rng("pretrain pairs", "meanings")
+        voices = {code: self.rng("pretrain pairs", code) for code in self.realisers}
+        pairs: list[tuple[dict[str, str], dict[str, str]]] = []
+        for pair in nli.candidates(rng):
+            if len(pairs) >= self.sizes.pretrain_pairs:
+                break
+            premise, hypothesis = (
+                {
+                    code: write.text_of(entry.realise(sentence, voices[code]))
+                    for code, entry in self.realisers.items()
+                }
+                for sentence in (pair.premise, pair.hypothesis)
+            )
+            if any(
+                said[code] in self.used[code]
+                for said in (premise, hypothesis)
+                for code in self.realisers
+            ):
+                self.refused["pretrain pairs"] += 1
+                continue
+            pairs.append((premise, hypothesis))
+        write.json_lines(
+            folder / "pretrain" / "pairs.jsonl",
+            (
+                {
+                    "line": number,
+                    "language": code,
+                    "premise": premise[code],
+                    "hypothesis": hypothesis[code],
+                }
+                for code in self.realisers
+                for number, (premise, hypothesis) in enumerate(pairs)
+            ),
+        )
+
+    def _facts(self, folder: Path) -> None:
+        forms = {
+            code: {form.lower() for name in CONCEPTS for form in entry.forms(name)}
+            for code, entry in self.realisers.items()
+        }
+        write_json(
+            folder / "facts.json",
+            {
+                "generator": VERSION,
+                "seed": self.seed,
+                "source": self.source,
+                "languages": list(self.realisers),
+                "sizes": asdict(self.sizes),
+                "artificial": [
+                    "one grammar of meanings realised in every language",
+                    "construction frequencies of UD files drawn per language, not observed",
+                    "NLI labels by rule, balanced over lengths, overlap and negation",
+                ],
+                "held_out_of_ud_train": list(HELD_OUT),
+                "held_out_verb_object_pairs": "about one in six, in no source training file",
+                "shares": self.facts,
+                "sentences_refused_as_repeated": dict(self.refused),
+                "word_forms": {code: len(found) for code, found in forms.items()},
+                "profiles": {code: asdict(profile(code)) for code in self.realisers},
+            },
+        )
+
+
+def _look(premise: list[Word], hypothesis: list[Word], pair: Pair) -> Hashable:
+    """All of a pair that can be seen without understanding it: its cell for balancing."""
+    first = [word.form.lower() for word in premise if word.upos != "PUNCT"]
+    second = [word.form.lower() for word in hypothesis if word.upos != "PUNCT"]
+    negations = tuple(
+        sum(clause.negated for clause in (sentence.first, sentence.second) if clause is not None)
+        for sentence in (pair.premise, pair.hypothesis)
+    )
+    return (
+        len(first),
+        len(second),
+        len(set(first) & set(second)),
+        negations,
+        nli.structure(pair.hypothesis),
+    )
+
+
+def _held_out_share(sentences: list[list[Word]], meanings: list[Sentence]) -> dict[str, float]:
+    """Shares of lexical words, and of verb-object clauses, that the source training lacks."""
+    lexical = [word for words in sentences for word in words if word.concept is not None]
+    combinations = [
+        held_out_pair(clause.verb, clause.obj.noun)
+        for sentence in meanings
+        for clause in (sentence.first, sentence.second)
+        if clause is not None
+        and clause.verb is not None
+        and isinstance(clause.obj, meaning.NounPhrase)
+    ]
+    return {
+        "held_out_words": round(
+            sum(word.concept in HELD_OUT for word in lexical) / max(1, len(lexical)), 4
+        ),
+        "held_out_combinations": round(sum(combinations) / max(1, len(combinations)), 4),
+    }

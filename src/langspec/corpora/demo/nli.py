@@ -1,0 +1,654 @@
+"""Premise-hypothesis pairs whose label follows from their meanings, and from nothing else.
+
+Labels come from a small natural logic (MacCartney and Manning, 2009, "An extended model of
+natural logic"): a relation between premise and hypothesis for each role of a clause, joined
+over the roles and turned by negation. Hypotheses are made by random edits that do not know
+the label, and :func:`balanced` then keeps equally many of each label among pairs that look
+alike (lengths, overlap, negations, kind of hypothesis).
+
+Assumptions, as annotators of such corpora make them:
+
+* premise and hypothesis speak of one situation: *the dog*, *my dog* and *a dog* in the same role
+  are the same individual, in both clauses, and an event happens once; so another kind of object
+  (*bought a hat* / *bought a cup*), another place that excludes the first, another number
+  contradicts;
+* numbers are exact; a plural noun phrase is true of all or of none of its members;
+* adjectives of one dimension exclude each other, those of different dimensions are independent;
+* *because* and *when* presuppose that both their clauses are true.
+
+Where readers might disagree, the pair is left out (:func:`label` returns None): *every*, changed
+subjects under negation, a denied reason or time, *often*, *always* and *again* with negation.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from langspec.corpora.demo.meaning import (
+    ADVERBS,
+    ANIMALS,
+    DIMENSIONS,
+    INTRANSITIVE,
+    NAMES,
+    NUMERALS,
+    PERSONS,
+    PLACES,
+    PREPOSITIONS,
+    SUBORDINATORS,
+    THINGS,
+    Clause,
+    Name,
+    NounPhrase,
+    Object,
+    Phrase,
+    Sentence,
+    Subject,
+)
+from langspec.corpora.demo.sample import (
+    OBJECTS,
+    Profile,
+    Sampler,
+    adjectives_for,
+    concepts_of,
+    held_out_pair,
+)
+
+Label = Literal["entailment", "neutral", "contradiction"]
+LABELS: tuple[Label, ...] = ("entailment", "neutral", "contradiction")
+# Equal, premise more special, hypothesis more special, exclusive, independent; None: no verdict.
+Relation = Literal["=", "<", ">", "|", "#"]
+
+# More modifiers and negations than in running text: they are what the pairs are about.
+PROFILE = Profile(
+    two_clauses=0.4,
+    copular=0.25,
+    negated=0.4,
+    phrase=0.4,
+    adverb=0.35,
+    adjective=0.5,
+    second_adjective=0.3,
+    indefinite=0.45,
+    my=0.15,
+    this=0.05,
+    every=0.0,
+)
+
+_DIMENSION = {name: key for key, names in DIMENSIONS.items() for name in names}
+_ROLES = tuple(n for n in PERSONS if n not in ("woman.n", "man.n", "girl.n", "boy.n"))
+_SOCIAL = ("friend.n", "neighbour.n")  # a teacher may be one
+_EXCLUSIVE_PERSONS = {
+    frozenset(pair)
+    for pair in (
+        ("man.n", "woman.n"),
+        ("boy.n", "girl.n"),
+        ("man.n", "girl.n"),
+        ("woman.n", "boy.n"),
+        ("man.n", "boy.n"),
+    )
+}
+# Places of which one cannot be in two at a time (a kitchen may be in a house, a house in a city).
+_EXCLUSIVE_PLACES = {"forest.n", "market.n", "kitchen.n", "car.n", "garden.n"}
+_EXCLUSIVE_VERBS = (
+    {frozenset(pair) for pair in (("buy.v", "sell.v"), ("find.v", "lose.v"), ("find.v", "hide.v"))}
+    | {frozenset((verb, "sleep.v")) for verb in ("run.v", "laugh.v", "sing.v", "work.v", "swim.v")}
+    | {frozenset(("run.v", "swim.v"))}
+)
+_INDEPENDENT_VERBS = {
+    frozenset(pair)
+    for pair in (
+        ("see.v", "hear.v"),
+        ("love.v", "help.v"),
+        ("love.v", "see.v"),
+        ("help.v", "answer.v"),
+        ("wash.v", "carry.v"),
+        ("wash.v", "bring.v"),
+        ("hide.v", "wash.v"),
+        ("paint.v", "wash.v"),
+        ("paint.v", "sell.v"),
+        ("buy.v", "carry.v"),
+        ("sell.v", "wash.v"),
+        ("sing.v", "work.v"),
+        ("laugh.v", "wait.v"),
+        ("sing.v", "run.v"),
+        ("laugh.v", "work.v"),
+    )
+}
+_STATES = {"see.v", "love.v", "know.v", "help.v", "hear.v"}  # hold of several objects at once
+_HABITUAL = {"often.r", "always.r", "again.r"}
+
+
+def _join(relations: list[Relation | None]) -> Relation | None:
+    """The relation of two conjunctions from those of their parts."""
+    if None in relations:
+        return None
+    found = set(relations) - {"="}
+    for relation in ("|", "#"):
+        if relation in found:
+            return relation
+    if found == {"<", ">"}:
+        return "#"
+    return found.pop() if found else "="
+
+
+def _optional(premise: object, hypothesis: object) -> Relation | None:
+    """Relation of two modifiers of which at least one is missing."""
+    if premise is None:
+        return "=" if hypothesis is None else ">"
+    return "<"
+
+
+def _nouns(premise: str, hypothesis: str) -> Relation | None:
+    if premise == hypothesis:
+        return "="
+    pair = frozenset((premise, hypothesis))
+    if premise in PERSONS and hypothesis in PERSONS:
+        if pair in _EXCLUSIVE_PERSONS:
+            return "|"
+        independent = (premise == "man.n" and hypothesis in _ROLES) or (
+            pair & set(_SOCIAL) and pair <= set(_ROLES)
+        )
+        return "#" if independent else None
+    if "answer.n" in pair:  # an answer may be a letter or a book
+        return None
+    if pair <= set(PLACES):
+        return "|" if pair <= _EXCLUSIVE_PLACES else None
+    return "|"  # another animal, another thing, or of another class
+
+
+def _adjectives(premise: tuple[str, ...], hypothesis: tuple[str, ...]) -> Relation | None:
+    first = {_DIMENSION[name]: name for name in premise}
+    second = {_DIMENSION[name]: name for name in hypothesis}
+    relations: list[Relation | None] = []
+    for dimension in sorted(first.keys() | second.keys()):
+        one, other = first.get(dimension), second.get(dimension)
+        if one is not None and other is not None:
+            relations.append("=" if one == other else "|")
+        else:
+            relations.append(_optional(one, other))
+    return _join(relations)
+
+
+def _determiners(premise: str, hypothesis: str) -> Relation | None:
+    if "every" in (premise, hypothesis):
+        return None
+    if premise == hypothesis:
+        return "="
+    # The definite against the indefinite is not said in every language: no verdict.
+    if premise == "my" and hypothesis in ("definite", "indefinite"):
+        return "<"
+    if hypothesis == "my" and premise in ("definite", "indefinite"):
+        return ">"
+    return None
+
+
+def _participants(premise: Subject | None, hypothesis: Subject | None) -> Relation | None:
+    if premise == hypothesis:
+        every = isinstance(premise, NounPhrase) and premise.determiner == "every"
+        return None if every else "="
+    if isinstance(premise, Name) and isinstance(hypothesis, Name):
+        return "|"
+    if not (isinstance(premise, NounPhrase) and isinstance(hypothesis, NounPhrase)):
+        return None
+    if premise.number != hypothesis.number:
+        return None
+    numerals: Relation | None = (
+        "|"
+        if premise.numeral and hypothesis.numeral and premise.numeral != hypothesis.numeral
+        else "="
+        if premise.numeral == hypothesis.numeral
+        else _optional(premise.numeral, hypothesis.numeral)
+    )
+    return _join(
+        [
+            _nouns(premise.noun, hypothesis.noun),
+            _determiners(premise.determiner, hypothesis.determiner),
+            _adjectives(premise.adjectives, hypothesis.adjectives),
+            numerals,
+        ]
+    )
+
+
+def _other(premise: Subject, hypothesis: Subject) -> bool:
+    """Whether the head of two noun phrases differs: another individual, not another quality."""
+    if isinstance(premise, NounPhrase) and isinstance(hypothesis, NounPhrase):
+        return premise.noun != hypothesis.noun
+    return premise != hypothesis
+
+
+def _phrases(premise: Phrase | None, hypothesis: Phrase | None) -> Relation | None:
+    if premise == hypothesis:
+        return "="
+    if premise is None or hypothesis is None:
+        return _optional(premise, hypothesis)
+    inner = _participants(premise.noun_phrase, hypothesis.noun_phrase)
+    prepositions = {premise.preposition, hypothesis.preposition}
+    if len(prepositions) == 1:
+        if premise.preposition == "in.d":
+            return inner
+        # Near a house one may be near a tree too; "without" turns inclusion around.
+        if inner == "|":
+            return "#" if _other(premise.noun_phrase, hypothesis.noun_phrase) else None
+        return None if premise.preposition == "without.d" else inner
+    if inner == "=":
+        if prepositions in ({"with.d", "without.d"}, {"in.d", "near.d"}, {"in.d", "behind.d"}):
+            return "|"
+        return "#" if prepositions == {"behind.d", "near.d"} else None
+    places = {"in.d", "behind.d", "near.d"}
+    return "#" if len(prepositions & places) == 1 else None  # a place against a companion
+
+
+def _adverbs(premise: str | None, hypothesis: str | None) -> Relation | None:
+    if premise == hypothesis:
+        return "="
+    if premise is None or hypothesis is None:
+        return _optional(premise, hypothesis)
+    pair = {premise, hypothesis}
+    if pair == {"here.r", "there.r"}:
+        return "|"
+    if pair == {"always.r", "often.r"}:
+        return "<" if premise == "always.r" else ">"
+    return "#"
+
+
+def _predicates(premise: Clause, hypothesis: Clause) -> Relation | None:
+    if premise.quality is not None and hypothesis.quality is not None:
+        if premise.quality == hypothesis.quality:
+            return "="
+        same = _DIMENSION[premise.quality] == _DIMENSION[hypothesis.quality]
+        return "|" if same else "#"
+    if premise.verb is None or hypothesis.verb is None:
+        return None
+    if premise.verb == hypothesis.verb:
+        return "="
+    pair = frozenset((premise.verb, hypothesis.verb))
+    return "|" if pair in _EXCLUSIVE_VERBS else "#" if pair in _INDEPENDENT_VERBS else None
+
+
+def _restated(premise: Clause, hypothesis: Clause) -> Label | None:
+    """*The big dog sleeps* says of the dog that it is big, even where it denies the sleep."""
+    subject, claimed = premise.subject, hypothesis.subject
+    if not isinstance(subject, NounPhrase) or not isinstance(claimed, NounPhrase):
+        return None
+    if hypothesis.adverb or hypothesis.phrase or hypothesis.quality is None:
+        return None
+    if premise.negated and subject.determiner == "indefinite":
+        return None
+    bare = replace(claimed, adjectives=subject.adjectives)
+    if _participants(subject, bare) not in ("=", "<"):
+        return None
+    if set(claimed.adjectives) - set(subject.adjectives):
+        return None
+    relation = _adjectives(subject.adjectives, (hypothesis.quality,))
+    holds = hypothesis.quality in subject.adjectives
+    if relation == "|":
+        return "entailment" if hypothesis.negated else "contradiction"
+    if holds:
+        return "contradiction" if hypothesis.negated else "entailment"
+    return "neutral"
+
+
+def _clauses(premise: Clause, hypothesis: Clause) -> Label | None:
+    """Label of one clause against another about the same situation."""
+    if premise.tense != hypothesis.tense:
+        return None
+    if premise.quality is None and hypothesis.quality is not None:
+        return _restated(premise, hypothesis)
+    subject = _participants(premise.subject, hypothesis.subject)
+    predicate = _predicates(premise, hypothesis)
+    obj = _participants(premise.obj, hypothesis.obj)
+    phrase = _phrases(premise.phrase, hypothesis.phrase)
+    adverb = _adverbs(premise.adverb, hypothesis.adverb)
+    relation = _join([subject, predicate, obj, phrase, adverb])
+    if relation is None:
+        return None
+    if obj == "|" and premise.verb in _STATES | {"answer.v"}:
+        return None
+    state = premise.quality is not None or premise.verb in _STATES
+    if state and subject == "|" and _other(premise.subject, hypothesis.subject):
+        return None  # two may be old, two may love the same dog
+    if {premise.adverb, hypothesis.adverb} & _HABITUAL and "|" in (predicate, obj, phrase):
+        return None  # what happens often may happen in other ways too
+    if not (premise.negated or hypothesis.negated):
+        return (
+            "contradiction"
+            if relation == "|"
+            else "entailment"
+            if relation in ("=", "<")
+            else "neutral"
+        )
+    if not _safe_with_negation(premise, hypothesis, subject):
+        return None
+    if relation == "|":
+        colour = _DIMENSION.get(premise.quality or "") == "colour"
+        if premise.negated:
+            binary = predicate == "|" and premise.quality is not None and not colour
+            return None if binary else "neutral"
+        clear = (predicate == "|" and premise.quality is not None) or phrase == "|"
+        return "entailment" if clear or adverb == "|" else None
+    if premise.negated == hypothesis.negated:
+        return "entailment" if relation in ("=", ">") else "neutral"
+    forward = "<" if hypothesis.negated else ">"
+    return "contradiction" if relation in ("=", forward) else "neutral"
+
+
+def _safe_with_negation(premise: Clause, hypothesis: Clause, subject: Relation | None) -> bool:
+    """Whether what the negation denies is beyond doubt."""
+    if subject != "=":
+        return False
+    if isinstance(premise.subject, NounPhrase) and premise.subject.determiner == "indefinite":
+        return False
+    for clause in (premise, hypothesis):
+        if clause.adverb in _HABITUAL:
+            return False
+        if clause.phrase is not None and clause.phrase.preposition == "without.d":
+            return False
+    first, second = premise.phrase, hypothesis.phrase
+    if (
+        first is not None
+        and second is not None
+        and first != second
+        and _phrases(first, second) in ("<", ">")
+    ):
+        return False  # "not in the big house": which house is presupposed, not denied
+    one, other = premise.obj, hypothesis.obj
+    if one == other:
+        return True
+    if isinstance(one, NounPhrase) and isinstance(other, NounPhrase):
+        indefinite = one.determiner == other.determiner == "indefinite"
+        return indefinite and one.numeral is None and other.numeral is None
+    return True
+
+
+def label(premise: Sentence, hypothesis: Sentence, source: int = 0) -> Label | None:
+    """Label of a pair, None where readers may disagree.
+
+    Args:
+        premise: one clause or two.
+        hypothesis: one clause (made from clause ``source`` of the premise) or two (from both in
+            order; of a premise with one clause, the first is made from it).
+        source: 0 or 1, which clause of the premise a one-clause hypothesis speaks about.
+    """
+    for sentence in (premise, hypothesis):
+        if sentence.connective in SUBORDINATORS and sentence.first.negated:
+            return None  # "not ... because": is the reason denied or the event?
+    parts = [clause for clause in (premise.first, premise.second) if clause is not None]
+    if hypothesis.second is None:
+        return _clauses(parts[source], hypothesis.first)
+    first = _clauses(parts[0], hypothesis.first)
+    if len(parts) == 1:
+        if first is None:
+            return None
+        return "contradiction" if first == "contradiction" else "neutral"
+    second = _clauses(parts[1], hypothesis.second)
+    if first is None or second is None:
+        return None
+    if "contradiction" in (first, second):
+        return "contradiction"
+    weaker = {premise.connective, hypothesis.connective} <= {"and.c", "but.c"} or (
+        hypothesis.connective in (premise.connective, "and.c")
+    )
+    return "entailment" if first == second == "entailment" and weaker else "neutral"
+
+
+class _Editor:
+    """Random changes to a clause; none knows what it does to the label."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+        self.rng = sampler.rng
+
+    def noun_phrase(self, phrase: NounPhrase, nouns: tuple[str, ...]) -> NounPhrase:
+        rng = self.rng
+        kind = rng.choice(("adjective",) * 4 + ("noun",) * 2 + ("numeral", "determiner"))
+        if kind == "noun":
+            candidates = [
+                noun for noun in nouns if noun != phrase.noun and _nouns(phrase.noun, noun)
+            ]
+            if not candidates:
+                return phrase
+            noun = rng.choice(candidates)
+            fitting = {name for names in adjectives_for(noun).values() for name in names}
+            if not set(phrase.adjectives) <= fitting:
+                return phrase
+            return replace(phrase, noun=noun)
+        if kind == "numeral" and phrase.number == "pl":
+            return replace(phrase, numeral=rng.choice((None, *NUMERALS)))
+        if kind == "determiner":
+            return replace(phrase, determiner=rng.choice(("definite", "indefinite", "my")))
+        return replace(phrase, adjectives=self._adjectives(phrase))
+
+    def _adjectives(self, phrase: NounPhrase) -> tuple[str, ...]:
+        rng = self.rng
+        fitting = adjectives_for(phrase.noun)
+        current = {_DIMENSION[name]: name for name in phrase.adjectives}
+        move = rng.choice(("add", "drop", "swap", "antonym"))
+        if move in ("drop", "swap") and current:
+            del current[rng.choice(sorted(current))]
+        if move == "antonym" and current:
+            dimension = rng.choice(sorted(current))
+            others = [name for name in fitting[dimension] if name != current[dimension]]
+            current[dimension] = rng.choice(others)
+        if move in ("add", "swap") and len(current) < 2:
+            free = [dimension for dimension in fitting if dimension not in current]
+            dimension = rng.choice(free)
+            current[dimension] = rng.choice(fitting[dimension])
+        order = ("price", "quality", "size", "mood", "speed", "strength", "age", "colour")
+        return tuple(current[dimension] for dimension in sorted(current, key=order.index))
+
+    def participant(self, subject: Subject, nouns: tuple[str, ...]) -> Subject:
+        if isinstance(subject, Name):
+            return Name(self.rng.choice([name for name in NAMES if name != subject.name]))
+        return self.noun_phrase(subject, nouns) if isinstance(subject, NounPhrase) else subject
+
+    def clause(self, clause: Clause) -> Clause:
+        """One random change."""
+        rng = self.rng
+        places = ["negation", "predicate", "subject", "adverb", "phrase"]
+        if clause.obj is not None:
+            places += ["object", "object"]
+        if isinstance(clause.subject, NounPhrase) and clause.subject.adjectives:
+            places += ["restate", "restate"]
+        place = rng.choice(places)
+        if place == "negation":
+            return replace(clause, negated=not clause.negated)
+        if place == "subject":
+            nouns = (
+                (*PERSONS, *ANIMALS) if clause.quality is None else (*PERSONS, *ANIMALS, *THINGS)
+            )
+            return replace(clause, subject=self.participant(clause.subject, nouns))
+        if place == "object" and clause.obj is not None and clause.verb is not None:
+            nouns = tuple(n for n in OBJECTS[clause.verb] if n not in NAMES)
+            changed = self.participant(clause.obj, nouns)
+            assert isinstance(changed, NounPhrase | Name)
+            return replace(clause, obj=changed)
+        if place == "restate" and isinstance(clause.subject, NounPhrase):
+            return self._restate(clause, clause.subject)
+        if place == "adverb":
+            if clause.adverb is not None and rng.random() < 0.5:
+                return replace(clause, adverb=None)
+            return replace(clause, adverb=rng.choice(ADVERBS))
+        if place == "phrase":
+            return replace(clause, phrase=self._phrase(clause))
+        return self._predicate(clause)
+
+    def _restate(self, clause: Clause, subject: NounPhrase) -> Clause:
+        rng = self.rng
+        fitting = adjectives_for(subject.noun)
+        adjective = rng.choice(subject.adjectives)
+        rest = tuple(name for name in subject.adjectives if name != adjective)
+        dimension = _DIMENSION[adjective]
+        if rng.random() < 0.4:
+            dimension = rng.choice(list(fitting))
+            quality = rng.choice(fitting[dimension])
+        else:
+            quality = rng.choice((adjective, rng.choice(fitting[dimension])))
+        kept = tuple(name for name in rest if _DIMENSION[name] != dimension)
+        return Clause(
+            replace(subject, adjectives=kept),
+            quality=quality,
+            tense=clause.tense,
+            negated=rng.random() < 0.4,
+        )
+
+    def _phrase(self, clause: Clause) -> Phrase | None:
+        rng = self.rng
+        old = clause.phrase
+        if old is not None and (draw := rng.random()) < 0.75:
+            if draw < 0.3:
+                return None
+            if draw < 0.5:
+                return Phrase(rng.choice(PREPOSITIONS), old.noun_phrase)
+            nouns: tuple[str, ...] = PLACES if old.preposition == "in.d" else THINGS
+            changed = self.participant(old.noun_phrase, nouns)
+            assert isinstance(changed, NounPhrase | Name)
+            return Phrase(old.preposition, changed)
+        return self.sampler.phrase(concepts_of(clause), place=True)
+
+    def _predicate(self, clause: Clause) -> Clause:
+        rng = self.rng
+        if clause.quality is not None:
+            noun = clause.subject.noun if isinstance(clause.subject, NounPhrase) else None
+            fitting = adjectives_for(noun)
+            dimension = _DIMENSION[clause.quality]
+            if rng.random() < 0.5 or dimension not in fitting:
+                dimension = rng.choice(list(fitting))
+            return replace(clause, quality=rng.choice(fitting[dimension]))
+        assert clause.verb is not None
+        pairs = _EXCLUSIVE_VERBS | _INDEPENDENT_VERBS
+        verbs = INTRANSITIVE if clause.obj is None else tuple(OBJECTS)
+        options = [verb for verb in verbs if frozenset((verb, clause.verb)) in pairs]
+        return replace(clause, verb=rng.choice(options)) if options else clause
+
+
+def sensible(clause: Clause) -> bool:
+    """Whether an edited clause is one that the sampler could have drawn."""
+    subject = clause.subject
+    noun = subject.noun if isinstance(subject, NounPhrase) else None
+    if clause.quality is not None:
+        fitting = {name for names in adjectives_for(noun).values() for name in names}
+        taken = (
+            {_DIMENSION[n] for n in subject.adjectives}
+            if isinstance(subject, NounPhrase)
+            else set()
+        )
+        moody = _DIMENSION[clause.quality] in ("mood", "price", "speed")
+        if (clause.adverb and (not moody or clause.adverb == "there.r")) or (
+            clause.phrase and (clause.adverb or _DIMENSION[clause.quality] != "mood")
+        ):
+            return False
+        return clause.quality in fitting and _DIMENSION[clause.quality] not in taken
+    assert clause.verb is not None
+    if not Sampler.can(noun, clause.verb):
+        return False
+    obj: Object | None = clause.obj
+    if obj is not None:
+        name = obj.noun if isinstance(obj, NounPhrase) else obj.name
+        if name not in OBJECTS[clause.verb] or name == noun:
+            return False
+    return Sampler.modifiers_fit(clause)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An item: two meanings and their label."""
+
+    premise: Sentence
+    hypothesis: Sentence
+    label: Label
+
+
+def _held_out(sentence: Sentence) -> bool:
+    for clause in (sentence.first, sentence.second):
+        if clause is not None and clause.verb and isinstance(clause.obj, NounPhrase):
+            if held_out_pair(clause.verb, clause.obj.noun):
+                return True
+    return False
+
+
+def candidates(rng: random.Random, *, source_training: bool = False) -> Iterator[Pair]:
+    """Labelled pairs without end, not yet balanced.
+
+    ``source_training`` leaves out the held-out verb-object combinations (not the held-out words:
+    of a word never seen, no sentence pair can be learnt).
+    """
+    sampler = Sampler(rng, PROFILE)
+    editor = _Editor(sampler)
+    while True:
+        premise = sampler.sentence()
+        if premise.connective in SUBORDINATORS and premise.first.negated:
+            continue
+        clauses = [clause for clause in (premise.first, premise.second) if clause is not None]
+        source = rng.randrange(len(clauses))
+        keep_both = len(clauses) == 2 and rng.random() < 0.5
+        clause = clauses[source]
+        for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3))):
+            clause = editor.clause(clause)
+        if not sensible(clause):
+            continue
+        if keep_both:
+            connective = premise.connective
+            if rng.random() < 0.25:
+                connective = rng.choice(("and.c", "but.c", "because.s", "when.s"))
+            both = (clause, clauses[1]) if source == 0 else (clauses[0], clause)
+            hypothesis = Sentence(both[0], connective, both[1])
+            if connective in SUBORDINATORS and both[0].tense != both[1].tense:
+                continue
+        elif len(clauses) == 1 and rng.random() < 0.12:
+            extra = sampler.clause(concepts_of(clause) | concepts_of(premise.first))
+            extra = replace(extra, tense=clause.tense)
+            connective = rng.choice(("and.c", "but.c", "because.s", "when.s"))
+            hypothesis = Sentence(clause, connective, extra)
+        else:
+            hypothesis = Sentence(clause)
+        if hypothesis == premise:
+            continue
+        if source_training and (_held_out(premise) or _held_out(hypothesis)):
+            continue
+        verdict = label(premise, hypothesis, source)
+        if verdict is not None:
+            yield Pair(premise, hypothesis, verdict)
+
+
+def structure(sentence: Sentence) -> tuple[Hashable, ...]:
+    """Which slots of a sentence are filled, whatever they are filled with."""
+    shape: list[Hashable] = [sentence.connective in SUBORDINATORS]
+    for clause in (sentence.first, sentence.second):
+        if clause is not None:
+            shape += [
+                clause.quality is None,
+                clause.negated,
+                clause.phrase is not None,
+                clause.adverb is not None,
+            ]
+    return tuple(shape)
+
+
+def balanced(
+    pairs: Iterator[Pair], count: int, look: Callable[[Pair], Hashable | None]
+) -> list[Pair]:
+    """The first ``count`` pairs that can be had with every label equally often in every cell.
+
+    Args:
+        pairs: candidates.
+        count: how many are wanted; labels differ by one at most where it is no multiple of 3.
+        look: the cell of a pair, that is all that shows without understanding; None refuses it.
+    """
+    waiting: dict[Hashable, dict[Label, list[Pair]]] = defaultdict(
+        lambda: {name: [] for name in LABELS}
+    )
+    chosen: list[Pair] = []
+    for pair in pairs:
+        if len(chosen) >= count:
+            break
+        cell = look(pair)
+        if cell is None:
+            continue
+        queues = waiting[cell]
+        queues[pair.label].append(pair)
+        if all(queues.values()):
+            chosen += [queues[name].pop(0) for name in LABELS]
+    return chosen[:count]
