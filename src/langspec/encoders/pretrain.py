@@ -1,0 +1,359 @@
+"""Pre-training of a tiny multilingual BERT on the demo's text.
+
+Masked-language modelling (Devlin et al. 2019) on three kinds of batches:
+
+* translation pairs, two languages in one row (TLM, Lample & Conneau 2019, section 3.3);
+* unlabelled premise-hypothesis pairs of one language, so that the second segment is met;
+* single sentences in which words that a bilingual dictionary knows are said in another language
+  with some probability (code-switching; as Conneau et al. 2020, "Emerging cross-lingual
+  structure", section 4, and Qin et al. 2020, CoSDA-ML).
+
+Translations and a dictionary are supervision that mBERT did not have: the demo's encoder is
+aligned on purpose, because one of 4 MB trained for minutes would not align by itself.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional
+from tqdm import tqdm
+from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedTokenizerFast
+
+from langspec.corpora.tables import read_table
+from langspec.encoders.forward import RESTART, encoder_arguments
+from langspec.encoders.inputs import pack
+from langspec.encoders.load import Encoder, EncoderCard
+from langspec.encoders.options import PretrainOptions
+from langspec.encoders.wordpiece import train_wordpiece
+from langspec.errors import LangspecError
+
+KINDS = ("tlm", "pairs", "sentences")
+STORED = torch.float16  # of the finished weights: half the size, and exact from then on
+HISTORY_STEPS = 50  # a row of the history is the mean over so many steps
+_POOL = 2048  # rows that are drawn and sorted by length together
+_WEIGHT_DECAY = 0.01
+_CLIP = 1.0
+_IGNORED = -100
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """Means over the last steps: masked-piece cross-entropy in nats, and share predicted right."""
+
+    step: int
+    loss: float
+    masked_accuracy: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence as words; ``concepts`` are the dictionary's names of them, or None."""
+
+    language: str
+    words: tuple[str, ...]
+    concepts: tuple[str | None, ...]
+    spaces: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class PretrainData:
+    """What is read from a prepared corpora folder.
+
+    ``lines`` holds groups of translations, ``pairs`` premise and hypothesis of one language,
+    ``dictionary[concept][language]`` the forms of a concept.
+    """
+
+    lines: list[list[Sentence]]
+    pairs: list[tuple[str, str]]
+    dictionary: dict[str, dict[str, list[str]]]
+
+    def texts(self) -> Iterator[str]:
+        """Every text, for the vocabulary; the dictionary's forms once each."""
+        for line in self.lines:
+            for sentence in line:
+                yield join(sentence.words, sentence.spaces)
+        for pair in self.pairs:
+            yield from pair
+        for languages in self.dictionary.values():
+            for forms in languages.values():
+                yield from forms
+
+
+def join(words: tuple[str, ...] | list[str], spaces: tuple[bool, ...]) -> str:
+    """Words as running text."""
+    return "".join(word + " " * space for word, space in zip(words, spaces, strict=True)).rstrip()
+
+
+def read_pretrain_data(corpora: Path) -> PretrainData:
+    """Read the pre-training tables of a prepared corpora folder.
+
+    Raises:
+        LangspecError: a table is absent or empty (only demo corpora have them).
+    """
+    lines: dict[int, list[Sentence]] = {}
+    for row in _rows(corpora, "pretrain"):
+        sentence = Sentence(
+            row["language"],
+            tuple(row["words"]),
+            tuple(row["concepts"]),
+            tuple(row["space_after"]),
+        )
+        lines.setdefault(row["line"], []).append(sentence)
+    dictionary: dict[str, dict[str, list[str]]] = {}
+    for row in _rows(corpora, "dictionary"):
+        forms = dictionary.setdefault(row["concept"], {}).setdefault(row["language"], [])
+        forms.append(row["form"])
+    return PretrainData(
+        lines=[lines[number] for number in sorted(lines)],
+        pairs=[(row["premise"], row["hypothesis"]) for row in _rows(corpora, "pretrain_pairs")],
+        dictionary=dictionary,
+    )
+
+
+def _rows(corpora: Path, name: str) -> list[dict[str, Any]]:
+    path = Path(corpora) / f"{name}.parquet"
+    if not path.is_file():
+        raise LangspecError(
+            "no such file; an encoder can be pre-trained on demo corpora only: set corpora.kind "
+            "to demo, or encoder.kind to e5 or folder",
+            place=path,
+        )
+    rows: list[dict[str, Any]] = read_table(corpora, name).to_pylist()
+    if not rows:
+        raise LangspecError("no rows; prepare the demo corpora again", place=path)
+    return rows
+
+
+def code_switched(
+    sentence: Sentence,
+    dictionary: dict[str, dict[str, list[str]]],
+    probability: float,
+    rng: random.Random,
+) -> list[str]:
+    """The words, each that the dictionary knows replaced with ``probability``.
+
+    The replacement is any form of the same concept in any other language; at the head of the
+    sentence it takes the capital of the word it replaces.
+    """
+    words = list(sentence.words)
+    for i, concept in enumerate(sentence.concepts):
+        if concept is None or rng.random() >= probability:
+            continue
+        languages = dictionary.get(concept, {})
+        others = [code for code in languages if code != sentence.language]
+        if others:
+            form = rng.choice(languages[rng.choice(others)])
+            words[i] = form[:1].upper() + form[1:] if i == 0 else form
+    return words
+
+
+class BatchMaker:
+    """Endless seeded batches of one kind each, in the shares that the options give."""
+
+    def __init__(
+        self, data: PretrainData, tokenizer: PreTrainedTokenizerFast, options: PretrainOptions
+    ) -> None:
+        self.data = data
+        self.options = options
+        # A copy: truncation is a setting of the tokenizer itself.
+        self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self.tokenizer.enable_truncation(options.max_tokens, strategy="longest_first")
+        self.sentences = [sentence for line in data.lines for sentence in line]
+        self.rng = random.Random(options.seed)
+        special = set(tokenizer.all_special_ids)
+        self.pad = int(tokenizer.pad_token_id)
+        self.mask = int(tokenizer.mask_token_id)
+        self.special = np.asarray(sorted(special), dtype=np.int64)
+        self.ordinary = np.asarray(
+            [i for i in range(len(tokenizer)) if i not in special], dtype=np.int64
+        )
+        self.noise = np.random.default_rng(options.seed)
+
+    def draw(self, kind: str) -> tuple[str, str] | str:
+        """One example: two texts or one."""
+        if kind == "tlm":
+            first, second = self.rng.sample(self.rng.choice(self.data.lines), 2)
+            return join(first.words, first.spaces), join(second.words, second.spaces)
+        if kind == "pairs":
+            return self.rng.choice(self.data.pairs)
+        sentence = self.rng.choice(self.sentences)
+        words = code_switched(sentence, self.data.dictionary, self.options.code_switch, self.rng)
+        return join(words, sentence.spaces)
+
+    def batches(self, kind: str) -> Iterator[dict[str, torch.Tensor]]:
+        """Endless batches of a kind: ``input_ids``, ``attention_mask``, ``token_type_ids``
+        and ``labels`` int64 ``[B, T]``, rows of similar length.
+        """
+        while True:
+            encodings = self.tokenizer.encode_batch([self.draw(kind) for _ in range(_POOL)])
+            lengths = np.asarray([len(encoding.ids) for encoding in encodings])
+            groups = pack(np.argsort(lengths, kind="stable"), lengths, self.options.batch_tokens)
+            self.rng.shuffle(groups)
+            for group in groups:
+                yield self._collate([encodings[i] for i in group])
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        streams = {kind: self.batches(kind) for kind in KINDS}
+        shares = (
+            self.options.tlm,
+            self.options.pairs,
+            1 - self.options.tlm - self.options.pairs,
+        )
+        while True:
+            yield next(streams[self.rng.choices(KINDS, shares)[0]])
+
+    def _collate(self, encodings: list[Any]) -> dict[str, torch.Tensor]:
+        shape = len(encodings), max(len(encoding.ids) for encoding in encodings)
+        ids = np.full(shape, self.pad, dtype=np.int64)
+        segments = np.zeros(shape, dtype=np.int64)
+        attended = np.zeros(shape, dtype=np.int64)
+        for row, encoding in enumerate(encodings):
+            length = len(encoding.ids)
+            ids[row, :length] = encoding.ids
+            segments[row, :length] = encoding.type_ids
+            attended[row, :length] = 1
+        masked, labels = self._mask(ids)
+        arrays = {
+            "input_ids": masked,
+            "attention_mask": attended,
+            "token_type_ids": segments,
+            "labels": labels,
+        }
+        return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+    def _mask(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Hide pieces: 80 % behind the mask, 10 % behind a random piece, 10 % left as they are."""
+        open_to_choice = ~np.isin(ids, self.special)
+        chosen = open_to_choice & (self.noise.random(ids.shape) < self.options.mask)
+        if not chosen.any():  # a batch without a target has no loss
+            chosen[tuple(np.argwhere(open_to_choice)[0])] = True
+        labels = np.where(chosen, ids, _IGNORED)
+        fate = self.noise.random(ids.shape)
+        masked = np.where(chosen & (fate < 0.8), self.mask, ids)
+        swapped = chosen & (fate >= 0.9)
+        masked[swapped] = self.noise.choice(self.ordinary, int(swapped.sum()))
+        return masked, labels
+
+
+def _model(tokenizer: PreTrainedTokenizerFast, options: PretrainOptions) -> BertForMaskedLM:
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=options.hidden,
+        num_hidden_layers=options.layers,
+        num_attention_heads=options.heads,
+        intermediate_size=4 * options.hidden,
+        max_position_embeddings=options.max_tokens,
+        type_vocab_size=2,
+        # Far from over-fitting in so few steps; a task's head has its own dropout.
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    setattr(config, RESTART, options.restart_positions)
+    return BertForMaskedLM(config)
+
+
+def masked_loss(
+    model: BertForMaskedLM, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean cross-entropy and accuracy over the masked pieces; the head sees only those."""
+    hidden = model.bert(**encoder_arguments(model, batch)).last_hidden_state
+    targets = batch["labels"] != _IGNORED
+    logits = model.cls(hidden[targets])
+    gold = batch["labels"][targets]
+    return functional.cross_entropy(logits, gold), (logits.argmax(-1) == gold).float().mean()
+
+
+def pretrain(
+    corpora: Path,
+    options: PretrainOptions,
+    *,
+    name: str = "demo",
+    on_record: Callable[[StepRecord], None] | None = None,
+) -> Encoder:
+    """Pre-train from nothing; equal arguments and threads give equal weights on one machine.
+
+    The weights returned are rounded to half precision, as they are stored. ``on_record`` gets the
+    mean of every 50 steps.
+
+    Raises:
+        LangspecError: the corpora folder has no pre-training tables.
+    """
+    data = read_pretrain_data(corpora)
+    tokenizer = train_wordpiece(data.texts(), options.vocabulary)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        model = _model(tokenizer, options).train()
+    _fit(model, BatchMaker(data, tokenizer, options), options, on_record)
+
+    # The masked-LM head is left behind: nothing downstream reads it.
+    encoder = BertModel(model.config, add_pooling_layer=False)
+    encoder.load_state_dict(
+        {key: value.to(STORED).float() for key, value in model.bert.state_dict().items()}
+    )
+    card = EncoderCard(
+        name=name,
+        kind="demo",
+        max_tokens=options.max_tokens,
+        source="pre-trained here on the demo's generated text",
+        licence="MIT",
+        recipe=asdict(options),
+    )
+    return Encoder(encoder.eval(), tokenizer, card)
+
+
+def _fit(
+    model: BertForMaskedLM,
+    batches: BatchMaker,
+    options: PretrainOptions,
+    on_record: Callable[[StepRecord], None] | None,
+) -> None:
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": _WEIGHT_DECAY},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=options.lr,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
+    warmup = max(1, round(options.warmup * options.steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(
+            (step + 1) / warmup, (options.steps - step) / max(1, options.steps - warmup)
+        ),
+    )
+    losses: list[float] = []
+    accuracies: list[float] = []
+    stream = iter(batches)
+    with tqdm(total=options.steps, desc="pre-train", unit="step", disable=None) as bar:
+        for step in range(1, options.steps + 1):
+            lr = float(schedule.get_last_lr()[0])
+            loss, accuracy = masked_loss(model, next(stream))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
+            optimizer.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+            accuracies.append(float(accuracy))
+            bar.update()
+            if step % HISTORY_STEPS == 0 or step == options.steps:
+                record = StepRecord(step, float(np.mean(losses)), float(np.mean(accuracies)), lr)
+                losses.clear()
+                accuracies.clear()
+                bar.set_postfix(loss=f"{record.loss:.3f}", acc=f"{record.masked_accuracy:.3f}")
+                if on_record is not None:
+                    on_record(record)
