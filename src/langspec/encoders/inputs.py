@@ -1,7 +1,8 @@
 """Text to pieces: flat tokenised rows, and which piece stands for which word.
 
-A UD word is represented by its *first piece with content*: SentencePiece gives a bare word-boundary
-piece as the first piece of most Chinese and Japanese words, which says nothing about the word.
+A UD word is represented by its *first piece with content*: SentencePiece gives a bare
+word-boundary piece as the first piece of most Chinese and Japanese words, which says nothing
+about the word.
 """
 
 from __future__ import annotations

@@ -1,0 +1,398 @@
+"""The only reader of ``params.yaml``: typed, frozen, refused by dotted path.
+
+Every default lives in ``params.yaml`` and the presets over it, none here: a value that is not in
+the file is an error, so that what a run used can be read in one place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from langspec.errors import LangspecError
+from langspec.languages import language
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Limit = Count | None
+
+
+class Section(BaseModel):
+    """A part of ``params.yaml``: frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Compute(Section):
+    """Where the arithmetic runs, and how repeatable it is."""
+
+    threads: Count  # fixed: the order of sums depends on it
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    portable: bool  # keep to AVX2 kernels, so that processors with more agree bit for bit
+
+
+class DemoSizes(Section):
+    """How much the embedded grammar generates (rows a language; train: the source only)."""
+
+    train_sentences: Count
+    dev_sentences: Count
+    test_sentences: Count
+    nli_train: Count
+    nli_dev: Count
+    nli_test: Count
+    text_lines: Count
+    pretrain_lines: Count
+    pretrain_pairs: Count
+
+
+class Limits(Section):
+    """At most so many rows a language; null: all."""
+
+    pos_train: Limit
+    pos_dev: Limit
+    pos_test: Limit
+    nli_train: Limit
+    nli_dev: Limit
+    nli_test: Limit
+    text: Limit
+
+
+class TextSplits(Section):
+    """Shares of the language text, by line number shared over the languages."""
+
+    train: Share
+    dev: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _sum(self) -> TextSplits:
+        total = self.train + self.dev + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + dev + test must be 1, found {total:g}")
+        return self
+
+
+class Corpora(Section):
+    """What is read, and what is left out."""
+
+    kind: Literal["demo", "files"]
+    source: str
+    targets: Annotated[list[str], Field(min_length=1)]
+    seed: Natural
+    join: Literal["natural", "space"]
+    min_characters: Natural
+    max_words: Limit
+    limits: Limits
+    text_splits: TextSplits
+    demo: DemoSizes
+
+    @model_validator(mode="after")
+    def _languages(self) -> Corpora:
+        for index, code in enumerate(self.targets):
+            language(code, place=f"targets.{index}")
+        language(self.source, place="source")
+        if self.source in self.targets:
+            raise ValueError(f"targets holds the source language {self.source!r}; remove it there")
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError("targets names a language twice")
+        return self
+
+    @property
+    def languages(self) -> list[str]:
+        """Source and targets, sorted: the order of class indices everywhere."""
+        return sorted([self.source, *self.targets])
+
+
+class Pretrain(Section):
+    """The recipe of the demo's own encoder."""
+
+    seed: Natural
+    steps: Count
+    batch_tokens: Count
+    lr: Rate
+    warmup: Share
+    mask: Annotated[float, Field(gt=0, lt=1)]
+    vocabulary: Annotated[int, Field(ge=200, le=20000)]
+    hidden: Count
+    layers: Count
+    heads: Count
+    tlm: Share
+    pairs: Share
+    code_switch: Share
+    restart_positions: bool
+
+    @model_validator(mode="after")
+    def _shapes(self) -> Pretrain:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+        if self.tlm + self.pairs > 1:
+            raise ValueError("tlm + pairs must be at most 1; the rest is code-switched sentences")
+        return self
+
+
+class EncoderSection(Section):
+    """The starting encoder."""
+
+    kind: Literal["demo", "e5", "folder"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    folder: str | None
+    prefix: str
+    pooling: Literal["mean", "cls"]
+    max_tokens: Annotated[int, Field(ge=8, le=512)]
+    pretrain: Pretrain
+
+    @model_validator(mode="after")
+    def _folder(self) -> EncoderSection:
+        if (self.kind == "folder") != (self.folder is not None):
+            raise ValueError("folder is set exactly when kind is folder; set both or neither")
+        return self
+
+
+class TaskTraining(Section):
+    """Per task: how long, how fast."""
+
+    epochs: Count
+    encoder_lr: Rate
+    head_lr: Rate
+    batch_tokens: Count  # pieces a step over all processes, padding included
+
+
+class FrozenMethod(Section):
+    """``frozen``: a head on the encoder as it came; features encoded once."""
+
+    epochs: Count
+    head_lr: Rate
+
+
+class FinetuneMethod(Section):
+    """``finetune``: the task loss, encoder and head."""
+
+    freeze_embeddings: bool
+
+
+class Methods(Section):
+    """One entry a method."""
+
+    frozen: FrozenMethod
+    finetune: FinetuneMethod
+
+
+class Train(Section):
+    """Fine-tuning."""
+
+    tasks: Annotated[list[Literal["pos", "nli"]], Field(min_length=1)]
+    run: Annotated[list[Literal["frozen", "finetune"]], Field(min_length=1)]
+    seeds: Annotated[list[Natural], Field(min_length=1)]
+    selection: Literal["source_dev"]
+    feature_layer: int
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    head_init: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    warmup: Share
+    clip: Annotated[float, Field(gt=0)]
+    checkpoint_steps: Count
+    pos: TaskTraining
+    nli: TaskTraining
+    methods: Methods
+
+    @model_validator(mode="after")
+    def _unique(self) -> Train:
+        for key in ("tasks", "run", "seeds"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names {values} with a repetition")
+        return self
+
+
+class Features(Section):
+    """The feature bank."""
+
+    batch_tokens: Count
+    max_tokens_per_language: Count
+    cache_gb: Annotated[float, Field(gt=0)]
+
+
+class Probe(Section):
+    """The linear language probe."""
+
+    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]  # C
+    max_iterations: Count
+    tolerance: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Projection(Section):
+    """t-SNE of a balanced sample."""
+
+    per_class: Count  # tokens a language and label
+    max_points: Annotated[int, Field(ge=100)]
+    perplexity: Annotated[float, Field(ge=2)]
+
+
+class Evaluate(Section):
+    """Scores, probes, intervals."""
+
+    seed: Natural
+    bootstrap: Annotated[int, Field(ge=100)]
+    probe: Probe
+    projection: Projection
+
+
+class Report(Section):
+    """Tables, figures, page."""
+
+    title: str
+    formats: Annotated[list[Literal["png", "svg"]], Field(min_length=1)]
+
+
+class Tracking(Section):
+    """MLflow. ``uri`` null: a sqlite file in the main checkout."""
+
+    uri: str | None
+    flush_points: Count
+    flush_seconds: Annotated[float, Field(gt=0)]
+
+
+class Config(Section):
+    """All of ``params.yaml``."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    compute: Compute
+    corpora: Corpora
+    encoder: EncoderSection
+    train: Train
+    features: Features
+    evaluate: Evaluate
+    report: Report
+    tracking: Tracking
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    """One pydantic error as what was found and what was expected."""
+    kind, context, found = error["type"], error.get("ctx", {}), error.get("input")
+    if kind == "extra_forbidden":
+        return "unknown key"
+    if kind == "missing":
+        return "missing; add it or take it from a preset (langspec preset demo)"
+    if kind == "literal_error":
+        return f"found {found!r}, expected one of {context['expected']}"
+    message = error["msg"].removeprefix("Value error, ")
+    message = (
+        message.replace("Input should be", "expected")
+        .replace("a valid ", "a ")
+        .replace("a integer", "an integer")
+    )
+    return message if kind == "value_error" else f"found {found!r}, {message}"
+
+
+def _hint(values: Any, location: tuple[Any, ...]) -> str:
+    """The nearest known key for an unknown one."""
+    import difflib
+
+    model: Any = Config
+    for part in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return ""
+        model = field.annotation
+    known = list(getattr(model, "model_fields", {}))
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+
+
+def parse_config(values: Any, *, place: str | Path = "params.yaml") -> Config:
+    """Check plain values.
+
+    Raises:
+        LangspecError: every fault, each by its dotted path, in one line.
+    """
+    if not isinstance(values, dict):
+        raise LangspecError(
+            "expected a mapping of sections; run: langspec preset demo", place=place
+        )
+    try:
+        return Config.model_validate(values)
+    except LangspecError as error:
+        raise LangspecError(f"corpora.{error}", place=place) from None
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            location = tuple(
+                part for part in fault["loc"] if part not in ("constrained-int", "int", "none")
+            )
+            hint = _hint(values, location) if fault["type"] == "extra_forbidden" else ""
+            path = ".".join(map(str, location))
+            faults.append(f"{path or 'params'}: {_expected(fault)}{hint}")
+        raise LangspecError(" | ".join(dict.fromkeys(faults)), place=place) from None
+
+
+def parse_yaml(text: str) -> Any:
+    """YAML 1.2, as DVC reads it (``1e-3`` is a number there, and a string to YAML 1.1)."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def read_values(path: Path) -> Any:
+    """Plain values of a YAML file, with a one-line error for what is not one."""
+    path = Path(path)
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LangspecError(
+            "no such file; run inside a langspec project or write one: langspec preset demo",
+            place=path,
+        ) from None
+    except UnicodeDecodeError as error:
+        raise LangspecError(
+            f"not UTF-8 at byte {error.start}; save it as UTF-8", place=path
+        ) from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else path
+        raise LangspecError(f"not YAML: {getattr(error, 'problem', error)}", place=place) from None
+
+
+def set_values(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+    """Apply ``a.b=c`` to plain values; the value is read as YAML. Returns a changed copy."""
+    import copy
+
+    values = copy.deepcopy(values)
+    for assignment in assignments:
+        path, sign, text = assignment.partition("=")
+        if not sign or not path:
+            raise LangspecError(f"expected KEY=VALUE, found {assignment!r}", place="--set")
+        *parents, last = path.split(".")
+        section: Any = values
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or last not in section:
+            raise LangspecError(f"unknown key {path!r}; see params.yaml", place="--set")
+        section[last] = parse_yaml(text)
+    return values
+
+
+def load_config(path: Path = Path("params.yaml"), assignments: list[str] | None = None) -> Config:
+    """Read and check ``params.yaml``, with ``--set`` assignments over it."""
+    values = read_values(path)
+    if assignments:
+        values = set_values(values, assignments)
+    return parse_config(values, place=path)
+
+
+def flatten(section: Section | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys and plain values, lists kept whole."""
+    values = section.model_dump() if isinstance(section, Section) else section
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            flat.update(flatten(value, path))
+        else:
+            flat[path] = value
+    return flat

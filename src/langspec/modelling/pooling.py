@@ -1,0 +1,22 @@
+"""From hidden states to the vectors that heads and probes read."""
+
+from __future__ import annotations
+
+import torch
+
+
+def pool(hidden: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
+    """A vector a row: ``[B, T, H]`` and mask ``[B, T]`` to ``[B, H]``.
+
+    ``mean`` averages every real piece, special ones included, as sentence-transformers does;
+    ``cls`` takes the first.
+    """
+    if how == "cls":
+        return hidden[:, 0]
+    weights = mask.to(hidden.dtype).unsqueeze(-1)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def units(hidden: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """The vectors of chosen pieces: ``[B, T, H]`` to ``[N, H]``."""
+    return hidden[rows, columns]

@@ -1,0 +1,113 @@
+"""A trained run on disk: the weights that changed, and what they change.
+
+``model.safetensors`` holds trained tensors only (a frozen run: the head; with frozen embeddings:
+all but them), ``model.json`` the rest; the starting encoder is named by its hash, not copied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from langspec.encoders.load import Encoder
+from langspec.errors import LangspecError
+from langspec.files import read_json, write_json
+from langspec.modelling.model import EncoderWithHeads, LinearHead
+from langspec.tasks.base import Task
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """What ``model.json`` says."""
+
+    task: str
+    method: str
+    seed: int
+    labels: tuple[str, ...]
+    pooling: str
+    feature_layer: int
+    dropout: float
+    trains_encoder: bool
+    encoder_name: str
+    encoder_sha256: str
+    best_epoch: int
+
+
+def build_model(
+    encoder: Encoder,
+    task: Task,
+    *,
+    feature_layer: int,
+    dropout: float,
+    init: float,
+    with_encoder: bool = True,
+) -> EncoderWithHeads:
+    """The encoder with a fresh task head (drawn from torch's global generator)."""
+    layers = encoder.model.config.num_hidden_layers
+    if not -(layers + 1) <= feature_layer <= layers:
+        raise LangspecError(
+            f"found {feature_layer}, expected -{layers + 1} to {layers}: the encoder has {layers} "
+            "layers over its embeddings",
+            place="train.feature_layer",
+        )
+    head = LinearHead(
+        encoder.model.config.hidden_size, len(task.labels), dropout=dropout, init=init
+    )
+    return EncoderWithHeads(
+        encoder.model if with_encoder else None,
+        {"task": head},
+        unit=task.unit,
+        pooling=encoder.card.pooling,
+        feature_layer=-1 if feature_layer == layers else feature_layer,
+    )
+
+
+def save_run(folder: Path, tensors: dict[str, torch.Tensor], card: RunCard) -> None:
+    """Write ``model.safetensors`` and ``model.json`` into ``folder`` (the caller renames it)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
+    save_file(ordered, folder / "model.safetensors")
+    write_json(folder / "model.json", {"schema": SCHEMA, **asdict(card)})
+
+
+def read_card(folder: Path) -> RunCard:
+    """The card of a trained run."""
+    try:
+        values = read_json(folder / "model.json")
+    except FileNotFoundError:
+        raise LangspecError("no trained run here; run: langspec train", place=folder) from None
+    if values.pop("schema", None) != SCHEMA:
+        raise LangspecError("written by another version; rerun langspec train", place=folder)
+    return RunCard(**{**values, "labels": tuple(values["labels"])})
+
+
+def load_run(folder: Path, encoder: Encoder, task: Task) -> EncoderWithHeads:
+    """A trained run in eval mode. ``encoder.model`` is changed in place: hand over a fresh one.
+
+    Raises:
+        LangspecError: the run started from another encoder or has other labels.
+    """
+    card = read_card(folder)
+    if card.encoder_sha256 != encoder.card.sha256:
+        raise LangspecError(
+            f"trained from encoder {card.encoder_name} ({card.encoder_sha256[:12]}), given "
+            f"{encoder.card.name} ({encoder.card.sha256[:12]}); rerun langspec train",
+            place=folder,
+        )
+    if card.labels != task.labels:
+        raise LangspecError(
+            f"labels are {', '.join(card.labels)}, expected {', '.join(task.labels)}", place=folder
+        )
+    model = build_model(
+        encoder, task, feature_layer=card.feature_layer, dropout=card.dropout, init=0.02
+    )
+    tensors = load_file(folder / "model.safetensors")
+    unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys
+    if unexpected:
+        raise LangspecError(f"tensors of another model: {', '.join(unexpected[:3])}", place=folder)
+    return model.eval()

@@ -1,0 +1,80 @@
+"""Presets: overlays on the demo's values, which are all of ``params.yaml``."""
+
+from __future__ import annotations
+
+import io
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from langspec.config import flatten, parse_config, read_values
+from langspec.errors import LangspecError
+from langspec.files import write_text
+
+BASE = "demo"
+
+
+def names() -> list[str]:
+    """Names of the presets shipped, the base first."""
+    files = (entry.name for entry in resources.files(__name__).iterdir())
+    found = sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
+    return sorted(found, key=lambda name: name != BASE)
+
+
+def listing() -> str:
+    """One line a preset: its name and the first comment of its file."""
+    return "\n".join(f"{name:8} {_text(name).splitlines()[0].lstrip('# ')}" for name in names())
+
+
+def _text(name: str) -> str:
+    if name not in names():
+        raise LangspecError(f"no preset {name!r}; there are {', '.join(names())}", place="preset")
+    return (resources.files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _overlay(base: Any, changes: Any, path: str = "") -> None:
+    """Change values in place, keeping comments; a key that the base lacks is a fault."""
+    for key, value in changes.items():
+        where = f"{path}.{key}" if path else key
+        if key not in base:
+            raise LangspecError(f"{where}: unknown key in a preset")
+        if isinstance(value, dict):
+            _overlay(base[key], value, where)
+        else:
+            base[key] = value
+
+
+def preset_text(name: str) -> str:
+    """A preset as a whole ``params.yaml``, comments kept."""
+    base = _text(BASE)
+    if name == BASE:
+        return base
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    values = yaml.load(base)
+    _overlay(values, YAML(typ="safe", pure=True).load(_text(name)))
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    return stream.getvalue()
+
+
+def write(name: str, path: Path) -> str:
+    """Write a preset to ``path``; returns the changes, one dotted key a line."""
+    text = preset_text(name)
+    new = flatten(parse_config(YAML(typ="safe", pure=True).load(text), place=f"preset {name}"))
+    old: dict[str, Any] = {}
+    if path.exists():
+        try:
+            old = flatten(parse_config(read_values(path), place=path))
+        except LangspecError:
+            old = {}  # a broken file is what the preset replaces
+    write_text(path, text)
+    changed = [
+        f"  {key}: {old.get(key)!r} -> {new[key]!r}" for key in new if old.get(key) != new[key]
+    ]
+    if not changed:
+        return f"{path} already holds preset {name}"
+    return "\n".join([f"{path} now holds preset {name}:", *changed])

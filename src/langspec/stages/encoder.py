@@ -1,0 +1,31 @@
+"""Stage encoder: the starting encoder, as a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from langspec.config import Config
+from langspec.encoders import build
+from langspec.stages.common import paths_of, require
+
+
+def plan(config: Config, root: Path) -> str:
+    """What :func:`run` would do."""
+    paths = paths_of(config, root)
+    found = build.estimate(config.encoder)
+    return (
+        f"encoder: {config.encoder.kind} -> {paths.encoder}\n"
+        f"  about {found['seconds']:.0f} s, {found['disk_mb']:.0f} MB on disk, "
+        f"{found['memory_mb']:.0f} MB of memory"
+    )
+
+
+def run(config: Config, root: Path) -> Path:
+    """Build the encoder folder; returns it."""
+    import torch
+
+    torch.set_num_threads(config.compute.threads)
+    paths = paths_of(config, root)
+    corpora = require(paths.corpora, "corpora")
+    build.build_encoder(config.encoder, corpora, paths.encoder)
+    return paths.encoder

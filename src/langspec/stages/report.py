@@ -1,0 +1,51 @@
+"""Stage report: tables, figures and the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from langspec.config import Config
+from langspec.report.build import build_report, headline_text
+from langspec.stages import replay
+from langspec.stages.common import paths_of, require
+
+
+def plan(config: Config, root: Path) -> str:
+    """What :func:`run` would do."""
+    paths = paths_of(config, root)
+    tasks, formats = config.train.tasks, config.report.formats
+    return (
+        f"report: {', '.join(tasks)} as {', '.join(formats)} -> {paths.report}\n"
+        f"  about {5 + 6 * len(tasks) * len(formats)} s, {4 * len(tasks)} MB on disk, "
+        "400 MB of memory"
+    )
+
+
+def run(config: Config, root: Path) -> Path:
+    """Write the report; returns the page."""
+    paths = paths_of(config, root)
+    for task in config.train.tasks:
+        require(paths.evaluate(task), f"evaluate --task {task}")
+    build_report(
+        paths.results,
+        paths.corpora,
+        paths.encoder / "langspec.json",
+        paths.report,
+        name=config.name,
+        tasks=config.train.tasks,
+        methods=config.train.run,
+        formats=config.report.formats,
+        title=config.report.title,
+    )
+    replay.run(config, root)
+    return paths.report / "index.html"
+
+
+def headline(config: Config, root: Path) -> str:
+    """The headline table as text, and where the page is."""
+    paths = paths_of(config, root)
+    page = require(paths.report / "index.html", "report")
+    table = headline_text(
+        paths.results, name=config.name, tasks=config.train.tasks, methods=config.train.run
+    )
+    return f"{table}\nreport: {page}\nruns:   make ui"
