@@ -548,7 +548,7 @@ class _Speaker:
         if obj:
             if marked and full and chance < _OBJECT_VERB_SUBJECT:
                 return opening + obj + group + subject + closing
-            if chance > 1 - _SUBJECT_OBJECT_VERB:
+            if (marked or not full) and chance > 1 - _SUBJECT_OBJECT_VERB:
                 return opening + subject + obj + group + closing
             return opening + subject + group + obj + closing
         new = isinstance(clause.subject, NounPhrase) and clause.subject.determiner == "indefinite"
