@@ -379,6 +379,15 @@ def test_subordinate_clauses() -> None:
     }
 
 
+def test_a_repeated_time_makes_both_clauses_imperfective() -> None:
+    bring = Clause(HE, "bring.v", noun("bread"), tense="past", adverb="often.r")
+    help_ = Clause(SHE, "help.v", Name("paul.p"), tense="past")
+    for text in ways(Sentence(help_, "when.s", bring)):
+        assert "помогала" in text
+        assert "приносил" in text
+    assert any("помогла" in text for text in ways(Sentence(help_, "because.s", bring)))
+
+
 def test_coordination() -> None:
     laugh, sing = Clause(HE, "laugh.v"), Clause(THEY, "sing.v")
     assert ways(Sentence(laugh, "and.c", sing)) == {"Он смеётся, и они поют."}

@@ -474,6 +474,7 @@ class _Speaker:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
+        self.habitual = False
         first, second = rng.random() < 0.5, rng.random() < 0.5
         self.genders: dict[str, Gender] = {
             "i.o": "f" if first else "m",
@@ -508,7 +509,8 @@ class _Speaker:
     def _aspect(self, clause: Clause) -> Aspect:
         """A single completed event is perfective; habits never are, denials half the time."""
         chance = self.rng.random()
-        if clause.verb not in PERFECTIVE or clause.adverb in _REPEATED:
+        habit = self.habitual or clause.adverb in _REPEATED
+        if habit or clause.verb not in PERFECTIVE:
             return "imperfective"
         perception = clause.verb in ("see.v", "hear.v")
         limit = 0.3 if perception else 0.5 if clause.negated else 0.75
@@ -652,6 +654,8 @@ class Russian:
             if shared and concept == "and.c":
                 return _punctuated([*main, *rest])
             return _punctuated(main, rest)
+        if concept == "when.s":  # both clauses tell of the same habit, or neither does
+            speaker.habitual = bool({first.adverb, second.adverb} & _REPEATED)
         links = [Word(CONNECTIVES[concept], "SCONJ", concept)]
         movable = True
         if concept == "because.s" and rng.random() < 0.8:
