@@ -1,1 +1,1 @@
-"""MLflow: the only package that imports it."""
+"""MLflow, and nothing else imports it: runs, their rebuilding from files, dead ones."""

@@ -93,7 +93,7 @@ class RunLogger:
             self._client.log_inputs(self.run_id, [DatasetInput(data, tags=[])])
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Copy a file, or a folder with all it holds, to the run's artifacts (below ``folder``)."""
+        """Copy a file, or all that a folder holds, to the run's artifacts (below ``folder``)."""
         if self._client is None:
             return
         if Path(path).is_dir():

@@ -72,12 +72,13 @@ def tracking_store(uri: str | None = None, *, root: Path | None = None) -> Store
     Args:
         uri: ``sqlite:///FILE`` (a relative FILE is taken from ``root``), ``http(s)://HOST:PORT``
             of an MLflow server, or a database URL that MLflow knows; None for the default.
-        root: folder of the default store; by default :func:`checkout_root`.
+        root: where the program works (default: the working folder); its
+            :func:`checkout_root` holds the default store.
 
     Raises:
         LangspecError: a folder of files was given, which MLflow no longer writes.
     """
-    root = Path(root or checkout_root()).resolve()
+    root = checkout_root(root)
     place = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{root / 'mlflow.db'}"
     if uri.startswith(_SQLITE):
@@ -105,8 +106,8 @@ def open_client(store: Store) -> MlflowClient:
         _prepare_sqlite(Path(store.uri.removeprefix(_SQLITE)))
     elif store.uri.startswith(("http://", "https://")):
         _check_server(store.uri)
-    client = MlflowClient(tracking_uri=store.uri)
     try:
+        client = MlflowClient(tracking_uri=store.uri)
         client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError) as error:
         first_line = str(error).splitlines()[0]

@@ -1,0 +1,105 @@
+"""Names of metrics in MLflow, from the rows and files that stages keep.
+
+Before the first ``/`` stands the group of the pages' charts: ``train`` (every step), ``val``
+(every epoch), ``best`` (the chosen epoch), ``test`` (task scores), ``leak`` (language probes).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langspec.errors import LangspecError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Point(NamedTuple):
+    """One value of a metric; ``step`` is its place on the charts' axis."""
+
+    name: str
+    value: float
+    step: int
+
+
+def read_history(file: Path) -> Iterator[Point]:
+    """Points of ``steps.csv`` or ``epochs.csv``; the column ``step`` is the charts' axis.
+
+    ``epoch`` only counts and is no metric; a column ``val_x`` is ``val/x``, any other ``x`` is
+    ``train/x``; an empty cell is no point.
+
+    Raises:
+        LangspecError: the column ``step`` is missing or a cell is no number.
+    """
+    with Path(file).open(encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(handle)
+        for row in reader:
+            try:
+                step = int(row.pop("step"))
+                row.pop("epoch", None)
+                for column, cell in row.items():
+                    if cell:
+                        yield Point(_history_name(column), float(cell), step)
+            except (KeyError, TypeError, ValueError) as error:
+                raise LangspecError(
+                    f"expected a column 'step' and numbers in every cell, found {error}; "
+                    "rerun the stage train",
+                    place=f"{file}:{reader.line_num}",
+                ) from error
+
+
+def _history_name(column: str) -> str:
+    if "/" in column:
+        return column
+    group, _, name = column.partition("_")
+    return f"val/{name}" if group == "val" else f"train/{column}"
+
+
+def seed_points(entry: Mapping[str, Any]) -> list[Point]:
+    """What ``run.json`` says of a seed: the chosen epoch and its dev scores, under ``best``."""
+    scores = {"epoch": entry["best_epoch"], **entry["dev"]}
+    return [
+        Point(f"best/{key}", float(value), 0)
+        for key, value in scores.items()
+        if isinstance(value, int | float)
+    ]
+
+
+def evaluation_points(rows: pd.DataFrame) -> list[Point]:
+    """Points of tidy results of one method and seed (or of rows averaged over seeds).
+
+    Task scores become ``test/<language>/<metric>``; language probes
+    ``leak/<probe>/layer_<NN>/<unit>_<metric>`` and, to see all layers in one chart,
+    ``leak/<probe>/by_layer/<unit>_<metric>`` with the layer as the axis. Probe rows of single
+    languages stay in the table: a chart for each would bury the others.
+
+    Raises:
+        LangspecError: two rows have one name even after their corpus is added to it.
+    """
+    kept = rows[(rows["probe"] == "") | (rows["language"] == "all")].copy()
+    kept["name"] = [_metric_name(row) for row in kept.to_dict("records")]
+    shared = kept["name"].duplicated(keep=False)
+    kept.loc[shared, "name"] += ":" + kept.loc[shared, "corpus"]
+    again = kept["name"][kept["name"].duplicated()]
+    if len(again):
+        raise LangspecError(f"two rows of the results would both be logged as {again.iloc[0]!r}")
+    points = [
+        Point(name, float(value), 0)
+        for name, value in zip(kept["name"], kept["value"], strict=True)
+    ]
+    layers = kept[(kept["probe"] != "") & (kept["layer"] >= 0)]
+    for row in layers.sort_values("layer").to_dict("records"):
+        series = row["name"].replace(f"/layer_{row['layer']:02d}/", "/by_layer/")
+        points.append(Point(series, float(row["value"]), int(row["layer"])))
+    return points
+
+
+def _metric_name(row: Mapping[Any, Any]) -> str:
+    if not row["probe"]:
+        return f"{row['split']}/{row['language']}/{row['metric']}"
+    group = "leak" if row["split"] == "test" else f"leak_{row['split']}"
+    layer = f"layer_{row['layer']:02d}/" if row["layer"] >= 0 else ""
+    return f"{group}/{row['probe']}/{layer}{row['unit']}_{row['metric']}"

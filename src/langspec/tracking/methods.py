@@ -1,0 +1,168 @@
+"""The runs of one training: a parent for the method, a child for every seed.
+
+``langspec train`` logs through these while it runs; the replay makes the same calls with what the
+files hold, so both leave equal runs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from statistics import fmean
+from typing import Any
+
+from langspec.files import sha256_json
+from langspec.tracking import tags as names
+from langspec.tracking.history import Point, seed_points
+from langspec.tracking.runs import RunLogger, Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What the runs of one method have in common: the keys of ``run.json`` without its seeds.
+
+    ``name`` is that of ``results/<name>``; ``run_key`` the SHA-256 of all that the training is
+    made of; ``effective_precision`` what was computed in, not what was asked for.
+    """
+
+    name: str
+    task: str
+    method: str
+    selection: str
+    params: Mapping[str, Any]
+    data_hash: str
+    encoder_hash: str
+    effective_precision: str
+    processes: int
+    run_key: str
+
+    @classmethod
+    def of(cls, run: Mapping[str, Any]) -> Training:
+        """From the content of ``run.json``.
+
+        Raises:
+            KeyError: one of the keys is missing.
+        """
+        return cls(**{field.name: run[field.name] for field in fields(cls)})
+
+    @property
+    def experiment(self) -> str:
+        """One MLflow experiment a task."""
+        return f"langspec-{self.task}"
+
+    def tags(self) -> dict[str, Any]:
+        """Tags of the parent and of every seed."""
+        return {
+            names.NAME: self.name,
+            "langspec.task": self.task,
+            "langspec.method": self.method,
+            "langspec.selection": self.selection,
+            "langspec.params_hash": sha256_json(names.flatten(self.params)),
+            "langspec.data_hash": self.data_hash,
+            "langspec.encoder_hash": self.encoder_hash,
+            "langspec.effective_precision": self.effective_precision,
+            "langspec.processes": self.processes,
+        }
+
+
+class SeedRun:
+    """The run of one seed."""
+
+    def __init__(self, logger: RunLogger) -> None:
+        self.logger = logger
+        self.entry: Mapping[str, Any] | None = None
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Metrics of a step, named with their group (``train/loss``, ``val/accuracy``)."""
+        self.logger.log_metrics(metrics, step)
+
+    def log_points(self, points: Iterable[Point]) -> None:
+        """Points of a history read back."""
+        for point in points:
+            self.logger.log_metrics({point.name: point.value}, point.step)
+
+    def finish(self, entry: Mapping[str, Any]) -> None:
+        """Log the chosen epoch and its scores.
+
+        Args:
+            entry: the seed's entry of ``run.json``: ``best_epoch`` and ``dev``
+                (metric -> value) are read.
+        """
+        self.log_points(seed_points(entry))
+        self.entry = entry
+
+
+class MethodRun:
+    """The parent run of a method."""
+
+    def __init__(self, tracker: Tracker, training: Training, logger: RunLogger) -> None:
+        self.logger = logger
+        self._tracker = tracker
+        self._training = training
+        self._entries: list[Mapping[str, Any]] = []
+
+    @contextmanager
+    def seed(
+        self, seed: int, run_key: str, *, tags: Mapping[str, Any] | None = None
+    ) -> Iterator[SeedRun]:
+        """A child run, to be finished with :meth:`SeedRun.finish`."""
+        parent = self.logger.run_id
+        with start_seed(self._tracker, self._training, seed, run_key, parent, tags=tags) as run:
+            yield run
+        if run.entry is not None:
+            self._entries.append(run.entry)
+
+    def finish(self) -> None:
+        """Log the means over the finished seeds."""
+        self.logger.log_metrics(mean_points(seed_points(entry) for entry in self._entries))
+
+
+@contextmanager
+def start_method(
+    tracker: Tracker, training: Training, *, tags: Mapping[str, Any] | None = None
+) -> Iterator[MethodRun]:
+    """Start the parent run of a method, to be finished with :meth:`MethodRun.finish`."""
+    with tracker.start_run(
+        experiment=training.experiment,
+        name=f"{training.name}-{training.method}",
+        stage=f"train@{training.task}-{training.method}",
+        tags=training.tags() | {names.RUN_KEY: training.run_key} | dict(tags or {}),
+        params=training.params,
+    ) as logger:
+        logger.log_data(f"{training.name}/{training.task}", training.data_hash)
+        yield MethodRun(tracker, training, logger)
+
+
+@contextmanager
+def start_seed(
+    tracker: Tracker,
+    training: Training,
+    seed: int,
+    run_key: str,
+    parent_run_id: str,
+    *,
+    tags: Mapping[str, Any] | None = None,
+) -> Iterator[SeedRun]:
+    """Start the run of one seed below its method's run."""
+    own = {names.RUN_KEY: run_key, "langspec.seed": seed}
+    with tracker.start_run(
+        experiment=training.experiment,
+        name=f"{training.name}-{training.method}-seed-{seed}",
+        stage=f"train@{training.task}-{training.method}",
+        parent_run_id=parent_run_id or None,
+        tags=training.tags() | own | dict(tags or {}),
+        params={**training.params, "seed": seed},
+    ) as logger:
+        logger.log_data(f"{training.name}/{training.task}", training.data_hash)
+        yield SeedRun(logger)
+
+
+def mean_points(seeds: Iterable[Iterable[Point]]) -> dict[str, float]:
+    """Mean over the seeds of every metric that has one value a seed."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for points in seeds:
+        for point in points:
+            values[point.name].append(point.value)
+    return {name: fmean(found) for name, found in values.items()}

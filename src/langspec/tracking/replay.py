@@ -1,0 +1,224 @@
+"""Runs rebuilt from the files of ``results/<name>``.
+
+DVC restores outs without running the stage, a server may have been away, a store may be lost: the
+files hold the histories, and a replay brings the store up to date. It adds only what is missing,
+so a second one adds nothing; ``evaluate`` and ``report`` log by calling it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langspec.errors import LangspecError
+from langspec.files import read_json, sha256_file, sha256_json
+from langspec.results import read_results
+from langspec.tracking import tags as names
+from langspec.tracking.history import Point, evaluation_points, read_history
+from langspec.tracking.methods import Training, start_method, start_seed
+from langspec.tracking.runs import Tracker
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+_REPLAYED = {"langspec.replayed": "true"}
+_EVALUATION = "langspec.evaluation"
+_FILES = "langspec.files"
+
+
+@dataclass
+class Replayed:
+    """What a replay added."""
+
+    runs: int = 0
+    evaluations: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """A method's runs in the store."""
+
+    training: Training
+    parent: str
+    seeds: dict[int, str]
+
+
+def replay(tracker: Tracker, results: Path, name: str) -> Replayed:
+    """Bring the store up to date with the files below ``results/name``.
+
+    Args:
+        tracker: the open store.
+        results: the folder ``results``.
+        name: the run's name in ``params.yaml``.
+
+    Raises:
+        LangspecError: a file is of another schema or malformed; what stood before it is logged.
+    """
+    folder = Path(results) / name
+    added = Replayed()
+    if tracker.client is None:
+        return added
+    methods = [
+        _replay_training(tracker, file, name, added)
+        for file in sorted(folder.glob("train/*/*/run.json"))
+    ]
+    for file in sorted(folder.glob("evaluate/*/results.csv")):
+        task = file.parent.name
+        of_task = [method for method in methods if method.training.task == task]
+        _replay_evaluation(tracker, file, name, of_task, added)
+    tasks = {method.training.task for method in methods}
+    for method in methods:
+        _attach_files(tracker, folder, method, tasks, added)
+    return added
+
+
+def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -> _Method:
+    run = read_json(file)
+    if run.get("schema") != SCHEMA:
+        raise LangspecError(
+            f"expected schema {SCHEMA}, found {run.get('schema')!r}; rerun the stage train",
+            place=file,
+        )
+    try:
+        training = Training.of(run | {"name": name})
+        entries = {entry["seed"]: entry for entry in run["seeds"]}
+        keys = {seed: entry["run_key"] for seed, entry in entries.items()}
+    except KeyError as error:
+        raise LangspecError(
+            f"expected the key {error}; rerun the stage train", place=file
+        ) from error
+    found = tracker.find_run(training.run_key, experiment=training.experiment)
+    if found is None:
+        seeds = {}
+        with start_method(tracker, training, tags=_REPLAYED) as method:
+            for seed, entry in entries.items():
+                with method.seed(seed, keys[seed], tags=_REPLAYED) as child:
+                    child.log_points(_history(file.parent, seed))
+                    child.finish(entry)
+                seeds[seed] = child.logger.run_id
+            method.finish()
+        added.runs += 1 + len(entries)
+        return _Method(training, method.logger.run_id, seeds)
+    parent = found.info.run_id
+    seeds = {}
+    for seed, entry in entries.items():
+        old = tracker.find_run(keys[seed], experiment=training.experiment)
+        if old is not None:
+            seeds[seed] = old.info.run_id
+            continue
+        with start_seed(tracker, training, seed, keys[seed], parent, tags=_REPLAYED) as child:
+            child.log_points(_history(file.parent, seed))
+            child.finish(entry)
+        seeds[seed] = child.logger.run_id
+        added.runs += 1
+    return _Method(training, parent, seeds)
+
+
+def _history(folder: Path, seed: int) -> Iterator[Point]:
+    for file in ("steps.csv", "epochs.csv"):
+        yield from read_history(folder / f"seed-{seed}" / file)
+
+
+def _replay_evaluation(
+    tracker: Tracker, file: Path, name: str, methods: list[_Method], added: Replayed
+) -> None:
+    """Scores and probes: of a seed to its run, their means to the method's.
+
+    Methods without a training (baselines, the random encoder) get a run of their own, so that
+    floors stand beside the methods in the pages.
+    """
+    frame = read_results(file)
+    trained = {method.training.method: method for method in methods}
+    for method in sorted(frame["method"].unique()):
+        rows = frame[frame["method"] == method]
+        if method not in trained:
+            _replay_floor(tracker, file.parent.name, method, name, _seed_mean(rows), added)
+            continue
+        for seed, run_id in trained[method].seeds.items():
+            _add_evaluation(tracker, run_id, rows[rows["seed"] == seed], added)
+        _add_evaluation(tracker, trained[method].parent, _seed_mean(rows), added)
+
+
+def _replay_floor(
+    tracker: Tracker, task: str, method: str, name: str, rows: pd.DataFrame, added: Replayed
+) -> None:
+    key = sha256_json([name, task, method, _rows_hash(rows)])
+    experiment = f"langspec-{task}"
+    if tracker.find_run(key, experiment=experiment) is not None:
+        return
+    tags = {
+        names.NAME: name,
+        "langspec.task": task,
+        "langspec.method": method,
+        names.RUN_KEY: key,
+    }
+    with tracker.start_run(
+        experiment=experiment,
+        name=f"{name}-{method}",
+        stage=f"evaluate@{task}",
+        tags=tags | _REPLAYED,
+    ) as logger:
+        for point in evaluation_points(rows):
+            logger.log_metrics({point.name: point.value}, point.step)
+    added.runs += 1
+
+
+def _add_evaluation(tracker: Tracker, run_id: str, rows: pd.DataFrame, added: Replayed) -> None:
+    assert tracker.client is not None
+    if rows.empty:
+        return
+    digest = _rows_hash(rows)
+    if tracker.client.get_run(run_id).data.tags.get(_EVALUATION) == digest:
+        return
+    logger = tracker.resume_run(run_id)
+    for point in evaluation_points(rows):
+        logger.log_metrics({point.name: point.value}, point.step)
+    logger.flush()
+    logger.set_tags({_EVALUATION: digest})
+    added.evaluations += 1
+
+
+def _seed_mean(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows averaged over the seeds; an interval of one seed is not one of the mean: left out."""
+    points = rows[~rows["metric"].str.endswith(("_low", "_high"))]
+    keys = [key for key in rows.columns if key not in ("seed", "value", "n")]
+    mean: Any = points.groupby(keys, sort=False, as_index=False)["value"].mean()
+    return mean
+
+
+def _rows_hash(rows: pd.DataFrame) -> str:
+    return sha256_json([[str(cell) for cell in row] for row in rows.itertuples(index=False)])
+
+
+def _attach_files(
+    tracker: Tracker, folder: Path, method: _Method, tasks: set[str], added: Replayed
+) -> None:
+    """Attach the table of results, and the report's tables and figures, to the method's run.
+
+    A file that has another task's name in its own is left to that task.
+    """
+    assert tracker.client is not None
+    others = tasks - {method.training.task}
+    files = [
+        (file, f"report/{file.parent.name}")
+        for kind in ("tables", "figures")
+        for file in sorted((folder / "report" / kind).glob("*"))
+        if file.is_file() and not others & set(file.stem.replace("-", "_").split("_"))
+    ]
+    table = folder / "evaluate" / method.training.task / "results.csv"
+    if table.exists():
+        files.append((table, "evaluate"))
+    if not files:
+        return
+    digest = sha256_json([[place, file.name, sha256_file(file)] for file, place in files])
+    if tracker.client.get_run(method.parent).data.tags.get(_FILES) == digest:
+        return
+    logger = tracker.resume_run(method.parent)
+    for file, place in files:
+        logger.log_artifact(file, place)
+    logger.set_tags({_FILES: digest})
+    added.files += len(files)

@@ -1,0 +1,499 @@
+"""Runs in a real sqlite store: what is logged, how runs end, replay, dead runs."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from langspec.errors import LangspecError
+from langspec.files import write_json
+from langspec.results import Result, write_results
+from langspec.tracking import tags as names
+from langspec.tracking.methods import Training, start_method
+from langspec.tracking.reap import reap
+from langspec.tracking.replay import Replayed, replay
+from langspec.tracking.runs import Tracker, adopt_launched_run
+from langspec.tracking.store import open_client, tracking_store
+
+TRAINING = Training(
+    name="demo",
+    task="pos",
+    method="finetune",
+    selection="source_dev",
+    params={"train.lr": 1e-3, "train.seeds": [1, 2]},
+    data_hash="d" * 64,
+    encoder_hash="e" * 64,
+    effective_precision="fp32",
+    processes=1,
+    run_key="a" * 64,
+)
+SEEDS = (1, 2)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, made once: its migrations take seconds."""
+    root = tmp_path_factory.mktemp("template store")
+    open_client(tracking_store(f"sqlite:///{root}/mlflow.db"))
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def tracker(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("LANGSPEC_PARENT_RUN_ID", raising=False)
+    root = tmp_path / "a path with spaces"
+    root.mkdir()
+    shutil.copy(template, root / "mlflow.db")
+    return Tracker.open(root=root)
+
+
+def runs_of(tracker: Tracker, experiment: str = "langspec-pos") -> list[Run]:
+    assert tracker.client is not None
+    found = tracker.client.get_experiment_by_name(experiment)
+    assert found is not None
+    return list(tracker.client.search_runs([found.experiment_id]))
+
+
+def get(tracker: Tracker, run_id: str) -> Run:
+    assert tracker.client is not None
+    return tracker.client.get_run(run_id)
+
+
+def test_the_store_is_in_wal_mode(template: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(template) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_run_holds_what_it_was_given(tracker: Tracker, tmp_path: Path) -> None:
+    table = tmp_path / "scores.csv"
+    table.write_text("a,b\n")
+    with tracker.start_run(
+        experiment="langspec-pos",
+        name="finetune",
+        stage="train@pos-finetune",
+        tags={names.RUN_KEY: "k1", "langspec.seed": 3},
+        params={"train": {"lr": 0.1, "layers": [1, 2]}, "long": "x" * 9000},
+    ) as run:
+        for step in range(2500):  # more than MLflow takes in one call
+            run.log_metrics({"train/loss": 1 / (step + 1)}, step)
+        run.log_metrics({"test/de/accuracy": 0.123456789, "val/nan": float("nan")})
+        run.log_data("demo/pos", "ab" * 32)
+        run.log_artifact(table, "report/tables")
+        assert tracker.find_run("k1") is None  # only finished runs are found
+    found = tracker.find_run("k1", experiment="langspec-pos")
+    assert found is not None
+    assert found.info.run_id == run.run_id
+    assert found.info.status == "FINISHED"
+    assert found.data.params["train.lr"] == "0.1"
+    assert found.data.params["train.layers"] == "[1, 2]"
+    assert "9000 characters" in found.data.params["long"]
+    assert found.data.metrics["test/de/accuracy"] == 0.123457
+    assert found.data.metrics["val/nan"] != found.data.metrics["val/nan"]
+    assert found.data.tags["langspec.seed"] == "3"
+    assert found.data.tags[names.HOST] == socket.gethostname()
+    assert found.inputs.dataset_inputs[0].dataset.name == "demo/pos"
+    assert tracker.client is not None
+    history = tracker.client.get_metric_history(run.run_id, "train/loss")
+    assert [point.step for point in history] == list(range(2500))
+    assert tracker.store.artifacts is not None
+    (copied,) = tracker.store.artifacts.rglob("report/tables/scores.csv")
+    assert copied.read_text() == "a,b\n"
+    assert [file.path for file in tracker.client.list_artifacts(run.run_id, "report/tables")] == [
+        "report/tables/scores.csv"
+    ]
+
+
+def test_metrics_are_sent_in_batches(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracker.client is not None
+    sent: list[int] = []
+    real = tracker.client.log_batch
+    monkeypatch.setattr(
+        tracker.client,
+        "log_batch",
+        lambda run_id, metrics=(), params=(), tags=(): (
+            sent.append(len(metrics)) if metrics else None,
+            real(run_id, metrics=metrics, params=params, tags=tags),
+        ),
+    )
+    with tracker.start_run(experiment="langspec-pos", name="r", stage="train") as run:
+        for step in range(1200):
+            run.log_metrics({"train/loss": 1.0}, step)
+    assert sent == [500, 500, 200]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("bad input"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+)
+def test_a_run_that_fails_says_so(tracker: Tracker, error: BaseException, status: str) -> None:
+    def fail() -> None:
+        with tracker.start_run(experiment="langspec-pos", name="r", stage="train") as run:
+            run.log_metrics({"train/loss": 1.0}, 7)
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    (found,) = runs_of(tracker)
+    assert found.info.status == status
+    assert type(error).__name__ in found.data.tags[names.FAILURE]
+    assert found.data.metrics == {"train/loss": 1.0}  # nothing buffered is lost
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from langspec.tracking.runs import Tracker
+tracker = Tracker.open(root=Path(sys.argv[1]))
+with tracker.start_run(experiment="langspec-pos", name="child", stage="train") as run:
+    run.log_metrics({"train/loss": 1.0}, 1)
+    run.flush()
+    print(run.run_id, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def child(tracker: Tracker) -> Iterator[subprocess.Popen[str]]:
+    """A process in the middle of a run."""
+    assert tracker.store.artifacts is not None
+    root = tracker.store.artifacts.parent
+    command = [sys.executable, "-c", CHILD, str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        if process.poll() is None:
+            process.kill()
+
+
+def test_sigterm_ends_the_run_as_killed(tracker: Tracker, child: subprocess.Popen[str]) -> None:
+    assert child.stdout is not None
+    run_id = child.stdout.readline().strip()
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=30) == 143
+    found = get(tracker, run_id)
+    assert found.info.status == "KILLED"
+    assert "Terminated" in found.data.tags[names.FAILURE]
+
+
+def test_a_run_is_reaped_once_its_process_is_dead(
+    tracker: Tracker, child: subprocess.Popen[str]
+) -> None:
+    assert child.stdout is not None
+    run_id = child.stdout.readline().strip()
+    assert reap(tracker) == []  # alive
+    child.kill()
+    child.wait(timeout=30)
+    assert get(tracker, run_id).info.status == "RUNNING"
+    assert reap(tracker) == [run_id]
+    found = get(tracker, run_id)
+    assert found.info.status == "KILLED"
+    assert "without closing" in found.data.tags[names.FAILURE]
+    assert reap(tracker) == []
+
+
+def test_a_reused_process_id_does_not_keep_a_dead_run_alive(tracker: Tracker) -> None:
+    assert tracker.client is not None
+    experiment = tracker.experiment("langspec-pos")
+    tags = {names.HOST: socket.gethostname(), names.PID: str(os.getpid())}
+    dead = tracker.client.create_run(experiment, tags=tags | {names.PID_STARTED: "12345.0"})
+    elsewhere = tracker.client.create_run(
+        experiment, tags=tags | {names.PID_STARTED: "12345.0", names.HOST: "another-host"}
+    )
+    assert reap(tracker) == [dead.info.run_id]
+    assert get(tracker, elsewhere.info.run_id).info.status == "RUNNING"
+
+
+def test_stages_under_a_launched_run_are_its_children(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracker.client is not None
+    launched = tracker.client.create_run(tracker.experiment("Launched")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    adopt_launched_run()
+    assert "MLFLOW_RUN_ID" not in os.environ
+    with tracker.start_run(experiment="langspec-pos", name="r", stage="train") as run:
+        pass
+    assert run.run_id != launched
+    assert get(tracker, run.run_id).data.tags["mlflow.parentRunId"] == launched
+    monkeypatch.delenv("LANGSPEC_PARENT_RUN_ID")
+
+
+def test_a_launched_run_of_another_store_is_no_parent(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGSPEC_PARENT_RUN_ID", "0" * 32)
+    with tracker.start_run(experiment="langspec-pos", name="r", stage="train") as run:
+        pass
+    assert "mlflow.parentRunId" not in get(tracker, run.run_id).data.tags
+
+
+def test_a_moved_checkout_is_refused(tracker: Tracker, tmp_path: Path) -> None:
+    with tracker.start_run(experiment="langspec-pos", name="r", stage="train"):
+        pass
+    moved = tmp_path / "moved"
+    (tmp_path / "a path with spaces").rename(moved)
+    with (
+        pytest.raises(LangspecError, match="the folder was moved"),
+        Tracker.open(root=moved).start_run(experiment="langspec-pos", name="r", stage="train"),
+    ):
+        pass
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is no database, only text " * 100)
+    with pytest.raises(LangspecError, match=r"mlflow\.db: the tracking store cannot be used"):
+        open_client(tracking_store(f"sqlite:///{tmp_path}/mlflow.db"))
+    assert (tmp_path / "mlflow.db").read_text().startswith("this is no database")
+
+
+def test_a_disabled_tracker_does_nothing() -> None:
+    tracker = Tracker.disabled()
+    with start_method(tracker, TRAINING) as method, method.seed(1, "k") as seed:
+        seed.log(1, {"train/loss": 1.0})
+    assert tracker.find_run("k") is None
+
+
+@pytest.mark.slow
+def test_two_processes_may_meet_at_a_fresh_store(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from langspec.tracking.runs import Tracker\n"
+        "with Tracker.open(root=Path(sys.argv[1])).start_run("
+        "experiment='langspec-pos', name='r', stage='train'): pass"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0, 0]
+    assert len(runs_of(Tracker.open(root=tmp_path))) == 3
+    assert sorted(p.name for p in tmp_path.glob("*.part*")) == []
+
+
+# Replay
+
+
+def entry(seed: int) -> dict[str, object]:
+    return {
+        "seed": seed,
+        "run_key": f"{seed:064d}",
+        "best_epoch": seed,
+        "dev": {"accuracy": 0.5 + seed / 10, "macro_f1": 0.25},
+    }
+
+
+def steps(seed: int) -> list[dict[str, float]]:
+    return [{"step": s, "epoch": 1, "loss": seed / s, "lr": 1e-3 / 3} for s in range(1, 11)]
+
+
+def epochs(seed: int) -> list[dict[str, float]]:
+    return [{"epoch": e, "step": 5 * e, "val_accuracy": e / 3 + seed} for e in (1, 2)]
+
+
+def write_training(results: Path, seeds: tuple[int, ...] = SEEDS) -> Path:
+    """The files of a training, as the stage train writes them."""
+    folder = results / "demo" / "train" / "pos" / "finetune"
+    for seed in seeds:
+        (folder / f"seed-{seed}").mkdir(parents=True, exist_ok=True)
+        for name, rows in (("steps", steps(seed)), ("epochs", epochs(seed))):
+            with (folder / f"seed-{seed}" / f"{name}.csv").open("w", newline="") as handle:
+                writer = csv.DictWriter(handle, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(
+                    {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
+                    for row in rows
+                )
+    fields = Training.__dataclass_fields__
+    common = {name: getattr(TRAINING, name) for name in fields}
+    write_json(
+        folder / "run.json", {"schema": 1, **common, "seeds": [entry(seed) for seed in seeds]}
+    )
+    return folder
+
+
+def row(method: str, seed: int, value: float, **more: object) -> Result:
+    values = {
+        "task": "pos", "method": method, "seed": seed, "corpus": "pos", "split": "test",
+        "language": "de", "layer": -1, "probe": "", "unit": "token", "metric": "accuracy",
+        "value": value, "n": 10,
+    }  # fmt: skip
+    return Result(**(values | more))  # type: ignore[arg-type]
+
+
+def write_evaluation(results: Path, shift: float = 0.0) -> None:
+    leak = {"probe": "linear", "language": "all", "corpus": "text", "metric": "macro_f1"}
+    rows = [
+        *(row("finetune", seed, seed / 10 + shift) for seed in SEEDS),
+        *(row("finetune", seed, 0.0, metric="accuracy_low") for seed in SEEDS),
+        *(
+            row("finetune", seed, layer / 10, **leak, layer=layer)
+            for seed in SEEDS
+            for layer in (0, 1)
+        ),
+        row("baseline:majority", 0, 0.05),
+    ]
+    write_results(results / "demo" / "evaluate" / "pos" / "results.csv", rows)
+
+
+def train_live(tracker: Tracker) -> None:
+    """What the stage train logs while it runs."""
+    with start_method(tracker, TRAINING) as method:
+        for seed in SEEDS:
+            with method.seed(seed, f"{seed:064d}") as run:
+                for record in steps(seed):
+                    metrics = {k: v for k, v in record.items() if k not in ("step", "epoch")}
+                    run.log(int(record["step"]), {f"train/{k}": v for k, v in metrics.items()})
+                for record in epochs(seed):
+                    run.log(int(record["step"]), {"val/accuracy": record["val_accuracy"]})
+                run.finish(entry(seed))
+        method.finish()
+
+
+def picture(tracker: Tracker) -> dict[str, object]:
+    """All runs by name: status, parameters, whole histories, tags that are not of a process."""
+    assert tracker.client is not None
+    runs = runs_of(tracker)
+    parents = {run.info.run_id: run.info.run_name for run in runs}
+    ignored = {names.PID, names.PID_STARTED, "langspec.replayed", "mlflow.parentRunId"}
+    return {
+        run.info.run_name: {
+            "status": run.info.status,
+            "params": run.data.params,
+            "tags": {k: v for k, v in run.data.tags.items() if k not in ignored},
+            "parent": parents.get(run.data.tags.get("mlflow.parentRunId", "")),
+            "data": [d.dataset.digest for d in run.inputs.dataset_inputs],
+            "metrics": {
+                key: sorted(
+                    (point.step, point.value)
+                    for point in tracker.client.get_metric_history(run.info.run_id, key)
+                )
+                for key in run.data.metrics
+            },
+        }
+        for run in runs
+    }
+
+
+def test_a_replayed_training_equals_a_live_one(
+    tracker: Tracker, template: Path, tmp_path: Path
+) -> None:
+    train_live(tracker)
+    live = picture(tracker)
+    write_training(tmp_path / "results")
+    assert replay(tracker, tmp_path / "results", "demo") == Replayed()  # all is there
+
+    other = tmp_path / "another store"
+    other.mkdir()
+    shutil.copy(template, other / "mlflow.db")
+    empty = Tracker.open(root=other)
+    assert replay(empty, tmp_path / "results", "demo") == Replayed(runs=3)
+    assert picture(empty) == live
+    assert set(live) == {"demo-finetune", "demo-finetune-seed-1", "demo-finetune-seed-2"}
+    seed = live["demo-finetune-seed-2"]
+    assert isinstance(seed, dict)
+    assert seed["parent"] == "demo-finetune"
+    assert seed["metrics"]["train/loss"][0] == (1, 2.0)
+    assert seed["metrics"]["val/accuracy"] == [(5, 2.33333), (10, 2.66667)]
+    parent = live["demo-finetune"]
+    assert isinstance(parent, dict)
+    assert parent["metrics"]["best/accuracy"] == [(0, 0.65)]
+
+
+def test_evaluation_is_added_to_seeds_and_method_once(tracker: Tracker, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_training(results)
+    write_evaluation(results)
+    # 2 seeds + the method; the baseline is a run of its own; the table is a file.
+    added = replay(tracker, results, "demo")
+    assert added == Replayed(runs=4, evaluations=3, files=1)
+    assert replay(tracker, results, "demo") == Replayed()
+    runs = {run.info.run_name: run for run in runs_of(tracker)}
+    assert runs["demo-finetune-seed-2"].data.metrics["test/de/accuracy"] == 0.2
+    assert runs["demo-finetune-seed-2"].data.metrics["test/de/accuracy_low"] == 0.0
+    assert runs["demo-finetune"].data.metrics["test/de/accuracy"] == pytest.approx(0.15)
+    assert "test/de/accuracy_low" not in runs["demo-finetune"].data.metrics
+    assert runs["demo-finetune"].data.metrics["leak/linear/layer_01/token_macro_f1"] == 0.1
+    assert runs["demo-baseline:majority"].data.metrics == {"test/de/accuracy": 0.05}
+    # A new evaluation of the same training: the same runs, new values.
+    write_evaluation(results, shift=0.5)
+    assert replay(tracker, results, "demo") == Replayed(evaluations=3, files=1)
+    runs = {run.info.run_name: run for run in runs_of(tracker)}
+    assert len(runs) == 4
+    assert runs["demo-finetune-seed-2"].data.metrics["test/de/accuracy"] == 0.7
+
+
+def test_report_files_go_to_their_task(tracker: Tracker, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_training(results)
+    other = results / "demo" / "train" / "nli" / "finetune"
+    shutil.copytree(results / "demo" / "train" / "pos" / "finetune", other)
+    text = (other / "run.json").read_text().replace('"pos"', '"nli"').replace("a" * 64, "b" * 64)
+    (other / "run.json").write_text(text)
+    report = results / "demo" / "report"
+    for place in ("figures/tsne-pos.png", "figures/tsne-nli.png", "tables/headline.csv"):
+        (report / place).parent.mkdir(parents=True, exist_ok=True)
+        (report / place).write_text(place)
+    assert replay(tracker, results, "demo").files == 4
+    found = tracker.find_run("a" * 64)
+    assert found is not None
+    assert tracker.client is not None
+    listed = tracker.client.list_artifacts(found.info.run_id, "report/figures")
+    assert [file.path for file in listed] == ["report/figures/tsne-pos.png"]
+    (report / "tables" / "headline.csv").write_text("changed")
+    assert replay(tracker, results, "demo").files == 4
+
+
+def test_a_seed_that_the_store_lacks_is_added_below_its_method(
+    tracker: Tracker, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    write_training(results, seeds=(1,))
+    assert replay(tracker, results, "demo").runs == 2
+    write_training(results, seeds=SEEDS)
+    assert replay(tracker, results, "demo").runs == 1
+    parent, seed = tracker.find_run("a" * 64), tracker.find_run(f"{2:064d}")
+    assert parent is not None
+    assert seed is not None
+    assert seed.data.tags["mlflow.parentRunId"] == parent.info.run_id
+
+
+def test_a_broken_history_leaves_no_finished_run(tracker: Tracker, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    folder = write_training(results)
+    good = (folder / "seed-2" / "steps.csv").read_text()
+    (folder / "seed-2" / "steps.csv").write_text(good.replace("0.000333333", "oops", 1))
+    with pytest.raises(LangspecError, match=r"seed-2/steps\.csv:2: "):
+        replay(tracker, results, "demo")
+    assert tracker.find_run("a" * 64) is None
+    (folder / "seed-2" / "steps.csv").write_text(good)
+    replay(tracker, results, "demo")
+    assert tracker.find_run("a" * 64) is not None
+
+
+def test_run_json_of_another_schema_is_refused(tracker: Tracker, tmp_path: Path) -> None:
+    folder = write_training(tmp_path)
+    (folder / "run.json").write_text('{"schema": 99}')
+    with pytest.raises(LangspecError, match=r"run\.json: expected schema 1, found 99"):
+        replay(tracker, tmp_path, "demo")
+    (folder / "run.json").write_text('{"schema": 1}')
+    with pytest.raises(LangspecError, match=r"run\.json: expected the key 'task'"):
+        replay(tracker, tmp_path, "demo")
+
+
+def test_a_server_that_hangs_is_told_within_five_seconds(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()  # accepts, and never says a word
+        began = time.monotonic()
+        with pytest.raises(LangspecError, match="does not answer"):
+            open_client(tracking_store(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        assert time.monotonic() - began < 5
