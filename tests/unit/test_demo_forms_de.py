@@ -209,6 +209,9 @@ SENTENCES = {
         "Jeder Junge liebt den Soldaten.",
         "Den Soldaten liebt jeder Junge.",
     },
+    # animals eat otherwise than people
+    Clause(NounPhrase("mouse.n"), "eat.v", A_DOG, tense="past"): {"Die Maus fraß einen Hund."},
+    Clause(ME, "eat.v", A_DOG, tense="past"): {"Ich aß einen Hund."},
     # to answer a person, to answer a letter
     Clause(HE, "answer.v", Name("maria.p")): {"Er antwortet Maria."},
     Clause(HE, "answer.v", NounPhrase("letter.n", determiner="every")): {

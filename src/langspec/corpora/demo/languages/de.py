@@ -90,7 +90,11 @@ NOUNS = {
 }
 
 # infinitive, present 1sg 2sg 3sg, past 1sg 2sg
-_ANSWER_PERSON = "antworten antworte antwortest antwortet antwortete antwortetest"
+# A person is answered with "antworten" and the dative; animals eat with "fressen".
+OTHER_VERBS = {
+    "answer.v": "antworten antworte antwortest antwortet antwortete antwortetest",
+    "eat.v": "fressen fresse frisst frisst fraß fraßest",
+}
 VERBS = {
     "see.v": "sehen sehe siehst sieht sah sahst",
     "buy.v": "kaufen kaufe kaufst kauft kaufte kauftest",
@@ -241,9 +245,9 @@ def noun_form(concept: str, number: Number, case: Case) -> str:
     return genitive if weak and case != "nom" else nominative
 
 
-def verb_form(concept: str, tense: Tense, person: Person, *, dative_object: bool = False) -> str:
-    """A finite form; ``dative_object`` picks "antworten" (a person) over "beantworten"."""
-    row = _ANSWER_PERSON if concept == "answer.v" and dative_object else VERBS[concept]
+def verb_form(concept: str, tense: Tense, person: Person, *, other: bool = False) -> str:
+    """A finite form; ``other`` picks the second verb of a concept that has two."""
+    row = OTHER_VERBS[concept] if other else VERBS[concept]
     return _conjugate(row, tense, person)
 
 
@@ -353,7 +357,9 @@ def _parts(clause: Clause, rng: random.Random) -> _Parts:
     predicate: list[Word] = []
     if clause.verb:
         dative = clause.obj is not None and _takes_dative(clause.verb, clause.obj)
-        form = verb_form(clause.verb, clause.tense, person, dative_object=dative)
+        animal = isinstance(clause.subject, NounPhrase) and clause.subject.noun in ANIMALS
+        other = (clause.verb == "answer.v" and dative) or (clause.verb == "eat.v" and animal)
+        form = verb_form(clause.verb, clause.tense, person, other=other)
         verb = [Word(form, "VERB", clause.verb)]
         if clause.obj:
             obj = _noun_phrase(clause.obj, "dat" if dative else "acc")
@@ -519,7 +525,7 @@ def _forms(concept: str) -> list[str]:
         numbers: tuple[Number, ...] = ("sg", "pl")
         return [noun_form(concept, number, case) for number in numbers for case in CASES]
     if concept in VERBS:
-        rows = [VERBS[concept]] + ([_ANSWER_PERSON] if concept == "answer.v" else [])
+        rows = [VERBS[concept]] + ([OTHER_VERBS[concept]] if concept in OTHER_VERBS else [])
         return [form for row in rows for form in _conjugation(row)]
     if concept in ADJECTIVES:
         rows = [ADJECTIVES[concept]] + ([_YOUNG] if concept == "new.a" else [])
