@@ -218,6 +218,7 @@ ARTICLES = {
     "every": ("cada", "cada", "cada", "cada"),
 }
 
+MASS = ("bread.n", "paint.n")  # no article where indefinite, but as a subject
 ANIMATE = frozenset((*PERSONS, *ANIMALS))
 # Animals are bought and eaten as goods: no personal "a" there.
 GOODS = frozenset(["buy.v", "sell.v", "eat.v", "drink.v", "cook.v"])
@@ -241,7 +242,8 @@ def _adjective(concept: str, gender: str, number: Number, *, animate: bool) -> s
     return forms[_cell(gender, number)]
 
 
-def _noun_phrase(phrase: Object, rng: random.Random, *, bare_plural: bool) -> list[Word]:
+def _noun_phrase(phrase: Object, rng: random.Random, *, subject: bool = False) -> list[Word]:
+    """A noun phrase; other than as a subject an indefinite one may lack its article."""
     if isinstance(phrase, Name):
         return [Word(NAMES[phrase.name], "PROPN", phrase.name)]
     gender, *noun_forms = NOUNS[phrase.noun]
@@ -249,7 +251,8 @@ def _noun_phrase(phrase: Object, rng: random.Random, *, bare_plural: bool) -> li
     words = []
     bare = phrase.determiner == "indefinite" and (
         phrase.numeral is not None
-        or (phrase.number == "pl" and bare_plural and not animate and rng.random() < BARE_PLURAL)
+        or (phrase.noun in MASS and not subject)
+        or (phrase.number == "pl" and not subject and not animate and rng.random() < BARE_PLURAL)
     )
     if not bare:
         words.append(Word(ARTICLES[phrase.determiner][_cell(gender, phrase.number)], "DET"))
@@ -287,7 +290,7 @@ def _personal_a(verb: str, obj: Object) -> bool:
 
 def _object(verb: str, obj: Object, rng: random.Random) -> list[Word]:
     marker = [Word("a", "ADP")] if _personal_a(verb, obj) else []
-    return marker + _noun_phrase(obj, rng, bare_plural=True)
+    return marker + _noun_phrase(obj, rng)
 
 
 def _phrase(phrase: Phrase, rng: random.Random) -> list[Word]:
@@ -296,7 +299,7 @@ def _phrase(phrase: Phrase, rng: random.Random) -> list[Word]:
         head = [Word(form, "ADV", phrase.preposition), Word("de", "ADP")]
     else:
         head = [Word(form, "ADP", phrase.preposition)]
-    return head + _noun_phrase(phrase.noun_phrase, rng, bare_plural=True)
+    return head + _noun_phrase(phrase.noun_phrase, rng)
 
 
 def _agreement(subject: Subject) -> tuple[int, str, Number, bool]:
@@ -316,7 +319,7 @@ def _subject(subject: Subject, rng: random.Random) -> list[Word]:
         if rng.random() < DROP_SUBJECT:
             return []
         return [Word(PRONOUNS[subject.pronoun], "PRON", subject.pronoun)]
-    return _noun_phrase(subject, rng, bare_plural=False)
+    return _noun_phrase(subject, rng, subject=True)
 
 
 def _predicate(clause: Clause) -> tuple[list[Word], list[Word]]:
@@ -353,7 +356,7 @@ def _clause(clause: Clause, rng: random.Random) -> list[Word]:
         if clause.adverb == "always.r" and not clause.negated and rng.random() < 0.6:
             finite, near = near + finite, []
 
-    if subject and clause.verb is not None and clause.obj is None:
+    if not isinstance(clause.subject, Pronoun) and clause.verb is not None and clause.obj is None:
         inverted = rng.random() < (INVERT_AFTER_FRONTED if front else INVERT)
     else:
         inverted = False

@@ -218,6 +218,7 @@ DETERMINERS = {
 ELIDED = {"le", "la", "de", "ne", "je", "que", "lorsque"}
 LIAISON = {"ce": "cet", "ma": "mon"}
 
+MASS = ("bread.n", "paint.n")  # partitive where indefinite: de le pain
 ANIMATE = frozenset((*PERSONS, *ANIMALS))
 
 ON_FOR_WE = 0.3
@@ -256,8 +257,9 @@ def _adjective(concept: str, gender: str, number: Number, *, animate: bool) -> W
 def _noun_phrase(phrase: Object, rng: random.Random, *, indefinite: str = "") -> list[Word]:
     """A noun phrase; ``indefinite`` says what becomes of un, une, des.
 
-    ``de``: all are *de* (objects under negation); ``plural``: no *des* (after *de*);
-    ``none``: no *des*, and no *un* without adjectives (after *sans*).
+    ``subject``: mass nouns have *un* rather than the partitive; ``de``: all are *de* (objects
+    under negation); ``plural``: no *des*, no partitive (after *de*); ``none``: neither, and no
+    *un* without adjectives (after *sans*).
     """
     if isinstance(phrase, Name):
         return [Word(NAMES[phrase.name], "PROPN", phrase.name)]
@@ -276,10 +278,13 @@ def _noun_phrase(phrase: Object, rng: random.Random, *, indefinite: str = "") ->
         forms = DETERMINERS[phrase.determiner]
         words.append(Word(forms[2 if is_plural else gender == "f"], "DET"))
     elif phrase.numeral is None:
-        bare = indefinite in ("plural", "none") and is_plural
+        partitive = phrase.noun in MASS and indefinite != "subject"
+        bare = indefinite in ("plural", "none") and (is_plural or partitive)
         bare = bare or (indefinite == "none" and not phrase.adjectives)
         if indefinite == "de" or (is_plural and before and not bare):
             words.append(Word("de", "DET"))
+        elif partitive and not bare:
+            words += [Word("de", "ADP"), Word(DETERMINERS["definite"][gender == "f"], "DET")]
         elif not bare:
             words.append(Word(DETERMINERS["indefinite"][2 if is_plural else gender == "f"], "DET"))
     if phrase.numeral is not None:
@@ -346,7 +351,8 @@ def _adverb(concept: str | None, rng: random.Random) -> list[Word]:
     return [Word(ADVERBS[concept], "ADV", concept)]
 
 
-def _clause(clause: Clause, rng: random.Random) -> list[Word]:
+def _clause(clause: Clause, rng: random.Random, *, initial: bool) -> list[Word]:
+    """The words of a clause; only a sentence-initial one puts anything before its subject."""
     person, gender, number, animate = _agreement(clause.subject)
     if isinstance(clause.subject, Pronoun):
         pronoun = PRONOUNS[clause.subject.pronoun]
@@ -354,7 +360,7 @@ def _clause(clause: Clause, rng: random.Random) -> list[Word]:
             pronoun, person = "on", 2
         subject = [Word(pronoun, "PRON", clause.subject.pronoun)]
     else:
-        subject = _noun_phrase(clause.subject, rng)
+        subject = _noun_phrase(clause.subject, rng, indefinite="subject")
     finite, participle = _predicate(clause, person)
     complement: list[Word] = []
     if clause.quality is not None:
@@ -371,13 +377,13 @@ def _clause(clause: Clause, rng: random.Random) -> list[Word]:
     inside: list[Word] = []  # after the finite word, before the participle
     after: list[Word] = []  # after the participle, before the object
     inverted = False
-    if clause.adverb == "today.r" and rng.random() < FRONT_TODAY:
+    if initial and clause.adverb == "today.r" and rng.random() < FRONT_TODAY:
         front, adverb = _close(adverb, ","), []
     elif clause.adverb in ("often.r", "always.r"):
         inside, adverb = adverb, []
     elif clause.adverb == "again.r" and rng.random() < 0.5:
         after, adverb = adverb, []
-    if phrase and clause.verb and not front and rng.random() < FRONT_PHRASE:
+    if initial and phrase and clause.verb and not front and rng.random() < FRONT_PHRASE:
         inverted = (
             clause.obj is None
             and not clause.negated
@@ -418,10 +424,10 @@ class French:
 
     def realise(self, sentence: Sentence, rng: random.Random) -> list[Word]:
         """Say a meaning in French (see ``Realiser``)."""
-        words = _clause(sentence.first, rng)
+        words = _clause(sentence.first, rng, initial=True)
         if sentence.connective is not None and sentence.second is not None:
             link = _link(sentence.connective, rng)
-            second = _clause(sentence.second, rng)
+            second = _clause(sentence.second, rng, initial=False)
             if sentence.connective == "when.s" and rng.random() < FRONT_TIME_CLAUSE:
                 words = [*_close([*link, *second], ","), *words]
             elif link[0].form in ("mais", "car"):

@@ -100,7 +100,8 @@ NAMES = {
     "victor.p": "Viktor",
 }
 
-# concept: the verb's stem and, where it differs, its stem before a vowel
+# concept: the verb's stem and, where it differs, its stem before a vowel;
+# know.v+ is the verb for what is neither a person nor an animal
 VERBS: dict[str, tuple[str, str]] = {
     cells[0]: (cells[1], cells[-1])
     for cells in (
@@ -115,6 +116,7 @@ find.v bul
 lose.v kaybet kaybed
 love.v sev
 know.v tanı
+know.v+ bil
 help.v et ed
 hear.v duy
 paint.v boya
@@ -135,7 +137,7 @@ swim.v yüz
     )
 }
 PARTICLES = {"help.v": "yardım", "sing.v": "şarkı"}
-STATES = ("love.v", "know.v")
+STATES = ("love.v", "know.v", "know.v+")
 
 # concept: the adjective and, where it differs, its stem before a vowel
 ADJECTIVES: dict[str, tuple[str, str]] = {
@@ -199,8 +201,11 @@ CONNECTIVES = {
     "when.s": ("zaman",),
 }
 
+MASS = ("bread.n", "paint.n")  # without "bir"
 ANIMATE = frozenset((*PERSONS, *ANIMALS))
 # Verbs that take an indefinite person as a bare object (bir kadın gördü).
+# Nouns that "içinde" goes with.
+ENCLOSED = ("house.n", "garden.n", "school.n", "forest.n", "kitchen.n", "car.n", "bag.n")
 BARE_PERSON = ("see.v", "find.v")
 
 DROP_SUBJECT = 0.8
@@ -209,7 +214,7 @@ DROP_MY = 0.85  # evim, beside: benim evim
 PLURAL_VERB = 0.25  # with a plural noun of persons
 SOME = 0.5  # bazı köpekler, beside: köpekler
 BIR_FIRST = 0.15  # bir büyük ev, beside: büyük bir ev
-INSIDE = 0.25
+INSIDE = 0.35
 ILE = 0.35
 FRONT_TODAY = 0.65
 PHRASE_FIRST = {"definite": 0.2, "indefinite": 0.65}  # by the subject
@@ -305,6 +310,18 @@ def _nominalised(stem: str, person: int, *, negated: bool, zaman: bool) -> str:
     return _add(stem, (_NOMINALISED if zaman else _WHEN)[person])
 
 
+def _verb_forms(concept: str) -> list[str]:
+    stem, _ = VERBS[concept]
+    forms = [_add(stem, "mAk")]
+    for negated in (False, True):
+        for tense in ("present", "past"):
+            forms += [_verb(concept, person, tense, negated=negated) for person in range(5)]
+    for negated in (False, True):
+        for zaman in (True, False):
+            forms += [_nominalised(stem, p, negated=negated, zaman=zaman) for p in range(5)]
+    return forms
+
+
 # Copula after a consonant and after a vowel; 3pl is said by the subject in the present.
 _COPULA_PRESENT = (("Im", "yIm"), ("sIn", "sIn"), ("", ""), ("Iz", "yIz"), ("", ""))
 _NOT_PRESENT = ("değilim", "değilsin", "değil", "değiliz", "değiller")
@@ -356,7 +373,7 @@ def _noun_phrase(phrase: Object, case: Case, rng: random.Random, *, some: bool) 
         Word(_adjective(concept, animate=animate)[0], "ADJ", concept)
         for concept in phrase.adjectives
     ]
-    if phrase.determiner == "indefinite" and phrase.number == "sg":
+    if phrase.determiner == "indefinite" and phrase.number == "sg" and phrase.noun not in MASS:
         bir = [Word("bir", "DET")]
         adjectives = bir + adjectives if rng.random() < BIR_FIRST else adjectives + bir
     form = _noun(phrase.noun, case, plural=plural, mine=mine)
@@ -366,8 +383,10 @@ def _noun_phrase(phrase: Object, case: Case, rng: random.Random, *, some: bool) 
 def _phrase(phrase: Phrase, rng: random.Random) -> list[Word]:
     concept, inner = phrase.preposition, phrase.noun_phrase
     word = PREPOSITIONS[concept]
-    if concept == "in.d" and rng.random() >= INSIDE:
-        return _noun_phrase(inner, "loc", rng, some=False)
+    if concept == "in.d":
+        enclosed = isinstance(inner, NounPhrase) and inner.noun in ENCLOSED
+        if not enclosed or rng.random() >= INSIDE:
+            return _noun_phrase(inner, "loc", rng, some=False)
     if concept in ("in.d", "behind.d", "near.d"):
         return [*_noun_phrase(inner, "gen", rng, some=False), Word(word, "NOUN", concept)]
     if concept == "without.d":
@@ -428,11 +447,14 @@ def _predicate(clause: Clause, rng: random.Random, *, when: bool) -> list[Word]:
     zaman = when and rng.random() < WHEN_ZAMAN
     if clause.verb is not None:
         head = [Word(PARTICLES[clause.verb], "NOUN")] if clause.verb in PARTICLES else []
+        obj = clause.obj
+        thing = isinstance(obj, NounPhrase) and obj.noun not in ANIMATE
+        verb = "know.v+" if clause.verb == "know.v" and thing else clause.verb
         if when:
-            stem = VERBS[clause.verb][0]
+            stem = VERBS[verb][0]
             form = _nominalised(stem, person, negated=clause.negated, zaman=zaman)
         else:
-            form = _verb(clause.verb, person, clause.tense, negated=clause.negated)
+            form = _verb(verb, person, clause.tense, negated=clause.negated)
         words = [*head, Word(form, "VERB", clause.verb)]
     else:
         assert clause.quality is not None
@@ -534,21 +556,9 @@ class Turkish:
         elif concept in NAMES:
             found = [_name(concept, case) for case in CASES]
         elif concept in VERBS:
-            stem, _ = VERBS[concept]
-            signs = (False, True)
-            found = [_add(stem, "mAk")]
-            found += [
-                _verb(concept, person, tense, negated=negated)
-                for negated in signs
-                for tense in ("present", "past")
-                for person in range(5)
-            ]
-            found += [
-                _nominalised(stem, person, negated=negated, zaman=zaman)
-                for negated in signs
-                for zaman in (True, False)
-                for person in range(5)
-            ]
+            found = _verb_forms(concept)
+            if concept + "+" in VERBS:
+                found += _verb_forms(concept + "+")
         elif concept in ADJECTIVES:
             found = [*ADJECTIVES[concept], *OF_ANIMATES.get(concept, ())]
         elif concept in ADVERBS or concept in CONNECTIVES:
