@@ -5,10 +5,10 @@ representation is not a less informative one), the strength of L2 is chosen for 
 strength for all is a confound), and the optimum is reached, which is checked and reported.
 
 The objective is that of scikit-learn's ``LogisticRegression``: the sum of the log-losses plus
-``|W|^2 / (2 C)``, intercepts free. It is minimised by L-BFGS in float32 (sums in float64) after an
-exact change of variables: features are rotated to their principal axes, which leaves the penalty
-as it is, and every coefficient is scaled by an estimate of its curvature. Correlated features, as
-encoders have them, then cost tens of iterations instead of thousands.
+``|W|^2 / (2 C)``, intercepts free (two classes keep two rows of W: scikit-learn's at 2 C). It is
+minimised by L-BFGS after an exact change of variables: features are rotated to their principal
+axes, which leaves the penalty as it is, and every coefficient is scaled by an estimate of its
+curvature. Correlated features, as encoders have them, then cost tens of iterations, not hundreds.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class _Objective:
         self.penalty = 0.0
 
     def scores(self, theta: np.ndarray) -> torch.Tensor:
-        """float32 ``[N, K]`` of parameters ``[K, H+1]``, the intercept last."""
-        weights = torch.from_numpy(theta.astype(np.float32))
+        """``[N, K]`` of parameters ``[K, H+1]``, the intercept last."""
+        weights = torch.from_numpy(theta).to(self.x.dtype)
         return torch.addmm(weights[:, -1], self.x, weights[:, :-1].T)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -160,7 +160,7 @@ class _Scaled:
         return value, (gradient * self.scale).ravel()
 
     def minimise(self, point: np.ndarray, max_iterations: int) -> np.ndarray:
-        """L-BFGS from ``point`` until the tolerance, the limit, or float32 can go no lower."""
+        """L-BFGS from ``point`` to the tolerance, the limit, or as far as rounding lets it."""
 
         def count(_: np.ndarray) -> None:
             self.iterations += 1
@@ -194,8 +194,11 @@ def _fit(
     objective.penalty = 1.0 / (c * objective.n)
     iterations = 0
     gradient = np.inf
-    # The curvature moves while fitting: where L-BFGS stalls it starts again with a new scale.
-    for _ in range(3):
+    x = objective.x
+    # Where rounding in float32 stops the line search (separable classes: losses near zero),
+    # float64 goes on from there, with the scale that the curvature has by then.
+    for precision in (torch.float32, torch.float64):
+        objective.x = x.to(precision)
         curvature = np.maximum(objective.spread(theta), 1e-6)[:, None] * variances
         curvature[:, :-1] += objective.penalty
         scaled = _Scaled(objective, 1.0 / np.sqrt(curvature), options.tolerance)
@@ -204,6 +207,7 @@ def _fit(
         gradient = float(np.abs(objective(theta)[1]).max())
         if gradient <= options.tolerance or iterations >= options.max_iterations:
             break
+    objective.x = x
     return theta, iterations, gradient
 
 

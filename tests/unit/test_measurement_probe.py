@@ -1,0 +1,154 @@
+"""The linear probe: the right optimum, planted truth found, nothing found where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from langspec.errors import LangspecError
+from langspec.measurement.probe import ProbeOptions, fit_probe
+
+
+def problem(
+    seed: int, rows: int, classes: int, width: int, distance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian classes ``distance`` apart in correlated, shifted features ``[N, H]``."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(classes, size=rows)
+    labels[:classes] = np.arange(classes)
+    features = (
+        rng.normal(size=(rows, width)) + distance * rng.normal(size=(classes, width))[labels]
+    )
+    features = features @ rng.normal(size=(width, width)) + 5 * rng.normal(size=width)
+    return features.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("c", [1e-3, 1e-1, 10.0])
+@pytest.mark.parametrize(("classes", "distance"), [(2, 1.0), (4, 0.3), (7, 1.0), (5, 4.0)])
+def test_equals_scikit_learn(classes: int, distance: float, c: float) -> None:
+    x, y = problem(classes, 300, classes, 24, distance)
+    probe = fit_probe(x, y, x[:50], y[:50], classes, ProbeOptions(strengths=(c,)))
+    z = (x - x.mean(axis=0, dtype=np.float64)) / x.std(axis=0, dtype=np.float64)
+    # scikit-learn writes two classes with one vector of weights: half the penalty.
+    other = LogisticRegression(C=2 * c if classes == 2 else c, tol=1e-8, max_iter=10_000)
+    expected = other.fit(z, y).predict_proba(z)
+    assert probe.converged
+    assert np.abs(np.exp(probe.log_probabilities(x)) - expected).max() < 1e-3
+
+
+def test_a_path_ends_where_a_single_fit_ends() -> None:
+    """Warm starts save work; they do not change the optimum."""
+    x, y = problem(3, 400, 5, 20, 0.7)
+    path = ProbeOptions(strengths=(1e-3, 1e-2, 1e-1, 1.0), patience=4)
+    long = fit_probe(x, y, x, y, 5, path)
+    alone = fit_probe(x, y, x, y, 5, ProbeOptions(strengths=(1.0,)))
+    assert long.chosen_c == 1.0
+    assert (
+        np.abs(np.exp(long.log_probabilities(x)) - np.exp(alone.log_probabilities(x))).max() < 1e-3
+    )
+
+
+def test_strength_is_chosen_on_validation_per_condition() -> None:
+    options = ProbeOptions(strengths=(1e-4, 1e-2, 1.0, 100.0), patience=4)
+    rng = np.random.default_rng(0)
+    chosen = {}
+    for name, distance in (("noise", 0.0), ("signal", 6.0)):
+        x, y = problem(1, 600, 4, 30, distance)
+        if name == "noise":
+            y = rng.permutation(y)
+        probe = fit_probe(x[:300], y[:300], x[300:], y[300:], 4, options)
+        losses = [step.dev_loss for step in probe.path]
+        assert probe.chosen_c == options.strengths[int(np.argmin(losses))]
+        chosen[name] = probe.chosen_c
+    assert chosen["noise"] < chosen["signal"]
+
+
+def test_a_planted_linear_signal_is_found() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(6, size=3000)
+    x = rng.normal(size=(3000, 64)).astype(np.float32)
+    # Tiny beside everything else, but linear: four per mille of the variance.
+    x[:, :6] = 0.01 * (6.0 * np.eye(6)[labels] + rng.normal(size=(3000, 6)))
+    probe = fit_probe(x[:2000], labels[:2000], x[2000:2500], labels[2000:2500], 6)
+    assert probe.converged
+    assert np.mean(probe.predict(x[2500:]) == labels[2500:]) >= 0.99
+
+
+def test_shuffled_labels_stay_at_chance() -> None:
+    rng = np.random.default_rng(1)
+    x, y = problem(1, 3000, 5, 40, 3.0)
+    y = rng.permutation(np.arange(3000) % 5)
+    probe = fit_probe(x[:1500], y[:1500], x[1500:2000], y[1500:2000], 5)
+    hits = np.mean(probe.predict(x[2000:]) == y[2000:])
+    assert abs(hits - 0.2) < 3.5 * np.sqrt(0.2 * 0.8 / 1000)
+
+
+def test_scale_and_shift_of_features_do_not_matter() -> None:
+    x, y = problem(2, 500, 4, 16, 0.8)
+    rng = np.random.default_rng(0)
+    factor = 10.0 ** rng.uniform(-3, 3, size=16)
+    moved = (x * factor + rng.normal(size=16) * factor).astype(np.float32)
+    one = fit_probe(x[:300], y[:300], x[300:], y[300:], 4)
+    two = fit_probe(moved[:300], y[:300], moved[300:], y[300:], 4)
+    assert one.chosen_c == two.chosen_c
+    assert np.abs(one.log_probabilities(x) - two.log_probabilities(moved)).max() < 1e-2
+
+
+def test_order_of_rows_and_names_of_labels_do_not_matter() -> None:
+    x, y = problem(4, 400, 4, 12, 0.8)
+    order = np.random.default_rng(0).permutation(300)
+    swap = np.array([2, 0, 3, 1])
+    one = fit_probe(x[:300], y[:300], x[300:], y[300:], 4)
+    two = fit_probe(x[:300][order], swap[y[:300][order]], x[300:], swap[y[300:]], 4)
+    assert np.allclose(
+        np.exp(two.log_probabilities(x))[:, swap], np.exp(one.log_probabilities(x)), atol=1e-3
+    )
+
+
+def test_every_row_twice_is_the_same_as_half_the_penalty() -> None:
+    x, y = problem(5, 300, 4, 12, 0.8)
+    once = fit_probe(x, y, x, y, 4, ProbeOptions(strengths=(1.0,)))
+    twice = fit_probe(np.tile(x, (2, 1)), np.tile(y, 2), x, y, 4, ProbeOptions(strengths=(0.5,)))
+    assert np.allclose(
+        np.exp(once.log_probabilities(x)), np.exp(twice.log_probabilities(x)), atol=1e-3
+    )
+
+
+def test_not_converged_is_said() -> None:
+    x, y = problem(6, 300, 4, 24, 2.0)
+    probe = fit_probe(x, y, x, y, 4, ProbeOptions(strengths=(10.0,), max_iterations=3))
+    assert not probe.converged
+    assert probe.path[0].gradient > 1e-5
+    assert probe.iterations <= 3
+
+
+def test_constant_dimensions_and_absent_classes_are_harmless() -> None:
+    x, y = problem(7, 300, 4, 12, 3.0)
+    x[:, 3] = 7.25
+    x[:, 5] = 0.0
+    train = y[:200] != 2
+    probe = fit_probe(x[:200][train], y[:200][train], x[200:], y[200:], 4)
+    assert probe.converged
+    assert (np.exp(probe.log_probabilities(x))[:, 2] == 0).all()
+    assert np.isfinite(probe.weights).all()
+    assert np.mean(probe.predict(x[200:])[y[200:] != 2] == y[200:][y[200:] != 2]) > 0.9
+
+
+def test_equal_bytes_on_two_runs() -> None:
+    x, y = problem(8, 400, 4, 24, 0.5)
+    one = fit_probe(x[:300], y[:300], x[300:], y[300:], 4)
+    two = fit_probe(x[:300], y[:300], x[300:], y[300:], 4)
+    assert one.weights.tobytes() == two.weights.tobytes()
+    assert one.path == two.path
+
+
+def test_bad_input_is_refused() -> None:
+    x, y = problem(9, 60, 3, 5, 1.0)
+    with pytest.raises(LangspecError, match="at least two classes"):
+        fit_probe(x, np.zeros(60, int), x, y, 3)
+    with pytest.raises(LangspecError, match="validation rows"):
+        fit_probe(x, y, x[:0], y[:0], 3)
+    x[4, 2] = np.nan
+    with pytest.raises(LangspecError, match="not finite"):
+        fit_probe(x, y, x, y, 3)
