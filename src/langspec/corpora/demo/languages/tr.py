@@ -203,9 +203,9 @@ CONNECTIVES = {
 
 MASS = ("bread.n", "paint.n")  # without "bir"
 ANIMATE = frozenset((*PERSONS, *ANIMALS))
-# Verbs that take an indefinite person as a bare object (bir kadın gördü).
 # Nouns that "içinde" goes with.
 ENCLOSED = ("house.n", "garden.n", "school.n", "forest.n", "kitchen.n", "car.n", "bag.n")
+# Verbs that take an indefinite person as a bare object (bir kadın gördü).
 BARE_PERSON = ("see.v", "find.v")
 
 DROP_SUBJECT = 0.8
