@@ -81,14 +81,21 @@ class Ledger:
         """Rows that passed every filter but not the limit."""
         return self.read[key] - self.kept[key] - sum(n[key] for n in self.dropped.values())
 
-    def heavy(self, share: float = 0.5) -> list[tuple[str, str, int, int]]:
-        """``(filter, language, dropped, read)`` where over ``share`` of the rows go."""
+    def heavy(self, share: float = 0.5) -> list[tuple[str, str, int, int, int]]:
+        """Where a filter drops over ``share`` of the rows of a language.
+
+        Each entry is (filter, language, dropped, read, left by all filters).
+        """
         languages = sorted({language for language, _ in self.read})
         found = []
-        for name, counts in sorted(self.dropped.items()):
-            for language in languages:
-                read = sum(n for (code, _), n in self.read.items() if code == language)
-                gone = sum(n for (code, _), n in counts.items() if code == language)
-                if gone > share * read:
-                    found.append((name, language, gone, read))
+        for language in languages:
+
+            def total(counts: Counter[tuple[str, str]], code: str = language) -> int:
+                return sum(n for (one, _), n in counts.items() if one == code)
+
+            read = total(self.read)
+            left = read - sum(total(counts) for counts in self.dropped.values())
+            for name, counts in sorted(self.dropped.items()):
+                if total(counts) > share * read:
+                    found.append((name, language, total(counts), read, left))
         return found

@@ -399,10 +399,10 @@ def _check_tests(labelled: Sequence[Corpus], options: PrepareOptions) -> None:
 
 
 def _describe_gaps(job: _Job, corpus: Corpus, *, labelled: bool) -> None:
-    for name, code, gone, read in corpus.ledger.heavy():
+    for name, code, gone, read, left in corpus.ledger.heavy():
         job.warn(
-            f"{corpus.name}: {name} drops {gone} of {read} rows of {code}, over half; "
-            f"{read - gone} pass it"
+            f"{corpus.name}: {name} drops {gone} of {read} rows of {code}, over half; {left} pass "
+            "all filters"
         )
     kept: Counter[str] = Counter()
     for (code, _), n in corpus.ledger.kept.items():
