@@ -258,6 +258,17 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "mlflow.db").read_text().startswith("this is no database")
 
 
+@pytest.mark.slow
+def test_a_store_of_another_version_is_not_half_used(template: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    shutil.copy(template, tmp_path / "mlflow.db")
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'unheard'")
+    with pytest.raises(LangspecError, match=r"could not be upgraded \(.*unheard.*\); move the"):
+        open_client(tracking_store(f"sqlite:///{tmp_path}/mlflow.db"))
+
+
 def test_a_disabled_tracker_does_nothing() -> None:
     tracker = Tracker.disabled()
     with start_method(tracker, TRAINING) as method, method.seed(1, "k") as seed:

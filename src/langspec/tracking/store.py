@@ -31,6 +31,7 @@ ANSWER_SECONDS = 3.0
 """How long a tracking server may take to answer its first request."""
 
 _SQLITE = "sqlite:///"
+_OUTDATED = "out-of-date database schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,17 @@ def open_client(store: Store) -> MlflowClient:
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if store.uri.startswith(_SQLITE):
-        _prepare_sqlite(Path(store.uri.removeprefix(_SQLITE)))
+        _create_once(Path(store.uri.removeprefix(_SQLITE)))
     elif store.uri.startswith(("http://", "https://")):
         _check_server(store.uri)
     try:
-        client = MlflowClient(tracking_uri=store.uri)
-        client.search_experiments(max_results=1)
+        try:
+            return _connect(store.uri)
+        except MlflowException as error:
+            if not store.uri.startswith(_SQLITE) or _OUTDATED not in str(error):
+                raise
+        _upgrade(store.uri)
+        return _connect(store.uri)
     except (MlflowException, SQLAlchemyError) as error:
         first_line = str(error).splitlines()[0]
         raise LangspecError(
@@ -116,6 +122,11 @@ def open_client(store: Store) -> MlflowClient:
             "file away and rebuild it from the results with `langspec replay`",
             place=store.uri,
         ) from error
+
+
+def _connect(uri: str) -> MlflowClient:
+    client = MlflowClient(tracking_uri=uri)
+    client.search_experiments(max_results=1)  # the first request is what may fail
     return client
 
 
@@ -134,42 +145,40 @@ def _check_server(uri: str) -> None:
         ) from error
 
 
-def _prepare_sqlite(file: Path) -> None:
-    """Create or upgrade a sqlite store, one process at a time.
+def _create_once(file: Path) -> None:
+    """Create a sqlite store if there is none, in one process.
 
     Two processes that touch a fresh file crash each other in its migrations, and a killed one
     would leave half a schema: the file is made under another name and renamed when complete.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
+    if _has_content(file):
+        return
     with FileLock(f"{file}.lock"):
-        if not file.exists() or file.stat().st_size == 0:
-            with atomic_file(file) as fresh:
-                MlflowClient(tracking_uri=f"{_SQLITE}{fresh}").search_experiments(max_results=1)
-            with closing(sqlite3.connect(file, timeout=30)) as connection:
-                # Persists in the file. Readers and a writer no longer block each other, and a
-                # write costs a third.
-                connection.execute("PRAGMA journal_mode=WAL")
-        elif _is_outdated(file):
-            _upgrade(file)
+        if _has_content(file):
+            return  # another process was first
+        with atomic_file(file) as fresh:
+            _connect(f"{_SQLITE}{fresh}")
+        with closing(sqlite3.connect(file, timeout=30)) as connection:
+            # Stays with the file. Readers and a writer no longer block each other, and a write
+            # costs a third.
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _is_outdated(file: Path) -> bool:
-    try:
-        MlflowClient(tracking_uri=f"{_SQLITE}{file}").search_experiments(max_results=1)
-    except MlflowException as error:
-        return "out-of-date database schema" in str(error)
-    except SQLAlchemyError:
-        return False  # not a database: open_client says so
-    return False
+def _has_content(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
-def _upgrade(file: Path) -> None:
-    """MLflow's own command: the function behind it is private."""
-    command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"{_SQLITE}{file}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _upgrade(uri: str) -> None:
+    """MLflow's own command (the function behind it is private); it may find nothing left to do."""
+    file = uri.removeprefix(_SQLITE)
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
+    with FileLock(f"{file}.lock"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
+        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise LangspecError(
-            f"the store of an older MLflow could not be upgraded: {done.stderr[-300:]}; move the "
-            "file away and rebuild it with `langspec replay`",
+            f"the store of another MLflow could not be upgraded ({last_line}); move the file away "
+            "and rebuild it with `langspec replay`",
             place=file,
         )
