@@ -8,7 +8,6 @@ import pytest
 import torch
 from encoder_fixtures import options, write_corpora
 from transformers import (
-    AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
     BertModel,
