@@ -11,13 +11,21 @@ import pandas as pd
 from langspec.results import Result, write_results
 
 LAYERS = 4
-LABELS = {"pos": ["ADJ", "ADP", "DET", "NOUN", "PRON", "PUNCT", "VERB"],
-          "nli": ["contradiction", "entailment", "neutral"]}
+LABELS = {
+    "pos": ["ADJ", "ADP", "DET", "NOUN", "PRON", "PUNCT", "VERB"],
+    "nli": ["contradiction", "entailment", "neutral"],
+}
 METHODS = ("frozen", "finetune")
-BASELINES = {"pos": {"majority": 0.25, "lexicon": 0.452},
-             "nli": {"hypothesis_only": 0.353, "length_overlap": 0.432}}
-ACCURACY = {("pos", "frozen"): 0.781, ("pos", "finetune"): 0.842,
-            ("nli", "frozen"): 0.431, ("nli", "finetune"): 0.561}
+BASELINES = {
+    "pos": {"majority": 0.25, "lexicon": 0.452},
+    "nli": {"hypothesis_only": 0.353, "length_overlap": 0.432},
+}
+ACCURACY = {
+    ("pos", "frozen"): 0.781,
+    ("pos", "finetune"): 0.842,
+    ("nli", "frozen"): 0.431,
+    ("nli", "finetune"): 0.561,
+}
 # Language probe macro-F1 per token at the last layer.
 LEAK = {"frozen": 0.991, "finetune": 0.973, "random": 0.561}
 
@@ -38,13 +46,38 @@ def write_run(
         rows: list[Result] = []
         unit = "token" if task == "pos" else "pair"
 
-        def add(method: str, seed: int, language: str, metric: str, value: float, n: int,
-                width: float = 0.0, *, layer: int = -1, probe: str = "", unit: str = unit,
-                split: str = "test", corpus: str = "made-up", task: str = task,
-                rows: list[Result] = rows) -> None:
+        def add(
+            method: str,
+            seed: int,
+            language: str,
+            metric: str,
+            value: float,
+            n: int,
+            width: float = 0.0,
+            *,
+            layer: int = -1,
+            probe: str = "",
+            unit: str = unit,
+            split: str = "test",
+            corpus: str = "made-up",
+            task: str = task,
+            rows: list[Result] = rows,
+        ) -> None:
             def row(suffix: str, number: float) -> Result:
-                return Result(task, method, seed, corpus, split, language, layer, probe, unit,
-                              metric + suffix, number, n)
+                return Result(
+                    task,
+                    method,
+                    seed,
+                    corpus,
+                    split,
+                    language,
+                    layer,
+                    probe,
+                    unit,
+                    metric + suffix,
+                    number,
+                    n,
+                )
 
             rows.append(row("", value))
             if width:
@@ -61,10 +94,24 @@ def write_run(
                         add(method, seed, code, metric, base + bend + shift - less, 1200, 0.012)
                     add(method, seed, source, metric, 0.961 - less, 1200, 0.008)
                     add(method, seed, source, metric, 0.97 - less, 600, 0.008, split="dev")
-                    add(method, seed, "mean_targets", metric, base + shift - less,
-                        1200 * len(targets), 0.006)
-                    add(method, seed, "gap", metric, 0.961 - base - shift,
-                        1200 * len(languages), 0.009)
+                    add(
+                        method,
+                        seed,
+                        "mean_targets",
+                        metric,
+                        base + shift - less,
+                        1200 * len(targets),
+                        0.006,
+                    )
+                    add(
+                        method,
+                        seed,
+                        "gap",
+                        metric,
+                        0.961 - base - shift,
+                        1200 * len(languages),
+                        0.009,
+                    )
         for name, value in BASELINES[task].items():
             for code in (*targets, source, "mean_targets"):
                 add(f"baseline:{name}", 0, code, "accuracy", value, 1200, 0.01)
@@ -76,24 +123,69 @@ def write_run(
                         value = 0.998 * (1 - share) + last * share
                         value = value if leak_unit == "token" else 0.995
                         for metric in ("macro_f1", "accuracy"):
-                            add(method, seed, "all", metric, value, 3000, 0.004, layer=layer,
-                                probe="linear", unit=leak_unit, corpus="text")
+                            add(
+                                method,
+                                seed,
+                                "all",
+                                metric,
+                                value,
+                                3000,
+                                0.004,
+                                layer=layer,
+                                probe="linear",
+                                unit=leak_unit,
+                                corpus="text",
+                            )
                         for i, code in enumerate(languages):
-                            add(method, seed, code, "recall", value - 0.002 * (i % 5), 500,
-                                layer=layer, probe="linear", unit=leak_unit, corpus="text")
+                            add(
+                                method,
+                                seed,
+                                code,
+                                "recall",
+                                value - 0.002 * (i % 5),
+                                500,
+                                layer=layer,
+                                probe="linear",
+                                unit=leak_unit,
+                                corpus="text",
+                            )
                         converged = not (unconverged and method == "finetune" and layer == 1)
-                        for metric, number in (("chosen_c", 0.1), ("iterations", 87),
-                                               ("converged", float(converged))):
-                            add(method, seed, "all", metric, number, 6000, layer=layer,
-                                probe="linear", unit=leak_unit, corpus="text")
+                        for metric, number in (
+                            ("chosen_c", 0.1),
+                            ("iterations", 87),
+                            ("converged", float(converged)),
+                        ):
+                            add(
+                                method,
+                                seed,
+                                "all",
+                                metric,
+                                number,
+                                6000,
+                                layer=layer,
+                                probe="linear",
+                                unit=leak_unit,
+                                corpus="text",
+                            )
                     for metric, number in (("macro_f1", 0.048), ("accuracy", 0.167)):
-                        add(method, seed, "all", metric, number, 3000,
-                            probe="majority", unit=leak_unit, corpus="text")
+                        add(
+                            method,
+                            seed,
+                            "all",
+                            metric,
+                            number,
+                            3000,
+                            layer=-1,
+                            probe="majority",
+                            unit=leak_unit,
+                            corpus="text",
+                        )
+        add("all", 0, "all", "unscored", 11.0, 7211)
         folder = root / "results" / "evaluate" / task
         folder.mkdir(parents=True)
         write_results(folder / "results.csv", rows)
         _write_arrays(folder, task, languages, points)
-        _write_training(root / "results" / "train" / task, task, seeds, source)
+        _write_training(root / "results" / "train" / task, seeds, source)
     _write_cards(root, languages)
 
 
@@ -120,7 +212,7 @@ def _write_arrays(folder: Path, task: str, languages: tuple[str, ...], points: i
     ).to_parquet(folder / "predictions.parquet")
 
 
-def _write_training(folder: Path, task: str, seeds: tuple[int, ...], source: str) -> None:
+def _write_training(folder: Path, seeds: tuple[int, ...], source: str) -> None:
     rng = np.random.default_rng(3)
     for method in METHODS:
         entries = []
@@ -129,25 +221,108 @@ def _write_training(folder: Path, task: str, seeds: tuple[int, ...], source: str
             place.mkdir(parents=True)
             steps = np.arange(1, 301)
             loss = 0.15 + 1.8 * np.exp(-steps / 60) * rng.uniform(0.7, 1.3, len(steps))
-            pd.DataFrame({"step": steps, "train/loss": loss}).to_csv(
+            pd.DataFrame({"step": steps, "epoch": 1 + steps // 101, "loss": loss}).to_csv(
                 place / "steps.csv", index=False
             )
             epochs = np.arange(1, 4)
+            scores = [0.85, 0.93, 0.92 + 0.01 * seed / 10]
             pd.DataFrame(
-                {"epoch": epochs, "train/loss": [0.9, 0.4, 0.2],
-                 "val/accuracy": [0.85, 0.93, 0.92 + 0.01 * seed / 10]}
+                {
+                    "epoch": epochs,
+                    "step": epochs * 100,
+                    "val_accuracy": scores,
+                    "val_macro_f1": scores,
+                }
             ).to_csv(place / "epochs.csv", index=False)
-            entries.append({"seed": seed, "best": {"epoch": 2, "accuracy": 0.93}})
-        document = {"task": task, "method": method, "selection": "source_dev",
-                    "source": source, "seeds": entries}
+            entries.append({"seed": seed, "best_epoch": 2, "dev": {"macro_f1": 0.93}})
+        document = {
+            "task": folder.name,
+            "method": method,
+            "selection": "source_dev",
+            "params": {"corpora.source": source},
+            "train_rows": 4000,
+            "truncated_rows": 3,
+            "seeds": entries,
+        }
         (folder / method / "run.json").write_text(json.dumps(document), encoding="utf-8")
 
 
 def _write_cards(root: Path, languages: tuple[str, ...]) -> None:
     (root / "corpora").mkdir()
     (root / "encoder").mkdir()
-    card = {"kind": "demo", "source": languages[0], "warnings": ["a warning from the card"]}
+    corpora = {}
+    for name, labels in {**LABELS, "text": []}.items():
+        rows = []
+        for code in languages:
+            for split in ("train", "dev", "test"):
+                if split == "train" and code != languages[0] and name != "text":
+                    continue
+                rows.append(
+                    {
+                        "language": code,
+                        "split": split,
+                        "read": 310,
+                        "kept": 300,
+                        "dropped": {"too long": 7},
+                        "over_limit": 3,
+                        "words": {"mean": 8.25, "median": 8.0, "max": 21, "total": 2475},
+                        "characters": {"mean": 40.0, "median": 39.0, "max": 99, "total": 12000},
+                        "labels": {label: 40 + 11 * i for i, label in enumerate(labels)},
+                    }
+                )
+        corpora[name] = {
+            "rows": rows,
+            "without_dev": ["tr"] if name == "pos" else [],
+            "without_test": [],
+            "duplicates": [{"language": code, "test_rows_in_train": 4} for code in languages],
+            "notes": {"parallel": "yes, by equal numbers of lines"} if name == "text" else {},
+        }
+    sources = [
+        {
+            "name": f"text/demo/{code}.txt",
+            "kind": "text",
+            "language": code,
+            "licence": None,
+            "licence_name": None,
+            "bytes": 120_000,
+            "sha256": "cd" * 32,
+        }
+        for code in languages
+    ]
+    sources.append(
+        {
+            "name": "pretrain/sentences.jsonl",
+            "kind": "pretrain_sentences",
+            "language": None,
+            "licence": "LICENSE.txt",
+            "licence_name": "CC BY 4.0",
+            "bytes": 1,
+            "sha256": "ef" * 32,
+        }
+    )
+    card = {
+        "schema": 1,
+        "warnings": ["a warning from the card"],
+        "corpora": corpora,
+        "options": {
+            "source": languages[0],
+            "targets": list(languages[1:]),
+            "join": "natural",
+            "min_characters": 0,
+            "text_splits": [0.6, 0.2, 0.2],
+        },
+        "outs": {},
+        "sources": sources,
+    }
     (root / "corpora" / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    encoder = {"name": "demo", "kind": "demo", "pooling": "mean", "max_tokens": 64, "prefix": "",
-               "source": "pre-trained here", "licence": "MIT", "sha256": "ab" * 32}
+    encoder = {
+        "name": "demo",
+        "kind": "demo",
+        "pooling": "mean",
+        "max_tokens": 64,
+        "prefix": "",
+        "source": "pre-trained here",
+        "licence": "MIT",
+        "sha256": "ab" * 32,
+    }
     (root / "encoder" / "langspec.json").write_text(json.dumps(encoder), encoding="utf-8")

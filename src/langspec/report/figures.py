@@ -17,6 +17,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -27,11 +29,11 @@ from langspec.report.load import (
     History,
     Run,
     by_family,
-    find_value,
     language_name,
 )
 from langspec.report.style import (
     MUTED,
+    PALETTE,
     RC,
     class_styles,
     language_styles,
@@ -53,6 +55,7 @@ from langspec.report.tables import (
 
 WIDTH = 7.6  # inches; the page's column
 PNG_DPI = 180
+SHARES = sns.light_palette(PALETTE[0], as_cmap=True)
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,15 @@ class Plot:
 
     def render(self, kind: str) -> bytes:
         """The figure as ``png`` or ``svg`` bytes, without dates or versions."""
-        metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
         buffer = io.BytesIO()
         with _looks():
-            self.figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
+            # Straight to the canvas: savefig draws everything once more to lay it out.
+            self.figure.set_dpi(PNG_DPI)
+            if kind == "png":
+                FigureCanvasAgg(self.figure).print_png(buffer, metadata={"Software": None})
+            else:
+                canvas = FigureCanvasSVG(self.figure)
+                canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
         return buffer.getvalue()
 
 
@@ -79,7 +87,7 @@ def _looks() -> Iterator[None]:
     # From matplotlib's own defaults, so that no user's matplotlibrc changes a byte.
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]
         yield
 
 
@@ -98,6 +106,11 @@ def all_plots(run: Run) -> tuple[list[Plot], list[str]]:
         for make, what in makers:
             with _looks():
                 plot = make(run, task)
+                if plot is not None:
+                    # Laid out once, not again for every format.
+                    plot.figure.set_dpi(PNG_DPI)
+                    plot.figure.draw_without_rendering()
+                    plot.figure.set_layout_engine("none")
             if plot is None:
                 absent.append(f"{task_title(task)}: no figure of {what}; its numbers are absent.")
             else:
@@ -120,36 +133,48 @@ def transfer(run: Run, task: str) -> Plot | None:
     metrics = [m for m in METRIC_TITLES if m in set(scores["metric"])]
     seeds = pick(run.results, task=task, probe="", split="test")
 
-    height = 1.25 + 0.1 * len(methods) + 0.3 * len(rows)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.1 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     styles = method_styles(methods)
-    step = min(0.62 / max(len(methods) - 1, 1), 0.2)
+    step = min(0.56 / max(len(trained) - 1, 1), 0.24)
     positions = _positions(rows)
     for axis, metric in zip(axes, metrics, strict=True):
-        for index, method in enumerate(methods):
+        for place in positions[::2]:
+            axis.axhspan(place - 0.5, place + 0.5, color="#f5f7f9", lw=0, zorder=0)
+        for method in methods:
             colour, marker = styles[method]
             mine = pick(scores, method=method, metric=metric).set_index("language")
             baseline = method.startswith(BASELINE)
+            # Methods side by side in their row; baselines on its middle line.
+            offset = 0 if baseline else (trained.index(method) - (len(trained) - 1) / 2) * step
             for code, place in zip(rows, positions, strict=True):
                 if code not in mine.index:
                     continue
-                row, y = mine.loc[code], place + (index - (len(methods) - 1) / 2) * step
+                row, y = mine.loc[code], place + offset
+                if baseline:
+                    axis.plot(row["value"], y, marker, color=colour, ms=5, mew=1.3, zorder=3)
+                    continue
                 if np.isfinite(row["low"]):
-                    axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1.5,
-                              alpha=0.55, solid_capstyle="round", zorder=2)
+                    axis.plot(
+                        [row["low"], row["high"]],
+                        [y, y],
+                        color=colour,
+                        lw=1.5,
+                        alpha=0.55,
+                        solid_capstyle="round",
+                        zorder=2,
+                    )
                 if row["seeds"] > 1:
                     each = pick(seeds, method=method, metric=metric, language=code)["value"]
-                    axis.plot(each, [y] * len(each), "|", color=colour, ms=5, mew=0.9, zorder=3)
-                axis.plot(row["value"], y, marker, color=colour, ms=5.5 if baseline else 5,
-                          mew=1.4 if baseline else 0.6,
-                          mec=colour if baseline else "white", zorder=4)
+                    axis.plot(each, [y] * len(each), "|", color=colour, ms=5.5, mew=0.9, zorder=3)
+                axis.plot(
+                    row["value"], y, marker, color=colour, ms=5, mew=0.6, mec="white", zorder=4
+                )
         axis.set_xlabel(METRIC_TITLES[metric])
         axis.grid(axis="y", visible=False)
-        axis.xaxis.set_major_locator(MaxNLocator(6))
-        for left, right in zip(positions[:-1], positions[1:], strict=True):
-            if right - left > 1:
-                axis.axhline((left + right) / 2, color="#c6cdd3", lw=0.8, zorder=1)
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        if "mean_targets" in rows:
+            axis.axhline((positions[-2] + positions[-1]) / 2, color="#9aa4ad", lw=0.8, zorder=1)
     names = {"mean_targets": "mean of targets"}
     axes[0].set_yticks(
         positions,
@@ -160,15 +185,15 @@ def transfer(run: Run, task: str) -> Plot | None:
     )
     for label, code in zip(axes[0].get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if code in names or code == run.source else "normal")
-    axes[0].set_ylim(max(positions) + 0.6, min(positions) - 0.6)
+    axes[0].set_ylim(max(positions) + 0.5, min(positions) - 0.5)
     _legend(figure, methods, styles)
     n = scores[scores["language"].isin(languages)]["n"]
     unit = str(scores["unit"].iloc[0])
     caption = (
         f"{task_title(task)}, corpus {_join(scores['corpus'])}, test split, "
         f"{_span(n)} {UNIT_PLURALS.get(unit, unit)} a language. Marker: mean over "
-        f"{_seed_words(scores, trained)}. Vertical ticks: single seeds. Line: 95 % bootstrap over "
-        "test items, bounds averaged over the seeds. Targets are sorted by "
+        f"{_seed_words(scores, trained)}; vertical ticks: single seeds; line: 95 % bootstrap over "
+        "test items, bounds averaged over the seeds. Targets sorted by "
         f"{method_label((trained or methods)[-1])}."
     )
     means = pick(scores, language="mean_targets", metric="accuracy")
@@ -192,7 +217,7 @@ def _sorted_by_score(
 
 def _positions(rows: Sequence[str]) -> list[float]:
     """Row positions, the means a little apart from the languages."""
-    return [i + (0.45 if code == "mean_targets" else 0.0) for i, code in enumerate(rows)]
+    return [i + (0.3 if code == "mean_targets" else 0.0) for i, code in enumerate(rows)]
 
 
 # --- leak ------------------------------------------------------------------------------------
@@ -215,27 +240,42 @@ def leak_layers(run: Run, task: str) -> Plot | None:
             if mine.empty:
                 continue
             colour, marker = styles[method]
-            floor = method == RANDOM
+            is_floor = method == RANDOM
             low = mine["low"].fillna(mine["min"]).where(mine["seeds"] == 1, mine["min"])
             high = mine["high"].fillna(mine["max"]).where(mine["seeds"] == 1, mine["max"])
             axis.fill_between(mine["layer"], low, high, color=colour, alpha=0.16, lw=0)
-            axis.plot(mine["layer"], mine["value"], marker=marker, color=colour, ms=5,
-                      lw=1.3 if floor else 1.8, ls=(0, (4, 2)) if floor else "-",
-                      mec="white", mew=0.6, clip_on=False, zorder=3)
+            axis.plot(
+                mine["layer"],
+                mine["value"],
+                marker=marker,
+                color=colour,
+                ms=5,
+                lw=1.3 if is_floor else 1.8,
+                ls=(0, (4, 2)) if is_floor else "-",
+                mec="white",
+                mew=0.6,
+                clip_on=False,
+                zorder=3,
+            )
         floor = pick(chance, unit=unit)
         if len(floor):
             level = float(floor["value"].mean())
             axis.axhline(level, color=MUTED, lw=1, ls=":", zorder=1)
-            axis.annotate("majority class", (1, level), xycoords=("axes fraction", "data"),
-                          xytext=(0, 3), textcoords="offset points", ha="right",
-                          fontsize=7.5, color=MUTED)
+            axis.annotate(
+                "majority class",
+                (1, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=7.5,
+                color=MUTED,
+            )
         n = pick(rows, unit=unit)["n"]
-        axis.set_title(f"per {unit}")
+        axis.set_title(f"per {unit} (n = {n.max():,})")
         axis.set_xlabel("layer (0: embeddings)")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylim(0, 1.02)
-        axis.annotate(f"n = {n.max():,}", (0, 0), xycoords="axes fraction", xytext=(4, 4),
-                      textcoords="offset points", fontsize=7.5, color=MUTED)
     axes[0].set_ylabel("language probe, macro-F1")
     _legend(figure, methods, styles)
     caption = (
@@ -247,8 +287,11 @@ def leak_layers(run: Run, task: str) -> Plot | None:
         "largest class."
     )
     last = last_layers(pick(rows, unit=units[0]))
-    alt = f"Line plot of language probe macro-F1 by layer. Last layer, per {units[0]}: " + "; ".join(
-        f"{method_label(row.method)} {row.value:.3f}" for row in _in_order(last, methods)
+    alt = (
+        f"Line plot of language probe macro-F1 by layer. Last layer, per {units[0]}: "
+        + "; ".join(
+            f"{method_label(row.method)} {row.value:.3f}" for row in _in_order(last, methods)
+        )
     )
     title = f"{task_title(task)}: language leak by layer"
     return Plot(f"leak_{task}", title, caption, alt + ".", figure)
@@ -272,13 +315,26 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
             .pivot(index="language", columns="layer", values="value")
             .reindex(index=codes, columns=layers)
         )
-        sns.heatmap(grid, ax=axis, cmap="cividis", vmin=low, vmax=1, cbar=False, annot=annotate,
-                    fmt=".2f", annot_kws={"fontsize": 7}, linewidths=0.5, linecolor="white")
+        sns.heatmap(
+            grid,
+            ax=axis,
+            cmap="cividis",
+            vmin=low,
+            vmax=1,
+            cbar=False,
+            annot=annotate,
+            fmt=".2f",
+            annot_kws={"fontsize": 7},
+            linewidths=0.5,
+            linecolor="white",
+        )
         axis.set_title(method_label(method))
         axis.set_xlabel("layer")
         axis.set_ylabel("")
         axis.tick_params(length=0, labelrotation=0)
         axis.set_yticks(np.arange(len(codes)) + 0.5, [language_name(c) for c in codes])
+        every = 1 if len(layers) * len(methods) <= 30 else 2
+        axis.set_xticks(np.arange(0, len(layers), every) + 0.5, layers[::every])
     bar = figure.colorbar(axes[0].collections[0], ax=list(axes), shrink=0.8, aspect=30, pad=0.01)
     bar.set_label("recall")
     bar.outline.set_visible(False)
@@ -316,7 +372,8 @@ def projection(run: Run, task: str) -> Plot | None:
     for line, kind in enumerate(rows):
         values = frame if kind == "language" else frame[labelled]
         classes = (
-            sorted_codes(list(values[kind])) if kind == "language"
+            sorted_codes(list(values[kind]))
+            if kind == "language"
             else sorted(set(values[kind].astype(str)))
         )
         styles = language_styles(classes) if kind == "language" else class_styles(classes)
@@ -325,14 +382,29 @@ def projection(run: Run, task: str) -> Plot | None:
             when = {"frozen": " (before)"}.get(method, " (after)")
             axis.set_title(f"{method_label(method)}{when}, by {kind}")
         handles = [
-            Line2D([], [], ls="", marker=marker, color=colour, ms=5, mec="white", mew=0.4,
-                   label=f"{language_name(name)} ({name})" if kind == "language" else name)
+            Line2D(
+                [],
+                [],
+                ls="",
+                marker=marker,
+                color=colour,
+                ms=5,
+                mec="white",
+                mew=0.4,
+                label=f"{language_name(name)} ({name})" if kind == "language" else name,
+            )
             for name, (colour, marker) in styles.items()
         ]
         grid[line][-1].legend(
-            handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=7,
-            handletextpad=0.2, labelspacing=0.25, ncols=1 if len(handles) <= 18 else 2,
-            columnspacing=0.6, borderaxespad=0,
+            handles=handles,
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+            fontsize=7,
+            handletextpad=0.2,
+            labelspacing=0.25,
+            ncols=1 if len(handles) <= 18 else 2,
+            columnspacing=0.6,
+            borderaxespad=0,
         )
     counts = frame.groupby("method").size()
     seeds = _join(frame["seed"].astype(str))
@@ -340,7 +412,8 @@ def projection(run: Run, task: str) -> Plot | None:
         f"t-SNE of last-layer vectors, {task_title(task)}, corpus {_join(frame['corpus'])}: "
         f"{_span(counts)} points a panel column, the same sample of "
         f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
-        "(top) or label (bottom); marker: within it; letters stand at the median of each group. "
+        "(top; families beyond the palette share grey) or label (bottom), each language or label "
+        "with a marker of its own; letters stand at the median of each group. "
         "Each column is fitted by itself: axes, distances between clusters and cluster sizes "
         "carry no unit; read neighbourhoods only."
     )
@@ -361,8 +434,16 @@ def _scatter(
         mine = points[points[kind].astype(str) == name]
         if mine.empty:
             continue
-        axis.scatter(mine["x"], mine["y"], s=size, color=colour, marker=marker, alpha=0.75,
-                     linewidths=0, rasterized=True)
+        axis.scatter(
+            mine["x"],
+            mine["y"],
+            s=size,
+            color=colour,
+            marker=marker,
+            alpha=0.75,
+            linewidths=0,
+            rasterized=True,
+        )
         texts.append([mine["x"].median(), mine["y"].median(), name, colour])
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
@@ -371,9 +452,18 @@ def _scatter(
         spine.set_visible(True)
         spine.set_color("#d3d9de")
     for x, y, name, colour in _apart(texts, axis):
-        axis.text(x, y, name, fontsize=7.5, fontweight="bold", color=_darker(colour), ha="center",
-                  va="center", zorder=5,
-                  path_effects=[patheffects.withStroke(linewidth=2.4, foreground="white")])
+        axis.text(
+            x,
+            y,
+            name,
+            fontsize=7.5,
+            fontweight="bold",
+            color=_darker(colour),
+            ha="center",
+            va="center",
+            zorder=5,
+            path_effects=[patheffects.withStroke(linewidth=2.4, foreground="white")],
+        )
 
 
 def _apart(texts: list[list[Any]], axis: Axes) -> list[list[Any]]:
@@ -403,7 +493,9 @@ def _apart(texts: list[list[Any]], axis: Axes) -> list[list[Any]]:
         if not moved:
             break
     places = places.clip([0.03, 0.03], [0.97, 0.97]) * span + origin
-    return [[*place, name, colour] for place, (_, _, name, colour) in zip(places, texts, strict=True)]
+    return [
+        [*place, name, colour] for place, (_, _, name, colour) in zip(places, texts, strict=True)
+    ]
 
 
 def _darker(colour: str) -> tuple[float, ...]:
@@ -417,7 +509,7 @@ def training(run: Run, task: str) -> Plot | None:
     """Training loss by step and the dev score by epoch, a thin line a seed."""
     histories = [h for h in run.histories if h.task == task]
     losses = [(h, *found) for h in histories if (found := _loss(h))]
-    devs = [(h, found) for h in histories if (found := _dev_metric(h.epochs))]
+    devs = [(h, metric) for h in histories if (metric := _dev_metric(h.epochs))]
     if not losses and not devs:
         return None
     methods = ordered_methods(run, [h.method for h in histories])
@@ -427,8 +519,17 @@ def training(run: Run, task: str) -> Plot | None:
     for history, x, values in losses:
         colour, marker = styles[history.method]
         points = len(x) <= 30
-        left.plot(x, values, color=colour, lw=1.1, alpha=0.85,
-                  marker=marker if points else None, ms=3.5, mec="white", mew=0.4)
+        left.plot(
+            x,
+            values,
+            color=colour,
+            lw=1.1,
+            alpha=0.85,
+            marker=marker if points else None,
+            ms=3.5,
+            mec="white",
+            mew=0.4,
+        )
     by_step = any(not h.steps.empty for h, _, _ in losses)
     left.set_xlabel("step" if by_step else "epoch")
     left.set_ylabel("training loss")
@@ -438,8 +539,9 @@ def training(run: Run, task: str) -> Plot | None:
         colour, marker = styles[history.method]
         epochs = history.epochs
         x = epochs["epoch"] if "epoch" in epochs else pd.Series(range(1, len(epochs) + 1))
-        right.plot(x, epochs[name], marker=marker, color=colour, ms=4, lw=1.1, mec="white",
-                   mew=0.5)
+        right.plot(
+            x, epochs[name], marker=marker, color=colour, ms=4, lw=1.1, mec="white", mew=0.5
+        )
         best = chosen_epoch(run, history)
         if best is not None and (x == best).any():
             value = epochs[name][(x == best).to_numpy()].iloc[0]
@@ -465,7 +567,7 @@ def training(run: Run, task: str) -> Plot | None:
 def _loss(history: History) -> tuple[pd.Series, pd.Series] | None:
     """Loss by step (smoothed), or by epoch where there is no step history."""
     for frame, key in ((history.steps, "step"), (history.epochs, "epoch")):
-        names = [c for c in ("train_loss", "loss", "task_loss") if c in frame.columns]
+        names = [c for c in ("loss", "task_loss", "train_loss") if c in frame.columns]
         names += [c for c in frame.columns if "loss" in c and "val" not in c and c not in names]
         if names:
             values = frame[names[0]].astype(float)
@@ -477,7 +579,7 @@ def _loss(history: History) -> tuple[pd.Series, pd.Series] | None:
 
 
 def _dev_metric(epochs: pd.DataFrame) -> str:
-    for name in ("val_accuracy", "dev_accuracy", "val_macro_f1", "dev_macro_f1"):
+    for name in ("val_macro_f1", "val_accuracy"):
         if name in epochs.columns and epochs[name].notna().any():
             return name
     return ""
@@ -489,24 +591,11 @@ def _metric_words(name: str) -> str:
 
 
 def chosen_epoch(run: Run, history: History) -> int | None:
-    """The epoch kept for a seed: from the history's own mark, else from ``run.json``."""
-    epochs = history.epochs
-    for mark in ("chosen", "best", "selected"):
-        if mark in epochs.columns and "epoch" in epochs.columns:
-            rows = epochs[epochs[mark].astype(str).isin(["1", "1.0", "True", "true"])]
-            if len(rows):
-                return int(rows["epoch"].iloc[-1])
+    """The epoch kept for a seed, as ``run.json`` names it."""
     document = run.runs.get((history.task, history.method), {})
-    seeds = document.get("seeds")
-    if isinstance(seeds, dict):
-        document = seeds.get(str(history.seed), {})
-    elif isinstance(seeds, list):
-        entries = [e for e in seeds if isinstance(e, dict) and e.get("seed") == history.seed]
-        document = entries[0] if entries else {}
-    for key in ("best_epoch", "chosen_epoch", "selected_epoch"):
-        value = find_value(document, key)
-        if isinstance(value, int):
-            return value
+    for entry in document.get("seeds", ()):
+        if entry.get("seed") == history.seed:
+            return entry.get("best_epoch")
     return None
 
 
@@ -514,39 +603,51 @@ def chosen_epoch(run: Run, history: History) -> int | None:
 
 
 def label_distribution(run: Run, task: str) -> Plot | None:
-    """Share of each gold label by language on the test split."""
-    gold = run.gold.get(task)
-    if gold is None or gold.empty:
+    """Share of each gold label by language on the test split, from the corpora's card."""
+    rows = run.card.get("corpora", {}).get(task, {}).get("rows", ())
+    counts = pd.DataFrame(
+        {row["language"]: row["labels"] for row in rows if row["split"] == "test"}
+    ).T.fillna(0)
+    if counts.empty or not counts.to_numpy().sum():
         return None
-    first = gold[(gold["method"] == gold["method"].iloc[0])]
-    first = first[first["seed"] == first["seed"].iloc[0]]
-    shares = pd.crosstab(first["language"], first["gold"].astype(str), normalize="index")
-    counts = first.groupby("language").size()
-    codes = by_family(list(shares.index), run.source)
-    shares = shares.reindex(codes)
+    codes = by_family(list(counts.index), run.source)
+    counts = counts.loc[codes, sorted(counts.columns)]
+    shares = counts.div(counts.sum(axis=1), axis=0)
     wide = shares.shape[1] > 6
     figure = Figure(
-        figsize=(WIDTH if wide else 4.6, 1.15 + 0.25 * len(codes)), layout="constrained"
+        figsize=(WIDTH if wide else 4.8, 1.15 + 0.25 * len(codes)), layout="constrained"
     )
     axis = figure.subplots()
-    sns.heatmap(100 * shares, ax=axis, cmap="cividis", annot=True, fmt=".0f",
-                annot_kws={"fontsize": 7}, linewidths=0.5, linecolor="white",
-                cbar_kws={"label": "% of the language", "aspect": 25, "pad": 0.01}, vmin=0)
+    sns.heatmap(
+        100 * shares,
+        ax=axis,
+        cmap=SHARES,
+        annot=True,
+        fmt=".0f",
+        annot_kws={"fontsize": 7},
+        linewidths=0.5,
+        linecolor="white",
+        cbar_kws={"label": "% of the language", "aspect": 25, "pad": 0.01},
+        vmin=0,
+    )
     axis.set(xlabel="", ylabel="")
     axis.tick_params(length=0)
     axis.set_yticks(np.arange(len(codes)) + 0.5, [language_name(c) for c in codes], rotation=0)
     axis.set_xticks(
-        np.arange(shares.shape[1]) + 0.5, list(shares.columns),
-        rotation=45 if wide else 0, ha="right" if wide else "center",
+        np.arange(shares.shape[1]) + 0.5,
+        list(shares.columns),
+        rotation=45 if wide else 0,
+        ha="right" if wide else "center",
     )
+    total = counts.sum(axis=1)
     caption = (
-        f"{task_title(task)}: share of each gold label in the test split, per cent of a language; "
-        f"{_span(counts)} scored items a language."
+        f"{task_title(task)}: share of each gold label in the prepared test split, per cent of a "
+        f"language; {_span(total)} labels a language. Languages by family."
     )
-    top = first["gold"].astype(str).value_counts(normalize=True)
+    top = counts.sum().sort_values(ascending=False, kind="stable")
     alt = (
         "Heat map of gold label shares by language. Most frequent label: "
-        f"{top.index[0]}, {100 * top.iloc[0]:.0f} % of all items."
+        f"{top.index[0]}, {100 * top.iloc[0] / top.sum():.0f} % of all labels."
     )
     title = f"{task_title(task)}: labels of the test split"
     return Plot(f"labels_{task}", title, caption, alt, figure)
@@ -561,12 +662,26 @@ def _legend(figure: Figure, methods: Sequence[str], styles: dict[str, tuple[str,
         colour, marker = styles[method]
         thin = method.startswith(BASELINE)
         handles.append(
-            Line2D([], [], color=colour, marker=marker, ms=6, mew=1.4 if thin else 0.6,
-                   mec=colour if thin else "white", lw=0 if thin else 1.6,
-                   ls=(0, (4, 2)) if method == RANDOM else "-", label=method_label(method))
+            Line2D(
+                [],
+                [],
+                color=colour,
+                marker=marker,
+                ms=6,
+                mew=1.4 if thin else 0.6,
+                mec=colour if thin else "white",
+                lw=0 if thin else 1.6,
+                ls=(0, (4, 2)) if method == RANDOM else "-",
+                label=method_label(method),
+            )
         )
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4),
-                  handlelength=1.8, columnspacing=1.6)
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=min(len(handles), 4),
+        handlelength=1.8,
+        columnspacing=1.6,
+    )
 
 
 def _in_order(rows: pd.DataFrame, methods: Sequence[str]) -> list[Any]:
@@ -592,5 +707,3 @@ def _seed_words(rows: pd.DataFrame, methods: Sequence[str]) -> str:
     if low == high:
         return "one seed" if low == 1 else f"{low} seeds"
     return f"{low} to {high} seeds"
-
-

@@ -54,7 +54,6 @@ class Run:
     histories: tuple[History, ...] = ()
     runs: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     projections: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    gold: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     encoder: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
@@ -165,10 +164,7 @@ def load_run(
             if not found:
                 missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
 
-    projections = _parquets(root, tasks, "projection.parquet", None, missing)
-    gold = _parquets(
-        root, tasks, "predictions.parquet", ["method", "seed", "language", "item", "gold"], missing
-    )
+    projections = _projections(root, tasks, missing)
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
     encoder_path = Path(encoder_card)
     if encoder_path.is_dir():
@@ -183,7 +179,6 @@ def load_run(
         histories=tuple(histories),
         runs=runs,
         projections=projections,
-        gold=gold,
         card=card,
         encoder=encoder,
         source=_source(runs, card),
@@ -198,20 +193,17 @@ def _json(path: Path, what: str, missing: list[str]) -> Mapping[str, Any]:
     return {}
 
 
-def _parquets(
-    root: Path,
-    tasks: Sequence[str],
-    file: str,
-    columns: list[str] | None,
-    missing: list[str],
-) -> dict[str, pd.DataFrame]:
+def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[str, pd.DataFrame]:
     found = {}
     for task in tasks:
-        path = root / "evaluate" / task / file
+        path = root / "evaluate" / task / "projection.parquet"
         if path.is_file():
-            found[task] = pd.read_parquet(path, columns=columns)
+            frame = pd.read_parquet(path)
+            # Categories would keep empty groups alive in every groupby.
+            words = ["method", "corpus", "language", "label"]
+            found[task] = frame.astype(dict.fromkeys(words, object))
         else:
-            missing.append(f"evaluate/{task}/{file}")
+            missing.append(f"evaluate/{task}/projection.parquet")
     return found
 
 
@@ -233,21 +225,6 @@ def _histories(folder: Path, task: str, method: str) -> list[History]:
 
 
 def _source(runs: Mapping[tuple[str, str], Mapping[str, Any]], card: Mapping[str, Any]) -> str:
-    for document in (*runs.values(), card):
-        value = find_value(document, "source")
-        if isinstance(value, str) and value in LANGUAGES:
-            return value
-    return ""
-
-
-def find_value(document: Any, key: str) -> Any:
-    """The first value under ``key`` anywhere in nested mappings, nearest the root first."""
-    level = [document]
-    while level:
-        for node in level:
-            if isinstance(node, Mapping) and key in node:
-                return node[key]
-        level = [
-            child for node in level if isinstance(node, Mapping) for child in node.values()
-        ]
-    return None
+    named = [run.get("params", {}).get("corpora.source") for run in runs.values()]
+    named.append(card.get("options", {}).get("source"))
+    return next((str(code) for code in named if code), "")

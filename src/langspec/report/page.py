@@ -71,10 +71,12 @@ def render_page(
             {
                 "id": task,
                 "title": task_title(task),
-                "pictures": {_kind(p.plot.name, task): p for p in pictures
-                             if p.plot.name.endswith(f"_{task}")},
-                "tables": {_kind(t.name, task): t for t in tables
-                           if t.name.endswith(f"_{task}")},
+                "pictures": {
+                    _kind(p.plot.name, task): p
+                    for p in pictures
+                    if p.plot.name.endswith(f"_{task}")
+                },
+                "tables": {_kind(t.name, task): t for t in tables if t.name.endswith(f"_{task}")},
                 "reading": reading(run, task),
             }
         )
@@ -95,12 +97,12 @@ def _kind(name: str, task: str) -> str:
     return name.removesuffix(f"_{task}")
 
 
-def bodies(table: Table) -> list[tuple[str, list[dict[str, Any]]]]:
+def bodies(table: Table) -> list[tuple[str, list[dict[Any, Any]]]]:
     """The rows of a table by its section, in order."""
-    records = table.frame.to_dict("records")
+    records: list[dict[Any, Any]] = table.frame.to_dict("records")
     if not table.section:
         return [("", records)]
-    sections: dict[str, list[dict[str, Any]]] = {}
+    sections: dict[str, list[dict[Any, Any]]] = {}
     for record in records:
         sections.setdefault(str(record[table.section]), []).append(record)
     return list(sections.items())
@@ -123,26 +125,28 @@ def _absent(value: Any) -> bool:
 
 def cell(record: Mapping[str, Any], column: Column) -> str:
     """The text of a cell that is not a score."""
-    value = record.get(column.key)
+    value: Any = record.get(column.key)
     if _absent(value):
         return "–"
     if column.kind == "count":
         return f"{int(value):,}"
-    return f"{value:g}" if column.kind == "number" else str(value)
+    return f"{value:.4g}" if column.kind == "number" else str(value)
 
 
 def score(record: Mapping[str, Any], column: Column) -> dict[str, str]:
     """The parts of a score's cell: the mean, the range over seeds, the bootstrap interval."""
-    parts = {name: record.get(f"{column.key}_{name}") for name in ("min", "max", "low", "high")}
-    value = record.get(column.key)
-    out = {"value": "–" if _absent(value) else _signless(value), "seeds": "", "items": ""}
+    parts: dict[str, Any] = {
+        name: record.get(f"{column.key}_{name}") for name in ("min", "max", "low", "high")
+    }
+    value: Any = record.get(column.key)
+    out = {"value": "–" if _absent(value) else _signless(value), "range": "", "interval": ""}
     if out["value"] == "–":
         return out
-    low, high = parts["min"], parts["max"]
-    if not _absent(low) and not _absent(high) and low != high:
-        out["seeds"] = f"{_signless(low)} to {_signless(high)}"
+    if not _absent(parts["min"]) and not _absent(parts["max"]):
+        low, high = _signless(parts["min"]), _signless(parts["max"])
+        out["range"] = f"{low} to {high}" if low != high else ""
     if not _absent(parts["low"]) and not _absent(parts["high"]):
-        out["items"] = f"[{_signless(parts['low'])}, {_signless(parts['high'])}]"
+        out["interval"] = f"[{_signless(parts['low'])}, {_signless(parts['high'])}]"
     return out
 
 

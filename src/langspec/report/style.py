@@ -12,6 +12,9 @@ INK, MUTED, GRID = "#1d2733", "#6b7680", "#e3e7eb"
 
 # Okabe and Ito (2008), without the yellow that white paper swallows.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#404040")
+# For families: three of Tol's muted colours behind them, grey for the families that remain.
+FAMILIES = (*PALETTE[:7], "#882255", "#332288", "#999933")
+OTHERS = "#6b7680"
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h", "p", "<", ">", "d")
 
 METHOD_STYLES = {
@@ -83,11 +86,11 @@ def language_styles(codes: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Colour by family, marker within it: no two languages share both."""
     families = list(dict.fromkeys(language_family(code) for code in sorted_codes(codes)))
     sizes = {f: sum(language_family(c) == f for c in codes) for f in families}
-    # Families of several languages take the distinct colours; lone languages share the rest.
+    # Families of several languages choose first; those beyond the palette share one grey.
     order = sorted(families, key=lambda f: (-sizes[f], f))
     used: dict[str, int] = {}
     styles = {}
-    colours = {f: PALETTE[i % len(PALETTE)] for i, f in enumerate(order)}
+    colours = {f: FAMILIES[i] if i < len(FAMILIES) else OTHERS for i, f in enumerate(order)}
     for family in order:
         for code in sorted_codes([c for c in codes if language_family(c) == family]):
             colour = colours[family]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from langspec.files import atomic_file
@@ -25,10 +26,14 @@ UNIT_PLURALS = {"token": "tokens", "sentence": "sentences", "pair": "pairs"}
 SPREAD = ("value", "min", "max", "low", "high")
 
 HOW_TO_READ = (
-    "Large: mean over the seeds. Below it, where there is more than one seed, the smallest and "
-    "the largest seed. In brackets: 95 % bootstrap interval over the test items, computed within "
-    "each seed, its bounds averaged over the seeds; it holds sampling of items, not training "
-    "noise. – means not measured."
+    "Large: mean over the seeds. Below it, where seeds differ, the smallest and the largest "
+    "seed. In brackets: 95 % bootstrap interval over test items (sentences, groups of "
+    "translations or lines, drawn whole), computed within each seed, its bounds averaged over "
+    "the seeds: it holds the sampling of items, not the noise of training. – : not measured."
+)
+IN_SHORT = (
+    "Mean over seeds; smallest to largest seed; [95 % bootstrap over test items, bounds averaged "
+    "over seeds]."
 )
 
 
@@ -68,9 +73,9 @@ class Table:
 
 def pick(frame: pd.DataFrame, **equal: Any) -> pd.DataFrame:
     """The rows whose columns equal the given values."""
-    mask = pd.Series(True, index=frame.index)
+    mask = np.ones(len(frame), dtype=bool)
     for column, value in equal.items():
-        mask &= frame[column] == value
+        mask &= (frame[column] == value).to_numpy(dtype=bool)
     return frame[mask]
 
 
@@ -184,15 +189,16 @@ def headline(run: Run) -> Table:
         Column("seeds", "Seeds", kind="count"),
         *_score_columns("targets_", ("accuracy", "macro_f1"), "Mean of target languages"),
         Column("source_accuracy", "accuracy", "Source", "score"),
-        Column("gap_accuracy", "accuracy", "Gap (source − targets)", "score"),
-        Column("token_leak_macro_f1", "token macro-F1", "Language leak, last layer", "score"),
-        Column("token_leak_accuracy", "token accuracy", "Language leak, last layer", "score"),
-        Column("sentence_leak_macro_f1", "sentence macro-F1", "Language leak, last layer", "score"),
+        Column("gap_accuracy", "accuracy", "Source − targets", "score"),
+        Column("token_leak_macro_f1", "token F1", "Language leak, last layer", "score"),
+        Column("token_leak_accuracy", "token acc.", "Language leak, last layer", "score"),
+        Column("sentence_leak_macro_f1", "sentence F1", "Language leak, last layer", "score"),
     )
     caption = (
         f"Transfer and language leak, test splits. {_task_sizes(run)} Language leak: how well a "
         "fresh linear probe names the language from the last layer of the frozen representation "
-        f"(higher: more language-specific). {_leak_sizes(run)} {HOW_TO_READ}"
+        "(F1: macro-F1 over the languages; higher: more language-specific). "
+        f"{_leak_sizes(run)} {HOW_TO_READ}"
     )
     return Table("headline", "Headline", caption, columns, _frame(records), section="task")
 
@@ -200,7 +206,9 @@ def headline(run: Run) -> Table:
 def _seeds(run: Run, task: str, method: str) -> int | None:
     if method.startswith(BASELINE):
         return None
-    return int(pick(run.results, task=task, method=method)["seed"].nunique())
+    rows = pick(run.results, task=task, method=method)
+    trained = rows[rows["probe"] == ""]
+    return int((trained if len(trained) else rows)["seed"].nunique())
 
 
 def _task_sizes(run: Run) -> str:
@@ -245,7 +253,7 @@ def per_language(run: Run, task: str) -> Table:
         rows = pick(scores, language=code)
         pooled = code in names
         record: dict[str, Any] = {
-            "part": "over languages" if pooled else "languages",
+            "part": "over languages" if pooled else "",
             "code": "" if pooled else code,
             "language": names.get(code) or language_name(code),
             "family": "" if pooled else language_family(code),
@@ -269,7 +277,7 @@ def per_language(run: Run, task: str) -> Table:
     unit = str(scores["unit"].iloc[0]) if len(scores) else "item"
     caption = (
         f"{task_title(task)}, test split, by language; n counts "
-        f"{UNIT_PLURALS.get(unit, unit + 's')}. {_source_words(run)} {HOW_TO_READ}"
+        f"{UNIT_PLURALS.get(unit, unit + 's')}. {_source_words(run)} {IN_SHORT}"
     )
     name, title = f"transfer_{task}", f"{task_title(task)}: scores by language"
     return Table(name, title, caption, tuple(columns), _frame(records), section="part")
@@ -314,7 +322,7 @@ def leak_by_layer(run: Run, task: str) -> Table | None:
     caption = (
         f"Models of {task_title(task)}: linear language probe by layer (0: embeddings), trained "
         f"and tested on {corpora}, test split; n counts the unit named in each block. "
-        f"{HOW_TO_READ}"
+        f"{IN_SHORT}"
     )
     name, title = f"leak_{task}", f"{task_title(task)}: language leak by layer"
     return Table(name, title, caption, tuple(columns), _frame(records), section="unit")
@@ -349,7 +357,7 @@ def leak_by_language(run: Run, task: str) -> Table | None:
     ]
     caption = (
         f"Models of {task_title(task)}: share of a language's tokens or sentences that the linear "
-        f"probe at the last layer names rightly, test split. {HOW_TO_READ}"
+        f"probe at the last layer names rightly, test split. {IN_SHORT}"
     )
     name, title = f"leak_languages_{task}", f"{task_title(task)}: language leak by language"
     return Table(name, title, caption, tuple(columns), _frame(records), section="unit")
@@ -388,7 +396,10 @@ def probe_diagnostics(run: Run) -> Table | None:
     task_rank = {task: i for i, task in enumerate(run.tasks)}
     records.sort(
         key=lambda r: (
-            task_rank.get(r["task"], 0), rank[r["method"]], unit_rank.get(r["unit"], 2), r["layer"]
+            task_rank.get(r["task"], 0),
+            rank[r["method"]],
+            unit_rank.get(r["unit"], 2),
+            r["layer"],
         )
     )
     for record in records:
@@ -431,8 +442,18 @@ def all_tables(run: Run) -> list[Table]:
 def headline_text(run: Run) -> str:
     """The headline table as plain text, at most 100 columns wide."""
     frame = headline(run).frame
-    heads = ("method", "seeds", "targets acc", "[95 %]", "macro-F1", "source", "gap",
-             "tok F1", "tok acc", "sent F1")
+    heads = (
+        "method",
+        "seeds",
+        "targets acc",
+        "[95 %]",
+        "macro-F1",
+        "source",
+        "gap",
+        "tok F1",
+        "tok acc",
+        "sent F1",
+    )
     keys = ("targets_macro_f1", "source_accuracy", "gap_accuracy", *(key for key, _, _ in LEAKS))
     blocks = []
     for task in dict.fromkeys(frame["task"]):
@@ -442,8 +463,13 @@ def headline_text(run: Run) -> str:
             interval = "" if pd.isna(low) else f"[{_plain(low)} {_plain(high)}]"
             seeds = "" if pd.isna(record["seeds"]) else f"{int(record['seeds'])}"
             lines.append(
-                (record["method"], seeds, _plain(record["targets_accuracy"]), interval,
-                 *(_plain(record[key]) for key in keys))
+                (
+                    record["method"],
+                    seeds,
+                    _plain(record["targets_accuracy"]),
+                    interval,
+                    *(_plain(record[key]) for key in keys),
+                )
             )
         widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
         text = [

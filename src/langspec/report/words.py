@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import BASELINE, RANDOM, Run, find_value, language_name
+from langspec.report.load import BASELINE, RANDOM, Run, language_name
 from langspec.report.tables import (
     last_layers,
     leak_scores,
@@ -53,8 +53,12 @@ def _transfer_sentence(run: Run, task: str) -> str:
         text += f"; {method_label(row['method'])} {row['value']:.3f}{_overlap(best, row)}"
     if len(floors):
         top = floors.iloc[0]
-        text += f"; the best {method_label(top['method'])} {top['value']:.3f}"
+        text += f"; the best baseline ({_bare(top['method'])}) {top['value']:.3f}"
     return text + "."
+
+
+def _bare(method: str) -> str:
+    return method.removeprefix(BASELINE).replace("_", " ")
 
 
 def _overlap(one: pd.Series, other: pd.Series) -> str:
@@ -93,7 +97,9 @@ def _leak_sentence(run: Run, task: str) -> str:
 def limits(run: Run, absent: list[str]) -> list[str]:
     """What the numbers cannot carry, each sentence from a fact in the files."""
     texts = []
-    if find_value(run.card, "kind") == "demo":
+    if any(
+        str(file.get("kind", "")).startswith("pretrain_") for file in run.card.get("sources", ())
+    ):
         texts.append(
             "The corpora are artificial: a small grammar with a closed lexicon wrote every "
             "sentence. The numbers show that the measurements work; they say nothing about "
@@ -106,13 +112,15 @@ def limits(run: Run, absent: list[str]) -> list[str]:
         )
     texts += _seed_limits(run)
     texts += _dev_limits(run)
+    texts += _unscored_limits(run)
     texts += _ceiling_limits(run)
     texts += _baseline_limits(run)
     failed = unconverged(run)
     probes = pick(run.results, probe="linear", metric="converged")
     if len(failed):
-        where = sorted({f"{r.task}/{r.method}, {r.unit}, layer {r.layer}"
-                        for r in failed.itertuples()})
+        where = sorted(
+            {f"{r.task}/{r.method}, {r.unit}, layer {r.layer}" for r in failed.itertuples()}
+        )
         texts.append(
             f"{len(failed)} of {len(probes)} linear probes did not converge; their leak is a "
             f"lower bound: {'; '.join(where)}."
@@ -153,14 +161,38 @@ def _seed_limits(run: Run) -> list[str]:
 
 
 def _dev_limits(run: Run) -> list[str]:
-    rows = pick(run.results, probe="")
     texts = []
     for task in run.tasks:
-        scored = set(scored_languages(run, task))
-        dev = set(pick(rows, task=task, split="dev")["language"])
-        without = sorted(language_name(code) for code in scored - dev) if dev & scored else []
-        if without:
-            texts.append(f"{task_title(task)}: no development score for {', '.join(without)}.")
+        codes = run.card.get("corpora", {}).get(task, {}).get("without_dev", ())
+        if codes:
+            names = ", ".join(sorted(map(language_name, codes)))
+            texts.append(f"{task_title(task)}: no development rows for {names}.")
+    return texts
+
+
+def _unscored_limits(run: Run) -> list[str]:
+    """Words that truncation cut off, rows cut short in training."""
+    texts = []
+    for task in run.tasks:
+        rows = pick(run.results, task=task, metric="unscored")
+        for row in rows[rows["value"] > 0].to_dict("records"):
+            texts.append(
+                f"{task_title(task)}: {int(row['value']):,} of {row['n']:,} gold labels of the "
+                f"{row['split']} split were scored for no method (cut off or without a piece)."
+            )
+        cut = [
+            (
+                run.runs[task, method].get("truncated_rows", 0),
+                run.runs[task, method].get("train_rows", 0),
+            )
+            for method in run.methods
+            if (task, method) in run.runs
+        ]
+        if cut and max(cut)[0]:
+            texts.append(
+                f"{task_title(task)}: {max(cut)[0]:,} of {max(cut)[1]:,} training rows were cut "
+                "to the encoder's length."
+            )
     return texts
 
 
@@ -192,15 +224,14 @@ def _baseline_limits(run: Run) -> list[str]:
             if len(mine) and mine.iloc[0] <= best["value"]:
                 texts.append(
                     f"{task_title(task)}: {method_label(method)} ({mine.iloc[0]:.3f}) does not "
-                    f"reach the {method_label(best['method'])} ({best['value']:.3f})."
+                    f"reach the baseline {_bare(best['method'])} ({best['value']:.3f})."
                 )
     return texts
 
 
 def card_warnings(card: Mapping[str, Any]) -> list[str]:
     """The warnings that the corpora's card lists."""
-    found = find_value(card, "warnings")
-    return [str(entry) for entry in found] if isinstance(found, list) else []
+    return [str(entry) for entry in card.get("warnings", ())]
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
@@ -219,7 +250,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
         shape = [
             f"{label} {encoder[key]!r}" if key == "prefix" else f"{label} {encoder[key]}"
             for key, label in (
-                ("pooling", "pooling"), ("max_tokens", "at most"), ("prefix", "prefix")
+                ("pooling", "pooling"),
+                ("max_tokens", "at most"),
+                ("prefix", "prefix"),
             )
             if encoder.get(key)
         ]
@@ -234,9 +267,11 @@ def facts(run: Run) -> list[tuple[str, str]]:
     rows.append(("Tasks", ", ".join(task_title(task) for task in run.tasks)))
     rows.append(("Methods", ", ".join(method_label(method) for method in run.methods)))
     seeds = sorted(
-        set(run.results[run.results["method"].isin(run.methods) & (run.results["probe"] == "")][
-            "seed"
-        ])
+        set(
+            run.results[run.results["method"].isin(run.methods) & (run.results["probe"] == "")][
+                "seed"
+            ]
+        )
     )
     rows.append(("Seeds", ", ".join(map(str, seeds))))
     rows.append(("Selection", selection_words(run)))
@@ -246,9 +281,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
 def selection_words(run: Run) -> str:
     """The rule that chose the epoch, in words, where ``run.json`` names it."""
     rules = {
-        str(value)
-        for document in run.runs.values()
-        if (value := find_value(document, "selection")) is not None
+        str(document["selection"]) for document in run.runs.values() if "selection" in document
     }
     words = {
         "source_dev": "source_dev: best score on the source language's development set",
