@@ -166,7 +166,7 @@ FAULTS = [
     Fault("xnli", "half a character", rb"{" + pair()[1:].replace(b"Er", rb"\ud83d"), "half", 1),
     Fault("xnli", "latin 1", pair().decode().encode("latin-1"), "iconv", 1),
     Fault("xnli", "byte order mark", b"\xef\xbb\xbf" + pair(), "byte order mark", 1),
-    Fault("xnli", "windows ends", pair().replace(b"\n", b"\r\n"), "carriage returns", 1),
+    Fault("xnli", "windows ends", pair().replace(b"\n", b"\r\n"), "Windows line ends", 1),
     Fault("xnli", "empty", b"", "the file is empty", None),
     Fault("xnli", "zip", b"PK\x03\x04abc", "zip archive", None),
     # multinli

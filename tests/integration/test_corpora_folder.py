@@ -44,9 +44,9 @@ def test_everything_is_prepared_twice_to_the_same_bytes(
         text_splits=(0.7, 0.1, 0.2),
         seed=1,
     )
-    start = time.monotonic()
+    start = time.process_time()
     prepare(files, tmp_path / "a", options)
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start < 60
     prepare(files, tmp_path / "b", options)
     assert sha256_folder(tmp_path / "a") == sha256_folder(tmp_path / "b")
 

@@ -285,6 +285,8 @@ def test_pretraining_data_of_the_demo(folder: Path) -> None:
 def test_options_that_nothing_reads_are_refused() -> None:
     with pytest.raises(ValueError, match="limit 'pos_val'"):
         options(limits={"pos_val": 3})
+    with pytest.raises(ValueError, match="expected at least 1"):
+        options(limits={"pos_dev": 0})
     with pytest.raises(ValueError, match="task 'ner'"):
         options(tasks=("ner",))
     assert PrepareOptions.__dataclass_params__.frozen  # type: ignore[attr-defined]

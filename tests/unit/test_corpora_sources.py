@@ -75,25 +75,48 @@ def test_manifest_is_relative_sorted_and_found_again(
     assert places[0].read_bytes() == before
 
 
-def test_two_folders_are_merged_and_replace_starts_anew(
+def test_two_folders_are_merged(tmp_path: Path, folder: Path, places: tuple[Path, Path]) -> None:
+    other = tmp_path / "more"
+    write(other / "fi_toy-ud-test.conllu", conllu(*plain("fi", 2)))
+    add_folder(folder, *places)
+    add_folder(other, *places)
+    assert len(locate(*places, {})) == 16
+    assert len(locate(*places, {"LANGSPEC_CORPORA": f"{other}:{folder}"})) == 16
+    with pytest.raises(LangspecError, match=r"fi_toy-ud-test\.conllu: the file is missing"):
+        locate(*places, {"LANGSPEC_CORPORA": str(folder)})
+
+
+def test_a_part_of_a_folder_takes_the_place_of_its_files(
+    folder: Path, places: tuple[Path, Path]
+) -> None:
+    add_folder(folder, *places)
+    write(folder / "text" / "wiki" / "de.txt", "eine Zeile\n")
+    found = add_folder(folder / "text" / "wiki", *places)
+    assert sorted(found.changed) == [f"text/toy/{code}.txt" for code in ("de", "en", "fr")]
+    names = [file.source.name for file in locate(*places, {}) if file.source.kind == "text"]
+    assert names == ["de.txt"]
+    found = add_folder(folder / "xnli", *places)
+    assert found.changed == []  # only their names
+    assert len(locate(*places, {})) == 9 + 2 + 1 + 1
+
+
+def test_files_gone_from_a_known_folder_leave_the_manifest(
     tmp_path: Path, folder: Path, places: tuple[Path, Path]
 ) -> None:
     other = tmp_path / "more"
     write(other / "fi_toy-ud-test.conllu", conllu(*plain("fi", 2)))
     add_folder(folder, *places)
     add_folder(other, *places)
-    assert len(locate(*places, {})) == 16
-    add_folder(other, *places, replace=True)
-    assert [file.source.name for file in locate(*places, {})] == ["fi_toy-ud-test.conllu"]
-
-
-def test_changed_files_are_reported_when_added_again(
-    folder: Path, places: tuple[Path, Path]
-) -> None:
+    (folder / "text" / "toy" / "de.txt").unlink()
+    (folder / "ud" / "UD_X-de" / "de_toy-ud-dev.conllu").unlink()
+    found = add_folder(folder, *places)
+    assert found.removed == ["ud/UD_X-de/de_toy-ud-dev.conllu"]
+    assert len(locate(*places, {})) == 14
+    # A machine that knows none of the folders yet takes nothing away.
+    places[1].unlink()
+    assert add_folder(other, *places).removed == []
     add_folder(folder, *places)
-    write(folder / "text" / "toy" / "de.txt", "new\n")
-    assert add_folder(folder, *places).changed == ["text/toy/de.txt"]
-    locate(*places, {})
+    assert len(locate(*places, {})) == 14
 
 
 def test_variable_names_the_folder(folder: Path, places: tuple[Path, Path]) -> None:

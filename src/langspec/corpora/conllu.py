@@ -9,6 +9,7 @@ space where they do not (French "du" = "de le", German "zum" = "zu dem").
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def read_conllu(path: Path) -> Iterator[Sentence]:
     if parser is not None:
         raise LangspecError(
             "the last sentence is not ended by an empty line, so the file seems cut short; fetch "
-            f"it again, or, if it is whole, run: echo >> {path}",
+            f"it again, or, if it is whole, run: echo >> {shlex.quote(str(path))}",
             place=f"{path}:{number}",
         )
     if not with_text:

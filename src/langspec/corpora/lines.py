@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -52,7 +53,7 @@ def numbered_lines(
                 elif not open_end:
                     raise LangspecError(
                         "the last line has no line end, so the file seems cut short; fetch it "
-                        f"again, or, if it is whole, run: echo >> {path}",
+                        f"again, or, if it is whole, run: echo >> {_quoted(path)}",
                         place=f"{path}:{number}",
                     )
                 if b"\r" in raw:
@@ -60,7 +61,7 @@ def numbered_lines(
                 if b"\0" in raw:
                     raise LangspecError(
                         "a NUL character; expected UTF-8 text (a UTF-16 file is converted by: "
-                        f"iconv -f UTF-16 -t UTF-8 {path})",
+                        f"iconv -f UTF-16 -t UTF-8 {_quoted(path)})",
                         place=f"{path}:{number}",
                     )
                 try:
@@ -69,7 +70,7 @@ def numbered_lines(
                     raise LangspecError(
                         f"byte 0x{raw[error.start]:02x} at byte {error.start + 1} of the line is "
                         "not UTF-8; convert the file, for example: "
-                        f"iconv -f ISO-8859-1 -t UTF-8 {path}",
+                        f"iconv -f ISO-8859-1 -t UTF-8 {_quoted(path)}",
                         place=f"{path}:{number}",
                     ) from None
                 yield number, text
@@ -82,15 +83,21 @@ def numbered_lines(
         raise LangspecError("the file is empty; fetch it again or remove it", place=path)
 
 
+def _quoted(path: Path | str) -> str:
+    """The path as a shell takes it."""
+    return shlex.quote(str(path))
+
+
 def _check_start(raw: bytes, path: Path) -> None:
     if raw.startswith(_BOM):
         raise LangspecError(
-            r"starts with a byte order mark; remove it: sed -i '1s/^\xEF\xBB\xBF//' " + str(path),
+            r"starts with a byte order mark; remove it: sed -i '1s/^\xEF\xBB\xBF//' "
+            + _quoted(path),
             place=f"{path}:1",
         )
     if raw.startswith(_UTF16):
         raise LangspecError(
-            f"is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {path}", place=f"{path}:1"
+            f"is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {_quoted(path)}", place=f"{path}:1"
         )
     for magic, name in _PACKED.items():
         if raw.startswith(magic):
@@ -101,7 +108,7 @@ def _without_return(raw: bytes, place: str, rule: str) -> bytes:
     if rule == "refuse":
         path = place.rpartition(":")[0]
         raise LangspecError(
-            rf"carriage returns (Windows line ends); remove them: sed -i 's/\r$//' {path}",
+            rf"Windows line ends (CR LF); make them LF: sed -i 's/\r$//' {_quoted(path)}",
             place=place,
         )
     stripped = raw.removesuffix(b"\r")

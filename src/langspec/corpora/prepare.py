@@ -57,9 +57,11 @@ class PrepareOptions:
 
     def __post_init__(self) -> None:
         """Refuse names that nothing reads."""
-        for name in self.limits:
+        for name, limit in self.limits.items():
             if name not in LIMITS:
                 raise ValueError(f"limit {name!r}; expected one of {LIMITS}")
+            if limit is not None and limit < 1:
+                raise ValueError(f"limit {name!r} is {limit}; expected at least 1, or None")
         for name in self.tasks:
             if name not in TASKS:
                 raise ValueError(f"task {name!r}; expected one of {tuple(TASKS)}")

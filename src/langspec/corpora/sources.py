@@ -85,6 +85,8 @@ class Found:
     ignored: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     """Names that the manifest had with another content."""
+    removed: list[str] = field(default_factory=list)
+    """Names that the manifest had and that are gone."""
 
     def table(self) -> list[tuple[str, str, str, str, str]]:
         """Rows (kind, corpus, languages or splits, size, licence), a treebank or folder each."""
@@ -138,8 +140,7 @@ def discover(folder: Path) -> Found:
         )
     licences = {name for name in names if _LICENCE.fullmatch(PurePosixPath(name).name)}
     files = []
-    total = sum((folder / name).stat().st_size for name, _ in recognised)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="hash", disable=None) as bar:
+    with tqdm(total=len(recognised), unit=" files", desc="hash", disable=None) as bar:
         for name, facts in recognised:
             path = folder / name
             try:
@@ -160,7 +161,7 @@ def discover(folder: Path) -> Found:
                     licence_name=_licence_name(folder / licence) if licence else None,
                 )
             )
-            bar.update(size)
+            bar.update()
     _check_once(files, folder)
     return Found(files, [name for name in ignored if name not in licences])
 
@@ -170,35 +171,41 @@ def files_in(folder: Path) -> list[LocatedFile]:
     return [LocatedFile(file, Path(folder) / file.name) for file in discover(folder).files]
 
 
-def add_folder(
-    directory: Path, manifest_path: Path, local_path: Path, *, replace: bool = False
-) -> Found:
+def add_folder(directory: Path, manifest_path: Path, local_path: Path) -> Found:
     """Enter the recognised files of a folder into the manifest, and remember where they are.
+
+    Files of other folders stay in the manifest, but not what this folder has too: release files
+    of the same name, and language text, of which there is one corpus. Adding a folder again
+    takes up what changed in it and what is gone from it.
 
     Args:
         directory: a folder with official files.
-        manifest_path: ``data/sources.json``; other folders' files in it are kept.
+        manifest_path: ``data/sources.json``.
         local_path: ``.langspec/sources.json``, this machine's folders by hash of the manifest.
-        replace: start from an empty manifest.
 
     Raises:
         LangspecError: as :func:`discover`; nothing is written then.
     """
     found = discover(directory)
-    old = _read_manifest(manifest_path) if manifest_path.exists() and not replace else []
-    before = {file.name: file for file in old}
-    found.changed = [
-        file.name
-        for file in found.files
-        if file.name in before and before[file.name].sha256 != file.sha256
-    ]
-    merged = before | {file.name: file for file in found.files}
-    files = [merged[name] for name in sorted(merged)]
-    _check_once(files, manifest_path)
-    folders = [str(Path(directory).resolve())]
+    old = _read_manifest(manifest_path) if manifest_path.exists() else []
     places = _read_local(local_path)
-    if old:
-        folders += [one for one in places.get(_key(old), []) if one not in folders]
+    known = places.get(_key(old), []) if old else []
+    folder = str(Path(directory).resolve())
+    parts = {_part(file) for file in found.files}
+    names = {file.name for file in found.files}
+    hashes = {file.sha256 for file in found.files}
+    files = list(found.files)
+    for file in old:
+        if file.name in names or _part(file) in parts:
+            if file.sha256 not in hashes:
+                found.changed.append(file.name)
+        # On another machine the other folders may not be known, and nothing is gone.
+        elif folder in known and not any((Path(one) / file.name).is_file() for one in known):
+            found.removed.append(file.name)
+        else:
+            files.append(file)
+    files.sort(key=lambda file: file.name)
+    folders = [folder, *(one for one in known if one != folder)]
     # This machine first: were the second write to fail, the manifest would still be the old one.
     write_json(local_path, places | {_key(files): folders})
     write_json(manifest_path, _manifest(files))
@@ -229,13 +236,12 @@ def locate(
             f"{ADD} with that folder, or set {VARIABLE}",
             place=manifest_path,
         )
-    for folder in folders:
-        if not Path(folder).is_dir():
-            origin = f"named by {VARIABLE}" if named else "that was added"
-            raise LangspecError(
-                f"the folder {origin} is gone; put it back, or run {ADD} with its new place",
-                place=folder,
-            )
+    if not any(Path(folder).is_dir() for folder in folders):
+        origin = f"named by {VARIABLE}" if named else "that was added"
+        raise LangspecError(
+            f"the folder {origin} is gone; put it back, or run {ADD} with its new place",
+            place=folders[0],
+        )
     located = []
     total = sum(file.bytes for file in files)
     with tqdm(total=total, unit="B", unit_scale=True, desc="check", disable=None) as bar:
@@ -252,7 +258,8 @@ def _find(file: SourceFile, folders: Sequence[str]) -> Path:
             break
     else:
         raise LangspecError(
-            f"the file is missing, below {' and '.join(folders)}; put it back, or run {ADD}",
+            f"the file is missing, below {' and '.join(folders)}; put it back, or enter the "
+            f"folder as it is now: {ADD}",
             place=file.name,
         )
     try:
@@ -349,13 +356,18 @@ def _recognise(path: PurePosixPath, text_folders: set[str]) -> dict[str, str | N
     return None
 
 
+def _part(file: SourceFile) -> tuple[str, str]:
+    """What a file is, wherever it lies: a release file by its name, or the language text."""
+    return file.kind, "" if file.kind == "text" else PurePosixPath(file.name).name
+
+
 def _check_once(files: Iterable[SourceFile], place: Path) -> None:
     """One release file under two names would count its rows twice."""
-    first: dict[tuple[str, ...], str] = {}
+    first: dict[tuple[str, str], str] = {}
     for file in files:
         if file.kind == "text":
             continue
-        key = (file.kind, PurePosixPath(file.name).name)
+        key = _part(file)
         if key in first:
             raise LangspecError(
                 f"the same file twice: {first[key]} and {file.name}; keep one of them", place=place
