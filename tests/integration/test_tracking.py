@@ -220,14 +220,22 @@ def test_stages_under_a_launched_run_are_its_children(
 ) -> None:
     assert tracker.client is not None
     launched = tracker.client.create_run(tracker.experiment("Launched")).info.run_id
-    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
-    adopt_launched_run()
+    monkeypatch.setattr(os, "environ", os.environ | {"MLFLOW_RUN_ID": launched})
+    assert tracker.store.artifacts is not None
+    inside = Tracker.open(root=tracker.store.artifacts.parent)
     assert "MLFLOW_RUN_ID" not in os.environ
-    with tracker.start_run(experiment="langspec-pos", name="r", stage="train") as run:
+    with inside.start_run(experiment="langspec-pos", name="r", stage="train") as run:
         pass
     assert run.run_id != launched
     assert get(tracker, run.run_id).data.tags["mlflow.parentRunId"] == launched
-    monkeypatch.delenv("LANGSPEC_PARENT_RUN_ID")
+
+
+def test_the_variable_of_a_launched_run_is_renamed_for_stages() -> None:
+    environment = {"MLFLOW_RUN_ID": "r1", "OTHER": "x"}
+    adopt_launched_run(environment)
+    assert environment == {"LANGSPEC_PARENT_RUN_ID": "r1", "OTHER": "x"}
+    adopt_launched_run(environment)
+    assert environment["LANGSPEC_PARENT_RUN_ID"] == "r1"
 
 
 def test_a_launched_run_of_another_store_is_no_parent(

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -138,9 +138,13 @@ class Tracker:
         flush_points: int = 500,
         flush_seconds: float = 10.0,
     ) -> Tracker:
-        """Open the store of :func:`langspec.tracking.store.tracking_store` and reap dead runs."""
+        """Open the store of :func:`langspec.tracking.store.tracking_store` and reap dead runs.
+
+        Inside ``mlflow run`` the launched run becomes the parent (:func:`adopt_launched_run`).
+        """
         from langspec.tracking.reap import reap
 
+        adopt_launched_run()
         tracker = cls(
             tracking_store(uri, root=root), flush_points=flush_points, flush_seconds=flush_seconds
         )
@@ -266,12 +270,13 @@ class Tracker:
             return None
 
 
-def adopt_launched_run(environment: dict[str, str] | os._Environ[str] = os.environ) -> None:
+def adopt_launched_run(environment: MutableMapping[str, str] | None = None) -> None:
     """Turn MLflow's ``MLFLOW_RUN_ID`` into our own variable, before any stage is started.
 
     ``mlflow run`` sets it, and every stage below would log into that one run; instead they become
     its children.
     """
+    environment = os.environ if environment is None else environment
     launched = environment.pop("MLFLOW_RUN_ID", None)
     if launched:
         environment.setdefault(PARENT_VARIABLE, launched)
