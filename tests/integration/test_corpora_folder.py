@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,14 +15,6 @@ from langspec.corpora.tables import read_table
 from langspec.files import sha256_folder
 
 pytestmark = [pytest.mark.corpora, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def official_files() -> Path:
-    folder = os.environ.get("LANGSPEC_CORPORA")
-    if not folder:
-        pytest.skip("LANGSPEC_CORPORA names no folder with official files")
-    return Path(folder)
 
 
 def test_everything_is_prepared_twice_to_the_same_bytes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -15,14 +14,6 @@ from langspec.corpora.text import read_text
 from langspec.corpora.xnli import read_pairs
 
 pytestmark = pytest.mark.corpora
-
-
-@pytest.fixture(scope="module")
-def official_files() -> Path:
-    folder = os.environ.get("LANGSPEC_CORPORA")
-    if not folder:
-        pytest.skip("LANGSPEC_CORPORA names no folder with official files")
-    return Path(folder)
 
 
 @pytest.fixture(scope="module")
