@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from langspec.corpora.demo import meaning, nli, write
 from langspec.corpora.demo.meaning import Realiser, Sentence, Word
-from langspec.corpora.demo.nli import Pair
+from langspec.corpora.demo.nli import Look, Pair
 from langspec.corpora.demo.sample import HELD_OUT, Sampler, held_out_pair, profile
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
@@ -181,7 +182,7 @@ class _Generation:
         taken: set[tuple[str, str]] = set()
         source = self.source
 
-        def look(pair: Pair) -> Hashable | None:
+        def look(pair: Pair) -> Look | None:
             voice, stream = self.realisers[source], voices[source]
             premise = voice.realise(pair.premise, stream)
             hypothesis = voice.realise(pair.hypothesis, stream)
@@ -329,21 +330,18 @@ class _Generation:
         )
 
 
-def _look(premise: list[Word], hypothesis: list[Word], pair: Pair) -> Hashable:
-    """All of a pair that can be seen without understanding it: its cell for balancing."""
+def _look(premise: list[Word], hypothesis: list[Word], pair: Pair) -> Look:
+    """What a classifier that understands nothing could go by."""
     first = [word.form.lower() for word in premise if word.upos != "PUNCT"]
     second = [word.form.lower() for word in hypothesis if word.upos != "PUNCT"]
     negations = tuple(
         sum(clause.negated for clause in (sentence.first, sentence.second) if clause is not None)
         for sentence in (pair.premise, pair.hypothesis)
     )
-    return (
-        len(first),
-        len(second),
-        len(set(first) & set(second)),
-        negations,
-        nli.structure(pair.hypothesis),
-    )
+    cell = (len(first), len(second), len(set(first) & set(second)), negations)
+    tokens = [word.form.lower() for word in hypothesis]
+    features = tokens + [f"{one} {other}" for one, other in pairwise(tokens)]
+    return Look(cell, tuple(features))
 
 
 def _held_out_share(sentences: list[list[Word]], meanings: list[Sentence]) -> dict[str, float]:

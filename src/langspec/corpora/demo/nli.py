@@ -23,7 +23,7 @@ subjects under negation, a denied reason or time, *often*, *always* and *again* 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -31,6 +31,7 @@ from typing import Literal
 from langspec.corpora.demo.meaning import (
     ADVERBS,
     ANIMALS,
+    COORDINATORS,
     DIMENSIONS,
     INTRANSITIVE,
     NAMES,
@@ -92,32 +93,34 @@ _EXCLUSIVE_PERSONS = {
 }
 # Places of which one cannot be in two at a time (a kitchen may be in a house, a house in a city).
 _EXCLUSIVE_PLACES = {"forest.n", "market.n", "kitchen.n", "car.n", "garden.n"}
-_EXCLUSIVE_VERBS = (
-    {frozenset(pair) for pair in (("buy.v", "sell.v"), ("find.v", "lose.v"), ("find.v", "hide.v"))}
-    | {frozenset((verb, "sleep.v")) for verb in ("run.v", "laugh.v", "sing.v", "work.v", "swim.v")}
-    | {frozenset(("run.v", "swim.v"))}
-)
+# Verbs have about as many partners of one kind as of the other, so that none betrays the label.
+_EXCLUSIVE_VERBS = {
+    frozenset(f"{verb}.v" for verb in pair.split())
+    for pair in ("buy sell", "find lose", "find hide", "sleep work", "run swim", "sleep sing")
+}
 _INDEPENDENT_VERBS = {
-    frozenset(pair)
+    frozenset(f"{verb}.v" for verb in pair.split())
     for pair in (
-        ("see.v", "hear.v"),
-        ("love.v", "help.v"),
-        ("love.v", "see.v"),
-        ("help.v", "answer.v"),
-        ("wash.v", "carry.v"),
-        ("wash.v", "bring.v"),
-        ("hide.v", "wash.v"),
-        ("paint.v", "wash.v"),
-        ("paint.v", "sell.v"),
-        ("buy.v", "carry.v"),
-        ("sell.v", "wash.v"),
-        ("sing.v", "work.v"),
-        ("laugh.v", "wait.v"),
-        ("sing.v", "run.v"),
-        ("laugh.v", "work.v"),
+        "see hear",
+        "love help",
+        "buy carry",
+        "sell wash",
+        "find wash",
+        "lose wash",
+        "hide carry",
+        "find carry",
+        "sleep wait",
+        "sing work",
+        "sing run",
+        "swim laugh",
+        "laugh wait",
     )
 }
 _STATES = {"see.v", "love.v", "know.v", "help.v", "hear.v"}  # hold of several objects at once
+_CONNECTIVES = (*COORDINATORS, *SUBORDINATORS)
+_ADJECTIVE_MOVES = ("add", "drop", "drop", "drop", "swap", "antonym", "antonym")
+_CHOICE = 40  # how many waiting pairs are compared
+_HYPOTHESES = 5  # tries for each premise
 _HABITUAL = {"often.r", "always.r", "again.r"}
 
 
@@ -425,7 +428,7 @@ class _Editor:
         rng = self.rng
         fitting = adjectives_for(phrase.noun)
         current = {_DIMENSION[name]: name for name in phrase.adjectives}
-        move = rng.choice(("add", "drop", "swap", "antonym"))
+        move = rng.choice(_ADJECTIVE_MOVES)
         if move in ("drop", "swap") and current:
             del current[rng.choice(sorted(current))]
         if move == "antonym" and current:
@@ -456,19 +459,19 @@ class _Editor:
         if place == "negation":
             return replace(clause, negated=not clause.negated)
         if place == "subject":
-            nouns = (
+            nouns: tuple[str, ...] = (
                 (*PERSONS, *ANIMALS) if clause.quality is None else (*PERSONS, *ANIMALS, *THINGS)
             )
             return replace(clause, subject=self.participant(clause.subject, nouns))
         if place == "object" and clause.obj is not None and clause.verb is not None:
-            nouns = tuple(n for n in OBJECTS[clause.verb] if n not in NAMES)
-            changed = self.participant(clause.obj, nouns)
+            things = tuple(n for n in OBJECTS[clause.verb] if n not in NAMES)
+            changed = self.participant(clause.obj, things)
             assert isinstance(changed, NounPhrase | Name)
             return replace(clause, obj=changed)
         if place == "restate" and isinstance(clause.subject, NounPhrase):
             return self._restate(clause, clause.subject)
         if place == "adverb":
-            if clause.adverb is not None and rng.random() < 0.5:
+            if clause.adverb is not None and rng.random() < 0.7:
                 return replace(clause, adverb=None)
             return replace(clause, adverb=rng.choice(ADVERBS))
         if place == "phrase":
@@ -498,11 +501,11 @@ class _Editor:
         rng = self.rng
         old = clause.phrase
         if old is not None and (draw := rng.random()) < 0.75:
-            if draw < 0.3:
+            if draw < 0.45:
                 return None
-            if draw < 0.5:
+            if draw < 0.55:
                 return Phrase(rng.choice(PREPOSITIONS), old.noun_phrase)
-            nouns: tuple[str, ...] = PLACES if old.preposition == "in.d" else THINGS
+            nouns = tuple(PLACES if old.preposition == "in.d" else THINGS)
             changed = self.participant(old.noun_phrase, nouns)
             assert isinstance(changed, NounPhrase | Name)
             return Phrase(old.preposition, changed)
@@ -519,7 +522,7 @@ class _Editor:
             return replace(clause, quality=rng.choice(fitting[dimension]))
         assert clause.verb is not None
         pairs = _EXCLUSIVE_VERBS | _INDEPENDENT_VERBS
-        verbs = INTRANSITIVE if clause.obj is None else tuple(OBJECTS)
+        verbs: tuple[str, ...] = tuple(INTRANSITIVE if clause.obj is None else OBJECTS)
         options = [verb for verb in verbs if frozenset((verb, clause.verb)) in pairs]
         return replace(clause, verb=rng.choice(options)) if options else clause
 
@@ -563,9 +566,13 @@ class Pair:
 
 def _held_out(sentence: Sentence) -> bool:
     for clause in (sentence.first, sentence.second):
-        if clause is not None and clause.verb and isinstance(clause.obj, NounPhrase):
-            if held_out_pair(clause.verb, clause.obj.noun):
-                return True
+        if (
+            clause is not None
+            and clause.verb is not None
+            and isinstance(clause.obj, NounPhrase)
+            and held_out_pair(clause.verb, clause.obj.noun)
+        ):
+            return True
     return False
 
 
@@ -581,74 +588,90 @@ def candidates(rng: random.Random, *, source_training: bool = False) -> Iterator
         premise = sampler.sentence()
         if premise.connective in SUBORDINATORS and premise.first.negated:
             continue
-        clauses = [clause for clause in (premise.first, premise.second) if clause is not None]
-        source = rng.randrange(len(clauses))
-        keep_both = len(clauses) == 2 and rng.random() < 0.5
-        clause = clauses[source]
-        for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3))):
-            clause = editor.clause(clause)
-        if not sensible(clause):
+        if source_training and _held_out(premise):
             continue
-        if keep_both:
-            connective = premise.connective
-            if rng.random() < 0.25:
-                connective = rng.choice(("and.c", "but.c", "because.s", "when.s"))
-            both = (clause, clauses[1]) if source == 0 else (clauses[0], clause)
-            hypothesis = Sentence(both[0], connective, both[1])
-            if connective in SUBORDINATORS and both[0].tense != both[1].tense:
+        for _ in range(_HYPOTHESES):
+            hypothesis, source = _hypothesis(premise, editor)
+            if hypothesis is None or hypothesis == premise:
                 continue
-        elif len(clauses) == 1 and rng.random() < 0.12:
-            extra = sampler.clause(concepts_of(clause) | concepts_of(premise.first))
-            extra = replace(extra, tense=clause.tense)
-            connective = rng.choice(("and.c", "but.c", "because.s", "when.s"))
-            hypothesis = Sentence(clause, connective, extra)
-        else:
-            hypothesis = Sentence(clause)
-        if hypothesis == premise:
-            continue
-        if source_training and (_held_out(premise) or _held_out(hypothesis)):
-            continue
-        verdict = label(premise, hypothesis, source)
-        if verdict is not None:
-            yield Pair(premise, hypothesis, verdict)
+            if source_training and _held_out(hypothesis):
+                continue
+            verdict = label(premise, hypothesis, source)
+            if verdict is not None:
+                yield Pair(premise, hypothesis, verdict)
 
 
-def structure(sentence: Sentence) -> tuple[Hashable, ...]:
-    """Which slots of a sentence are filled, whatever they are filled with."""
-    shape: list[Hashable] = [sentence.connective in SUBORDINATORS]
-    for clause in (sentence.first, sentence.second):
-        if clause is not None:
-            shape += [
-                clause.quality is None,
-                clause.negated,
-                clause.phrase is not None,
-                clause.adverb is not None,
-            ]
-    return tuple(shape)
+def _hypothesis(premise: Sentence, editor: _Editor) -> tuple[Sentence | None, int]:
+    """Something like the premise, and the clause of the premise that it was made from."""
+    rng = editor.rng
+    clauses = [clause for clause in (premise.first, premise.second) if clause is not None]
+    source = rng.randrange(len(clauses))
+    clause = clauses[source]
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3))):
+        clause = editor.clause(clause)
+    if not sensible(clause):
+        return None, source
+    draw = rng.random()
+    if len(clauses) == 2 and draw < 0.5:
+        connective = premise.connective
+        if rng.random() < 0.25:
+            connective = rng.choice(_CONNECTIVES)
+        both = (clause, clauses[1]) if source == 0 else (clauses[0], clause)
+        if connective in SUBORDINATORS and both[0].tense != both[1].tense:
+            return None, source
+        return Sentence(both[0], connective, both[1]), source
+    if len(clauses) == 1 and draw < 0.12:
+        extra = editor.sampler.clause(concepts_of(clause) | concepts_of(premise.first))
+        extra = replace(extra, tense=clause.tense)
+        return Sentence(clause, rng.choice(_CONNECTIVES), extra), source
+    return Sentence(clause), source
 
 
-def balanced(
-    pairs: Iterator[Pair], count: int, look: Callable[[Pair], Hashable | None]
-) -> list[Pair]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All of a pair that shows without understanding it.
+
+    ``cell``: lengths, overlap, negations: labels are made equally frequent in each cell.
+    ``features``: words and word pairs of the hypothesis, whose frequencies are kept level.
+    """
+
+    cell: Hashable
+    features: tuple[str, ...]
+
+
+def balanced(pairs: Iterator[Pair], count: int, look: Callable[[Pair], Look | None]) -> list[Pair]:
     """The first ``count`` pairs that can be had with every label equally often in every cell.
+
+    Among pairs of one cell and label, those go first whose words their label has had less often
+    than the other labels.
 
     Args:
         pairs: candidates.
         count: how many are wanted; labels differ by one at most where it is no multiple of 3.
-        look: the cell of a pair, that is all that shows without understanding; None refuses it.
+        look: what shows of a pair; None refuses it.
     """
-    waiting: dict[Hashable, dict[Label, list[Pair]]] = defaultdict(
+    waiting: dict[Hashable, dict[Label, list[tuple[Pair, Look]]]] = defaultdict(
         lambda: {name: [] for name in LABELS}
     )
+    # 3 times the count of a feature under a label, less its count under all of them.
+    excess: dict[Label, Counter[str]] = {name: Counter() for name in LABELS}
     chosen: list[Pair] = []
     for pair in pairs:
         if len(chosen) >= count:
             break
-        cell = look(pair)
-        if cell is None:
+        if (shown := look(pair)) is None:
             continue
-        queues = waiting[cell]
-        queues[pair.label].append(pair)
-        if all(queues.values()):
-            chosen += [queues[name].pop(0) for name in LABELS]
+        queues = waiting[shown.cell]
+        queues[pair.label].append((pair, shown))
+        if not all(queues.values()):
+            continue
+        for name in LABELS:
+            surplus = excess[name]
+            queue = queues[name][:_CHOICE]
+            costs = [sum(map(surplus.__getitem__, entry[1].features)) for entry in queue]
+            taken, seen = queues[name].pop(costs.index(min(costs)))
+            chosen.append(taken)
+            for feature in seen.features:
+                for other in LABELS:
+                    excess[other][feature] += 2 if other == name else -1
     return chosen[:count]

@@ -350,7 +350,7 @@ class Sampler:
             verbs = [name for name in verbs if name in allowed]
             intransitive = [name for name in intransitive if name in allowed]
         transitive = rng.random() < rates.transitive
-        verb = self._choose([name for name in (verbs if transitive else intransitive)])
+        verb = self._choose(verbs if transitive else intransitive)
         used |= concepts_of(Clause(subject))
         obj = self._object(OBJECTS[verb], used) if verb in TRANSITIVE else None
         if verb in TRANSITIVE and obj is None:
