@@ -483,6 +483,17 @@ def test_a_seed_that_the_store_lacks_is_added_below_its_method(
     assert parent is not None
     assert seed is not None
     assert seed.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert parent.data.metrics["best/accuracy"] == 0.65
+
+
+def test_equal_trainings_of_two_pipelines_are_two_runs(tracker: Tracker, tmp_path: Path) -> None:
+    write_training(tmp_path)
+    shutil.copytree(tmp_path / "demo", tmp_path / "other")
+    assert replay(tracker, tmp_path, "demo").runs == 3
+    assert replay(tracker, tmp_path, "other").runs == 3
+    found = tracker.find_run("a" * 64, name="other")
+    assert found is not None
+    assert found.info.run_name == "other-finetune"
 
 
 def test_a_broken_history_leaves_no_finished_run(tracker: Tracker, tmp_path: Path) -> None:

@@ -114,9 +114,11 @@ class MethodRun:
         if run.entry is not None:
             self._entries.append(run.entry)
 
-    def finish(self) -> None:
-        """Log the means over the finished seeds."""
-        self.logger.log_metrics(mean_points(seed_points(entry) for entry in self._entries))
+    def finish(self, entries: Iterable[Mapping[str, Any]] | None = None) -> None:
+        """Log the means over the finished seeds (or over ``entries`` of ``run.json``)."""
+        chosen = self._entries if entries is None else entries
+        self.logger.log_metrics(mean_points(seed_points(entry) for entry in chosen))
+        self.logger.flush()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from langspec.files import read_json, sha256_file, sha256_json
 from langspec.results import read_results
 from langspec.tracking import tags as names
 from langspec.tracking.history import Point, evaluation_points, read_history
-from langspec.tracking.methods import Training, start_method, start_seed
+from langspec.tracking.methods import MethodRun, Training, start_method, start_seed
 from langspec.tracking.runs import Tracker
 
 if TYPE_CHECKING:
@@ -91,9 +91,10 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
         raise LangspecError(
             f"expected the key {error}; rerun the stage train", place=file
         ) from error
-    found = tracker.find_run(training.run_key, experiment=training.experiment)
+    known = {"experiment": training.experiment, "name": name}
+    found = tracker.find_run(training.run_key, **known)
+    seeds: dict[int, str] = {}
     if found is None:
-        seeds = {}
         with start_method(tracker, training, tags=_REPLAYED) as method:
             for seed, entry in entries.items():
                 with method.seed(seed, keys[seed], tags=_REPLAYED) as child:
@@ -104,9 +105,9 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
         added.runs += 1 + len(entries)
         return _Method(training, method.logger.run_id, seeds)
     parent = found.info.run_id
-    seeds = {}
+    before = added.runs
     for seed, entry in entries.items():
-        old = tracker.find_run(keys[seed], experiment=training.experiment)
+        old = tracker.find_run(keys[seed], **known)
         if old is not None:
             seeds[seed] = old.info.run_id
             continue
@@ -115,6 +116,9 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
             child.finish(entry)
         seeds[seed] = child.logger.run_id
         added.runs += 1
+    if added.runs > before:
+        again = MethodRun(tracker, training, tracker.resume_run(parent))
+        again.finish(entries.values())
     return _Method(training, parent, seeds)
 
 

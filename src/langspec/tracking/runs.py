@@ -241,8 +241,13 @@ class Tracker:
         """A logger that adds to a finished run; its status stays. Call ``flush`` when done."""
         return RunLogger(self.client, run_id, **self._flush)  # type: ignore[arg-type]
 
-    def find_run(self, run_key: str, *, experiment: str | None = None) -> Run | None:
-        """The newest finished run with the tag ``langspec.run_key``, or None."""
+    def find_run(
+        self, run_key: str, *, experiment: str | None = None, name: str | None = None
+    ) -> Run | None:
+        """The newest finished run with the tag ``langspec.run_key``, or None.
+
+        ``name`` (of ``results/<name>``) tells apart equal trainings of two pipelines.
+        """
         if self.client is None:
             return None
         if experiment is None:
@@ -252,11 +257,10 @@ class Tracker:
             ids = [named.experiment_id] if named is not None else []
         if not ids:
             return None
-        runs = self.client.search_runs(
-            ids,
-            f"tags.`{names.RUN_KEY}` = '{run_key}' and attributes.status = 'FINISHED'",
-            max_results=1,
-        )
+        wanted = f"tags.`{names.RUN_KEY}` = '{run_key}' and attributes.status = 'FINISHED'"
+        if name is not None:
+            wanted += f" and tags.`{names.NAME}` = '{name}'"
+        runs = self.client.search_runs(ids, wanted, max_results=1)
         return runs[0] if runs else None
 
     def _launched_run(self) -> str | None:
