@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,45 @@ ACCURACY = {
 LEAK = {"frozen": 0.991, "finetune": 0.973, "random": 0.561}
 
 
+def _add(
+    rows: list[Result],
+    task: str,
+    unit: str,
+    method: str,
+    seed: int,
+    language: str,
+    metric: str,
+    value: float,
+    n: int,
+    width: float = 0.0,
+    *,
+    layer: int = -1,
+    probe: str = "",
+    leak_unit: str = "",
+    split: str = "test",
+) -> None:
+    """One measurement; with its interval where a half-width is given."""
+    ends = (("", value), ("_low", value - width), ("_high", value + width))
+    for suffix, number in ends if width else ends[:1]:
+        corpus = "text" if probe else task
+        rows.append(
+            Result(
+                task,
+                method,
+                seed,
+                corpus,
+                split,
+                language,
+                layer,
+                probe,
+                leak_unit or unit,
+                metric + suffix,
+                number,
+                n,
+            )
+        )
+
+
 def write_run(
     root: Path,
     *,
@@ -44,45 +84,7 @@ def write_run(
     source, targets = languages[0], languages[1:]
     for task in tasks:
         rows: list[Result] = []
-        unit = "token" if task == "pos" else "pair"
-
-        def add(
-            method: str,
-            seed: int,
-            language: str,
-            metric: str,
-            value: float,
-            n: int,
-            width: float = 0.0,
-            *,
-            layer: int = -1,
-            probe: str = "",
-            unit: str = unit,
-            split: str = "test",
-            corpus: str = "made-up",
-            task: str = task,
-            rows: list[Result] = rows,
-        ) -> None:
-            def row(suffix: str, number: float) -> Result:
-                return Result(
-                    task,
-                    method,
-                    seed,
-                    corpus,
-                    split,
-                    language,
-                    layer,
-                    probe,
-                    unit,
-                    metric + suffix,
-                    number,
-                    n,
-                )
-
-            rows.append(row("", value))
-            if width:
-                rows.extend([row("_low", value - width), row("_high", value + width)])
-
+        add = partial(_add, rows, task, "token" if task == "pos" else "pair")
         for method in METHODS:
             base = ACCURACY[task, method]
             for index, seed in enumerate(seeds):
@@ -133,8 +135,7 @@ def write_run(
                                 0.004,
                                 layer=layer,
                                 probe="linear",
-                                unit=leak_unit,
-                                corpus="text",
+                                leak_unit=leak_unit,
                             )
                         for i, code in enumerate(languages):
                             add(
@@ -146,8 +147,7 @@ def write_run(
                                 500,
                                 layer=layer,
                                 probe="linear",
-                                unit=leak_unit,
-                                corpus="text",
+                                leak_unit=leak_unit,
                             )
                         converged = not (unconverged and method == "finetune" and layer == 1)
                         for metric, number in (
@@ -164,8 +164,7 @@ def write_run(
                                 6000,
                                 layer=layer,
                                 probe="linear",
-                                unit=leak_unit,
-                                corpus="text",
+                                leak_unit=leak_unit,
                             )
                     for metric, number in (("macro_f1", 0.048), ("accuracy", 0.167)):
                         add(
@@ -177,39 +176,32 @@ def write_run(
                             3000,
                             layer=-1,
                             probe="majority",
-                            unit=leak_unit,
-                            corpus="text",
+                            leak_unit=leak_unit,
                         )
         add("all", 0, "all", "unscored", 11.0, 7211)
         folder = root / "results" / "evaluate" / task
         folder.mkdir(parents=True)
         write_results(folder / "results.csv", rows)
-        _write_arrays(folder, task, languages, points)
+        _write_projection(folder, task, languages, points)
         _write_training(root / "results" / "train" / task, seeds, source)
     _write_cards(root, languages)
 
 
-def _write_arrays(folder: Path, task: str, languages: tuple[str, ...], points: int) -> None:
+def _write_projection(folder: Path, task: str, languages: tuple[str, ...], points: int) -> None:
+    """Before: clusters by language; after: nearer together, clusters by label."""
     rng = np.random.default_rng(7)
-    labels = LABELS[task]
-    projected, predicted = [], []
+    rows = []
     for m, method in enumerate(METHODS):
         for i, code in enumerate(languages):
             angle = 2 * np.pi * i / len(languages)
-            for j, label in enumerate(labels):
+            for j, label in enumerate(LABELS[task]):
                 centre = 25 * np.array([np.cos(angle), np.sin(angle)]) * (1 - 0.7 * m)
                 centre = centre + 12 * m * np.array([np.cos(j), np.sin(j)])
-                xy = centre + rng.normal(scale=3, size=(points, 2))
-                projected += [(method, 1, "made-up", code, label, x, y) for x, y in xy]
-                for k in range(5 + j):
-                    predicted.append((task, method, 1, code, f"{label}{k}", "token", label, label))
-    pd.DataFrame(
-        projected, columns=["method", "seed", "corpus", "language", "label", "x", "y"]
-    ).to_parquet(folder / "projection.parquet")
-    pd.DataFrame(
-        predicted,
-        columns=["task", "method", "seed", "language", "item", "unit", "gold", "predicted"],
-    ).to_parquet(folder / "predictions.parquet")
+                places = centre + rng.normal(scale=3, size=(points, 2))
+                rows += [(method, 1, task, code, label, x, y) for x, y in places]
+    columns = ["method", "seed", "corpus", "language", "label", "x", "y"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame.astype({"language": "category"}).to_parquet(folder / "projection.parquet")
 
 
 def _write_training(folder: Path, seeds: tuple[int, ...], source: str) -> None:
