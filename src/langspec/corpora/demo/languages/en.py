@@ -7,6 +7,7 @@ Tags follow the English treebanks of Universal Dependencies: *my* is ``PRON``, *
 from __future__ import annotations
 
 import random
+import zlib
 from dataclasses import dataclass
 
 from langspec.corpora.demo import meaning
@@ -43,7 +44,7 @@ _SUBORDINATE_FIRST = 0.35
 _FRONTED_ADVERB = 0.35
 _FRONTED_PHRASE = 0.2
 _FRONT_COMMA = 0.6
-_PROGRESSIVE = 0.35
+_PROGRESSIVE = 40  # of a hundred subjects
 
 
 def _lemma(concept: str) -> str:
@@ -104,25 +105,43 @@ def _adjective(concept: str, noun: str | None) -> Word:
     return Word(form, "ADJ", concept)
 
 
-def _determiner(phrase: NounPhrase) -> list[Word]:
+def _progressive_subject(subject: meaning.Subject) -> bool:
+    """Whether the present of this subject is progressive.
+
+    *She works* and *she is working* do not say the same, so that two sentences about the same
+    person or animal (premise and hypothesis) must never differ in it.
+    """
+    if isinstance(subject, NounPhrase):
+        head = subject.noun
+    else:
+        head = subject.name if isinstance(subject, Name) else subject.pronoun
+    return zlib.crc32(f"progressive {head}".encode()) % 100 < _PROGRESSIVE
+
+
+def _determiner(phrase: NounPhrase, *, subject: bool, denied: bool) -> list[Word]:
     plural = phrase.number == "pl"
     if phrase.determiner == "indefinite":
         if phrase.noun in _MASS:
-            return [Word("some", "DET")]
-        return [] if plural else [Word("a", "DET")]  # "an" is decided by the next word
+            return [Word("any" if denied else "some", "DET")]
+        if plural:
+            # A bare plural subject would speak of the whole kind: dogs are good.
+            return [Word("some", "DET")] if subject and phrase.numeral is None else []
+        return [Word("a", "DET")]  # "an" is decided by the next word
     if phrase.determiner == "my":
         return [Word("my", "PRON")]
     form = {"definite": "the", "this": "these" if plural else "this", "every": "every"}
     return [Word(form[phrase.determiner], "DET")]
 
 
-def _noun_phrase(phrase: meaning.Subject) -> list[Word]:
+def _noun_phrase(
+    phrase: meaning.Subject, *, subject: bool = False, denied: bool = False
+) -> list[Word]:
     if isinstance(phrase, Name):
         return [Word(_lemma(phrase.name).capitalize(), "PROPN", phrase.name)]
     if isinstance(phrase, Pronoun):
         form = _PRONOUN_FORMS.get(phrase.pronoun, _lemma(phrase.pronoun))
         return [Word(form, "PRON", phrase.pronoun)]
-    words = _determiner(phrase)
+    words = _determiner(phrase, subject=subject, denied=denied)
     if phrase.numeral is not None:
         words.append(Word(_lemma(phrase.numeral), "NUM", phrase.numeral))
     words += [_adjective(name, phrase.noun) for name in phrase.adjectives]
@@ -134,7 +153,7 @@ def _noun_phrase(phrase: meaning.Subject) -> list[Word]:
     return words
 
 
-def _predicate(clause: Clause, rng: random.Random) -> tuple[list[Word], list[Word], list[Word]]:
+def _predicate(clause: Clause) -> tuple[list[Word], list[Word], list[Word]]:
     """The finite auxiliary (with *not*), the place of a middle adverb, the rest with its object.
 
     A sentence in the middle position goes between the first and the second part; for a finite
@@ -148,13 +167,11 @@ def _predicate(clause: Clause, rng: random.Random) -> tuple[list[Word], list[Wor
         return [be, *negation], [_adjective(clause.quality, noun)], []
     assert clause.verb is not None
     lemma = _lemma(clause.verb)
-    obj = _noun_phrase(clause.obj) if clause.obj is not None else []
-    habitual = clause.adverb in ("often.r", "always.r")
+    obj = _noun_phrase(clause.obj, denied=clause.negated) if clause.obj is not None else []
     if (
         clause.tense == "present"
         and clause.verb not in _STATIVE
-        and not habitual
-        and rng.random() < _PROGRESSIVE
+        and _progressive_subject(clause.subject)
     ):
         be = Word(agreement.be("present"), "AUX")
         return [be, *negation], [Word(_progressive(lemma), "VERB", clause.verb)], obj
@@ -169,8 +186,8 @@ def _predicate(clause: Clause, rng: random.Random) -> tuple[list[Word], list[Wor
 
 
 def _clause(clause: Clause, rng: random.Random, *, may_front: bool) -> list[Word]:
-    subject = _noun_phrase(clause.subject)
-    auxiliary, verb, obj = _predicate(clause, rng)
+    subject = _noun_phrase(clause.subject, subject=True)
+    auxiliary, verb, obj = _predicate(clause)
     front: list[Word] = []
     middle: list[Word] = []
     ends: list[list[Word]] = []
@@ -186,7 +203,7 @@ def _clause(clause: Clause, rng: random.Random, *, may_front: bool) -> list[Word
         preposition = clause.phrase.preposition
         phrase = [
             Word(_lemma(preposition), "ADP", preposition),
-            *_noun_phrase(clause.phrase.noun_phrase),
+            *_noun_phrase(clause.phrase.noun_phrase, denied=preposition == "without.d"),
         ]
         place = preposition in ("in.d", "behind.d", "near.d")
         if place and may_front and not front and rng.random() < _FRONTED_PHRASE:
@@ -206,15 +223,10 @@ def _glue(words: list[Word]) -> list[Word]:
     first = words[0]
     cased = Word(first.form[0].upper() + first.form[1:], first.upos, first.concept)
     words = [cased, *words[1:]]
-    return [
-        Word(
-            word.form,
-            word.upos,
-            word.concept,
-            i + 1 < len(words) and words[i + 1].upos != "PUNCT",
-        )
-        for i, word in enumerate(words)
-    ]
+    for i, word in enumerate(words):
+        if i + 1 == len(words) or words[i + 1].upos == "PUNCT":
+            words[i] = Word(word.form, word.upos, word.concept, space_after=False)
+    return words
 
 
 class English:
