@@ -103,6 +103,30 @@ def test_adjectives_agree_and_shorten_before_the_noun() -> None:
     assert any("el caballo joven" in one for one in said)
 
 
+def test_a_big_friend_is_not_a_great_friend() -> None:
+    for noun, big in (("friend.n", "amigo grande"), ("bear.n", "oso grande")):
+        phrase = NounPhrase(noun, "sg", "indefinite", ("big.a",))
+        said = sayings(REALISER, Clause(phrase, "see.v", NounPhrase("book.n")))
+        assert said == {f"Un {big} ve el libro."}
+
+
+def test_nobody_in_particular_under_negation_and_after_sin() -> None:
+    def unseen(noun: str, verb: str = "see.v", numeral: str | None = None) -> set[str]:
+        obj = NounPhrase(noun, "pl", "indefinite", (), numeral)
+        clause = Clause(Name("anna.p"), verb, obj, None, "past", True)
+        return sayings(REALISER, clause)
+
+    assert unseen("house.n") == {"Ana no vio casas."}
+    assert unseen("dog.n") == {"Ana no vio perros."}
+    assert unseen("man.n") == {"Ana no vio hombres."}
+    assert unseen("man.n", numeral="two.m") == {"Ana no vio a dos hombres."}
+    assert unseen("man.n", "help.v") == {"Ana no ayudó a hombres."}
+    assert unseen("man.n", "answer.v") == {"Ana no contestó a hombres."}
+    without = Phrase("without.d", NounPhrase("flower.n", "pl", "indefinite"))
+    said = sayings(REALISER, Clause(Name("anna.p"), "buy.v", NounPhrase("book.n"), phrase=without))
+    assert said == {"Ana compra el libro sin flores.", "Sin flores Ana compra el libro."}
+
+
 def test_two_copulas() -> None:
     sad = Clause(NounPhrase("girl.n"), quality="sad.a", tense="past", negated=True)
     assert sayings(REALISER, sad) == {"La niña no estaba triste."}

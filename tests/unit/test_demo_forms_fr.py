@@ -144,6 +144,31 @@ def test_articles_after_prepositions() -> None:
     assert said("with.d", "friend.n", "pl") == {"Tu dors avec des amis."}
 
 
+def test_partitive_article() -> None:
+    bread = NounPhrase("bread.n", "sg", "indefinite")
+    words = tags(REALISER, Clause(Name("paul.p"), "eat.v", bread))
+    assert words[2:4] == [("du", "DET"), ("pain", "NOUN")]
+    paint = NounPhrase("paint.n", "sg", "indefinite")
+    assert sayings(REALISER, Clause(Name("paul.p"), "find.v", paint)) == {
+        "Paul trouve de la peinture."
+    }
+    assert sayings(REALISER, Clause(Name("paul.p"), "eat.v", bread, negated=True)) == {
+        "Paul ne mange pas de pain."
+    }
+
+
+def test_only_places_put_the_subject_last() -> None:
+    def said(preposition: str) -> set[str]:
+        phrase = Phrase(preposition, NounPhrase("car.n"))
+        return sayings(REALISER, Clause(NounPhrase("dog.n"), "sleep.v", phrase=phrase))
+
+    assert "Dans la voiture dort le chien." in said("in.d")
+    assert said("without.d") == {
+        "Le chien dort sans la voiture.",
+        "Sans la voiture, le chien dort.",
+    }
+
+
 def test_order_of_adjectives_around_the_noun() -> None:
     def objects(noun: str, *adjectives: str) -> set[str]:
         phrase = NounPhrase(noun, "sg", "definite", adjectives)

@@ -167,7 +167,8 @@ cheap.a barato barata baratos baratas
 }
 YOUNG = ("joven", "joven", "jóvenes", "jóvenes")  # new.a of persons and animals
 
-# Adjectives that may stand before the noun, with how often they do there.
+# Adjectives that may stand before the noun, with how often they do there; never grande with a
+# person or an animal, since un gran amigo is a great friend, not a big one.
 PREPOSED = {"big.a": 0.4, "small.a": 0.35, "good.a": 0.6, "bad.a": 0.6}
 # Short forms directly before a noun: masculine singular, and of grande both genders.
 SHORT = {("good.a", "m"): "buen", ("bad.a", "m"): "mal", ("big.a", "m"): "gran"}
@@ -242,8 +243,13 @@ def _adjective(concept: str, gender: str, number: Number, *, animate: bool) -> s
     return forms[_cell(gender, number)]
 
 
-def _noun_phrase(phrase: Object, rng: random.Random, *, subject: bool = False) -> list[Word]:
-    """A noun phrase; other than as a subject an indefinite one may lack its article."""
+def _noun_phrase(
+    phrase: Object, rng: random.Random, *, subject: bool = False, denied: bool = False
+) -> list[Word]:
+    """A noun phrase; other than as a subject an indefinite one may lack its article.
+
+    ``denied``: object under negation or after *sin*, where *unos* would mean certain ones.
+    """
     if isinstance(phrase, Name):
         return [Word(NAMES[phrase.name], "PROPN", phrase.name)]
     gender, *noun_forms = NOUNS[phrase.noun]
@@ -252,7 +258,11 @@ def _noun_phrase(phrase: Object, rng: random.Random, *, subject: bool = False) -
     bare = phrase.determiner == "indefinite" and (
         phrase.numeral is not None
         or (phrase.noun in MASS and not subject)
-        or (phrase.number == "pl" and not subject and not animate and rng.random() < BARE_PLURAL)
+        or (
+            phrase.number == "pl"
+            and not subject
+            and (denied or (not animate and rng.random() < BARE_PLURAL))
+        )
     )
     if not bare:
         words.append(Word(ARTICLES[phrase.determiner][_cell(gender, phrase.number)], "DET"))
@@ -260,7 +270,8 @@ def _noun_phrase(phrase: Object, rng: random.Random, *, subject: bool = False) -
         words.append(Word(NUMERALS[phrase.numeral], "NUM", phrase.numeral))
 
     after = list(reversed(phrase.adjectives))  # innermost first
-    before = [a for a in after if a in PREPOSED and rng.random() < PREPOSED[a]][:1]
+    movable = [a for a in after if a in PREPOSED and not (a == "big.a" and animate)]
+    before = [a for a in movable if rng.random() < PREPOSED[a]][:1]
     for concept in before:
         after.remove(concept)
         form = _adjective(concept, gender, phrase.number, animate=animate)
@@ -280,17 +291,19 @@ def _noun_phrase(phrase: Object, rng: random.Random, *, subject: bool = False) -
     return words
 
 
-def _personal_a(verb: str, obj: Object) -> bool:
+def _personal_a(verb: str, obj: Object, *, denied: bool) -> bool:
     if isinstance(obj, Name) or verb == "help.v":
         return True
     if obj.noun in PERSONS:
-        return True
+        # No ve hombres: nobody in particular. Contestar a someone is no direct object.
+        plural = obj.determiner == "indefinite" and obj.number == "pl" and obj.numeral is None
+        return verb == "answer.v" or not (denied and plural)
     return obj.noun in ANIMALS and obj.determiner != "indefinite" and verb not in GOODS
 
 
-def _object(verb: str, obj: Object, rng: random.Random) -> list[Word]:
-    marker = [Word("a", "ADP")] if _personal_a(verb, obj) else []
-    return marker + _noun_phrase(obj, rng)
+def _object(verb: str, obj: Object, rng: random.Random, *, denied: bool) -> list[Word]:
+    marker = [Word("a", "ADP")] if _personal_a(verb, obj, denied=denied) else []
+    return marker + _noun_phrase(obj, rng, denied=denied)
 
 
 def _phrase(phrase: Phrase, rng: random.Random) -> list[Word]:
@@ -299,7 +312,7 @@ def _phrase(phrase: Phrase, rng: random.Random) -> list[Word]:
         head = [Word(form, "ADV", phrase.preposition), Word("de", "ADP")]
     else:
         head = [Word(form, "ADP", phrase.preposition)]
-    return head + _noun_phrase(phrase.noun_phrase, rng)
+    return head + _noun_phrase(phrase.noun_phrase, rng, denied=phrase.preposition == "without.d")
 
 
 def _agreement(subject: Subject) -> tuple[int, str, Number, bool]:
@@ -340,7 +353,7 @@ def _clause(clause: Clause, rng: random.Random) -> list[Word]:
     if clause.negated:
         finite = [Word("no", "ADV"), *finite]
     if clause.verb is not None and clause.obj is not None:
-        complement = _object(clause.verb, clause.obj, rng)
+        complement = _object(clause.verb, clause.obj, rng, denied=clause.negated)
     phrase = _phrase(clause.phrase, rng) if clause.phrase else []
     adverb = [Word(ADVERBS[clause.adverb], "ADV", clause.adverb)] if clause.adverb else []
 

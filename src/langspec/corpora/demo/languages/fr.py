@@ -1,6 +1,7 @@
 """French: elision, adjectives on both sides of the noun, ``ne ... pas``, the compound past.
 
-Syntactic words as UD has them: ``du`` and ``au`` appear as ``de le`` and ``à le``; elided words
+Syntactic words as UD has them: ``du`` and ``au`` appear as ``de le`` and ``à le`` (the partitive
+article ``du`` is one word there and here); elided words
 (``l'``, ``n'``, ``qu'``) are words of their own without a space after them. The past is the
 passé composé of events (always with *avoir*) and the imparfait of states (to love, to know, to
 be). Pronouns are masculine where the meaning leaves the gender open.
@@ -218,7 +219,7 @@ DETERMINERS = {
 ELIDED = {"le", "la", "de", "ne", "je", "que", "lorsque"}
 LIAISON = {"ce": "cet", "ma": "mon"}
 
-MASS = ("bread.n", "paint.n")  # partitive where indefinite: de le pain
+MASS = ("bread.n", "paint.n")  # partitive where indefinite: du pain
 ANIMATE = frozenset((*PERSONS, *ANIMALS))
 
 ON_FOR_WE = 0.3
@@ -284,7 +285,8 @@ def _noun_phrase(phrase: Object, rng: random.Random, *, indefinite: str = "") ->
         if indefinite == "de" or (is_plural and before and not bare):
             words.append(Word("de", "DET"))
         elif partitive and not bare:
-            words += [Word("de", "ADP"), Word(DETERMINERS["definite"][gender == "f"], "DET")]
+            partitive_words = [Word("de", "ADP"), Word("la", "DET")]
+            words += partitive_words if gender == "f" else [Word("du", "DET")]
         elif not bare:
             words.append(Word(DETERMINERS["indefinite"][2 if is_plural else gender == "f"], "DET"))
     if phrase.numeral is not None:
@@ -388,6 +390,8 @@ def _clause(clause: Clause, rng: random.Random, *, initial: bool) -> list[Word]:
             clause.obj is None
             and not clause.negated
             and not isinstance(clause.subject, Pronoun)
+            and clause.phrase is not None
+            and clause.phrase.preposition in ("in.d", "behind.d", "near.d")
             and rng.random() < INVERT_AFTER_PHRASE
         )
         front, phrase = phrase if inverted else _close(phrase, ","), []
