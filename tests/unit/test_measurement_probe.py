@@ -120,7 +120,7 @@ def test_not_converged_is_said() -> None:
     probe = fit_probe(x, y, x, y, 4, ProbeOptions(strengths=(10.0,), max_iterations=3))
     assert not probe.converged
     assert probe.path[0].gradient > 1e-5
-    assert probe.iterations <= 3
+    assert probe.iterations <= 6  # along the path, and at the strength chosen
 
 
 def test_constant_dimensions_and_absent_classes_are_harmless() -> None:

@@ -13,7 +13,7 @@ curvature. Correlated features, as encoders have them, then cost tens of iterati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,13 +28,16 @@ class ProbeOptions:
 
     Attributes:
         strengths: candidate C, ascending (from strong to weak regularisation).
-        tolerance: largest entry of the gradient of the mean objective that counts as converged.
-        max_iterations: of L-BFGS for one C.
+        tolerance: largest entry of the gradient of the mean objective that counts as converged
+            at the C that is chosen.
+        path_tolerance: the same for the other C, which are only compared.
+        max_iterations: of L-BFGS for one C and tolerance.
         patience: the path ends after so many C in a row that are worse on validation data.
     """
 
-    strengths: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    strengths: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
     tolerance: float = 1e-5
+    path_tolerance: float = 1e-4
     max_iterations: int = 500
     patience: int = 1
 
@@ -82,7 +85,7 @@ class Probe:
 
     @property
     def converged(self) -> bool:
-        """Did every C of the path reach the tolerance (the choice compares them all)?"""
+        """Did every C of the path reach its tolerance (the choice compares them all)?"""
         return all(step.converged for step in self.path)
 
     def log_probabilities(self, features: np.ndarray) -> np.ndarray:
@@ -185,7 +188,8 @@ def _fit(
     theta: np.ndarray,
     variances: np.ndarray,
     c: float,
-    options: ProbeOptions,
+    tolerance: float,
+    max_iterations: int,
 ) -> tuple[np.ndarray, int, float]:
     """Minimise for one C from ``theta``; return parameters, iterations, largest gradient entry.
 
@@ -201,11 +205,11 @@ def _fit(
         objective.x = x.to(precision)
         curvature = np.maximum(objective.spread(theta), 1e-6)[:, None] * variances
         curvature[:, :-1] += objective.penalty
-        scaled = _Scaled(objective, 1.0 / np.sqrt(curvature), options.tolerance)
-        theta = scaled.minimise(theta, options.max_iterations - iterations)
+        scaled = _Scaled(objective, 1.0 / np.sqrt(curvature), tolerance)
+        theta = scaled.minimise(theta, max_iterations - iterations)
         iterations += scaled.iterations
         gradient = float(np.abs(objective(theta)[1]).max())
-        if gradient <= options.tolerance or iterations >= options.max_iterations:
+        if gradient <= tolerance or iterations >= max_iterations:
             break
     objective.x = x
     return theta, iterations, gradient
@@ -262,19 +266,26 @@ def fit_probe(
     dev_x = standardise(dev[usable]) @ rotation
     dev_y = np.searchsorted(present, dev_labels[usable])
 
-    theta = np.zeros((len(present), len(variances)))
-    kept = theta
+    def fit(point: np.ndarray, c: float, tolerance: float) -> tuple[np.ndarray, ProbeStep]:
+        point, iterations, gradient = _fit(
+            objective, point, variances, c, tolerance, options.max_iterations
+        )
+        scores = dev_x.astype(np.float64) @ point[:, :-1].T + point[:, -1]
+        loss = float(-_log_softmax(scores)[np.arange(len(dev_y)), dev_y].mean())
+        return point, ProbeStep(c, loss, iterations, gradient, gradient <= tolerance)
+
+    theta = kept = np.zeros((len(present), len(variances)))
     path: list[ProbeStep] = []
     chosen = 0
     for c in options.strengths:
-        theta, iterations, gradient = _fit(objective, theta, variances, c, options)
-        scores = dev_x.astype(np.float64) @ theta[:, :-1].T + theta[:, -1]
-        loss = float(-_log_softmax(scores)[np.arange(len(dev_y)), dev_y].mean())
-        path.append(ProbeStep(c, loss, iterations, gradient, gradient <= options.tolerance))
-        if loss < path[chosen].dev_loss or len(path) == 1:
+        theta, step = fit(theta, c, options.path_tolerance)
+        path.append(step)
+        if step.dev_loss < path[chosen].dev_loss or len(path) == 1:
             chosen, kept = len(path) - 1, theta
         elif len(path) - 1 - chosen >= options.patience:
             break
+    kept, last = fit(kept, path[chosen].c, options.tolerance)
+    path[chosen] = replace(last, iterations=path[chosen].iterations + last.iterations)
 
     weights = np.zeros((classes, train.shape[1]))
     weights[present] = kept[:, :-1] @ rotation.T.astype(np.float64)
