@@ -10,6 +10,7 @@ import pytest
 from langspec.corpora.demo.languages.ru import (
     CASES,
     GENDERS,
+    PERFECTIVE,
     REALISER,
     adjective_form,
     determiner_form,
@@ -23,10 +24,12 @@ from langspec.corpora.demo.languages.ru import (
 from langspec.corpora.demo.meaning import (
     ADJECTIVES,
     ADVERBS,
+    ANIMALS,
     COORDINATORS,
     NAMES,
     NOUNS,
     NUMERALS,
+    PERSONS,
     PREPOSITIONS,
     PRONOUNS,
     SUBORDINATORS,
@@ -324,11 +327,13 @@ SENTENCES = {
         "Она всегда помогала Анне.",
         "Она Анне всегда помогала.",
     },
-    Clause(SHE, "help.v", Name("paul.p"), tense="past"): {
-        "Она помогла Павлу.",
-        "Она помогала Павлу.",
-        "Она Павлу помогла.",
-        "Она Павлу помогала.",
+    Clause(HE, "help.v", Name("paul.p"), tense="past"): {
+        "Он помог Павлу.",
+        "Он Павлу помог.",
+    },
+    Clause(HE, "help.v", Name("paul.p"), tense="past", negated=True): {
+        "Он не помог Павлу.",
+        "Он Павлу не помог.",
     },
     # to answer a person, to answer a letter; to bring a person, to bring a thing
     Clause(HE, "answer.v", Name("maria.p")): {"Он отвечает Марии.", "Он Марии отвечает."},
@@ -348,7 +353,7 @@ SENTENCES = {
         "В саду спит медведь.",
         "В саду медведь спит.",
     },
-    # dropped pronouns, a speaker of either gender, свой
+    # dropped pronouns, the speaker a man, свой
     Clause(ME, "wash.v", noun("cup", "sg", "my")): {
         "Я мою свою чашку.",
         "Я мою мою чашку.",
@@ -357,7 +362,7 @@ SENTENCES = {
         "Мою свою чашку.",
         "Мою мою чашку.",
     },
-    Clause(ME, "sleep.v", tense="past"): {"Я спал.", "Я спала."},
+    Clause(ME, "sleep.v", tense="past"): {"Я спал."},
 }
 
 
@@ -380,12 +385,32 @@ def test_subordinate_clauses() -> None:
 
 
 def test_a_repeated_time_makes_both_clauses_imperfective() -> None:
-    bring = Clause(HE, "bring.v", noun("bread"), tense="past", adverb="often.r")
-    help_ = Clause(SHE, "help.v", Name("paul.p"), tense="past")
+    bring = Clause(SHE, "bring.v", noun("bread"), tense="past", adverb="often.r")
+    help_ = Clause(HE, "help.v", Name("paul.p"), tense="past")
     for text in ways(Sentence(help_, "when.s", bring)):
-        assert "помогала" in text
-        assert "приносил" in text
-    assert any("помогла" in text for text in ways(Sentence(help_, "because.s", bring)))
+        assert "помогал" in text
+        assert "приносила" in text
+    assert all("помогал" not in text for text in ways(Sentence(help_, "because.s", bring)))
+
+
+@pytest.mark.parametrize("negated", [False, True])
+def test_what_a_subject_did_once_has_one_aspect(negated: bool) -> None:
+    # "ела яблоко" does not entail "съела яблоко", nor does "не съела" entail "не ела".
+    shares = []
+    for noun_, verb in product((*PERSONS, *ANIMALS), PERFECTIVE):
+        obj = noun("bread")
+        past = PERFECTIVE[verb].split()
+        for adverb in (None, "today.r"):
+            clause = Clause(noun(noun_[:-2]), verb, obj, None, "past", negated, None, adverb)
+            said = [
+                word.form.lower()
+                for seed in range(4)
+                for word in REALISER.realise(Sentence(clause), random.Random(seed))
+                if word.concept == verb
+            ]
+            assert len(set(said)) == 1
+            shares.append(said[0] in past)
+    assert 0.5 < sum(shares) / len(shares) < 0.8
 
 
 def test_coordination() -> None:
@@ -396,14 +421,12 @@ def test_coordination() -> None:
     assert ways(same) == {"Он смеётся, и он поёт.", "Он смеётся и поёт."}
 
 
-def test_a_speaker_keeps_one_gender_throughout_a_sentence() -> None:
+def test_a_speaker_keeps_one_gender() -> None:
     work = Clause(ME, "work.v", tense="past")
     sad = Clause(ME, quality="sad.a", tense="past", negated=True)
     assert ways(Sentence(work, "when.s", sad)) == {
         "Я работал, когда я не был грустным.",
-        "Я работала, когда я не была грустной.",
         "Когда я не был грустным, я работал.",
-        "Когда я не была грустной, я работала.",
     }
 
 
@@ -425,7 +448,7 @@ def test_tags() -> None:
         ("ADJ", "big.a"),
         ("NOUN", "dog.n"),
         ("PUNCT", None),
-        ("SCONJ", None),
+        ("ADV", None),
         ("SCONJ", None),
         ("PROPN", "anna.p"),
         ("ADV", "often.r"),

@@ -198,6 +198,30 @@ def test_reason_and_time() -> None:
     )
 
 
+def test_a_pronoun_stays_beside_another_third_person() -> None:
+    he = Clause(Pronoun("he.o"), "laugh.v")
+    said = sayings(REALISER, Sentence(Clause(Name("anna.p"), "wait.v"), "and.c", he))
+    assert said == {"Anna bekliyor ve o gülüyor."}
+    assert "Gülüyor." in sayings(REALISER, he)
+
+
+def test_a_denied_indefinite_in_the_accusative_is_hicbir() -> None:
+    for number in ("sg", "pl"):
+        friend = NounPhrase("friend.n", number, "indefinite", ("old.a",))
+        love = Clause(Name("anna.p"), "love.v", friend, negated=True)
+        assert "Anna hiçbir yaşlı arkadaşı sevmiyor." in sayings(REALISER, love)
+        assert all("hiçbir" in text.lower() for text in sayings(REALISER, love))
+    two = NounPhrase("friend.n", "pl", "indefinite", numeral="two.m")
+    said = sayings(REALISER, Clause(Name("anna.p"), "love.v", two, negated=True))
+    assert "Anna iki arkadaşı sevmiyor." in said
+
+
+def test_a_plural_subject_has_no_bazi() -> None:
+    # "Some dogs slept" would not entail "dogs slept".
+    dogs = NounPhrase("dog.n", "pl", "indefinite")
+    assert sayings(REALISER, Clause(dogs, "sleep.v", tense="past")) == {"Köpekler uyudu."}
+
+
 def test_o_before_a_noun_phrase_is_set_off_by_a_comma() -> None:
     clause = Clause(Pronoun("she.o"), "lose.v", NounPhrase("key.n"), tense="past")
     said = sayings(REALISER, clause, 400)

@@ -1,14 +1,16 @@
 """Russian: six cases, animate accusatives, aspect, no articles, no present copula, free order.
 
 Choices among what the language allows: predicate adjectives are long, nominative in the present
-and instrumental after "был"; a numeral subject takes a plural verb; "я" and "ты" are men or women
-by chance, the same throughout a sentence; the letter "ё" is written. Artificial: verbs of motion
-keep one stem (бегать, нести), and there is no genitive of negation.
+and instrumental after "был"; a numeral subject takes a plural verb; the letter "ё" is written.
+Artificial: verbs of motion keep one stem (бегать, нести), there is no genitive of negation, "я"
+is always a man and "ты" a woman, and what one subject did once has one aspect. The last two keep
+a meaning said twice the same: "ты помогла" is not "ты помог", and "ела" does not entail "съела".
 """
 
 from __future__ import annotations
 
 import random
+import zlib
 from typing import Literal
 
 from langspec.corpora.demo.meaning import (
@@ -22,6 +24,7 @@ from langspec.corpora.demo.meaning import (
     Phrase,
     Pronoun,
     Sentence,
+    Subject,
     Word,
 )
 
@@ -250,6 +253,14 @@ PRONOUNS: dict[str, tuple[str, Person]] = {
     "we.o": ("мы", "1pl"),
     "they.o": ("они", "3pl"),
 }
+_PRONOUN_GENDERS: dict[str, Gender] = {
+    "i.o": "m",
+    "you.o": "f",
+    "he.o": "m",
+    "she.o": "f",
+    "we.o": "pl",
+    "they.o": "pl",
+}
 # The first form is the usual one; the second, where there is one, is chosen now and then.
 ADVERBS = {
     "today.r": "сегодня",
@@ -469,27 +480,29 @@ def _adverb(concept: str, rng: random.Random) -> Word:
     return Word(rare[0] if rare and rng.random() < 0.25 else usual, "ADV", concept)
 
 
+def _head(subject: Subject) -> str:
+    if isinstance(subject, NounPhrase):
+        return subject.noun
+    return subject.name if isinstance(subject, Name) else subject.pronoun
+
+
+def _share(*concepts: str) -> float:
+    """A number from 0 to 1 that is always the same for the same concepts."""
+    return zlib.crc32(" ".join(concepts).encode()) / 2**32
+
+
 class _Speaker:
-    """Clauses of one sentence: "я" and "ты" keep their gender from one to the next."""
+    """Clauses of one sentence."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.habitual = False
-        first, second = rng.random() < 0.5, rng.random() < 0.5
-        self.genders: dict[str, Gender] = {
-            "i.o": "f" if first else "m",
-            "you.o": "f" if second else "m",
-            "he.o": "m",
-            "she.o": "f",
-            "we.o": "pl",
-            "they.o": "pl",
-        }
 
     def subject(self, clause: Clause) -> tuple[list[Word], Person, Gender]:
         subject = clause.subject
         if isinstance(subject, Pronoun):
             form, person = PRONOUNS[subject.pronoun]
-            return [Word(form, "PRON", subject.pronoun)], person, self.genders[subject.pronoun]
+            return [Word(form, "PRON", subject.pronoun)], person, _PRONOUN_GENDERS[subject.pronoun]
         words = _noun_phrase(subject, "nom")
         if isinstance(subject, Name):
             return words, "3sg", "f" if NAMES[subject.name].startswith("f") else "m"
@@ -507,14 +520,14 @@ class _Speaker:
         return Word(form, "VERB", clause.verb)
 
     def _aspect(self, clause: Clause) -> Aspect:
-        """A single completed event is perfective; habits never are, denials half the time."""
-        chance = self.rng.random()
+        """Habits are imperfective, a single event of a subject always of one aspect."""
         habit = self.habitual or clause.adverb in _REPEATED
         if habit or clause.verb not in PERFECTIVE:
             return "imperfective"
-        perception = clause.verb in ("see.v", "hear.v")
-        limit = 0.3 if perception else 0.5 if clause.negated else 0.75
-        return "perfective" if chance < limit else "imperfective"
+        limit = 0.3 if clause.verb in ("see.v", "hear.v") else 0.7
+        return (
+            "perfective" if _share(clause.verb, _head(clause.subject)) < limit else "imperfective"
+        )
 
     def object(self, clause: Clause, *, own: bool) -> tuple[list[Word], bool]:
         """The object, and whether its form alone shows that it is not the subject."""
@@ -659,7 +672,7 @@ class Russian:
         links = [Word(CONNECTIVES[concept], "SCONJ", concept)]
         movable = True
         if concept == "because.s" and rng.random() < 0.8:
-            links = [Word("потому", "SCONJ"), Word("что", "SCONJ")]
+            links = [Word("потому", "ADV"), Word("что", "SCONJ")]
             movable = False
         main = speaker.clause(first)
         subordinate = [*links, *speaker.clause(second)]

@@ -212,7 +212,6 @@ DROP_SUBJECT = 0.8
 DROP_COPULAR_THIRD = 0.4
 DROP_MY = 0.85  # evim, beside: benim evim
 PLURAL_VERB = 0.25  # with a plural noun of persons
-SOME = 0.5  # bazı köpekler, beside: köpekler
 BIR_FIRST = 0.15  # bir büyük ev, beside: büyük bir ev
 INSIDE = 0.35
 ILE = 0.35
@@ -351,15 +350,25 @@ def _copular(concept: str, person: int, clause: Clause, *, animate: bool) -> lis
     return [Word(stem, "ADJ", concept, space_after=False), Word(copula, "AUX")]
 
 
-def _noun_phrase(phrase: Object, case: Case, rng: random.Random, *, some: bool) -> list[Word]:
-    """A noun phrase in a case; ``some`` marks an indefinite plural by *bazı*."""
+def _noun_phrase(
+    phrase: Object, case: Case, rng: random.Random, *, some: bool = False, none: bool = False
+) -> list[Word]:
+    """A noun phrase in a case; ``some`` marks an indefinite plural by *bazı*.
+
+    ``none`` says an indefinite that is denied with *hiçbir*: *bir kızı sevmiyor* is said of a
+    certain girl.
+    """
     if isinstance(phrase, Name):
         return [Word(_name(phrase.name, case), "PROPN", phrase.name)]
     animate = phrase.noun in ANIMATE
     mine = phrase.determiner == "my"
     plural = phrase.number == "pl" and phrase.numeral is None
     words: list[Word] = []
-    if phrase.determiner == "this":
+    denied = none and phrase.determiner == "indefinite" and phrase.numeral is None
+    if denied:
+        plural = False
+        words.append(Word("hiçbir", "DET"))
+    elif phrase.determiner == "this":
         words.append(Word("bu", "DET"))
     elif phrase.determiner == "every":
         words.append(Word("her", "DET"))
@@ -373,7 +382,8 @@ def _noun_phrase(phrase: Object, case: Case, rng: random.Random, *, some: bool) 
         Word(_adjective(concept, animate=animate)[0], "ADJ", concept)
         for concept in phrase.adjectives
     ]
-    if phrase.determiner == "indefinite" and phrase.number == "sg" and phrase.noun not in MASS:
+    single = phrase.determiner == "indefinite" and phrase.number == "sg" and not denied
+    if single and phrase.noun not in MASS:
         bir = [Word("bir", "DET")]
         adjectives = bir + adjectives if rng.random() < BIR_FIRST else adjectives + bir
     form = _noun(phrase.noun, case, plural=plural, mine=mine)
@@ -386,14 +396,14 @@ def _phrase(phrase: Phrase, rng: random.Random) -> list[Word]:
     if concept == "in.d":
         enclosed = isinstance(inner, NounPhrase) and inner.noun in ENCLOSED
         if not enclosed or rng.random() >= INSIDE:
-            return _noun_phrase(inner, "loc", rng, some=False)
+            return _noun_phrase(inner, "loc", rng)
     if concept in ("in.d", "behind.d", "near.d"):
-        return [*_noun_phrase(inner, "gen", rng, some=False), Word(word, "NOUN", concept)]
+        return [*_noun_phrase(inner, "gen", rng), Word(word, "NOUN", concept)]
     if concept == "without.d":
-        return [*_noun_phrase(inner, "nom", rng, some=False), Word(word, "ADV", concept)]
+        return [*_noun_phrase(inner, "nom", rng), Word(word, "ADV", concept)]
     if rng.random() < ILE:
-        return [*_noun_phrase(inner, "nom", rng, some=False), Word(word, "ADP", concept)]
-    return _noun_phrase(inner, "ins", rng, some=False)
+        return [*_noun_phrase(inner, "nom", rng), Word(word, "ADP", concept)]
+    return _noun_phrase(inner, "ins", rng)
 
 
 def _object_case(verb: str, obj: Object) -> Case:
@@ -409,15 +419,28 @@ def _indefinite(subject: Subject) -> bool:
     return isinstance(subject, NounPhrase) and subject.determiner == "indefinite"
 
 
-def _subject(clause: Clause, rng: random.Random) -> list[Word]:
+def _mistakable(pronoun: Pronoun, other: Subject) -> bool:
+    """Whether a clause without its pronoun would be about the subject of the other clause."""
+    person = PERSON[pronoun.pronoun]
+    if person not in (2, 4) or other == pronoun:
+        return False
+    if isinstance(other, Pronoun):
+        return PERSON[other.pronoun] == person
+    return person == 2 or (isinstance(other, NounPhrase) and other.number == "pl")
+
+
+def _subject(clause: Clause, rng: random.Random, other: Subject | None) -> list[Word]:
+    """The subject, or nothing; ``other`` is that of the other clause, if there are two."""
     subject = clause.subject
     if not isinstance(subject, Pronoun):
-        return _noun_phrase(subject, "nom", rng, some=rng.random() < SOME)
+        return _noun_phrase(subject, "nom", rng)
     drop = DROP_SUBJECT
     if clause.quality is not None and subject.pronoun in ("he.o", "she.o", "they.o"):
         drop = DROP_COPULAR_THIRD
         if clause.tense == "present" and not clause.negated:
             drop = 0.0  # nothing else says the person
+    if other is not None and _mistakable(subject, other):
+        drop = 0.0
     if rng.random() < drop:
         return []
     return [Word(PRONOUNS[subject.pronoun], "PRON", subject.pronoun)]
@@ -469,15 +492,17 @@ def _predicate(clause: Clause, rng: random.Random, *, when: bool) -> list[Word]:
     return words
 
 
-def _clause(clause: Clause, rng: random.Random, *, when: bool = False) -> list[Word]:
-    subject = _subject(clause, rng)
+def _clause(
+    clause: Clause, rng: random.Random, other: Subject | None = None, *, when: bool = False
+) -> list[Word]:
+    subject = _subject(clause, rng, other)
     predicate = _predicate(clause, rng, when=when)
     obj: list[Word] = []
     bare = False
     if clause.verb is not None and clause.obj is not None:
         case = _object_case(clause.verb, clause.obj)
         bare = case == "nom"
-        obj = _noun_phrase(clause.obj, case, rng, some=not bare)
+        obj = _noun_phrase(clause.obj, case, rng, some=not bare, none=not bare and clause.negated)
     phrase = _phrase(clause.phrase, rng) if clause.phrase else []
     adverb = (
         [Word(rng.choice(ADVERBS[clause.adverb]), "ADV", clause.adverb)] if clause.adverb else []
@@ -528,10 +553,10 @@ class Turkish:
 
     def realise(self, sentence: Sentence, rng: random.Random) -> list[Word]:
         """Say a meaning in Turkish (see ``Realiser``)."""
-        words = _clause(sentence.first, rng)
         connective, clause = sentence.connective, sentence.second
+        words = _clause(sentence.first, rng, clause.subject if clause else None)
         if connective is not None and clause is not None:
-            second = _clause(clause, rng, when=connective == "when.s")
+            second = _clause(clause, rng, sentence.first.subject, when=connective == "when.s")
             if connective == "when.s":
                 second = _close(second, ",") if rng.random() < COMMA_AFTER_TIME else second
                 words = [*second, *words]
