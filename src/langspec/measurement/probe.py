@@ -28,23 +28,23 @@ class ProbeOptions:
 
     Attributes:
         strengths: candidate C, ascending (from strong to weak regularisation).
-        tolerance: largest entry of the gradient of the mean objective that counts as converged
-            at the C that is chosen.
+        tolerance: largest entry of the gradient of the mean objective (relative to the objective
+            where that is below 1) that counts as converged at the C that is chosen.
         path_tolerance: the same for the other C, which are only compared.
         max_iterations: of L-BFGS for one C and tolerance.
         patience: the path ends after so many C in a row that are worse on validation data.
     """
 
     strengths: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
-    tolerance: float = 1e-5
-    path_tolerance: float = 1e-4
+    tolerance: float = 3e-5
+    path_tolerance: float = 1e-3
     max_iterations: int = 500
     patience: int = 1
 
 
 @dataclass(frozen=True)
 class ProbeStep:
-    """One C on the path: validation log-loss (nats a row), effort, largest gradient entry."""
+    """One C: validation log-loss (nats a row), effort, largest gradient entry (relative)."""
 
     c: float
     dev_loss: float
@@ -139,6 +139,14 @@ class _Objective:
         return np.asarray((p * (1 - p)).mean(dim=0, dtype=torch.float64))
 
 
+def _relative(value: float, gradient: np.ndarray) -> float:
+    """Largest gradient entry, over the objective where that is below 1.
+
+    Where classes are separable losses are near zero, and so are gradients far from the optimum.
+    """
+    return float(np.abs(gradient).max() / min(1.0, max(value, 1e-12)))
+
+
 class _Reached(Exception):
     """A point ``[K, H+1]`` whose gradient is within the tolerance: L-BFGS may end here."""
 
@@ -154,11 +162,13 @@ class _Scaled:
         self.scale = scale
         self.tolerance = tolerance
         self.iterations = 0
+        self.evaluations = 0
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+        self.evaluations += 1
         point = flat.reshape(self.scale.shape) * self.scale
         value, gradient = self.objective(point)
-        if np.abs(gradient).max() <= self.tolerance:
+        if _relative(value, gradient) <= self.tolerance:
             raise _Reached(point)
         return value, (gradient * self.scale).ravel()
 
@@ -179,6 +189,7 @@ class _Scaled:
                 options={"maxiter": max_iterations, "maxcor": 20, "ftol": 0.0, "gtol": 0.0},
             )
         except _Reached as reached:
+            self.iterations += self.evaluations > 1  # the step that arrived, if one was needed
             return reached.point
         return found.x.reshape(self.scale.shape) * self.scale
 
@@ -208,7 +219,7 @@ def _fit(
         scaled = _Scaled(objective, 1.0 / np.sqrt(curvature), tolerance)
         theta = scaled.minimise(theta, max_iterations - iterations)
         iterations += scaled.iterations
-        gradient = float(np.abs(objective(theta)[1]).max())
+        gradient = _relative(*objective(theta))
         if gradient <= tolerance or iterations >= max_iterations:
             break
     objective.x = x
