@@ -1,0 +1,78 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports torch: tests share two cores with each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def official_files() -> Path:
+    """A folder with the official files: LANGSPEC_CORPORA, or one beside the checkout."""
+    named = os.environ.get("LANGSPEC_CORPORA")
+    folder = Path(named) if named else CHECKOUT.parent / "shared" / "data"
+    if not (folder / "ud").is_dir():
+        pytest.skip("no folder with the official files; name one by LANGSPEC_CORPORA")
+    return folder
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def langspec() -> Run:
+    """Run the command line in a folder, as a user does; output as text."""
+
+    def run(
+        folder: Path, *arguments: str, check: bool = True, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "langspec", *arguments],
+            cwd=folder,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    return run
+
+
+def make_project(folder: Path) -> Path:
+    """A folder that DVC takes for a checkout: the pipeline, the code, the values of `tiny`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(CHECKOUT / "dvc.yaml", folder)
+    shutil.copytree(
+        CHECKOUT / "src",
+        folder / "src",
+        ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
+    )
+    (folder / "data").mkdir()
+    shutil.copy(CHECKOUT / "data" / "sources.json", folder / "data")
+    subprocess.run([sys.executable, "-m", "langspec", "preset", "tiny"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Iterator[Path]:
+    """A project after corpora and encoder (`tiny`), for tests that train: copy, do not change."""
+    folder = make_project(tmp_path_factory.mktemp("project") / "with space")
+    langspec(folder, "corpora")
+    langspec(folder, "encoder")
+    yield folder

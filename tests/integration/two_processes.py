@@ -1,0 +1,46 @@
+"""Run by torchrun: the same training on any number of processes; rank 0 saves what came out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import save_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+
+from training_fixtures import CLASSES, options, tiny_model, token_data
+
+from langspec.objectives import get_objective
+from langspec.training.loop import fit
+
+
+def main(out: Path, unit: str) -> None:
+    accelerator = Accelerator(cpu=True)
+    model = tiny_model(unit=unit, dropout=0.0)
+    result = fit(
+        model,
+        get_objective("finetune"),
+        token_data(61, unit=unit),
+        token_data(20, seed=9, unit=unit),
+        options(encoder_lr=1e-3),
+        accelerator,
+        classes=CLASSES,
+    )
+    flat = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
+    everywhere = accelerator.gather(flat[None])
+    accelerator.print("largest difference between ranks", (everywhere - flat).abs().max().item())
+    if accelerator.is_main_process:
+        tensors = result.tensors | {
+            "processes": torch.tensor(accelerator.num_processes),
+            "ranks_differ_by": (everywhere - flat).abs().max(),
+            "losses": torch.tensor([row["loss"] for row in result.steps]),
+            "dev": torch.tensor(list(result.dev.values())),
+        }
+        save_file(tensors, out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

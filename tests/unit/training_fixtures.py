@@ -1,0 +1,64 @@
+"""A task that a one-layer encoder can learn: the label of a token is its piece."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertModel
+
+from langspec.encoders.inputs import Inputs
+from langspec.modelling.model import EncoderWithHeads, LinearHead
+from langspec.tasks.base import TaskData
+from langspec.training.loop import FitOptions
+
+CLASSES = 3
+
+
+def token_data(rows: int, seed: int = 0, unit: str = "token") -> TaskData:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, 9, rows)
+    starts = np.r_[0, np.cumsum(lengths)].astype(np.int64)
+    ids = rng.integers(4, 4 + CLASSES, starts[-1]).astype(np.int32)
+    columns = (np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)).astype(np.int32)
+    inputs = Inputs(ids, starts, np.zeros(len(ids), np.int8), columns, starts, columns)
+    labels = (ids - 4).astype(np.int64)
+    return TaskData(
+        inputs=inputs,
+        labels=labels if unit == "token" else labels[starts[:-1]],
+        items=np.arange(rows, dtype=np.int32),
+        languages=np.asarray(["en"] * rows),
+        unit=unit,
+        pad_id=0,
+    )
+
+
+def tiny_model(seed: int = 0, unit: str = "token", dropout: float = 0.1) -> EncoderWithHeads:
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=16,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=16,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    encoder = BertModel(config, add_pooling_layer=False)
+    head = LinearHead(16, CLASSES, dropout=dropout, init=0.1)
+    return EncoderWithHeads(encoder, {"task": head}, unit=unit, pooling="mean")
+
+
+def options(**changes) -> FitOptions:
+    values = {
+        "epochs": 2,
+        "encoder_lr": 3e-3,
+        "head_lr": 1e-2,
+        "batch_tokens": 48,
+        "weight_decay": 0.01,
+        "warmup": 0.1,
+        "clip": 1.0,
+        "seed": 1,
+        "checkpoint_steps": 3,
+    }
+    return FitOptions(**(values | changes))
