@@ -119,7 +119,7 @@ _INDEPENDENT_VERBS = {
 _STATES = {"see.v", "love.v", "know.v", "help.v", "hear.v"}  # hold of several objects at once
 _CONNECTIVES = (*COORDINATORS, *SUBORDINATORS)
 _ADJECTIVE_MOVES = ("add", "drop", "drop", "drop", "swap", "antonym", "antonym")
-_CHOICE = 40  # how many waiting pairs are compared
+_CHOICE = 60  # how many waiting pairs are compared
 _HYPOTHESES = 5  # tries for each premise
 _HABITUAL = {"often.r", "always.r", "again.r"}
 
@@ -639,7 +639,9 @@ class Look:
     features: tuple[str, ...]
 
 
-def balanced(pairs: Iterator[Pair], count: int, look: Callable[[Pair], Look | None]) -> list[Pair]:
+def balanced(
+    pairs: Iterator[Pair], count: int, look: Callable[[Pair], Look | None], *, spare: float = 1.0
+) -> list[Pair]:
     """The first ``count`` pairs that can be had with every label equally often in every cell.
 
     Among pairs of one cell and label, those go first whose words their label has had less often
@@ -649,27 +651,31 @@ def balanced(pairs: Iterator[Pair], count: int, look: Callable[[Pair], Look | No
         pairs: candidates.
         count: how many are wanted; labels differ by one at most where it is no multiple of 3.
         look: what shows of a pair; None refuses it.
+        spare: how many times ``count`` balanced pairs to collect before choosing among them; the
+            more, the more level the words.
     """
     waiting: dict[Hashable, dict[Label, list[tuple[Pair, Look]]]] = defaultdict(
         lambda: {name: [] for name in LABELS}
     )
     # 3 times the count of a feature under a label, less its count under all of them.
     excess: dict[Label, Counter[str]] = {name: Counter() for name in LABELS}
-    chosen: list[Pair] = []
+    ready: list[Hashable] = []  # a cell for every three labels it can give
     for pair in pairs:
-        if len(chosen) >= count:
+        if len(ready) * len(LABELS) >= spare * count:
             break
         if (shown := look(pair)) is None:
             continue
         queues = waiting[shown.cell]
+        before = min(map(len, queues.values()))
         queues[pair.label].append((pair, shown))
-        if not all(queues.values()):
-            continue
+        ready += [shown.cell] * (min(map(len, queues.values())) - before)
+    chosen: list[Pair] = []
+    for cell in ready[: -(-count // len(LABELS))]:
         for name in LABELS:
             surplus = excess[name]
-            queue = queues[name][:_CHOICE]
-            costs = [sum(map(surplus.__getitem__, entry[1].features)) for entry in queue]
-            taken, seen = queues[name].pop(costs.index(min(costs)))
+            queue = waiting[cell][name]
+            costs = [sum(map(surplus.__getitem__, entry[1].features)) for entry in queue[:_CHOICE]]
+            taken, seen = queue.pop(costs.index(min(costs)))
             chosen.append(taken)
             for feature in seen.features:
                 for other in LABELS:

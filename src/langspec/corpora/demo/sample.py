@@ -11,6 +11,7 @@ import random
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
 from langspec.corpora.demo.meaning import (
     ANIMALS,
@@ -109,6 +110,7 @@ def held_out_pair(verb: str, noun: str) -> bool:
     return zlib.crc32(f"{verb} {noun}".encode()) % _HELD_OUT_PAIRS == 0
 
 
+@cache
 def adjectives_for(noun: str | None) -> dict[str, tuple[str, ...]]:
     """Dimensions, and their adjectives, that fit a noun (None: a person named otherwise)."""
     person = noun is None or noun in PERSONS

@@ -1,0 +1,290 @@
+"""The demo corpora: deterministic, well formed, right, and free of short cuts."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from langspec.corpora.demo import meaning, nli, write
+from langspec.corpora.demo.generate import CONCEPTS, LANGUAGES, Sizes, generate, realiser
+from langspec.corpora.demo.meaning import Clause, Name, NounPhrase, Phrase, Sentence
+from langspec.corpora.demo.sample import HELD_OUT, OBJECTS, Sampler, held_out_pair, profile
+from langspec.errors import LangspecError
+from langspec.files import sha256_folder
+from langspec.measurement import baselines
+
+TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
+UPOS = frozenset(TAGS.split())
+SMALL = Sizes(60, 20, 20, 60, 12, 12, 30, 60, 20)
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "raw"
+    sizes = Sizes(400, 60, 60, 1500, 60, 240, 60, 60, 20)
+    generate(folder, languages=list(LANGUAGES), source="en", sizes=sizes, seed=3)
+    return folder
+
+
+def read_pairs(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_words(path: Path) -> list[list[list[str]]]:
+    blocks = path.read_text(encoding="utf-8").strip().split("\n\n")
+    return [
+        [line.split("\t") for line in block.splitlines() if line[0] != "#"] for block in blocks
+    ]
+
+
+def train_pairs(raw: Path) -> list[dict[str, str]]:
+    return read_pairs(raw / "multinli" / "multinli_1.0" / "multinli_1.0_train.jsonl")
+
+
+def test_same_arguments_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        generate(tmp_path / name, languages=["en", "de"], source="en", sizes=SMALL, seed=seed)
+    first, again, other = (sha256_folder(tmp_path / name) for name in "abc")
+    assert first == again
+    assert first != other
+
+
+def test_unknown_language_and_source_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LangspecError, match="no grammar of 'zh'"):
+        generate(tmp_path / "x", languages=["en", "zh"], source="en", sizes=SMALL, seed=1)
+    with pytest.raises(LangspecError, match="source language 'en'"):
+        generate(tmp_path / "x", languages=["de"], source="en", sizes=SMALL, seed=1)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_random_meanings_are_realised_with_known_forms_and_valid_tags(code: str) -> None:
+    voice = realiser(code)
+    forms = {concept: set(voice.forms(concept)) for concept in CONCEPTS}
+    rng = random.Random(5)
+    sampler = Sampler(rng, profile(code))
+    tags: set[str] = set()
+    for _ in range(1500):
+        words = voice.realise(sampler.sentence(), rng)
+        tags |= {word.upos for word in words}
+        assert words[-1].upos == "PUNCT"
+        text = write.text_of(words)
+        assert text[0] == text[0].upper()
+        assert "  " not in text
+        for word in words:
+            assert word.form
+            assert word.form.strip() == word.form
+            if word.concept is not None:
+                known = {form.casefold() for form in forms[word.concept]}
+                # Turkish has its own capital of i.
+                lower = word.form.replace("İ", "i").casefold()
+                assert lower in known, (code, word)
+    assert tags <= UPOS
+    assert {"NOUN", "VERB", "ADJ", "PROPN", "PRON", "DET", "NUM", "ADV", "CCONJ"} <= tags
+
+
+def test_vocabulary_needs_subwords_and_is_ambiguous() -> None:
+    forms = {
+        code: {form.lower() for name in CONCEPTS for form in realiser(code).forms(name)}
+        for code in LANGUAGES
+    }
+    assert sum(map(len, forms.values())) > 1000
+    voice, rng = realiser("en"), random.Random(1)
+    sampler = Sampler(rng, profile("en"))
+    tags: dict[str, set[str]] = defaultdict(set)
+    for _ in range(4000):
+        for word in voice.realise(sampler.sentence(), rng):
+            tags[word.form.lower()].add(word.upos)
+    for form in ("cook", "cooks", "drink", "drinks", "answer", "answers", "paint"):
+        assert tags[form] == {"NOUN", "VERB"}
+
+
+def test_conllu_has_ten_columns_and_its_text(raw: Path) -> None:
+    for path in sorted((raw / "ud").rglob("*.conllu")):
+        for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
+            comments = [line for line in block.splitlines() if line.startswith("#")]
+            rows = [line.split("\t") for line in block.splitlines() if line[0] != "#"]
+            assert [row[0] for row in rows] == [str(i + 1) for i in range(len(rows))]
+            assert all(len(row) == 10 and row[3] in UPOS for row in rows)
+            text = "".join(row[1] + " " * (row[9] != "SpaceAfter=No") for row in rows)
+            assert comments[1] == "# text = " + text.rstrip()
+
+
+def test_source_training_has_no_held_out_word_or_combination() -> None:
+    rng = random.Random(2)
+    free, held = (Sampler(rng, profile("en"), source_training=flag) for flag in (False, True))
+
+    def seen(sampler: Sampler) -> tuple[set[str], set[tuple[str, str]]]:
+        concepts, pairs = set(), set()
+        for _ in range(3000):
+            sentence = sampler.sentence()
+            words = realiser("en").realise(sentence, rng)
+            concepts |= {word.concept for word in words if word.concept}
+            for clause in (sentence.first, sentence.second):
+                if clause and clause.verb and isinstance(clause.obj, NounPhrase):
+                    pairs.add((clause.verb, clause.obj.noun))
+        return concepts, pairs
+
+    concepts, pairs = seen(held)
+    assert not concepts & set(HELD_OUT)
+    assert not any(held_out_pair(*pair) for pair in pairs)
+    concepts, pairs = seen(free)
+    assert set(HELD_OUT) <= concepts
+    assert sum(held_out_pair(*pair) for pair in pairs) > 20
+
+
+def test_no_test_sentence_is_trained_on(raw: Path) -> None:
+    def texts(split: str) -> set[str]:
+        path = raw / "ud" / "UD_English-Demo" / f"en_demo-ud-{split}.conllu"
+        return {" ".join(row[1] for row in rows) for rows in read_words(path)}
+
+    assert not texts("train") & (texts("test") | texts("dev"))
+    trained = {row[key] for row in train_pairs(raw) for key in ("sentence1", "sentence2")}
+    tested = {
+        row[key]
+        for split in ("dev", "test")
+        for row in read_pairs(raw / "xnli" / "XNLI-1.0" / f"xnli.{split}.jsonl")
+        for key in ("sentence1", "sentence2")
+    }
+    assert not trained & tested
+
+
+def test_items_are_shared_by_languages_and_labels_balanced(raw: Path) -> None:
+    rows = read_pairs(raw / "xnli" / "XNLI-1.0" / "xnli.test.jsonl")
+    by_language: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        by_language[row["language"]][row["promptID"]] = row["gold_label"]
+    assert set(by_language) == set(LANGUAGES)
+    assert all(labels == by_language["en"] for labels in by_language.values())
+    assert set(Counter(by_language["en"].values()).values()) == {80}
+    assert set(Counter(row["gold_label"] for row in train_pairs(raw)).values()) == {500}
+
+
+def test_blind_baselines_stay_low_in_every_language(raw: Path) -> None:
+    train = train_pairs(raw)
+    labels = [row["gold_label"] for row in train]
+    pairs = [(row["sentence1"], row["sentence2"]) for row in train]
+    rows = read_pairs(raw / "xnli" / "XNLI-1.0" / "xnli.test.jsonl")
+    answers = baselines.length_overlap(
+        pairs, labels, [(row["sentence1"], row["sentence2"]) for row in rows]
+    )
+    for code in LANGUAGES:
+        right = [
+            answer == row["gold_label"]
+            for row, answer in zip(rows, answers, strict=True)
+            if row["language"] == code
+        ]
+        assert sum(right) / len(right) < 0.45, code
+    english = [row for row in rows if row["language"] == "en"]
+    answers = baselines.hypothesis_only(
+        [pair[1] for pair in pairs], labels, [row["sentence2"] for row in english]
+    )
+    right = [a == row["gold_label"] for a, row in zip(answers, english, strict=True)]
+    assert sum(right) / len(right) < 0.45
+
+
+def test_baselines_find_planted_artefacts() -> None:
+    # Guards the test above: the classifiers do see lengths, negations and single words.
+    rng = random.Random(1)
+    labels = [rng.choice(["a", "b"]) for _ in range(400)]
+    texts = [("one two three", "not one two" if x == "a" else "one two") for x in labels]
+    assert baselines.length_overlap(texts, labels, texts) == labels
+    hypotheses = [text[1] for text in texts]
+    assert baselines.hypothesis_only(hypotheses, labels, hypotheses) == labels
+    assert baselines.lexicon(["a", "a", "A", "b"], ["X", "Y", "Y", "X"], ["a", "c"]) == ["Y", "X"]
+    assert baselines.majority(["X", "Y", "Y"], 2) == ["Y", "Y"]
+
+
+DOG = NounPhrase("dog.n", adjectives=("big.a",))
+PLAIN = NounPhrase("dog.n")
+HOUSE = Phrase("in.d", NounPhrase("kitchen.n"))
+FOREST = Phrase("in.d", NounPhrase("forest.n"))
+HAT, RED_HAT = (
+    NounPhrase("hat.n", determiner="indefinite", adjectives=names) for names in ((), ("red.a",))
+)
+ANNA = Name("anna.p")
+
+
+def sleeps(subject: meaning.Subject = PLAIN, **more: object) -> Clause:
+    return Clause(subject, "sleep.v", **more)  # type: ignore[arg-type]
+
+
+def buys(obj: NounPhrase, **more: object) -> Clause:
+    return Clause(ANNA, "buy.v", obj, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("premise", "hypothesis", "expected"),
+    [
+        (sleeps(DOG), sleeps(), "entailment"),
+        (sleeps(), sleeps(DOG), "neutral"),
+        (sleeps(DOG), sleeps(NounPhrase("dog.n", adjectives=("small.a",))), "contradiction"),
+        (sleeps(DOG), sleeps(NounPhrase("dog.n", adjectives=("old.a",))), "neutral"),
+        (sleeps(DOG), Clause(PLAIN, quality="big.a"), "entailment"),
+        (sleeps(DOG), Clause(PLAIN, quality="small.a", negated=True), "entailment"),
+        (sleeps(DOG, negated=True), Clause(PLAIN, quality="small.a"), "contradiction"),
+        (sleeps(phrase=HOUSE), sleeps(), "entailment"),
+        (sleeps(negated=True), sleeps(negated=True, phrase=HOUSE), "entailment"),
+        (sleeps(negated=True, phrase=HOUSE), sleeps(negated=True), "neutral"),
+        (sleeps(negated=True, phrase=HOUSE), sleeps(), "neutral"),
+        (sleeps(negated=True), sleeps(phrase=HOUSE), "contradiction"),
+        (sleeps(phrase=HOUSE), sleeps(phrase=FOREST), "contradiction"),
+        (sleeps(phrase=HOUSE), sleeps(phrase=FOREST, negated=True), "entailment"),
+        (buys(RED_HAT), buys(HAT), "entailment"),
+        (buys(HAT, negated=True), buys(RED_HAT, negated=True), "entailment"),
+        (buys(RED_HAT, negated=True), buys(HAT, negated=True), "neutral"),
+        (buys(HAT), buys(RED_HAT, negated=True), "neutral"),
+        (buys(RED_HAT), buys(HAT, negated=True), "contradiction"),
+        (sleeps(adverb="often.r"), sleeps(adverb="always.r"), "neutral"),
+        (sleeps(adverb="always.r"), sleeps(adverb="often.r"), "entailment"),
+        # Readers may disagree: no label.
+        (sleeps(negated=True, adverb="often.r"), sleeps(negated=True), None),
+        (sleeps(NounPhrase("dog.n", determiner="every")), sleeps(), None),
+        (sleeps(DOG, negated=True), sleeps(negated=True), None),
+    ],
+)
+def test_labels_of_clauses(premise: Clause, hypothesis: Clause, expected: str | None) -> None:
+    assert nli.label(Sentence(premise), Sentence(hypothesis)) == expected
+
+
+def test_labels_of_two_clauses() -> None:
+    both = Sentence(sleeps(), "because.s", buys(RED_HAT))
+    assert nli.label(both, Sentence(buys(HAT)), 1) == "entailment"
+    assert nli.label(both, Sentence(sleeps(), "and.c", buys(HAT))) == "entailment"
+    joined = Sentence(sleeps(), "and.c", buys(RED_HAT))
+    assert nli.label(joined, both) == "neutral"
+    assert nli.label(joined, Sentence(sleeps(negated=True), "and.c", buys(HAT))) == "contradiction"
+    assert nli.label(Sentence(sleeps()), joined) == "neutral"
+    assert nli.label(Sentence(sleeps(negated=True), "because.s", buys(HAT)), both) is None
+
+
+def test_every_label_comes_with_negation_and_of_every_length(raw: Path) -> None:
+    seen: dict[tuple[bool, bool], set[str]] = defaultdict(set)
+    lengths: dict[int, Counter[str]] = defaultdict(Counter)
+    for row in train_pairs(raw):
+        negated = [" not " in row[key] for key in ("sentence1", "sentence2")]
+        seen[negated[0], negated[1]].add(row["gold_label"])
+        words = row["sentence2"].replace(",", "").split()
+        lengths[len(words)][row["gold_label"]] += 1
+    assert len(seen) == 4
+    assert all(found == set(nli.LABELS) for found in seen.values())
+    assert all(len(set(counts.values())) == 1 and len(counts) == 3 for counts in lengths.values())
+
+
+def test_objects_go_with_their_verbs() -> None:
+    sampler = Sampler(random.Random(4), profile("tr"))
+    for _ in range(1000):
+        sentence = sampler.sentence()
+        for clause in (sentence.first, sentence.second):
+            if clause is None:
+                continue
+            assert (clause.verb is None) != (clause.quality is None)
+            assert (clause.obj is not None) == (clause.verb in meaning.TRANSITIVE)
+            if clause.verb is not None and clause.obj is not None:
+                obj = clause.obj
+                name = obj.noun if isinstance(obj, NounPhrase) else obj.name
+                assert name in OBJECTS[clause.verb]
