@@ -67,7 +67,7 @@ def test_headline_has_the_planted_numbers_in_their_cells(run: Run, task: str) ->
 def test_language_table_has_source_first_and_the_means_last(run: Run) -> None:
     frame = per_language(run, "pos").frame
     assert list(frame["role"])[:2] == ["source", "target"]
-    assert list(frame["language"])[-2:] == ["mean of targets", "gap"]
+    assert list(frame["language"])[-2:] == ["mean of targets", "source − targets"]
     turkish = row(frame, code="tr")
     assert turkish["finetune_accuracy"] == pytest.approx(ACCURACY["pos", "finetune"] - 0.08)
     assert turkish["n"] == 1200
@@ -190,3 +190,30 @@ def test_two_rows_for_one_measurement_are_refused() -> None:
     frame = results_frame([planted("accuracy", 1, 0.6), planted("accuracy", 1, 0.7)])
     with pytest.raises(LangspecError, match="two rows for one measurement"):
         over_seeds(frame)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "finetune", "said"),
+    [
+        ((0.60, 0.62), (0.61, 0.63), "(seed ranges overlap, item intervals overlap)"),
+        ((0.60, 0.61), (0.63, 0.64), "(item intervals overlap)"),
+        ((0.40, 0.41), (0.63, 0.64), "frozen 0.405."),
+    ],
+)
+def test_reading_says_which_ranges_overlap(
+    frozen: tuple[float, float], finetune: tuple[float, float], said: str
+) -> None:
+    rows = [
+        Result("pos", method, seed, "pos", "test", "mean_targets", -1, "", "token", name, value, 9)
+        for method, values in (("frozen", frozen), ("finetune", finetune))
+        for seed, centre in enumerate(values)
+        for name, value in (
+            ("accuracy", centre),
+            ("accuracy_low", centre - 0.02),
+            ("accuracy_high", centre + 0.02),
+        )
+    ]
+    frame = results_frame(rows)
+    run = Run("x", ("pos",), ("frozen", "finetune"), frame, over_seeds(frame))
+    (text,) = reading(run, "pos")
+    assert said in text

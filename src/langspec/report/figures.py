@@ -43,6 +43,7 @@ from langspec.report.style import (
 from langspec.report.tables import (
     METRIC_TITLES,
     UNIT_PLURALS,
+    decimal,
     last_layers,
     leak_scores,
     method_label,
@@ -198,7 +199,7 @@ def transfer(run: Run, task: str) -> Plot | None:
     )
     means = pick(scores, language="mean_targets", metric="accuracy")
     alt = "Dot plot of test scores by language. Mean accuracy over target languages: " + "; ".join(
-        f"{method_label(row.method)} {row.value:.3f}" for row in _in_order(means, methods)
+        f"{method_label(row.method)} {decimal(row.value)}" for row in _in_order(means, methods)
     )
     title = f"{task_title(task)}: scores by language"
     return Plot(f"transfer_{task}", title, caption, alt + ".", figure)
@@ -231,6 +232,14 @@ def leak_layers(run: Run, task: str) -> Plot | None:
     chance = pick(leak_scores(run, task, "majority"), language="all", metric="macro_f1")
     units = [unit for unit in ("token", "sentence") if unit in set(rows["unit"])]
     methods = ordered_methods(run, rows["method"])
+    seeds = pick(
+        run.results,
+        task=task,
+        probe="linear",
+        split="test",
+        language="all",
+        metric="macro_f1",
+    )
     styles = method_styles(methods)
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     axes = figure.subplots(1, len(units), sharey=True, squeeze=False)[0]
@@ -241,9 +250,13 @@ def leak_layers(run: Run, task: str) -> Plot | None:
                 continue
             colour, marker = styles[method]
             is_floor = method == RANDOM
-            low = mine["low"].fillna(mine["min"]).where(mine["seeds"] == 1, mine["min"])
-            high = mine["high"].fillna(mine["max"]).where(mine["seeds"] == 1, mine["max"])
-            axis.fill_between(mine["layer"], low, high, color=colour, alpha=0.16, lw=0)
+            if mine["low"].notna().all():
+                axis.fill_between(
+                    mine["layer"], mine["low"], mine["high"], color=colour, alpha=0.16, lw=0
+                )
+            each = pick(seeds, unit=unit, method=method)
+            if each["seed"].nunique() > 1:
+                axis.plot(each["layer"], each["value"], "_", color=colour, ms=6, mew=0.9, zorder=4)
             axis.plot(
                 mine["layer"],
                 mine["value"],
@@ -279,18 +292,18 @@ def leak_layers(run: Run, task: str) -> Plot | None:
     axes[0].set_ylabel("language probe, macro-F1")
     _legend(figure, methods, styles)
     caption = (
-        f"Models of {task_title(task)}: macro-F1 over languages of a converged linear probe "
+        f"Models of {task_title(task)}: macro-F1 over languages of a linear probe "
         "trained on the frozen representation of each layer, on corpus "
         f"{_join(rows['corpus'])}, test split (lines not seen by the probe). Mean over "
-        f"{_seed_words(rows, [m for m in methods if m != RANDOM])}; band: smallest to largest "
-        "seed, or the 95 % bootstrap interval where there is one seed. Dotted: always the "
+        f"{_seed_words(rows, [m for m in methods if m != RANDOM])}; dashes: single seeds; "
+        "band: 95 % bootstrap over lines, bounds averaged over the seeds. Dotted: always the "
         "largest class."
     )
     last = last_layers(pick(rows, unit=units[0]))
     alt = (
         f"Line plot of language probe macro-F1 by layer. Last layer, per {units[0]}: "
         + "; ".join(
-            f"{method_label(row.method)} {row.value:.3f}" for row in _in_order(last, methods)
+            f"{method_label(row.method)} {decimal(row.value)}" for row in _in_order(last, methods)
         )
     )
     title = f"{task_title(task)}: language leak by layer"
@@ -348,7 +361,7 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
     alt = (
         "Heat map of language probe recall by language and layer. Lowest at the last layer: "
         f"{language_name(weakest['language'])} with {method_label(weakest['method'])}, "
-        f"{weakest['value']:.3f}."
+        f"{decimal(weakest['value'])}."
     )
     title = f"{task_title(task)}: language leak by language and layer"
     return Plot(f"leak_languages_{task}", title, caption, alt, figure)

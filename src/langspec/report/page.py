@@ -13,7 +13,7 @@ import pandas as pd
 
 from langspec.report.figures import Plot
 from langspec.report.load import Run
-from langspec.report.tables import Column, Table, task_title
+from langspec.report.tables import Column, Table, decimal, task_title
 from langspec.report.words import facts, limits, reading
 
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
@@ -139,18 +139,12 @@ def score(record: Mapping[str, Any], column: Column) -> dict[str, str]:
         name: record.get(f"{column.key}_{name}") for name in ("min", "max", "low", "high")
     }
     value: Any = record.get(column.key)
-    out = {"value": "–" if _absent(value) else _signless(value), "range": "", "interval": ""}
+    out = {"value": "–" if _absent(value) else decimal(value), "range": "", "interval": ""}
     if out["value"] == "–":
         return out
     if not _absent(parts["min"]) and not _absent(parts["max"]):
-        low, high = _signless(parts["min"]), _signless(parts["max"])
+        low, high = decimal(parts["min"]), decimal(parts["max"])
         out["range"] = f"{low} to {high}" if low != high else ""
     if not _absent(parts["low"]) and not _absent(parts["high"]):
-        out["interval"] = f"[{_signless(parts['low'])}, {_signless(parts['high'])}]"
+        out["interval"] = f"[{decimal(parts['low'])}, {decimal(parts['high'])}]"
     return out
-
-
-def _signless(value: float) -> str:
-    """Three decimals, a true minus, no minus zero."""
-    text = f"{value:.3f}"
-    return text.replace("-", "−") if float(text) else "0.000"

@@ -95,6 +95,19 @@ def task_title(task: str) -> str:
     return TASK_TITLES.get(task, task)
 
 
+def decimal(value: float) -> str:
+    """Three decimals, a true minus, no minus zero."""
+    text = f"{value:.3f}"
+    return text.replace("-", "−") if float(text) else "0.000"
+
+
+def selection_rules(run: Run) -> list[str]:
+    """The rules that chose the epochs, as the trainings' files name them."""
+    return sorted(
+        {str(document["selection"]) for document in run.runs.values() if "selection" in document}
+    )
+
+
 def method_label(method: str) -> str:
     """A method's name for rows and legends."""
     if method == RANDOM:
@@ -195,7 +208,8 @@ def headline(run: Run) -> Table:
         Column("sentence_leak_macro_f1", "sentence F1", "Language leak, last layer", "score"),
     )
     caption = (
-        f"Transfer and language leak, test splits. {_task_sizes(run)} Language leak: how well a "
+        f"Transfer and language leak, test splits. {_task_sizes(run)} {_source_words(run)} "
+        "Language leak: how well a "
         "fresh linear probe names the language from the last layer of the frozen representation "
         "(F1: macro-F1 over the languages; higher: more language-specific). "
         f"{_leak_sizes(run)} {HOW_TO_READ}"
@@ -247,7 +261,7 @@ def per_language(run: Run, task: str) -> Table:
     scores = task_scores(run, task)
     methods = ordered_methods(run, scores["method"])
     languages = scored_languages(run, task)
-    names = {"mean_targets": "mean of targets", "mean": "mean of all", "gap": "gap"}
+    names = {"mean_targets": "mean of targets", "mean": "mean of all", "gap": "source − targets"}
     records = []
     for code in [*languages, *(pooled for pooled in names if pooled in set(scores["language"]))]:
         rows = pick(scores, language=code)
@@ -284,9 +298,12 @@ def per_language(run: Run, task: str) -> Table:
 
 
 def _source_words(run: Run) -> str:
+    rules = selection_rules(run)
+    chosen = f" Epoch chosen by {', '.join(rules)}." if rules else ""
     if not run.source:
-        return "No file names the source language."
-    return f"Trained on {language_name(run.source)} only; every other language is zero-shot."
+        return "No file names the source language." + chosen
+    name = language_name(run.source)
+    return f"Trained on {name} only; every other language is zero-shot.{chosen}"
 
 
 # --- leak ------------------------------------------------------------------------------------
@@ -440,7 +457,7 @@ def all_tables(run: Run) -> list[Table]:
 
 
 def headline_text(run: Run) -> str:
-    """The headline table as plain text, at most 100 columns wide."""
+    """The headline table as plain text, about 110 columns wide."""
     frame = headline(run).frame
     heads = (
         "method",
@@ -489,4 +506,4 @@ def headline_text(run: Run) -> str:
 
 
 def _plain(value: Any) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:.3f}"
+    return "–" if value is None or pd.isna(value) else decimal(value)

@@ -9,12 +9,14 @@ import pandas as pd
 
 from langspec.report.load import BASELINE, RANDOM, Run, language_name
 from langspec.report.tables import (
+    decimal,
     last_layers,
     leak_scores,
     method_label,
     ordered_methods,
     pick,
     scored_languages,
+    selection_rules,
     task_scores,
     task_title,
     unconverged,
@@ -41,19 +43,21 @@ def _transfer_sentence(run: Run, task: str) -> str:
     targets = [code for code in scored_languages(run, task) if code != run.source]
     text = (
         f"Over {len(targets)} target language{'s' * (len(targets) != 1)}, "
-        f"{method_label(best['method'])} scores highest with {best['value']:.3f} mean accuracy"
+        f"{method_label(best['method'])} scores highest with {decimal(best['value'])} "
+        "mean accuracy"
     )
     source = pick(scores, language=run.source, metric="accuracy", method=best["method"])
     if len(source):
         at_source = source["value"].iloc[0]
-        text += f" ({language_name(run.source)}, the training language, {at_source:.3f}"
+        text += f" ({language_name(run.source)}, the training language, {decimal(at_source)}"
         gap = pick(scores, language="gap", metric="accuracy", method=best["method"])
-        text += f"; gap {gap['value'].iloc[0]:.3f})" if len(gap) else ")"
+        text += f"; gap {decimal(gap['value'].iloc[0])})" if len(gap) else ")"
     for _, row in trained.iloc[1:].iterrows():
-        text += f"; {method_label(row['method'])} {row['value']:.3f}{_overlap(best, row)}"
+        text += f"; {method_label(row['method'])} {decimal(row['value'])}{_overlap(best, row)}"
     if len(floors):
         top = floors.iloc[0]
-        text += f"; the best baseline ({_bare(top['method'])}) {top['value']:.3f}"
+        text += f"; the best baseline ({_bare(top['method'])}) {decimal(top['value'])}"
+        text += ", above it" if top["value"] > best["value"] else ""
     return text + "."
 
 
@@ -62,15 +66,20 @@ def _bare(method: str) -> str:
 
 
 def _overlap(one: pd.Series, other: pd.Series) -> str:
-    """Said only where both have an interval: whether bootstrap or seed ranges overlap."""
-    bounds = [one["low"], one["high"], other["low"], other["high"]]
-    if any(pd.isna(bound) for bound in bounds):
-        return ""
-    low, high = max(one["low"], other["low"]), min(one["high"], other["high"])
-    seeds = max(one["min"], other["min"]) <= min(one["max"], other["max"])
-    if low <= high:
-        return " (item intervals overlap)"
-    return " (seed ranges overlap)" if seeds else ""
+    """Which of the two kinds of ranges overlap, where both methods have them."""
+    told = []
+    if min(one["seeds"], other["seeds"]) > 1 and _meet(one, other, "min", "max"):
+        told.append("seed ranges overlap")
+    if _meet(one, other, "low", "high"):
+        told.append("item intervals overlap")
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _meet(one: pd.Series, other: pd.Series, low: str, high: str) -> bool:
+    # False where a bound is NaN.
+    return bool(max(one[low], other[low]) <= min(one[high], other[high])) and not (
+        pd.isna([one[low], other[low], one[high], other[high]]).any()
+    )
 
 
 def _leak_sentence(run: Run, task: str) -> str:
@@ -83,11 +92,11 @@ def _leak_sentence(run: Run, task: str) -> str:
         if not methods:
             continue
         text = f"of a {unit} with macro-F1 " + ", ".join(
-            f"{mine[m]:.3f} for {method_label(m)}" for m in methods
+            f"{decimal(mine[m])} for {method_label(m)}" for m in methods
         )
-        floors = [f"{mine[RANDOM]:.3f} from a random encoder"] if RANDOM in mine.index else []
+        floors = [f"{decimal(mine[RANDOM])} from a random encoder"] if RANDOM in mine.index else []
         floor = pick(chance, unit=unit)["value"]
-        floors += [f"{floor.mean():.3f} by the majority class"] if len(floor) else []
+        floors += [f"{decimal(floor.mean())} by the majority class"] if len(floor) else []
         parts.append(text + (f" (against {' and '.join(floors)})" if floors else ""))
     if not parts:
         return ""
@@ -205,7 +214,7 @@ def _ceiling_limits(run: Run) -> list[str]:
             if len(floor) and floor.iloc[0] >= CEILING:
                 texts.append(
                     f"{task_title(task)}: from a random encoder the probe already reads the "
-                    f"language of a {unit} with {floor.iloc[0]:.3f}; that level is near its "
+                    f"language of a {unit} with {decimal(floor.iloc[0])}; that level is near its "
                     "ceiling and hardly separates methods."
                 )
     return texts
@@ -223,8 +232,8 @@ def _baseline_limits(run: Run) -> list[str]:
             mine = pick(means, method=method)["value"]
             if len(mine) and mine.iloc[0] <= best["value"]:
                 texts.append(
-                    f"{task_title(task)}: {method_label(method)} ({mine.iloc[0]:.3f}) does not "
-                    f"reach the baseline {_bare(best['method'])} ({best['value']:.3f})."
+                    f"{task_title(task)}: {method_label(method)} ({decimal(mine.iloc[0])}) does "
+                    f"not reach the baseline {_bare(best['method'])} ({decimal(best['value'])})."
                 )
     return texts
 
@@ -280,12 +289,12 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 def selection_words(run: Run) -> str:
     """The rule that chose the epoch, in words, where ``run.json`` names it."""
-    rules = {
-        str(document["selection"]) for document in run.runs.values() if "selection" in document
-    }
     words = {
         "source_dev": "source_dev: best score on the source language's development set",
         "mean_dev": "mean_dev: best mean over the languages with a development set",
         "oracle": "oracle: best test score, an upper bound",
     }
-    return "; ".join(words.get(rule, rule) for rule in sorted(rules)) or "not named in the files"
+    return (
+        "; ".join(words.get(rule, rule) for rule in selection_rules(run))
+        or "not named in the files"
+    )
