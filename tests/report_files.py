@@ -301,6 +301,7 @@ def _write_cards(root: Path, languages: tuple[str, ...]) -> None:
             "targets": list(languages[1:]),
             "join": "natural",
             "min_characters": 0,
+            "limits": {"text": 500, "pos_dev": None},
             "text_splits": [0.6, 0.2, 0.2],
         },
         "outs": {},

@@ -217,3 +217,9 @@ def test_reading_says_which_ranges_overlap(
     run = Run("x", ("pos",), ("frozen", "finetune"), frame, over_seeds(frame))
     (text,) = reading(run, "pos")
     assert said in text
+
+
+def test_options_of_the_corpora_are_told_without_the_limits_that_are_none(run: Run) -> None:
+    caption = data_tables(run)[0].caption
+    assert "limits text 500;" in caption
+    assert "None" not in caption

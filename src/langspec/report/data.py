@@ -77,11 +77,13 @@ def _kept(run: Run) -> Table | None:
 
 
 def _options(options: Mapping[str, Any]) -> str:
-    told = [
-        f"{key.replace('_', ' ')} {_plain(options[key])}"
-        for key in ("join", "min_characters", "max_words", "limits", "text_splits", "seed")
-        if options.get(key) not in (None, {}, [])
-    ]
+    told = []
+    for key in ("join", "min_characters", "max_words", "limits", "text_splits", "seed"):
+        value = options.get(key)
+        if isinstance(value, Mapping):  # a limit of None is no limit
+            value = {name: one for name, one in value.items() if one is not None}
+        if value not in (None, {}, []):
+            told.append(f"{key.replace('_', ' ')} {_plain(value)}")
     return f" Options: {'; '.join(told)}." if told else ""
 
 
