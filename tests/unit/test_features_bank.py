@@ -11,10 +11,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
+from langspec.encoders.forward import hidden_states
 from langspec.encoders.inputs import Inputs, collate
 from langspec.errors import LangspecError
 from langspec.features import BankOptions, BankRows, bank_key, build_bank, evict, open_bank
-from langspec.features.encode import hidden_states
 from langspec.features.sample import lowest_per_group, unit_ranks
 
 VOCABULARY, HIDDEN = 50, 32
@@ -90,7 +90,8 @@ def test_vectors_are_those_of_each_row_encoded_alone(tmp_path: Path, pooling: st
     assert bank.layers == (0, 1, 2)
     for row in range(24):
         batch = collate(inputs, np.array([row]), pad_id=0)
-        states = hidden_states(model, batch)
+        with torch.inference_mode():
+            states = hidden_states(model, batch)
         mine = np.flatnonzero(tokens.row == row)
         for layer in bank.layers:
             alone = states[layer][0]
@@ -102,6 +103,7 @@ def test_vectors_are_those_of_each_row_encoded_alone(tmp_path: Path, pooling: st
             assert bank.tokens(layer).dtype == np.float32
 
 
+@torch.inference_mode()
 def test_padding_does_not_change_vectors() -> None:
     model, inputs = tiny_model(0), random_inputs(24)
     together = hidden_states(model, collate(inputs, np.arange(24), pad_id=0))

@@ -23,10 +23,16 @@ from langspec.corpora.splits import line_splits, sample
 from langspec.corpora.tables import SCHEMAS, SPLITS, write_table
 from langspec.corpora.text import read_text
 from langspec.errors import LangspecError
+from langspec.files import write_json
 
 log = logging.getLogger(__name__)
 
 LIMITS = ("pos_train", "pos_dev", "pos_test", "nli_train", "nli_dev", "nli_test", "text")
+
+
+# Text for pre-training lies apart: more test sentences must not pre-train the encoder anew.
+PRETRAIN = "pretrain"
+PLACES = dict.fromkeys(("pretrain", "pretrain_pairs", "dictionary"), PRETRAIN)
 
 
 @dataclass(frozen=True)
@@ -97,10 +103,11 @@ class _Job:
         return corpus
 
     def write(self, name: str, rows: Iterable[Row], used: Iterable[LocatedFile]) -> None:
-        path = self.folder / f"{name}.parquet"
+        path = self.folder / PLACES.get(name, "") / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
         with tqdm(desc=name, unit=" rows", disable=None) as bar:
             count = write_table(path, _ticking(rows, bar), SCHEMAS[name])
-        self.outs[path.name] = (path, count)
+        self.outs[path.relative_to(self.folder).as_posix()] = (path, count)
         self.used += [file.source for file in used]
 
     def warn(self, message: str) -> None:
@@ -123,9 +130,9 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepare the corpora of a run; the card that was written, too.
 
-    Writes ``pos``, ``nli``, ``text`` (and the demo's ``pretrain``, ``pretrain_pairs``,
-    ``dictionary``) ``.parquet`` where the files hold them, ``card.json`` and ``card.md`` into
-    ``out_folder``, all or nothing; other things in that folder stay.
+    Writes ``pos``, ``nli``, ``text`` ``.parquet`` (and below ``pretrain/`` the demo's
+    ``pretrain``, ``pretrain_pairs``, ``dictionary``) where the files hold them, ``card.json`` and
+    ``card.md`` into ``out_folder``, all or nothing; other things in that folder stay.
 
     Args:
         files: recognised files, from ``sources.locate`` or ``sources.files_in``.
@@ -158,10 +165,11 @@ def prepare(
 def _replace(new: Path, folder: Path) -> None:
     """Move the files in; take away tables that this run does not have."""
     for table in SCHEMAS:
-        if not (new / f"{table}.parquet").exists():
-            (folder / f"{table}.parquet").unlink(missing_ok=True)
-    for file in sorted(new.iterdir()):
-        shutil.move(file, folder / file.name)
+        (folder / PLACES.get(table, "") / f"{table}.parquet").unlink(missing_ok=True)
+    for file in sorted(path for path in new.rglob("*") if path.is_file()):
+        place = folder / file.relative_to(new)
+        place.parent.mkdir(exist_ok=True)
+        shutil.move(file, place)
 
 
 def _ticking(rows: Iterable[Row], bar: tqdm[Any]) -> Iterator[Row]:
@@ -384,6 +392,9 @@ def _prepare_pretraining(job: _Job) -> None:
             rows = (row for row in read(file.path) if row["language"] in languages)
             # Small by construction (the demo generates it): sorted in memory.
             job.write(table, sorted(rows, key=lambda row: row["language"]), [file])
+    # Always there: the encoder depends on this folder alone, whatever the corpora are.
+    tables = [Path(name).name for name in job.outs if name.startswith(f"{PRETRAIN}/")]
+    write_json(job.folder / PRETRAIN / "tables.json", sorted(tables))
 
 
 # ---------------------------------------------------------------- checks

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from langspec.errors import LangspecError
+
 # Set in an encoder's config.json when it was pre-trained with the second text of a pair counting
 # its positions from 0 (which helps word-by-word alignment of pairs in a very small model).
 RESTART = "restart_positions"
@@ -45,5 +47,9 @@ def hidden_states(
     arguments = encoder_arguments(model, batch)
     if layer == -1:  # the common case: nothing else is kept in memory
         return (model(**arguments).last_hidden_state,)
-    states = model(**arguments, output_hidden_states=True).hidden_states
+    states = getattr(model(**arguments, output_hidden_states=True), "hidden_states", None)
+    if not states:
+        raise LangspecError(
+            f"{type(model).__name__} returns no hidden states; expected an encoder that does"
+        )
     return tuple(states) if layer is None else (states[layer],)

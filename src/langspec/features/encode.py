@@ -13,6 +13,7 @@ import torch
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
+from langspec.encoders.forward import hidden_states
 from langspec.encoders.inputs import Inputs, collate, length_batches
 from langspec.errors import LangspecError
 from langspec.features.bank import (
@@ -29,6 +30,7 @@ from langspec.features.bank import (
 from langspec.features.cache import evict
 from langspec.features.sample import lowest_per_group, unit_ranks
 from langspec.files import atomic_folder, write_json
+from langspec.modelling.pooling import pool
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -119,33 +121,13 @@ def _ranges(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.repeat(begins - offsets, lengths) + np.arange(lengths.sum())
 
 
-def hidden_states(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor], *, bf16: bool = False
-) -> tuple[torch.Tensor, ...]:
+def _states(model: PreTrainedModel, batch: dict[str, torch.Tensor], bf16: bool) -> Any:
     """The L+1 hidden states ``[B, T, H]`` of a collated batch, on the model's device."""
     device = next(model.parameters()).device
-    names = ["input_ids", "attention_mask"]
-    if getattr(model.config, "type_vocab_size", 0) > 1:
-        names.append("token_type_ids")
+    moved = {name: values.to(device) for name, values in batch.items()}
     cast = torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
     with torch.inference_mode(), cast:
-        output = model(
-            **{name: batch[name].to(device) for name in names}, output_hidden_states=True
-        )
-    states = getattr(output, "hidden_states", None)
-    if not states:
-        raise LangspecError(
-            f"{type(model).__name__} returns no hidden states; expected an encoder that does"
-        )
-    return states
-
-
-def pooled(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Sentence vectors ``[B, H]`` of hidden states ``[B, T, H]``: mean over the mask, or cls."""
-    if pooling == "cls":
-        return states[:, 0].float()
-    weights = mask.to(states.device, torch.float32)[..., None]
-    return (states.float() * weights).sum(1) / weights.sum(1).clamp(min=1)
+        return hidden_states(model, moved)
 
 
 def _encode(
@@ -167,7 +149,7 @@ def _encode(
         for part in batches:
             rows = needed[part]
             batch = collate(inputs, rows, pad_id=pad_id)
-            states = hidden_states(model, batch, bf16=options.precision == "bf16")
+            states = _states(model, batch, options.precision == "bf16")
             if not out:
                 layers = _layers(options, len(states))
                 for kind in KINDS:
@@ -192,7 +174,8 @@ def _encode(
                 if len(units):
                     out["tokens"][index, units] = state[where, columns].float().cpu().numpy()
                 if chosen.any():
-                    vectors = pooled(state, batch["attention_mask"], options.pooling)
+                    mask = batch["attention_mask"].to(state.device)
+                    vectors = pool(state.float(), mask, options.pooling)
                     out["sentences"][index, sentence[chosen]] = vectors.cpu().numpy()[chosen]
             bar.update(len(rows))
     for array in out.values():

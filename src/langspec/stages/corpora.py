@@ -81,6 +81,8 @@ def add(folder: Path, root: Path) -> str:
         f"{manifest}: {', '.join(f'{n} {kind}' for kind, n in sorted(counts.items()))} files",
         f"  languages: {' '.join(languages)}",
     ]
+    if found.removed:
+        lines.append(f"  gone since they were entered: {', '.join(found.removed)}")
     if found.changed:
         lines.append(f"  changed since they were entered: {', '.join(found.changed)}")
     if found.ignored:

@@ -26,6 +26,6 @@ def run(config: Config, root: Path) -> Path:
 
     torch.set_num_threads(config.compute.threads)
     paths = paths_of(config, root)
-    corpora = require(paths.corpora, "corpora")
-    build.build_encoder(config.encoder, corpora, paths.encoder)
+    text = require(paths.corpora, "corpora") / "pretrain"
+    build.build_encoder(config.encoder, text, paths.encoder)
     return paths.encoder

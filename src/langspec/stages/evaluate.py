@@ -247,7 +247,7 @@ class Evaluation:
 
 def _checkpoints(config: Config, paths: Paths, task: str) -> list[tuple[str, int, Path]]:
     """(method, seed, folder) of everything to evaluate, in params.yaml's order."""
-    found = []
+    found: list[tuple[str, int, Path]] = []
     for method in config.train.run:
         folder = require(paths.train(task, method), f"train --task {task} --method {method}")
         found += [(method, seed, folder / f"seed-{seed}") for seed in config.train.seeds]
@@ -307,7 +307,7 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
             rows += purity
     random = random_encoder(evaluation.encoder, config.evaluate.seed)
     key = f"random-{config.evaluate.seed}-{evaluation.encoder.card.sha256}"
-    rows += evaluation.leak_rows("random", 0, random.model.to(device), key)
+    rows += evaluation.leak_rows("random", 0, random.model.to(device), key)  # type: ignore[arg-type]
     rows += _baseline_rows(evaluation)
     rows.append(_unscored(evaluation))
 

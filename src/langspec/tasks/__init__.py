@@ -7,7 +7,8 @@ from langspec.tasks.base import IGNORED, Task, TaskData
 from langspec.tasks.nli import NliTask
 from langspec.tasks.pos import PosTask
 
-TASKS: dict[str, Task] = {task.name: task for task in (PosTask(), NliTask())}
+_ALL: tuple[Task, ...] = (PosTask(), NliTask())
+TASKS = {task.name: task for task in _ALL}
 
 
 def get_task(name: str) -> Task:

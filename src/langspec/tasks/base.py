@@ -22,9 +22,20 @@ Unit = Literal["token", "pair"]
 class Task(Protocol):
     """What the loop, the evaluation and the report need to know of a task."""
 
-    name: str
-    unit: Unit
-    labels: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Its name in params.yaml and everywhere else."""
+        ...
+
+    @property
+    def unit(self) -> Unit:
+        """What a label is of."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The fixed label set; an index is a class."""
+        ...
 
     def rows(self, corpora: Path, split: str, languages: list[str] | None) -> pa.Table:
         """Prepared rows of a split, in prepared order."""
