@@ -20,12 +20,13 @@ from sklearn.pipeline import make_pipeline
 
 Pairs = Sequence[tuple[str, str]]
 
+_WORD = re.compile(r"\w+(?:['’]\w+)?")
 _TOKEN = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
 # Free negation words, and German forms, of the languages that are most often compared.
 _NEGATION_WORDS = """
-not no never nobody nothing none without nicht nie niemals nichts niemand ohne ne pas jamais rien
-sans não nao nunca jamás nada nadie sin non mai niente senza не нет ни никогда без niet geen değil
-yok asla никой без δεν μην όχι नहीं لا لم لن ليس không ไม่ 不 没 沒 无 hapana
+not no never nobody nothing none nicht nie niemals nichts niemand ne pas jamais rien não nao nunca
+jamás nada nadie non mai niente не нет ни никогда niet geen değil yok asla никой δεν μην όχι नहीं لا
+لم لن ليس không ไม่ 不 没 沒 无 hapana
 """
 _NEGATIONS = frozenset(_NEGATION_WORDS.split())
 _NEGATION_PATTERN = re.compile(r"(?:n['’]t$|^kein(?:e[mnrs]?)?$|^n['’])")
@@ -68,7 +69,7 @@ def hypothesis_only(
 def _pair_features(pairs: Pairs) -> np.ndarray:
     rows = []
     for premise, hypothesis in pairs:
-        first, second = _tokens(premise), _tokens(hypothesis)
+        first, second = (_WORD.findall(text.lower()) for text in (premise, hypothesis))
         shared = len(set(first) & set(second))
         rows.append(
             (

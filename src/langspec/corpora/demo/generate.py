@@ -208,7 +208,7 @@ class _Generation:
             nli.candidates(rng, source_training=training),
             count,
             look,
-            spare=1 if training else _SPARE,
+            spare=1.15 if training else _SPARE,
         )
         self.rng(purpose, "order").shuffle(chosen)
         result = []
@@ -348,7 +348,9 @@ def _look(premise: list[Word], hypothesis: list[Word], pair: Pair) -> Look:
         sum(clause.negated for clause in (sentence.first, sentence.second) if clause is not None)
         for sentence in (pair.premise, pair.hypothesis)
     )
-    cell = (len(first), len(second), len(set(first) & set(second)), negations)
+    old, new = set(first), set(second)
+    # With these the premise's length differs by no more than its repeated words.
+    cell = (len(second), len(new - old), len(old - new), negations)
     tokens = [word.form.lower() for word in hypothesis]
     features = tokens + [f"{one} {other}" for one, other in pairwise(tokens)]
     return Look(cell, tuple(features))
