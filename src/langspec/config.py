@@ -314,9 +314,7 @@ def parse_config(values: Any, *, place: str | Path = "params.yaml") -> Config:
         LangspecError: every fault, each by its dotted path, in one line.
     """
     if not isinstance(values, dict):
-        raise LangspecError(
-            "expected a mapping of sections; run: langspec preset demo", place=place
-        )
+        raise LangspecError("expected sections of keys; run: langspec preset demo", place=place)
     try:
         return Config.model_validate(values)
     except LangspecError as error:

@@ -19,7 +19,9 @@ def launched(out: Path, processes: int, unit: str) -> dict[str, torch.Tensor]:
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
     command += ["--standalone", str(SCRIPT), str(out), unit]
     variables = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(
+        command, env=variables, capture_output=True, text=True, check=False, timeout=240
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return load_file(out)
 

@@ -50,8 +50,10 @@ def test_tables_have_the_agreed_schemas_and_order(folder: Path) -> None:
         "card.md",
         "nli.parquet",
         "pos.parquet",
+        "pretrain",
         "text.parquet",
     ]
+    assert [file.name for file in (out / "pretrain").iterdir()] == ["tables.json"]
     first = rows(out, "pos", split="test", languages=["de"])[0]
     assert first["words"] == ["detest0w0", "detest0w1", "detest0w2"]
     assert (first["treebank"], first["labels"]) == ("de_toy", ["NOUN"] * 3)

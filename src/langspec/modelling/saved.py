@@ -6,7 +6,8 @@ all but them), ``model.json`` the rest; the starting encoder is named by its has
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import copy
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -67,6 +68,11 @@ def build_model(
     )
 
 
+def copy_encoder(encoder: Encoder) -> Encoder:
+    """A copy whose weights may be changed; tokenizer and card are shared."""
+    return replace(encoder, model=copy.deepcopy(encoder.model))
+
+
 def save_run(folder: Path, tensors: dict[str, torch.Tensor], card: RunCard) -> None:
     """Write ``model.safetensors`` and ``model.json`` into ``folder`` (the caller renames it)."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +93,7 @@ def read_card(folder: Path) -> RunCard:
 
 
 def load_run(folder: Path, encoder: Encoder, task: Task) -> EncoderWithHeads:
-    """A trained run in eval mode. ``encoder.model`` is changed in place: hand over a fresh one.
+    """A trained run in eval mode, in a copy of the encoder that it started from.
 
     Raises:
         LangspecError: the run started from another encoder or has other labels.
@@ -104,7 +110,11 @@ def load_run(folder: Path, encoder: Encoder, task: Task) -> EncoderWithHeads:
             f"labels are {', '.join(card.labels)}, expected {', '.join(task.labels)}", place=folder
         )
     model = build_model(
-        encoder, task, feature_layer=card.feature_layer, dropout=card.dropout, init=0.02
+        copy_encoder(encoder),
+        task,
+        feature_layer=card.feature_layer,
+        dropout=card.dropout,
+        init=0.02,
     )
     tensors = load_file(folder / "model.safetensors")
     unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys

@@ -36,8 +36,8 @@ from langspec.stages.common import (
     paths_of,
     require,
 )
-from langspec.stages.train import fresh
 from langspec.tasks import Task, TaskData, get_task
+from langspec.tasks.heuristics import heuristic_predictions
 from langspec.training.predict import predict
 
 logger = logging.getLogger(__name__)
@@ -291,7 +291,7 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     projections: list[pa.Table] = []
     for method, seed, folder in _checkpoints(config, evaluation.paths, task_name):
         card = read_card(folder)
-        model = load_run(folder, fresh(evaluation.encoder), task).to(device)
+        model = load_run(folder, evaluation.encoder, task).to(device)
         checkpoint = checkpoint_hash(folder)
         predicted = evaluation.predictions(checkpoint, model)
         rows += evaluation.score_rows(method, seed, predicted)
@@ -348,7 +348,8 @@ def _baseline_rows(evaluation: Evaluation) -> list[Result]:
     language = np.asarray(table["language"].to_pylist())[table_rows]
     item = evaluation.test.items[table_rows]
     rows: list[Result] = []
-    for name, predicted in task.baselines(evaluation.train_table, table).items():
+    found = heuristic_predictions(task, evaluation.train_table, table)
+    for name, predicted in found.items():
         rows += task_scores(
             Origin(task.name, f"baseline:{name}", 0, task.name, "test"),
             language,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import csv
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from langspec.encoders.load import Encoder, load_encoder
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_json, write_json
 from langspec.modelling.model import freeze_embeddings
-from langspec.modelling.saved import RunCard, build_model, save_run
+from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
 from langspec.objectives import get_objective
 from langspec.stages.common import code_hash, corpora_hash, paths_of, require
 from langspec.stages.tracker import open_tracker
@@ -168,7 +167,7 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
                 began = time.perf_counter()
                 torch.manual_seed(seed)  # the head's first weights
                 model = build_model(
-                    fresh(encoder),
+                    copy_encoder(encoder),
                     task,
                     feature_layer=config.train.feature_layer,
                     dropout=config.train.dropout,
@@ -257,11 +256,6 @@ def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str
         f"{megabytes * len(config.train.seeds):.0f} MB on disk and {megabytes * 4:.0f} MB of "
         f"checkpoints while it runs, {memory:.0f} MB of memory"
     )
-
-
-def fresh(encoder: Encoder) -> Encoder:
-    """A copy whose weights may be trained; tokenizer and card are shared."""
-    return replace(encoder, model=copy.deepcopy(encoder.model))
 
 
 def _write_seed(folder: Path, result: FitResult, card: RunCard) -> None:

@@ -45,13 +45,6 @@ class Task(Protocol):
         """Tokenise rows for an encoder."""
         ...
 
-    def baselines(self, train: pa.Table, test: pa.Table) -> dict[str, np.ndarray]:
-        """Predictions of heuristics that see no meaning, by name.
-
-        Class indices aligned with the gold labels of ``test``: one a word or one a pair.
-        """
-        ...
-
     def gold(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Every scored unit of a table: its label index and the row that it is in."""
         ...

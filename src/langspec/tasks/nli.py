@@ -10,7 +10,6 @@ import pyarrow as pa
 from langspec.corpora.tables import read_table
 from langspec.encoders.inputs import pair_inputs
 from langspec.encoders.load import Encoder
-from langspec.measurement import baselines
 from langspec.tasks.base import TaskData, Unit, label_indices
 
 
@@ -48,21 +47,3 @@ class NliTask:
         """Label of every pair."""
         labels = label_indices(table["label"].to_pylist(), self.labels, place="nli.parquet")
         return labels, np.arange(len(table))
-
-    def baselines(self, train: pa.Table, test: pa.Table) -> dict[str, np.ndarray]:
-        """Majority; the hypothesis alone; lengths and overlap of the two texts."""
-        labels = train["label"].to_pylist()
-        train_pairs, test_pairs = _pairs(train), _pairs(test)
-        found = {
-            "majority": baselines.majority(labels, len(test_pairs)),
-            "hypothesis_only": baselines.hypothesis_only(
-                [h for _, h in train_pairs], labels, [h for _, h in test_pairs]
-            ),
-            "length_overlap": baselines.length_overlap(train_pairs, labels, test_pairs),
-        }
-        return {k: label_indices(v, self.labels, place=k) for k, v in found.items()}
-
-
-def _pairs(table: pa.Table) -> list[tuple[str, str]]:
-    columns = (table[name].to_pylist() for name in ("premise", "hypothesis"))
-    return list(zip(*columns, strict=True))

@@ -11,7 +11,6 @@ from langspec.corpora.conllu import UPOS
 from langspec.corpora.tables import read_table
 from langspec.encoders.inputs import word_inputs
 from langspec.encoders.load import Encoder
-from langspec.measurement import baselines
 from langspec.tasks.base import TaskData, Unit, label_indices
 
 
@@ -55,14 +54,3 @@ class PosTask:
             label_indices(flat, self.labels, place="pos.parquet"),
             np.repeat(np.arange(len(table)), counts),
         )
-
-    def baselines(self, train: pa.Table, test: pa.Table) -> dict[str, np.ndarray]:
-        """Most frequent tag, and a look-up of the source lexicon."""
-        train_words = [word for words in train["words"].to_pylist() for word in words]
-        train_labels = [label for labels in train["labels"].to_pylist() for label in labels]
-        test_words = [word for words in test["words"].to_pylist() for word in words]
-        found = {
-            "majority": baselines.majority(train_labels, len(test_words)),
-            "lexicon": baselines.lexicon(train_words, train_labels, test_words),
-        }
-        return {k: label_indices(v, self.labels, place=k) for k, v in found.items()}

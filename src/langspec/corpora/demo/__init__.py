@@ -1,1 +1,1 @@
-"""An embedded, artificial multilingual corpus: one grammar of meanings, one realiser a language."""
+"""An embedded, artificial multilingual corpus: one grammar of meanings, a realiser a language."""

@@ -22,7 +22,9 @@ THINGS = (
     "book.n letter.n apple.n bread.n cup.n table.n chair.n lamp.n car.n key.n picture.n flower.n "
     "hat.n ball.n stone.n knife.n bag.n drink.n answer.n paint.n"
 ).split()
-PLACES = "house.n garden.n school.n market.n forest.n river.n street.n city.n kitchen.n bridge.n".split()
+PLACES = (
+    "house.n garden.n school.n market.n forest.n river.n street.n city.n kitchen.n bridge.n"
+).split()
 NOUNS = (*PERSONS, *ANIMALS, *THINGS, *PLACES)
 
 TRANSITIVE = (

@@ -1,0 +1,60 @@
+"""Heuristics that see no meaning, task by task: what a score has to be compared with.
+
+Apart from the tasks themselves, so that training does not depend on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from langspec.measurement import baselines
+from langspec.tasks.base import Task, label_indices
+
+
+def heuristic_predictions(task: Task, train: pa.Table, test: pa.Table) -> dict[str, np.ndarray]:
+    """Predictions of each heuristic, trained on the source's rows, by its name.
+
+    Class indices int64, aligned with ``task.gold(test)``: one a word or one a pair.
+    """
+    found = _HEURISTICS[task.name](train, test)
+    return {name: label_indices(labels, task.labels, place=name) for name, labels in found.items()}
+
+
+def _pos(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
+    """Most frequent tag, and a look-up of the source's lexicon."""
+    words, labels, unseen = (
+        [value for values in column.to_pylist() for value in values]
+        for column in (train["words"], train["labels"], test["words"])
+    )
+    return {
+        "majority": baselines.majority(labels, len(unseen)),
+        "lexicon": baselines.lexicon(words, labels, unseen),
+    }
+
+
+def _nli(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
+    """Majority; the hypothesis alone; lengths and overlap of the two texts."""
+    labels, pairs, unseen = train["label"].to_pylist(), _pairs(train), _pairs(test)
+    return {
+        "majority": baselines.majority(labels, len(unseen)),
+        "hypothesis_only": baselines.hypothesis_only(
+            [hypothesis for _, hypothesis in pairs],
+            labels,
+            [hypothesis for _, hypothesis in unseen],
+        ),
+        "length_overlap": baselines.length_overlap(pairs, labels, unseen),
+    }
+
+
+def _pairs(table: pa.Table) -> list[tuple[str, str]]:
+    columns = (table[name].to_pylist() for name in ("premise", "hypothesis"))
+    return list(zip(*columns, strict=True))
+
+
+_HEURISTICS: dict[str, Callable[[pa.Table, pa.Table], dict[str, list[str]]]] = {
+    "pos": _pos,
+    "nli": _nli,
+}

@@ -1,0 +1,230 @@
+"""The whole pipeline as a user runs it: DVC, stages in processes of their own, MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import CHECKOUT, make_project
+from langspec.files import sha256_folder
+from langspec.results import read_results
+
+pytestmark = pytest.mark.slow
+
+BINARIES = Path(sys.executable).parent
+
+
+def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run DVC with a clean environment: no git identity, no variable of ours."""
+    variables = {
+        "PATH": f"{BINARIES}{os.pathsep}/usr/bin{os.pathsep}/bin",
+        "HOME": str(folder.parent),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [str(BINARIES / "dvc"), *arguments],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished pipeline at `tiny` size, in a folder with a space."""
+    folder = make_project(tmp_path_factory.mktemp("pipeline") / "a project")
+    dvc(folder, "init", "--no-scm", "-q")
+    began = time.perf_counter()
+    dvc(folder, "repro")
+    print(f"tiny pipeline: {time.perf_counter() - began:.0f} s")
+    return folder
+
+
+def statuses(folder: Path) -> dict[str, object]:
+    return json.loads(dvc(folder, "status", "--json").stdout)
+
+
+def change(folder: Path, old: str, new: str) -> Callable[[], None]:
+    """Edit params.yaml; the returned function takes it back."""
+    path = folder / "params.yaml"
+    before = path.read_text()
+    assert before.count(old) == 1, old
+    path.write_text(before.replace(old, new))
+    return lambda: path.write_text(before) and None
+
+
+def test_results_are_tidy_and_whole(project: Path) -> None:
+    for task in ("pos", "nli"):
+        rows = read_results(project / "results" / "tiny" / "evaluate" / task / "results.csv")
+        methods = set(rows["method"])
+        assert {"frozen", "finetune", "random"} <= methods
+        assert any(name.startswith("baseline:") for name in methods)
+        leak = rows[(rows.probe == "linear") & (rows.metric == "macro_f1")]
+        assert set(leak["layer"]) == {0, 1, 2}
+        assert set(leak["unit"]) == {"token", "sentence"}
+        assert set(rows[rows.method == "finetune"]["seed"]) == {1, 2}
+        scores = rows[(rows.method == "finetune") & (rows.metric == "accuracy")]
+        assert {"en", "de", "ru", "mean", "mean_targets", "gap"} <= set(scores["language"])
+
+
+def test_predictions_give_the_scores_again(project: Path) -> None:
+    import pandas as pd
+
+    folder = project / "results" / "tiny" / "evaluate" / "pos"
+    rows = read_results(folder / "results.csv")
+    found = pd.read_parquet(folder / "predictions.parquet")
+    mine = found[(found.method == "finetune") & (found.seed == 1) & (found.language == "de")]
+    written = rows[
+        (rows.method == "finetune")
+        & (rows.seed == 1)
+        & (rows.language == "de")
+        & (rows.metric == "accuracy")
+        & (rows.probe == "")
+    ]["value"].item()
+    assert (mine.gold == mine.predicted).mean() == pytest.approx(written, abs=1e-5)
+
+
+def test_a_second_repro_does_nothing(project: Path) -> None:
+    done = dvc(project, "repro")
+    assert "up to date" in done.stdout + done.stderr
+    assert "Running stage" not in done.stdout
+    assert statuses(project) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        ("formats: [png, svg]", "formats: [png]", {"report"}),
+        ("title: What", "title: How", {"report"}),
+        ("checkpoint_steps: 10", "checkpoint_steps: 11", set()),
+        ("flush_points: 500", "flush_points: 400", set()),
+        ("cache_gb: 1", "cache_gb: 2", set()),
+        ("bootstrap: 100", "bootstrap: 200", {"evaluate"}),
+        ("frozen: {epochs: 2", "frozen: {epochs: 3", {"train-frozen"}),
+        ("text_lines: 120", "text_lines: 130", {"corpora"}),
+    ],
+)
+def test_a_key_makes_stale_what_reads_it(project: Path, old: str, new: str, stale: set) -> None:
+    undo = change(project, old, new)
+    try:
+        direct = set()
+        for stage, reasons in statuses(project).items():
+            if not any("changed deps" in reason for reason in reasons):
+                continue
+            name = stage.split("@")[0]
+            direct.add(f"train-{stage.rsplit('-', 1)[1]}" if name == "train" else name)
+        assert direct == stale
+    finally:
+        undo()
+
+
+def test_runs_are_in_mlflow_and_replay_adds_nothing(project: Path, langspec) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    for task in ("pos", "nli"):
+        experiment = client.get_experiment_by_name(f"langspec-{task}")
+        runs = client.search_runs([experiment.experiment_id])
+        names = {run.data.tags["mlflow.runName"] for run in runs}
+        assert {"tiny-frozen", "tiny-finetune", "tiny-finetune-seed-1"} <= names
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        seed = next(
+            run for run in runs if run.data.tags["mlflow.runName"] == "tiny-finetune-seed-1"
+        )
+        assert {"test/de/accuracy", "val/accuracy", "train/loss"} <= set(seed.data.metrics)
+        assert "leak/linear/layer_02/token_macro_f1" in seed.data.metrics
+        assert seed.data.params["train.clip"] == "1.0"
+    done = langspec(project, "replay")
+    assert "0 runs, 0 evaluations, 0 files" in done.stdout
+
+
+def test_a_killed_training_goes_on_and_ends_equal(project: Path) -> None:
+    """kill -9 in the middle of training; `dvc repro` ends with the same bytes."""
+    out = project / "results" / "tiny" / "train" / "pos" / "finetune"
+    before = sha256_folder(out)
+    variables = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "langspec", "train", "--task", "pos", "--method", "finetune"]
+    child = subprocess.Popen(
+        command, cwd=project, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list((project / ".langspec" / "checkpoints").glob("*/slot-*/state.json")):
+        assert child.poll() is None, "it ended before a checkpoint was seen"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert sha256_folder(out) == before  # nothing half-written
+    dvc(project, "repro", "-f", "-s", "train@pos-finetune")
+    assert sha256_folder(out) == before
+    assert not list((project / ".langspec" / "checkpoints").glob("*/slot-*"))
+
+
+def test_set_is_refused_inside_a_dvc_stage(project: Path, langspec) -> None:
+    arguments = ("report", "--set", "report.formats=[png]")
+    done = langspec(project, *arguments, check=False, DVC_STAGE="report")
+    assert done.returncode == 2
+    assert "--set" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("corpora",),
+        ("encoder",),
+        ("train", "--task", "pos", "--method", "finetune"),
+        ("evaluate", "--task", "nli"),
+        ("report",),
+    ],
+)
+def test_a_dry_run_estimates_and_writes_nothing(project: Path, langspec, arguments) -> None:
+    before = sha256_folder(project / "results"), sha256_folder(project / "data")
+    done = langspec(project, *arguments, "--dry-run")
+    assert " s" in done.stdout
+    assert "MB" in done.stdout
+    assert (sha256_folder(project / "results"), sha256_folder(project / "data")) == before
+
+
+def test_two_runs_give_equal_bytes(project: Path, tmp_path: Path, langspec) -> None:
+    """Corpora and encoder, made again elsewhere, are the same files."""
+    other = make_project(tmp_path / "again")
+    for stage, out in (("corpora", "data/corpora/tiny"), ("encoder", "data/encoders/tiny")):
+        langspec(other, stage)
+        assert sha256_folder(other / out) == sha256_folder(project / out)
+
+
+def test_accelerate_launches_training_without_dvc(project: Path) -> None:
+    command = [str(BINARIES / "accelerate"), "launch", "--cpu", "--num_processes", "1"]
+    command += ["-m", "langspec", "train", "--task", "nli", "--method", "finetune"]
+    out = project / "results" / "tiny" / "train" / "nli" / "finetune"
+    before = sha256_folder(out)
+    done = subprocess.run(
+        command,
+        cwd=project,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert sha256_folder(out) == before
+
+
+def test_the_committed_values_are_the_demo_preset() -> None:
+    preset = CHECKOUT / "src" / "langspec" / "presets" / "demo.yaml"
+    assert (CHECKOUT / "params.yaml").read_text() == preset.read_text()

@@ -1,0 +1,145 @@
+"""What may import what, and that dvc.yaml names the code that each stage runs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import CHECKOUT
+from langspec.config import parse_yaml
+
+SOURCE = CHECKOUT / "src"
+PACKAGE = SOURCE / "langspec"
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def imports(module: str) -> set[str]:
+    """Modules of this project, and top-level names of others, that a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in MODULES else node.module)
+    return found
+
+
+def closure(module: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        todo += [name for name in imports(current) if name in MODULES]
+        # Importing a.b.c runs a.b's __init__ first.
+        parent = current.rpartition(".")[0]
+        if parent and parent != "langspec":
+            todo.append(parent)
+    return seen
+
+
+def has_code(module: str) -> bool:
+    """Is there more than a docstring?"""
+    return module != "langspec" and len(ast.parse(MODULES[module].read_text()).body) > 1
+
+
+def package(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_layers(module: str) -> None:
+    own, used = package(module), imports(module)
+    tops = {name.split(".")[0] for name in used}
+    if own != "tracking":
+        assert "mlflow" not in tops
+    if own != "tuning":
+        assert "optuna" not in tops
+    if own not in ("cli", "stages"):
+        assert not any(name.startswith("langspec.stages") for name in used)
+    if own in ("modelling", "measurement", "erasure", "features"):
+        forbidden = {"langspec.config", "langspec.tracking", "dvc"}
+        assert not any(name.startswith(tuple(forbidden)) for name in used)
+    if own != "tasks":
+        text = MODULES[module].read_text(encoding="utf-8")
+        assert 'if task == "' not in text
+        assert 'task.name == "' not in text
+
+
+# Their content cannot change what a stage computes: they say where runs are told, or only carry
+# values that the stage's params already name.
+NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec.stages.replay",
+               "langspec.stages.tracker", "langspec.errors", "langspec.files",
+               "langspec.languages", "langspec.compute")  # fmt: skip
+STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_dvc_names_the_code_that_a_stage_runs(stage: str) -> None:
+    module = f"langspec.stages.{stage}"
+    needed = {
+        MODULES[name].relative_to(CHECKOUT).as_posix()
+        for name in closure(module)
+        if not name.startswith(NOT_IN_DEPS) and has_code(name)
+    }
+    named = [dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")]
+    missing = {
+        path
+        for path in needed
+        if not any(path == dep or path.startswith(dep + "/") for dep in named)
+    }
+    assert not missing, f"dvc.yaml: stage {stage} runs {sorted(missing)} without naming it"
+    for dep in named:
+        assert (CHECKOUT / dep).exists(), dep
+        used = any(path.startswith(dep) for path in needed)
+        assert used, f"dvc.yaml: stage {stage} names {dep} but does not run it"
+
+
+def test_help_is_fast_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from langspec.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'mlflow', 'pandas', 'numpy', 'pydantic', 'sklearn'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    began = time.process_time()
+    children = time.perf_counter()
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+    assert time.process_time() - began < 0.5
+    assert time.perf_counter() - children < 5  # generous: the machine may be busy
+
+
+@pytest.mark.parametrize("module", ["errors", "files", "results", "languages"])
+def test_light_modules_import_nothing_heavy(module: str) -> None:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    tops = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            tops |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            tops.add((node.module or "").split(".")[0])
+    assert tops <= set(sys.stdlib_module_names) | {"langspec"}
+
+
+def test_public_functions_have_docstrings() -> None:
+    for module, path in MODULES.items():
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), module
+
+
+def test_no_path_of_a_machine(tmp_path: Path) -> None:
+    for path in MODULES.values():
+        assert "/home/" not in path.read_text(encoding="utf-8")

@@ -1,0 +1,109 @@
+"""params.yaml: every fault by its dotted path, and what is accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from langspec import presets
+from langspec.config import load_config, parse_config, parse_yaml, read_values, set_values
+from langspec.errors import LangspecError
+
+VALUES = parse_yaml(presets.preset_text("demo"))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("compute.threads=two", r"compute\.threads: found 'two', expected an integer"),
+        ("compute.precision=fp8", r"compute\.precision: found 'fp8', expected one of 'auto'"),
+        ("train.pos.epochs=0", r"train\.pos\.epochs: found 0, expected greater than"),
+        ("train.pos.epochs=1.5", r"train\.pos\.epochs: found 1\.5, expected an integer"),
+        ("train.dropout=1", r"train\.dropout: found 1, expected less than 1"),
+        ("train.seeds=[]", r"train\.seeds: found \[\]"),
+        ("train.seeds=[1, 1]", r"train: seeds names \[1, 1\] with a repetition"),
+        ("train.tasks=[parsing]", r"train\.tasks\.0: found 'parsing', expected one of"),
+        ("train.run=[grl2]", r"train\.run\.0: found 'grl2', expected one of"),
+        ("corpora.targets=[xx]", r"corpora\.targets\.0: unknown language code 'xx'"),
+        ("corpora.targets=[en, de]", r"corpora: targets holds the source language 'en'"),
+        ("corpora.source=english", r"corpora\.source: unknown language code.*did you mean en"),
+        ("corpora.text_splits.train=0.9", r"corpora\.text_splits: train \+ dev \+ test must be 1"),
+        ("corpora.limits.pos_test=-3", r"corpora\.limits\.pos_test: found -3"),
+        ("encoder.kind=folder", r"encoder: folder is set exactly when kind is folder"),
+        ("encoder.pretrain.heads=3", r"encoder\.pretrain: hidden \(128\) must be a multiple"),
+        ("encoder.name=../x", r"encoder\.name: found '\.\./x'"),
+        ("report.formats=[pdf]", r"report\.formats\.0: found 'pdf', expected one of"),
+        ("train.clip=yes", r"train\.clip: found 'yes'"),
+    ],
+)
+def test_bad_values_are_refused_by_dotted_path(assignment: str, expected: str) -> None:
+    with pytest.raises(LangspecError, match=expected) as caught:
+        parse_config(set_values(VALUES, [assignment]))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_keys_get_a_hint() -> None:
+    values = set_values(VALUES, [])
+    values["train"]["pos"]["epoch"] = 3
+    values["trian"] = {}
+    with pytest.raises(LangspecError) as caught:
+        parse_config(values)
+    assert "train.pos.epoch: unknown key; did you mean 'epochs'?" in str(caught.value)
+    assert "trian: unknown key; did you mean 'train'?" in str(caught.value)
+
+
+def test_a_missing_key_is_named() -> None:
+    values = set_values(VALUES, [])
+    del values["features"]["cache_gb"]
+    with pytest.raises(LangspecError, match=r"features\.cache_gb: missing"):
+        parse_config(values)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"name: [unclosed", r"params\.yaml:1: not YAML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"- a\n- b\n", "expected sections of keys"),
+        (b"", "expected sections of keys"),
+    ],
+)
+def test_broken_files(tmp_path: Path, content: bytes, expected: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(LangspecError, match=expected):
+        load_config(path)
+
+
+def test_an_absent_file_tells_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(LangspecError, match="langspec preset demo"):
+        load_config(tmp_path / "params.yaml")
+
+
+def test_scientific_numbers_are_numbers() -> None:
+    config = parse_config(set_values(VALUES, ["train.pos.encoder_lr=5e-4"]))
+    assert config.train.pos.encoder_lr == 5e-4
+
+
+def test_set_refuses_unknown_keys() -> None:
+    with pytest.raises(LangspecError, match=r"--set: unknown key 'train\.posx\.epochs'"):
+        set_values(VALUES, ["train.posx.epochs=3"])
+    with pytest.raises(LangspecError, match="expected KEY=VALUE"):
+        set_values(VALUES, ["train.clip"])
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_every_preset_is_valid_and_written_with_its_changes(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "params.yaml"
+    presets.write("demo", path)
+    told = presets.write(name, path)
+    assert parse_config(read_values(path)).name == name
+    assert ("already holds" in told) == (name == "demo")
+    assert presets.write(name, path) == f"{path} already holds preset {name}"
+    assert "# " in path.read_text()  # comments survive
+
+
+def test_an_unknown_preset_lists_them(tmp_path: Path) -> None:
+    with pytest.raises(LangspecError, match="there are demo, e5, tiny"):
+        presets.write("large", tmp_path / "params.yaml")
