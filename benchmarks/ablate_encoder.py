@@ -268,7 +268,7 @@ def run_one(variant: str, seed: int, corpora: Path, config: Config, cache: Path)
     from langspec.encoders.pretrain import pretrain
 
     began = time.process_time()
-    encoder = pretrain(corpora, options)
+    encoder = pretrain(corpora / "pretrain", options)
     seconds = time.process_time() - began
     if variant == RANDOM:
         encoder = random_encoder(encoder, seed)
@@ -295,7 +295,10 @@ def _identity(options: PretrainOptions, corpora: Path, config: Config) -> str:
             "train": config.train.model_dump(),
             "evaluate": config.evaluate.model_dump(),
             "features": config.features.model_dump(),
-            "data": {path.name: sha256_file(path) for path in sorted(corpora.glob("*.parquet"))},
+            "data": {
+                path.relative_to(corpora).as_posix(): sha256_file(path)
+                for path in sorted(corpora.rglob("*.parquet"))
+            },
             "code": code,
             "this": sha256_file(Path(__file__)),
         }
