@@ -391,9 +391,8 @@ def label(premise: Sentence, hypothesis: Sentence, source: int = 0) -> Label | N
         return None
     if "contradiction" in (first, second):
         return "contradiction"
-    weaker = {premise.connective, hypothesis.connective} <= {"and.c", "but.c"} or (
-        hypothesis.connective in (premise.connective, "and.c")
-    )
+    # Joined by "and" or "but", two clauses claim no more than that both are true.
+    weaker = hypothesis.connective in (premise.connective, *COORDINATORS)
     return "entailment" if first == second == "entailment" and weaker else "neutral"
 
 
