@@ -328,10 +328,10 @@ class _Generation:
                 "artificial": [
                     "one grammar of meanings realised in every language",
                     "construction frequencies of UD files drawn per language, not observed",
-                    "NLI labels by rule, level over lengths, overlap, negation and hypothesis words",
+                    "NLI labels by rule, level over lengths, overlap, negation, hypothesis words",
                 ],
                 "held_out_of_ud_train": list(HELD_OUT),
-                "held_out_verb_object_pairs": "about one in six, not in ud train, not in NLI train",
+                "held_out_verb_object_pairs": "about one in six, in no UD or NLI training",
                 "shares": self.facts,
                 "sentences_refused_as_repeated": dict(self.refused),
                 "word_forms": {code: len(found) for code, found in forms.items()},
