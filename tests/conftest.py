@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,9 +70,9 @@ def make_project(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Iterator[Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Path:
     """A project after corpora and encoder (`tiny`), for tests that train: copy, do not change."""
     folder = make_project(tmp_path_factory.mktemp("project") / "with space")
     langspec(folder, "corpora")
     langspec(folder, "encoder")
-    yield folder
+    return folder

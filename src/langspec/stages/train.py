@@ -262,8 +262,9 @@ def _write_seed(folder: Path, result: FitResult, card: RunCard) -> None:
     save_run(folder, result.tensors, card)
     for name, rows in (("steps", result.steps), ("epochs", result.epochs)):
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:
-            # A column that only some rows have (a loss of one phase) must not be lost.
-            columns = list(dict.fromkeys(key for row in rows for key in row))
+            # All columns of all rows, in an order that does not depend on where a run resumed.
+            names = {key for row in rows for key in row} - {"step", "epoch"}
+            columns = ["step", "epoch", *sorted(names)]
             writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
             writer.writeheader()
             for row in rows:
