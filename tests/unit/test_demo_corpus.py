@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,9 @@ def test_baselines_find_planted_artefacts() -> None:
 
 DOG = NounPhrase("dog.n", adjectives=("big.a",))
 PLAIN = NounPhrase("dog.n")
+SMALL_DOG = NounPhrase("dog.n", adjectives=("small.a",))
+CAT = NounPhrase("cat.n")
+CUP = NounPhrase("cup.n", determiner="indefinite")
 HOUSE = Phrase("in.d", NounPhrase("kitchen.n"))
 FOREST = Phrase("in.d", NounPhrase("forest.n"))
 HAT, RED_HAT = (
@@ -222,7 +226,7 @@ def buys(obj: NounPhrase, **more: object) -> Clause:
     [
         (sleeps(DOG), sleeps(), "entailment"),
         (sleeps(), sleeps(DOG), "neutral"),
-        (sleeps(DOG), sleeps(NounPhrase("dog.n", adjectives=("small.a",))), "contradiction"),
+        (sleeps(DOG), sleeps(SMALL_DOG), "contradiction"),
         (sleeps(DOG), sleeps(NounPhrase("dog.n", adjectives=("old.a",))), "neutral"),
         (sleeps(DOG), Clause(PLAIN, quality="big.a"), "entailment"),
         (sleeps(DOG), Clause(PLAIN, quality="small.a", negated=True), "entailment"),
@@ -245,6 +249,27 @@ def buys(obj: NounPhrase, **more: object) -> Clause:
         (sleeps(negated=True, adverb="often.r"), sleeps(negated=True), None),
         (sleeps(NounPhrase("dog.n", determiner="every")), sleeps(), None),
         (sleeps(DOG, negated=True), sleeps(negated=True), None),
+        # Two differences make two events, which may both have been.
+        (Clause(ANNA, "sing.v"), Clause(Name("maria.p"), "sleep.v"), None),
+        (buys(HAT), Clause(ANNA, "sell.v", CUP), None),
+        (buys(HAT), buys(CUP), "contradiction"),
+        (buys(HAT), Clause(ANNA, "sell.v", HAT), "contradiction"),
+        (
+            Clause(ANNA, quality="happy.a", phrase=HOUSE),
+            Clause(ANNA, quality="sad.a", phrase=FOREST),
+            None,
+        ),
+        (sleeps(adverb="often.r"), Clause(CAT, "sleep.v", adverb="often.r"), None),
+        (sleeps(), Clause(CAT, "sleep.v"), "contradiction"),
+        (Clause(DOG, quality="good.a"), Clause(SMALL_DOG, quality="good.a"), None),
+        (Clause(ANNA, "find.v", HAT), Clause(ANNA, "lose.v", HAT), None),
+        (Clause(ANNA, "find.v", HAT), Clause(ANNA, "hide.v", HAT), None),
+        # Another dog may have been meant.
+        (
+            sleeps(replace(DOG, determiner="indefinite")),
+            Clause(replace(PLAIN, determiner="indefinite"), quality="big.a", negated=True),
+            None,
+        ),
     ],
 )
 def test_labels_of_clauses(premise: Clause, hypothesis: Clause, expected: str | None) -> None:
