@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from langspec.corpora.demo import meaning, nli, write
+from langspec.corpora.demo.contractions import surface
 from langspec.corpora.demo.generate import CONCEPTS, LANGUAGES, Sizes, generate, realiser
-from langspec.corpora.demo.meaning import Clause, Name, NounPhrase, Phrase, Sentence
+from langspec.corpora.demo.meaning import Clause, Name, NounPhrase, Phrase, Sentence, Word
 from langspec.corpora.demo.sample import HELD_OUT, OBJECTS, Sampler, held_out_pair, profile
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
@@ -109,10 +111,83 @@ def test_conllu_has_ten_columns_and_its_text(raw: Path) -> None:
         for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
             comments = [line for line in block.splitlines() if line.startswith("#")]
             rows = [line.split("\t") for line in block.splitlines() if line[0] != "#"]
-            assert [row[0] for row in rows] == [str(i + 1) for i in range(len(rows))]
-            assert all(len(row) == 10 and row[3] in UPOS for row in rows)
-            text = "".join(row[1] + " " * (row[9] != "SpaceAfter=No") for row in rows)
+            assert all(len(row) == 10 for row in rows)
+            numbered = [row for row in rows if "-" not in row[0]]
+            assert [row[0] for row in numbered] == [str(i + 1) for i in range(len(numbered))]
+            assert all(row[3] in UPOS for row in numbered)
+            inside: set[str] = set()
+            text = ""
+            for row in rows:
+                if row[0] not in inside:
+                    text += row[1] + " " * (row[9] != "SpaceAfter=No")
+                inside |= set(row[0].split("-")) if "-" in row[0] else set()
             assert comments[1] == "# text = " + text.rstrip()
+
+
+@pytest.mark.parametrize(
+    ("code", "meant", "syntactic", "printed"),
+    [
+        ("es", Phrase("near.d", NounPhrase("garden.n")), "cerca de el jardín", "cerca del jardín"),
+        ("es", Phrase("near.d", NounPhrase("house.n")), "cerca de la casa", "cerca de la casa"),
+        ("fr", Phrase("near.d", NounPhrase("garden.n")), "près de le jardin", "près du jardin"),
+        (
+            "fr",
+            Phrase("near.d", NounPhrase("garden.n", "pl")),
+            "près de les jardins",
+            "près des jardins",
+        ),
+        ("fr", Phrase("near.d", NounPhrase("friend.n")), "près de l'ami", "près de l'ami"),
+        ("fr", Phrase("near.d", NounPhrase("house.n")), "près de la maison", "près de la maison"),
+    ],
+)
+def test_contractions_are_printed(code: str, meant: Phrase, syntactic: str, printed: str) -> None:
+    rng = random.Random(1)
+    sentence = Sentence(Clause(ANNA, "sleep.v", phrase=meant))
+    words = realiser(code).realise(sentence, rng)
+    assert syntactic.casefold() in write.text_of(words).casefold()
+    assert printed.casefold() in write.text_of(surface(code, words)).casefold()
+    assert [w.concept for w in words if w.concept] == [
+        w.concept for w in surface(code, words) if w.concept
+    ]
+
+
+@pytest.mark.parametrize(
+    ("noun", "number", "printed"),
+    [("dog.n", "sg", "au chien"), ("dog.n", "pl", "aux chiens"), ("friend.n", "sg", "à l'ami")],
+)
+def test_french_dative_contracts(noun: str, number: meaning.Number, printed: str) -> None:
+    sentence = Sentence(Clause(ANNA, "answer.v", NounPhrase(noun, number)))
+    words = surface("fr", realiser("fr").realise(sentence, random.Random(1)))
+    assert printed in write.text_of(words)
+
+
+def test_contraction_keeps_a_capital() -> None:
+    words = [Word("A", "ADP"), Word("el", "DET"), Word("gato", "NOUN", "cat.n")]
+    assert surface("es", words) == [Word("Al", "ADP"), words[2]]
+    assert surface("de", words) == words
+
+
+def test_printed_files_have_contractions_only(raw: Path) -> None:
+    apart = {"es": r"\b(a|de) el\b", "fr": r"\b(à|de) les?\b"}
+    printed = {"es": r"\b(al|del)\b", "fr": r"\b(du|des|aux?)\b"}
+    texts: dict[str, str] = {}
+    for code in apart:
+        texts[code] = (raw / "text" / "demo" / f"{code}.txt").read_text(encoding="utf-8")
+        (treebank,) = (raw / "ud").glob(f"*/{code}_demo-ud-test.conllu")
+        blocks = treebank.read_text(encoding="utf-8")
+        texts[code] += "\n".join(re.findall("# text = (.*)", blocks))
+        assert re.search(r"^\d+-\d+\t", blocks, re.MULTILINE)
+    for split in ("dev", "test"):
+        for row in read_pairs(raw / "xnli" / "XNLI-1.0" / f"xnli.{split}.jsonl"):
+            if row["language"] in apart:
+                texts[row["language"]] += f"{row['sentence1']}\n{row['sentence2']}\n"
+    for row in read_pairs(raw / "pretrain" / "sentences.jsonl"):
+        if row["language"] in apart:
+            texts[row["language"]] += " ".join(row["words"]) + "\n"
+            assert len(row["words"]) == len(row["concepts"]) == len(row["space_after"])
+    for code, text in texts.items():
+        assert not re.search(apart[code], text, re.IGNORECASE)
+        assert re.search(printed[code], text, re.IGNORECASE)
 
 
 def test_source_training_has_no_held_out_word_or_combination() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from langspec.corpora.demo.contractions import contraction, surface
 from langspec.corpora.demo.meaning import Realiser, Word
 from langspec.files import write_text
 
 
 def text_of(words: Sequence[Word]) -> str:
-    """The sentence as it is printed."""
+    """The sentence of these words, spaced; for print, of :func:`surface` words."""
     return "".join(word.form + " " * word.space_after for word in words).rstrip()
 
 
@@ -21,16 +22,23 @@ def conllu(
 ) -> None:
     """Write one sentence a block; the columns of syntax, which the demo has not, hold ``_``.
 
+    Two words that are printed as one have the range line of the printed form before them.
+
     Args:
         path: the ``.conllu`` file.
-        sentences: their words.
+        sentences: their syntactic words.
         prefix: of every ``sent_id``, which goes on with a number from 1.
         realiser: gives the lemma, that is the citation form of a word's concept.
     """
     blocks = []
     for number, words in enumerate(sentences, start=1):
-        lines = [f"# sent_id = {prefix}-{number}", f"# text = {text_of(words)}"]
+        text = text_of(surface(realiser.code, words))
+        lines = [f"# sent_id = {prefix}-{number}", f"# text = {text}"]
         for index, word in enumerate(words, start=1):
+            if index < len(words):
+                printed = contraction(realiser.code, word, words[index])
+                if printed is not None:
+                    lines.append("\t".join((f"{index}-{index + 1}", printed, *"________")))
             lemma = realiser.forms(word.concept)[0] if word.concept else word.form.lower()
             space = "_" if word.space_after or index == len(words) else "SpaceAfter=No"
             columns = (str(index), word.form, lemma, word.upos, *"_____", space)
