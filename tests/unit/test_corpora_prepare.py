@@ -277,9 +277,9 @@ def test_pretraining_data_of_the_demo(folder: Path) -> None:
     header = "concept\tlanguage\tform\trank\n"
     write(folder / "pretrain" / "dictionary.tsv", header + "dog.n\tde\tHund\t0\n")
     out, _ = run(folder)
-    assert [row["language"] for row in rows(out, "pretrain")] == ["de", "fr"]
-    assert rows(out, "pretrain_pairs") == [pair]
-    assert rows(out, "dictionary") == [
+    assert [row["language"] for row in rows(out / "pretrain", "pretrain")] == ["de", "fr"]
+    assert rows(out / "pretrain", "pretrain_pairs") == [pair]
+    assert rows(out / "pretrain", "dictionary") == [
         {"concept": "dog.n", "language": "de", "form": "Hund", "rank": 0}
     ]
 
