@@ -167,6 +167,18 @@ def headline() -> None:
 
 @main.command()
 @click.argument("name", required=False)
+@click.option("--columns", help="Only these columns, separated by commas.")
+def table(name: str | None, columns: str | None) -> None:
+    """Print a table of the report as Markdown; without NAME, list the tables."""
+    config = _configure(())
+    from langspec.stages import report as stage
+
+    wanted = columns.split(",") if columns else []
+    click.echo(stage.table(config, _ROOT, name, wanted))
+
+
+@main.command()
+@click.argument("name", required=False)
 def preset(name: str | None) -> None:
     """Write a preset's values into params.yaml and show what changed; without NAME, list them."""
     from langspec import presets

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from langspec.config import Config
+from langspec.errors import LangspecError
 from langspec.report.build import build_report, headline_text
 from langspec.stages import replay
 from langspec.stages.common import paths_of, require
@@ -49,3 +50,23 @@ def headline(config: Config, root: Path) -> str:
         paths.results, name=config.name, tasks=config.train.tasks, methods=config.train.run
     )
     return f"{table}\nreport: {page}\nruns:   make ui"
+
+
+def table(config: Config, root: Path, name: str | None, columns: list[str]) -> str:
+    """One of the report's CSV tables as Markdown, numbers to three places; or their names."""
+    import pandas as pd
+
+    folder = require(paths_of(config, root).report / "tables", "report")
+    names = sorted(file.stem for file in folder.glob("*.csv"))
+    if name is None:
+        return "\n".join(names)
+    if name not in names:
+        raise LangspecError(f"no table {name!r}; there are {', '.join(names)}", place="table")
+    frame = pd.read_csv(folder / f"{name}.csv")
+    unknown = [column for column in columns if column not in frame.columns]
+    if unknown:
+        raise LangspecError(
+            f"no column {', '.join(unknown)}; there are {', '.join(frame.columns)}", place=name
+        )
+    frame = frame[columns] if columns else frame
+    return str(frame.to_markdown(index=False, floatfmt=".3f", missingval=""))
