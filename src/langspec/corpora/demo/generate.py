@@ -22,7 +22,10 @@ from langspec.languages import language
 
 VERSION = 2  # of the generator: raise it when the same seed gives other sentences
 LANGUAGES = ("en", "de", "es", "fr", "ru", "tr")
-_SPARE = 4.0  # see nli.balanced; a small test set has to be level by itself
+# See nli.balanced: a small test set has to be level by itself, so it is chosen from many.
+_SPARE = 1.15
+_EVALUATION_SPARE = 4.0
+_EVALUATION_POOL = 1200  # a larger test set needs no more choice than this
 CONCEPTS = (
     *meaning.NOUNS,
     *meaning.VERBS,
@@ -94,11 +97,11 @@ def generate(folder: Path, *, languages: list[str], source: str, sizes: Sizes, s
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """A pair and its words in every language."""
+    """A pair and its text in every language."""
 
     pair: Pair
-    premise: dict[str, list[Word]]
-    hypothesis: dict[str, list[Word]]
+    premise: dict[str, str]
+    hypothesis: dict[str, str]
 
 
 class _Generation:
@@ -181,53 +184,47 @@ class _Generation:
         training = purpose == "nli train"
         voices = {code: self.rng(purpose, code) for code in codes}
         rng = self.rng(purpose, "meanings")
-        said: dict[Pair, _Said] = {}
         taken: set[tuple[str, str]] = set()
         source = self.source
-
-        last: list[tuple[Sentence, list[Word]]] = []  # several candidates share a premise
+        used = self.used[source]
+        last: list[Any] = [None, [], ""]  # several candidates share a premise
 
         def look(pair: Pair) -> Look | None:
             stream = voices[source]
-            if not last or last[0][0] is not pair.premise:
-                last[:] = [(pair.premise, self.say(source, pair.premise, stream))]
-            premise = last[0][1]
+            if last[0] is not pair.premise:
+                words = self.say(source, pair.premise, stream)
+                last[:] = [pair.premise, words, write.text_of(words)]
             hypothesis = self.say(source, pair.hypothesis, stream)
-            texts = (write.text_of(premise), write.text_of(hypothesis))
-            if (
-                pair in said
-                or texts in taken
-                or texts[0] == texts[1]
-                or self.used[source] & set(texts)
-            ):
+            texts = (last[2], write.text_of(hypothesis))
+            if texts in taken or texts[0] == texts[1] or not used.isdisjoint(texts):
                 self.refused[purpose] += 1
                 return None
             taken.add(texts)
-            said[pair] = _Said(pair, {source: premise}, {source: hypothesis})
-            return _look(premise, hypothesis, pair)
+            return _look(last[1], hypothesis, pair, texts)
 
         chosen = nli.balanced(
             nli.candidates(rng, source_training=training),
             count,
             look,
-            spare=1.15 if training else _SPARE,
+            spare=_SPARE if training else _evaluation_spare(count),
         )
         self.rng(purpose, "order").shuffle(chosen)
         result = []
-        for pair in chosen:
-            item = said[pair]
+        for pair, seen in chosen:
+            item = _Said(pair, {source: seen.texts[0]}, {source: seen.texts[1]})
             for code in codes:
                 if code != source:
-                    item.premise[code] = self.say(code, pair.premise, voices[code])
-                    item.hypothesis[code] = self.say(code, pair.hypothesis, voices[code])
+                    stream = voices[code]
+                    item.premise[code] = write.text_of(self.say(code, pair.premise, stream))
+                    item.hypothesis[code] = write.text_of(self.say(code, pair.hypothesis, stream))
             result.append(item)
         return result
 
     def _reserve(self, items: list[_Said]) -> None:
         for item in items:
             for said in (item.premise, item.hypothesis):
-                for code, words in said.items():
-                    self.used[code].add(write.text_of(words))
+                for code, text in said.items():
+                    self.used[code].add(text)
 
     def _nli_evaluation(self, folder: Path) -> None:
         for split in ("test", "dev"):
@@ -237,8 +234,8 @@ class _Generation:
             rows = [
                 write.nli_row(
                     str(number),
-                    write.text_of(item.premise[code]),
-                    write.text_of(item.hypothesis[code]),
+                    item.premise[code],
+                    item.hypothesis[code],
                     item.pair.label,
                     language=code,
                 )
@@ -252,8 +249,8 @@ class _Generation:
         rows = [
             write.nli_row(
                 str(number),
-                write.text_of(item.premise[source]),
-                write.text_of(item.hypothesis[source]),
+                item.premise[source],
+                item.hypothesis[source],
                 item.pair.label,
             )
             for number, item in enumerate(self._pairs("nli train", self.sizes.nli_train, [source]))
@@ -341,7 +338,11 @@ class _Generation:
         )
 
 
-def _look(premise: list[Word], hypothesis: list[Word], pair: Pair) -> Look:
+def _evaluation_spare(count: int) -> float:
+    return min(_EVALUATION_SPARE, max(_SPARE, _EVALUATION_POOL / max(1, count)))
+
+
+def _look(premise: list[Word], hypothesis: list[Word], pair: Pair, texts: tuple[str, str]) -> Look:
     """What a classifier that understands nothing could go by."""
     first = [word.form.lower() for word in premise if word.upos != "PUNCT"]
     second = [word.form.lower() for word in hypothesis if word.upos != "PUNCT"]
@@ -354,7 +355,7 @@ def _look(premise: list[Word], hypothesis: list[Word], pair: Pair) -> Look:
     cell = (len(second), len(new - old), len(old - new), negations)
     tokens = [word.form.lower() for word in hypothesis]
     features = tokens + [f"{one} {other}" for one, other in pairwise(tokens)]
-    return Look(cell, tuple(features))
+    return Look(cell, tuple(features), texts)
 
 
 def _held_out_share(sentences: list[list[Word]], meanings: list[Sentence]) -> dict[str, float]:

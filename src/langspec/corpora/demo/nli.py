@@ -72,8 +72,8 @@ PROFILE = Profile(
     adverb=0.35,
     adjective=0.5,
     second_adjective=0.3,
-    indefinite=0.45,
-    my=0.15,
+    indefinite=0.4,
+    my=0.3,
     this=0.05,
     every=0.0,
 )
@@ -120,7 +120,7 @@ _STATES = {"see.v", "love.v", "know.v", "help.v", "hear.v"}  # hold of several o
 _CONNECTIVES = (*COORDINATORS, *SUBORDINATORS)
 _ADJECTIVE_MOVES = ("add", "drop", "drop", "drop", "swap", "antonym", "antonym")
 _CHOICE = 60  # how many waiting pairs are compared
-_HYPOTHESES = 5  # tries for each premise
+_HYPOTHESES = 8  # tries for each premise
 _HABITUAL = {"often.r", "always.r", "again.r"}
 
 
@@ -412,7 +412,7 @@ class _Editor:
 
     def noun_phrase(self, phrase: NounPhrase, nouns: tuple[str, ...]) -> NounPhrase:
         rng = self.rng
-        kind = rng.choice(("adjective",) * 4 + ("noun",) * 2 + ("numeral", "determiner"))
+        kind = rng.choice(("adjective",) * 4 + ("noun", "numeral") + ("determiner",) * 3)
         if kind == "noun":
             candidates = [
                 noun for noun in nouns if noun != phrase.noun and _nouns(phrase.noun, noun)
@@ -479,6 +479,8 @@ class _Editor:
         if place == "restate" and isinstance(clause.subject, NounPhrase):
             return self._restate(clause, clause.subject)
         if place == "adverb":
+            if clause.adverb in ("always.r", "often.r") and rng.random() < 0.6:
+                return replace(clause, adverb=rng.choice(("always.r", "often.r")))
             if clause.adverb is not None and rng.random() < 0.7:
                 return replace(clause, adverb=None)
             return replace(clause, adverb=rng.choice(ADVERBS))
@@ -647,15 +649,17 @@ class Look:
 
     ``cell``: lengths, overlap, negations: labels are made equally frequent in each cell.
     ``features``: words and word pairs of the hypothesis, whose frequencies are kept level.
+    ``texts``: premise and hypothesis as they are printed.
     """
 
     cell: Hashable
     features: tuple[str, ...]
+    texts: tuple[str, str]
 
 
 def balanced(
     pairs: Iterator[Pair], count: int, look: Callable[[Pair], Look | None], *, spare: float = 1.0
-) -> list[Pair]:
+) -> list[tuple[Pair, Look]]:
     """The first ``count`` pairs that can be had with every label equally often in every cell.
 
     Among pairs of one cell and label, those go first whose words their label has had less often
@@ -683,15 +687,14 @@ def balanced(
         before = min(map(len, queues.values()))
         queues[pair.label].append((pair, shown))
         ready += [shown.cell] * (min(map(len, queues.values())) - before)
-    chosen: list[Pair] = []
+    chosen: list[tuple[Pair, Look]] = []
     for cell in ready[: -(-count // len(LABELS))]:
         for name in LABELS:
             surplus = excess[name]
             queue = waiting[cell][name]
             costs = [sum(map(surplus.__getitem__, entry[1].features)) for entry in queue[:_CHOICE]]
-            taken, seen = queue.pop(costs.index(min(costs)))
-            chosen.append(taken)
-            for feature in seen.features:
+            chosen.append(queue.pop(costs.index(min(costs))))
+            for feature in chosen[-1][1].features:
                 for other in LABELS:
                     excess[other][feature] += 2 if other == name else -1
     return chosen[:count]

@@ -191,16 +191,17 @@ class Sampler:
         self._source_training = source_training
 
     def _choose(self, concepts: Sequence[str]) -> str:
-        allowed = [name for name in concepts if name not in self._without]
-        return self.rng.choice(allowed)
+        if self._without:
+            concepts = [name for name in concepts if name not in self._without]
+        return self.rng.choice(concepts)
 
     def _adjectives(self, noun: str) -> tuple[str, ...]:
         if self.rng.random() >= self.profile.adjective:
             return ()
-        fitting = {
-            dimension: [name for name in names if name not in self._without]
-            for dimension, names in adjectives_for(noun).items()
-        }
+        fitting: dict[str, Sequence[str]] = dict(adjectives_for(noun))
+        if self._without:
+            for dimension, names in fitting.items():
+                fitting[dimension] = [name for name in names if name not in self._without]
         count = 2 if self.rng.random() < self.profile.second_adjective else 1
         dimensions = self.rng.sample(list(fitting), min(count, len(fitting)))
         # Opinion and size stand outside, colour inside, in languages that put adjectives first.
