@@ -173,3 +173,27 @@ def test_position_restart_reaches_the_model(
 def test_absent_tables_are_told_with_the_cure(tmp_path: Path) -> None:
     with pytest.raises(LangspecError, match=r"pretrain.parquet.*demo corpora only"):
         pretrain(tmp_path, options())
+
+
+def test_attention_starts_as_comparison(data: PretrainData) -> None:
+    """A masked word looks at its own place, and at that place in the other text of the pair."""
+    tokenizer = train_wordpiece(data.texts(), 120)
+    torch.manual_seed(0)
+    model = module._model(tokenizer, options(hidden=128, heads=4)).eval()
+    embeddings = model.bert.embeddings
+    first = model.bert.encoder.layer[0].attention.self
+    batch = {
+        "input_ids": torch.arange(5, 25)[None],
+        "attention_mask": torch.ones(1, 20, dtype=torch.long),
+        "token_type_ids": torch.tensor([[0] * 10 + [1] * 10]),
+    }
+    arguments = module.encoder_arguments(model, batch)
+    states = embeddings(
+        input_ids=arguments["input_ids"],
+        token_type_ids=arguments["token_type_ids"],
+        position_ids=arguments["position_ids"],
+    )
+    scores = first.query(states) @ first.key(states).transpose(1, 2)
+    across = scores[0, :10, 10:]
+    away = (across.argmax(dim=1) - torch.arange(10)).abs().float()
+    assert away.mean() < 1.5  # places: by chance it is 3.3

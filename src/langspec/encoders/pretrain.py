@@ -9,7 +9,10 @@ Masked-language modelling (Devlin et al. 2019) on three kinds of batches:
   structure", section 4, and Qin et al. 2020, CoSDA-ML).
 
 Translations and a dictionary are supervision that mBERT did not have: the demo's encoder is
-aligned on purpose, because one of 4 MB trained for minutes would not align by itself.
+aligned on purpose, because one of a million weights trained for minutes would not align by itself.
+
+The weights start so that attention compares from the first step (:func:`_compare_at_start`): the
+plateau on which only frequencies are learnt is then a third shorter.
 """
 
 from __future__ import annotations
@@ -41,6 +44,10 @@ HISTORY_STEPS = 50  # a row of the history is the mean over so many steps
 _POOL = 2048  # rows that are drawn and sorted by length together
 _WEIGHT_DECAY = 0.01
 _CLIP = 1.0
+# The start of the weights, see _compare_at_start.
+_QUERY_SCALE = 4.0
+_WAVE_HEIGHT = 0.06
+_WAVE_BASE = 1000.0
 _IGNORED = -100
 
 
@@ -259,7 +266,30 @@ def _model(tokenizer: PreTrainedTokenizerFast, options: PretrainOptions) -> Bert
         pad_token_id=tokenizer.pad_token_id,
     )
     setattr(config, RESTART, options.restart_positions)
-    return BertForMaskedLM(config)
+    model = BertForMaskedLM(config)
+    _compare_at_start(model)
+    return model
+
+
+def _compare_at_start(model: BertForMaskedLM) -> None:
+    """Start with attention that looks for the like: same word, same or near position.
+
+    Keys equal queries, four times BERT's scale, so that scores are similarities ("mimetic"
+    initialisation: Trockman & Kolter 2023, section 4); positions are sinusoids (Vaswani et al.
+    2017, section 3.5), so that near ones are alike. All of it is trained from there.
+    """
+    with torch.no_grad():
+        layers: Any = model.bert.encoder.layer
+        for layer in layers:
+            attention = layer.attention.self
+            attention.query.weight.mul_(_QUERY_SCALE)
+            attention.key.weight.copy_(attention.query.weight)
+        table = model.bert.embeddings.position_embeddings.weight
+        positions, width = table.shape
+        rates = _WAVE_BASE ** (-torch.arange(0, width, 2) / width)
+        angles = torch.arange(positions)[:, None] * rates
+        table[:, 0::2] = _WAVE_HEIGHT * torch.sin(angles)
+        table[:, 1::2] = _WAVE_HEIGHT * torch.cos(angles[:, : width // 2])
 
 
 def masked_loss(
