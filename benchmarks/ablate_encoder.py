@@ -305,7 +305,9 @@ def _identity(options: PretrainOptions, corpora: Path, config: Config) -> str:
     )
 
 
-def table(rows: Sequence[dict[str, Any]], heuristics: dict[str, float], config: Config) -> str:
+def table(
+    rows: Sequence[dict[str, Any]], heuristics: dict[str, float], config: Config, made_by: str
+) -> str:
     """The Markdown page: means over seeds, ranges in brackets."""
     options = pretrain_options(config.encoder)
     seeds = sorted({row["seed"] for row in rows})
@@ -343,8 +345,7 @@ def table(rows: Sequence[dict[str, Any]], heuristics: dict[str, float], config: 
         + _range([r["pretrain_cpu_seconds"] for r in rows if r["variant"] != RANDOM])
         + ".",
         "",
-        "Made by `python benchmarks/ablate_encoder.py`; every run is a row of "
-        "`encoder-ablation.csv`.",
+        f"Made by `{made_by}`; every run is a row of `encoder-ablation.csv`.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -374,10 +375,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpora", type=Path, help="prepared demo corpora (data/corpora/NAME)")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--steps", type=int, help="pre-training steps, instead of params.yaml's")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the table")
     chosen = parser.parse_args(arguments)
-    config = load_config(chosen.params)
+    steps = [f"encoder.pretrain.steps={chosen.steps}"] if chosen.steps else None
+    config = load_config(chosen.params, steps)
     corpora = chosen.corpora or ROOT / "data" / "corpora" / config.name
     cache = ROOT / ".langspec" / "ablation"
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers, which start afresh
@@ -394,7 +397,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{row['variant']} seed {row['seed']}: {numbers}", flush=True)
     rows = [done[job] for job in jobs]
     write_csv(chosen.out / "encoder-ablation.csv", rows)
-    write_text(chosen.out / "encoder-ablation.md", table(rows, baselines(corpora, config), config))
+    made_by = "python benchmarks/ablate_encoder.py"
+    if chosen.steps:
+        made_by += f" --steps {chosen.steps}"
+    page = table(rows, baselines(corpora, config), config, made_by)
+    write_text(chosen.out / "encoder-ablation.md", page)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,11 @@ def set_environment(compute: Compute) -> None:
     """Set thread counts and kernels for this process. Values that the user set stay."""
     if "torch" in sys.modules:
         raise LangspecError("compute settings must be made before torch is imported")
-    values = {"OMP_NUM_THREADS": str(compute.threads), "TOKENIZERS_PARALLELISM": "false"}
+    values = {
+        "OMP_NUM_THREADS": str(compute.threads),
+        "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep: two processes share two cores better
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     if compute.portable:
         values |= _PORTABLE
     for key, value in values.items():
