@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from langspec.encoders.pretrain import StepRecord
 
 HISTORY = "steps.csv"
-# Measured on one thread of a 2-core machine, fp32: pieces through 1 M weights (forward, backward,
-# update) a second; what imports, reading and the vocabulary take besides.
-_PIECES_TIMES_MILLIONS = 15_000
+# For the estimate of --dry-run: pieces a second through 1 M weights (forward, backward, update) on
+# one busy core of a server processor, fp32; what imports, reading and the vocabulary take besides.
+_PIECES_TIMES_MILLIONS = 8_000
 _START_SECONDS = 15
 _LIBRARIES_MB = 600  # torch, transformers and the tables in memory
 

@@ -11,8 +11,8 @@ Masked-language modelling (Devlin et al. 2019) on three kinds of batches:
 Translations and a dictionary are supervision that mBERT did not have: the demo's encoder is
 aligned on purpose, because one of a million weights trained for minutes would not align by itself.
 
-The weights start so that attention compares from the first step (:func:`_compare_at_start`): the
-plateau on which only frequencies are learnt is then a third shorter.
+The weights start so that attention compares from the first step (:func:`_compare_at_start`): in the
+one pair of runs that was compared, the plateau on which only frequencies are learnt was shorter.
 """
 
 from __future__ import annotations
@@ -274,9 +274,10 @@ def _model(tokenizer: PreTrainedTokenizerFast, options: PretrainOptions) -> Bert
 def _compare_at_start(model: BertForMaskedLM) -> None:
     """Start with attention that looks for the like: same word, same or near position.
 
-    Keys equal queries, four times BERT's scale, so that scores are similarities ("mimetic"
-    initialisation: Trockman & Kolter 2023, section 4); positions are sinusoids (Vaswani et al.
-    2017, section 3.5), so that near ones are alike. All of it is trained from there.
+    Keys equal queries, four times BERT's scale, so that scores are similarities (the idea of
+    Trockman & Kolter 2023, "Mimetic initialization of self-attention layers", in a simple form);
+    positions are sinusoids (Vaswani et al. 2017, section 3.5), so that near ones are alike. All
+    of it is trained from there.
     """
     with torch.no_grad():
         layers: Any = model.bert.encoder.layer
