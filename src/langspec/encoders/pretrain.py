@@ -11,8 +11,9 @@ Masked-language modelling (Devlin et al. 2019) on three kinds of batches:
 Translations and a dictionary are supervision that mBERT did not have: the demo's encoder is
 aligned on purpose, because one of a million weights trained for minutes would not align by itself.
 
-The weights start so that attention compares from the first step (:func:`_compare_at_start`): in the
-one pair of runs that was compared, the plateau on which only frequencies are learnt was shorter.
+The weights start so that attention compares from the first step (:func:`_compare_at_start`): in
+the one pair of runs that was compared, the plateau on which only frequencies are learnt was
+shorter.
 """
 
 from __future__ import annotations
