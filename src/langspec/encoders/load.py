@@ -98,7 +98,8 @@ def load_encoder(
     config = _load_config(folder)
     model = _load_model(folder, config)
     tokenizer = _load_tokenizer(folder)
-    rows = len(model.get_input_embeddings().weight)
+    embeddings: Any = model.get_input_embeddings()
+    rows = len(embeddings.weight)
     if len(tokenizer) > rows:
         raise LangspecError(
             f"{len(tokenizer)} tokens, but the model has {rows} embeddings; expected the "
