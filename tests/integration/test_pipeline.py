@@ -142,6 +142,7 @@ def test_runs_are_in_mlflow_and_replay_adds_nothing(project: Path, langspec) -> 
         names = {run.data.tags["mlflow.runName"] for run in runs}
         assert {"tiny-frozen", "tiny-finetune", "tiny-finetune-seed-1"} <= names
         assert {run.info.status for run in runs} == {"FINISHED"}
+        assert "tiny-all" not in names
         seed = next(
             run for run in runs if run.data.tags["mlflow.runName"] == "tiny-finetune-seed-1"
         )
