@@ -67,12 +67,3 @@ def make_project(folder: Path) -> Path:
     shutil.copy(CHECKOUT / "data" / "sources.json", folder / "data")
     subprocess.run([sys.executable, "-m", "langspec", "preset", "tiny"], cwd=folder, check=True)
     return folder
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Path:
-    """A project after corpora and encoder (`tiny`), for tests that train: copy, do not change."""
-    folder = make_project(tmp_path_factory.mktemp("project") / "with space")
-    langspec(folder, "corpora")
-    langspec(folder, "encoder")
-    return folder
