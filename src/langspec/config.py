@@ -170,6 +170,7 @@ class FrozenMethod(Section):
 
     epochs: Count
     head_lr: Rate
+    batch_tokens: Count  # a head alone is cheap: larger batches waste less of its time
 
 
 class FinetuneMethod(Section):

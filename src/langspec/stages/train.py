@@ -46,7 +46,7 @@ def fit_options(config: Config, task: str, method: str, seed: int) -> FitOptions
         epochs=getattr(own, "epochs", section.epochs),
         encoder_lr=section.encoder_lr,
         head_lr=getattr(own, "head_lr", section.head_lr),
-        batch_tokens=section.batch_tokens,
+        batch_tokens=getattr(own, "batch_tokens", section.batch_tokens),
         weight_decay=config.train.weight_decay,
         warmup=config.train.warmup,
         clip=config.train.clip,
