@@ -229,3 +229,14 @@ def test_accelerate_launches_training_without_dvc(project: Path) -> None:
 def test_the_committed_values_are_the_demo_preset() -> None:
     preset = CHECKOUT / "src" / "langspec" / "presets" / "demo.yaml"
     assert (CHECKOUT / "params.yaml").read_text() == preset.read_text()
+
+
+def test_a_table_of_the_report_is_printed_as_markdown(project: Path, langspec) -> None:
+    assert "transfer_pos" in langspec(project, "table").stdout.split()
+    columns = "language,code,n,finetune_accuracy"
+    lines = langspec(project, "table", "transfer_pos", "--columns", columns).stdout.splitlines()
+    assert lines[0].split() == ["|", *" | ".join(columns.split(",")).split(), "|"]
+    german = next(line for line in lines if "German" in line).split("|")
+    assert german[3].strip().isdigit()
+    assert 0 <= float(german[4]) <= 1
+    assert langspec(project, "table", "nope", check=False).returncode == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from langspec.config import Config
 from langspec.errors import LangspecError
@@ -68,5 +69,15 @@ def table(config: Config, root: Path, name: str | None, columns: list[str]) -> s
         raise LangspecError(
             f"no column {', '.join(unknown)}; there are {', '.join(frame.columns)}", place=name
         )
-    frame = frame[columns] if columns else frame
-    return str(frame.to_markdown(index=False, floatfmt=".3f", missingval=""))
+    frame = (frame[columns] if columns else frame).convert_dtypes()
+    cells = frame.astype(object).map(_cell)
+    return str(cells.to_markdown(index=False, disable_numparse=True))
+
+
+def _cell(value: Any) -> str:
+    """Numbers to three places, counts whole, nothing where nothing was measured."""
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
