@@ -44,7 +44,7 @@ test: install ## unit and integration tests, without the slow ones (at most 10 m
 	$(PYTEST) -m "not slow"
 
 test-unit: install ## unit tests only (under a minute)
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit -m "not slow" -n 2 --dist loadfile
 
 test-all: install ## every test, the slow ones too: what CI runs
 	$(PYTEST)
