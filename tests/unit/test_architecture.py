@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -116,11 +116,14 @@ def test_help_is_fast_and_imports_nothing_heavy() -> None:
         "heavy = {'torch', 'transformers', 'mlflow', 'pandas', 'numpy', 'pydantic', 'sklearn'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    began = time.process_time()
-    children = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
-    assert time.process_time() - began < 0.5
-    assert time.perf_counter() - children < 5  # generous: the machine may be busy
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Processor seconds of the child: what a busy machine does not stretch.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    assert wall < 5  # generous: the machine may be busy
 
 
 @pytest.mark.parametrize("module", ["errors", "files", "results", "languages"])
@@ -137,9 +140,14 @@ def test_light_modules_import_nothing_heavy(module: str) -> None:
 
 def test_public_functions_have_docstrings() -> None:
     for module, path in MODULES.items():
-        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), module
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), module
+        for node in tree.body:
+            kinds = (ast.FunctionDef, ast.ClassDef)
+            if isinstance(node, kinds) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{module}.{node.name}"
 
 
-def test_no_path_of_a_machine(tmp_path: Path) -> None:
+def test_no_path_of_a_machine() -> None:
     for path in MODULES.values():
         assert "/home/" not in path.read_text(encoding="utf-8")
