@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from langspec import __version__
+from langspec import __version__, logs
 from langspec.errors import LangspecError
 
 if TYPE_CHECKING:
@@ -71,11 +71,7 @@ def main(quiet: bool) -> None:
 
     `dvc repro` runs the stages below in their order; each also runs by itself.
     """
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO, format="%(levelname)s %(message)s"
-    )
-    for noisy in ("httpx", "alembic", "urllib3", "matplotlib", "fontTools", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.set_up(logging.WARNING if quiet else logging.INFO)
 
 
 @main.group(invoke_without_command=True)

@@ -1,237 +1,156 @@
-"""Stage train: one method on one task, every seed, in one process (or several)."""
+"""Stage train: one method on one task, every seed, side by side where there are workers."""
 
 from __future__ import annotations
 
-import csv
-import logging
-import time
+import shutil
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from accelerate import Accelerator
-
-from langspec.config import Config, flatten
-from langspec.encoders.load import Encoder, load_encoder
-from langspec.errors import LangspecError
+from langspec.config import Config
 from langspec.files import atomic_folder, read_json, sha256_json, write_json
-from langspec.modelling.model import freeze_embeddings
-from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
-from langspec.objectives import get_objective
-from langspec.stages.common import code_hash, corpora_hash, paths_of, require
-from langspec.stages.tracker import open_tracker
-from langspec.tasks import Task, TaskData, get_task
-from langspec.tracking.methods import Training, start_method
-from langspec.tracking.runs import Tracker
-from langspec.training.checkpoint import CheckpointStore
-from langspec.training.loop import FitOptions, FitResult, fit
-from langspec.training.precision import ACCELERATE, resolve_precision
-from langspec.training.predict import encode_features
+from langspec.stages.common import paths_of, require
+from langspec.workers import crew_of, launched_processes
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from langspec.tracking.methods import MethodRun, SeedRun
 
 # Two cores of a server processor, fp32; for the estimate of --dry-run only.
 FLOPS_A_SECOND = 4e10
 
-_CODE = ("encoders", "tasks", "modelling", "objectives", "training")
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a training is made of: equal in all workers.
+
+    Attributes:
+        identity: JSON-able; what is equal in it trains to equal weights.
+        main_process: is this the one, of processes started by a launcher, that writes?
+        rows: training rows.
+        truncated: how many of them were cut to the encoder's length.
+    """
+
+    identity: dict[str, Any]
+    main_process: bool
+    rows: int
+    truncated: int
+
+    @property
+    def run_key(self) -> str:
+        """SHA-256 of the identity."""
+        return sha256_json(self.identity)
+
+    def seed_key(self, seed: int) -> str:
+        """SHA-256 of the identity of one seed."""
+        return sha256_json({**self.identity, "seed": seed})
+
+    def checkpoints(self, cache: Path, seed: int) -> Path:
+        """Where a seed keeps its checkpoints while it is trained."""
+        return cache / "checkpoints" / self.seed_key(seed)[:24]
 
 
-def fit_options(config: Config, task: str, method: str, seed: int) -> FitOptions:
-    """The loop's options, from the task's section and the method's."""
-    section = getattr(config.train, task)
-    own = getattr(config.train.methods, method)
-    return FitOptions(
-        epochs=getattr(own, "epochs", section.epochs),
-        encoder_lr=section.encoder_lr,
-        head_lr=getattr(own, "head_lr", section.head_lr),
-        batch_tokens=getattr(own, "batch_tokens", section.batch_tokens),
-        weight_decay=config.train.weight_decay,
-        warmup=config.train.warmup,
-        clip=config.train.clip,
-        seed=seed,
-        checkpoint_steps=config.train.checkpoint_steps,
-    )
+@dataclass(frozen=True)
+class SeedJob:
+    """Train ``seed`` and write it to ``folder`` (the caller renames it); None: write nothing."""
+
+    seed: int
+    folder: Path | None
 
 
-def source_data(
-    config: Config, task: Task, encoder: Encoder, corpora: Path, split: str
-) -> TaskData:
-    """The source language's rows of a split, tokenised."""
-    source = config.corpora.source
-    table = task.rows(corpora, split, [source])
-    if not len(table):
-        raise LangspecError(
-            f"no {split} rows of the source language {source!r} for {task.name}; training needs "
-            "train and dev of the source",
-            place=corpora,
-        )
-    return task.data(table, encoder)
+class _Record:
+    """Keeps a run of MLflow for every seed, from what the workers tell."""
 
+    def __init__(self, parent: MethodRun, keys: dict[str, tuple[int, str]]) -> None:
+        self._parent, self._keys = parent, keys
+        self._stack = ExitStack()  # what a failure ends
+        self._open: dict[str, tuple[ExitStack, SeedRun]] = {}
 
-def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
-    """Everything in params.yaml that this training depends on, by dotted path."""
-    train = config.train
-    return flatten(
-        {
-            "corpora": {"source": config.corpora.source},
-            "compute": config.compute.model_dump(),
-            "encoder": {
-                key: getattr(config.encoder, key)
-                for key in ("kind", "name", "prefix", "pooling", "max_tokens")
-            },
-            "train": {
-                **{
-                    key: getattr(train, key)
-                    for key in (
-                        "selection",
-                        "feature_layer",
-                        "dropout",
-                        "head_init",
-                        "weight_decay",
-                        "warmup",
-                        "clip",
-                    )
-                },
-                task: getattr(train, task).model_dump(),
-                "methods": {method: getattr(train.methods, method).model_dump()},
-            },
-        }
-    )
+    def __enter__(self) -> _Record:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.__exit__(*exception)
+
+    def started(self, name: str) -> None:
+        """Start the seed's run."""
+        own = self._stack.enter_context(ExitStack())
+        self._open[name] = own, own.enter_context(self._parent.seed(*self._keys[name]))
+
+    def told(self, name: str, value: tuple[int, dict[str, float]]) -> None:
+        """Log metrics of a step."""
+        self._open[name][1].log(*value)
+
+    def done(self, name: str, entry: dict[str, Any]) -> None:
+        """End the seed's run."""
+        own, child = self._open.pop(name)
+        child.finish(entry)
+        own.close()
 
 
 def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path:
     """Train every seed; returns the folder written (``results/NAME/train/TASK/METHOD``)."""
     paths = paths_of(config, root)
-    task, objective = get_task(task_name), get_objective(method_name)
-    require(paths.corpora, "corpora")
-    precision = resolve_precision(
-        config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
-    )
-    accelerator = Accelerator(mixed_precision=ACCELERATE[precision])
-    if accelerator.device.type == "cpu":
-        torch.set_num_threads(config.compute.threads)
-    encoder = load_encoder(require(paths.encoder, "encoder"))
-    train = source_data(config, task, encoder, paths.corpora, "train")
-    dev = source_data(config, task, encoder, paths.corpora, "dev")
-    settings = run_settings(config, task_name, method_name)
-    data_hash = corpora_hash(paths.corpora, task_name)
-    identity = {
-        "settings": settings,
-        "task": task_name,
-        "method": method_name,
-        "data": data_hash,
-        "encoder": encoder.card.sha256,
-        "code": code_hash(*_CODE),
-        "precision": precision,
-        "processes": accelerator.num_processes,
-    }
-    train_data: Any = train
-    dev_data: Any = dev
-    if not objective.trains_encoder:
-        model = build_model(
-            encoder, task, feature_layer=config.train.feature_layer, dropout=0.0, init=0.02
-        ).to(accelerator.device)
-        tokens = config.features.batch_tokens
-        train_data = encode_features(model, train, tokens, accelerator.device)
-        dev_data = encode_features(model, dev, tokens, accelerator.device)
-
     out = paths.train(task_name, method_name)
-    training = Training(
-        name=config.name,
-        task=task_name,
-        method=method_name,
-        selection=config.train.selection,
-        params=settings,
-        data_hash=data_hash,
-        encoder_hash=encoder.card.sha256,
-        effective_precision=precision,
-        processes=accelerator.num_processes,
-        run_key=sha256_json(identity),
-    )
-    stores = {
-        seed: CheckpointStore(
-            paths.cache / "checkpoints" / sha256_json({**identity, "seed": seed})[:24]
-        )
-        for seed in config.train.seeds
-    }
-    entries: list[dict[str, Any]] = []
+    require(paths.corpora, "corpora")
+    require(paths.encoder, "encoder")
+    seeds = config.train.seeds
+    launched = launched_processes() > 1
+    count = 1 if launched else min(config.compute.workers, len(seeds))
     with ExitStack() as stack:
-        # Only the main process writes; the others train and throw their equal copies away.
-        folder = stack.enter_context(atomic_folder(out)) if accelerator.is_main_process else None
-        parent = stack.enter_context(start_method(_tracker(config, root, accelerator), training))
-        for seed, store in stores.items():
-            run_key = sha256_json({**identity, "seed": seed})
-            with parent.seed(seed, run_key) as child:
-                began = time.perf_counter()
-                torch.manual_seed(seed)  # the head's first weights
-                model = build_model(
-                    copy_encoder(encoder),
-                    task,
-                    feature_layer=config.train.feature_layer,
-                    dropout=config.train.dropout,
-                    init=config.train.head_init,
-                    with_encoder=objective.trains_encoder,
-                )
-                if objective.trains_encoder and config.train.methods.finetune.freeze_embeddings:
-                    freeze_embeddings(model.encoder)
-                result = fit(
-                    model.to(accelerator.device),
-                    objective,
-                    train_data,
-                    dev_data,
-                    fit_options(config, task_name, method_name, seed),
-                    accelerator,
-                    classes=len(task.labels),
-                    checkpoints=store,
-                    log=child.log,
-                    description=f"{task_name} {method_name} seed {seed}",
-                )
-                accelerator.free_memory()
-                entry = {
-                    "seed": seed,
-                    "run_key": run_key,
-                    "best_epoch": result.best_epoch,
-                    "dev": {key: float(f"{value:.6g}") for key, value in result.dev.items()},
-                    "skipped_steps": result.skipped_steps,
-                }
-                child.finish(entry)
-                child.log(0, {"train/seconds": time.perf_counter() - began})
-            entries.append(entry)
-            if folder is not None:
-                card = RunCard(
-                    task=task_name,
-                    method=method_name,
-                    seed=seed,
-                    labels=task.labels,
-                    pooling=encoder.card.pooling,
-                    feature_layer=config.train.feature_layer,
-                    dropout=config.train.dropout,
-                    trains_encoder=objective.trains_encoder,
-                    encoder_name=encoder.card.name,
-                    encoder_sha256=encoder.card.sha256,
-                    best_epoch=result.best_epoch,
-                )
-                _write_seed(folder / f"seed-{seed}", result, card)
-        parent.finish()
+        trainer = "langspec.stages.seeds:SeedTrainer"
+        crew = crew_of(trainer, config, root, task_name, method_name, count=count)
+        stack.enter_context(crew)
+        # After the workers: this process imports MLflow while they import PyTorch.
+        from langspec.stages.tracker import open_tracker
+        from langspec.tracking.methods import Training, start_method
+        from langspec.tracking.runs import Tracker
+
+        # Only the main process writes; others train and throw their equal copies away.
+        writes = not launched or crew.facts.main_process
+        tracker = open_tracker(config, root) if writes else Tracker.disabled()
+        facts: TrainingFacts = crew.facts
+        folder = stack.enter_context(atomic_folder(out)) if writes else None
+        training = Training(
+            name=config.name,
+            task=task_name,
+            method=method_name,
+            selection=config.train.selection,
+            params=facts.identity["settings"],
+            data_hash=facts.identity["data"],
+            encoder_hash=facts.identity["encoder"],
+            effective_precision=facts.identity["precision"],
+            processes=facts.identity["processes"],
+            run_key=facts.run_key,
+        )
+        parent = stack.enter_context(start_method(tracker, training))
+        keys = {f"seed {seed}": (seed, facts.seed_key(seed)) for seed in seeds}
+        record = stack.enter_context(_Record(parent, keys))
+        stack.enter_context(crew)  # once more: on failure workers end before the folder goes
+        jobs = {
+            name: SeedJob(seed, None if folder is None else folder / f"seed-{seed}")
+            for name, (seed, _) in keys.items()
+        }
+        entries = list(crew.run(jobs, record).values())
+        parent.finish(entries)
         if folder is not None:
-            counts = {"train_rows": len(train), "truncated_rows": train.inputs.truncated}
+            counts = {"train_rows": facts.rows, "truncated_rows": facts.truncated}
             values = {"schema": 1, **asdict(training), **counts, "seeds": entries}
             write_json(folder / "run.json", values)
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        for store in stores.values():
-            store.clear()  # only now: until the out is renamed, finished seeds are kept there
+    if writes:
+        for seed in seeds:
+            # Only now: until the out is renamed, finished seeds are kept there.
+            shutil.rmtree(facts.checkpoints(paths.cache, seed), ignore_errors=True)
     return out
-
-
-def _tracker(config: Config, root: Path, accelerator: Accelerator) -> Tracker:
-    return open_tracker(config, root) if accelerator.is_main_process else Tracker.disabled()
 
 
 def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str:
     """What :func:`run` would do."""
+    from langspec.encoders.load import load_encoder
+    from langspec.objectives import get_objective
+    from langspec.stages.seeds import fit_options
+    from langspec.tasks import get_task
+
     task, objective = get_task(task_name), get_objective(method_name)
     paths = paths_of(config, root)
     options = fit_options(config, task_name, method_name, 0)
@@ -256,18 +175,3 @@ def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str
         f"{megabytes * len(config.train.seeds):.0f} MB on disk and {megabytes * 4:.0f} MB of "
         f"checkpoints while it runs, {memory:.0f} MB of memory"
     )
-
-
-def _write_seed(folder: Path, result: FitResult, card: RunCard) -> None:
-    save_run(folder, result.tensors, card)
-    for name, rows in (("steps", result.steps), ("epochs", result.epochs)):
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:
-            # All columns of all rows, in an order that does not depend on where a run resumed.
-            names = {key for row in rows for key in row} - {"step", "epoch"}
-            columns = ["step", "epoch", *sorted(names)]
-            writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            for row in rows:
-                writer.writerow(
-                    {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
-                )

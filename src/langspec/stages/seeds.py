@@ -1,0 +1,210 @@
+"""The part of stage train that calculates: seeds of a method on a task, one after the other.
+
+Apart from the stage, which only keeps records, so that it can run in worker processes.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from langspec.config import Config, flatten
+from langspec.encoders.load import Encoder, load_encoder
+from langspec.errors import LangspecError
+from langspec.modelling.model import freeze_embeddings
+from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
+from langspec.objectives import get_objective
+from langspec.stages.common import code_hash, corpora_hash, paths_of, require
+from langspec.stages.train import SeedJob, TrainingFacts
+from langspec.tasks import Task, TaskData, get_task
+from langspec.training.checkpoint import CheckpointStore
+from langspec.training.loop import FitOptions, FitResult, fit
+from langspec.training.precision import ACCELERATE, resolve_precision
+from langspec.training.predict import encode_features
+from langspec.workers import Tell
+
+_CODE = ("encoders", "tasks", "modelling", "objectives", "training")
+
+
+def fit_options(config: Config, task: str, method: str, seed: int) -> FitOptions:
+    """The loop's options, from the task's section and the method's."""
+    section = getattr(config.train, task)
+    own = getattr(config.train.methods, method)
+    return FitOptions(
+        epochs=getattr(own, "epochs", section.epochs),
+        encoder_lr=section.encoder_lr,
+        head_lr=getattr(own, "head_lr", section.head_lr),
+        batch_tokens=getattr(own, "batch_tokens", section.batch_tokens),
+        weight_decay=config.train.weight_decay,
+        warmup=config.train.warmup,
+        clip=config.train.clip,
+        seed=seed,
+        checkpoint_steps=config.train.checkpoint_steps,
+    )
+
+
+def source_data(
+    config: Config, task: Task, encoder: Encoder, corpora: Path, split: str
+) -> TaskData:
+    """The source language's rows of a split, tokenised."""
+    source = config.corpora.source
+    table = task.rows(corpora, split, [source])
+    if not len(table):
+        raise LangspecError(
+            f"no {split} rows of the source language {source!r} for {task.name}; training needs "
+            "train and dev of the source",
+            place=corpora,
+        )
+    return task.data(table, encoder)
+
+
+def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
+    """Everything in params.yaml that this training depends on, by dotted path."""
+    train = config.train
+    return flatten(
+        {
+            "corpora": {"source": config.corpora.source},
+            # Not how many seeds are trained side by side: they are the same seeds.
+            "compute": config.compute.model_dump(exclude={"workers"}),
+            "encoder": {
+                key: getattr(config.encoder, key)
+                for key in ("kind", "name", "prefix", "pooling", "max_tokens")
+            },
+            "train": {
+                **{
+                    key: getattr(train, key)
+                    for key in (
+                        "selection",
+                        "feature_layer",
+                        "dropout",
+                        "head_init",
+                        "weight_decay",
+                        "warmup",
+                        "clip",
+                    )
+                },
+                task: getattr(train, task).model_dump(),
+                "methods": {method: getattr(train.methods, method).model_dump()},
+            },
+        }
+    )
+
+
+class SeedTrainer:
+    """Data and encoder of a training, prepared once; trains one seed a call."""
+
+    def __init__(self, config: Config, root: Path, task: str, method: str) -> None:
+        self.config, self.method = config, method
+        self.paths = paths_of(config, root)
+        self.task, self.objective = get_task(task), get_objective(method)
+        precision = resolve_precision(
+            config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
+        )
+        self.accelerator = Accelerator(mixed_precision=ACCELERATE[precision])
+        if self.accelerator.device.type == "cpu":
+            torch.set_num_threads(config.compute.threads)
+        corpora = require(self.paths.corpora, "corpora")
+        self.encoder = load_encoder(require(self.paths.encoder, "encoder"))
+        train = source_data(config, self.task, self.encoder, corpora, "train")
+        dev = source_data(config, self.task, self.encoder, corpora, "dev")
+        self.facts = TrainingFacts(
+            identity={
+                "settings": run_settings(config, task, method),
+                "task": task,
+                "method": method,
+                "data": corpora_hash(corpora, task),
+                "encoder": self.encoder.card.sha256,
+                "code": code_hash(*_CODE),
+                "precision": precision,
+                "processes": self.accelerator.num_processes,
+            },
+            main_process=self.accelerator.is_main_process,
+            rows=len(train),
+            truncated=train.inputs.truncated,
+        )
+        self.train: Any = train
+        self.dev: Any = dev
+        if not self.objective.trains_encoder:
+            model = build_model(
+                self.encoder,
+                self.task,
+                feature_layer=config.train.feature_layer,
+                dropout=0.0,
+                init=0.02,
+            ).to(self.accelerator.device)
+            tokens = config.features.batch_tokens
+            self.train = encode_features(model, train, tokens, self.accelerator.device)
+            self.dev = encode_features(model, dev, tokens, self.accelerator.device)
+
+    def __call__(self, job: SeedJob, tell: Tell) -> dict[str, Any]:
+        """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
+        config, seed = self.config, job.seed
+        began = time.perf_counter()
+        torch.manual_seed(seed)  # the head's first weights
+        model = build_model(
+            copy_encoder(self.encoder),
+            self.task,
+            feature_layer=config.train.feature_layer,
+            dropout=config.train.dropout,
+            init=config.train.head_init,
+            with_encoder=self.objective.trains_encoder,
+        )
+        if self.objective.trains_encoder and config.train.methods.finetune.freeze_embeddings:
+            freeze_embeddings(model.encoder)
+        result = fit(
+            model.to(self.accelerator.device),
+            self.objective,
+            self.train,
+            self.dev,
+            fit_options(config, self.task.name, self.method, seed),
+            self.accelerator,
+            classes=len(self.task.labels),
+            checkpoints=CheckpointStore(self.facts.checkpoints(self.paths.cache, seed)),
+            log=lambda step, metrics: tell((step, metrics)),
+            description=f"{self.task.name} {self.method} seed {seed}",
+        )
+        self.accelerator.free_memory()
+        if job.folder is not None:
+            card = RunCard(
+                task=self.task.name,
+                method=self.method,
+                seed=seed,
+                labels=self.task.labels,
+                pooling=self.encoder.card.pooling,
+                feature_layer=config.train.feature_layer,
+                dropout=config.train.dropout,
+                trains_encoder=self.objective.trains_encoder,
+                encoder_name=self.encoder.card.name,
+                encoder_sha256=self.encoder.card.sha256,
+                best_epoch=result.best_epoch,
+            )
+            _write_seed(job.folder, result, card)
+        self.accelerator.wait_for_everyone()
+        tell((0, {"train/seconds": time.perf_counter() - began}))
+        return {
+            "seed": seed,
+            "run_key": self.facts.seed_key(seed),
+            "best_epoch": result.best_epoch,
+            "dev": {key: float(f"{value:.6g}") for key, value in result.dev.items()},
+            "skipped_steps": result.skipped_steps,
+        }
+
+
+def _write_seed(folder: Path, result: FitResult, card: RunCard) -> None:
+    save_run(folder, result.tensors, card)
+    for name, rows in (("steps", result.steps), ("epochs", result.epochs)):
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:
+            # All columns of all rows, in an order that does not depend on where a run resumed.
+            names = {key for row in rows for key in row} - {"step", "epoch"}
+            columns = ["step", "epoch", *sorted(names)]
+            writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            for row in rows:
+                writer.writerow(
+                    {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
+                )
