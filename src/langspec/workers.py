@@ -71,6 +71,9 @@ class _Deaf:
         pass
 
 
+_DEAF = _Deaf()
+
+
 class Crew(Protocol):
     """Workers; a context that ends them."""
 
@@ -125,7 +128,7 @@ class _Here:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def run(self, items: Mapping[str, Any], listener: Listener = _Deaf()) -> dict[str, Any]:
+    def run(self, items: Mapping[str, Any], listener: Listener = _DEAF) -> dict[str, Any]:
         results = {}
         for name, item in items.items():
             listener.started(name)
@@ -182,7 +185,7 @@ class _Processes:
                 process.kill()
                 process.join()
 
-    def run(self, items: Mapping[str, Any], listener: Listener = _Deaf()) -> dict[str, Any]:
+    def run(self, items: Mapping[str, Any], listener: Listener = _DEAF) -> dict[str, Any]:
         waiting = deque(items.items())
         results: dict[str, Any] = {}
         at_work: dict[Any, str] = {}
