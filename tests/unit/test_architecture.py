@@ -31,6 +31,10 @@ def imports(module: str) -> set[str]:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 found.add(inner if inner in MODULES else node.module)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named, colon, _ = node.value.partition(":")  # workers import "module:class"
+            if colon and named in MODULES:
+                found.add(named)
     return found
 
 
