@@ -175,7 +175,8 @@ def _encode(
                     out["tokens"][index, units] = state[where, columns].float().cpu().numpy()
                 if chosen.any():
                     mask = batch["attention_mask"].to(state.device)
-                    vectors = pool(state.float(), mask, options.pooling)
+                    pooler = getattr(model, "pooler", None) if layer == len(states) - 1 else None
+                    vectors = pool(state.float(), mask, options.pooling, pooler)
                     out["sentences"][index, sentence[chosen]] = vectors.cpu().numpy()[chosen]
             bar.update(len(rows))
     for array in out.values():
