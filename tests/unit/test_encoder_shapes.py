@@ -10,12 +10,16 @@ import pyarrow as pa
 import pytest
 import torch
 from encoder_shapes import HIDDEN, LAYERS, SHAPES, publish
+from transformers import AutoModel
 
 from langspec.corpora.tables import NLI, POS
 from langspec.encoders.forward import encoder_arguments, hidden_states
 from langspec.encoders.inputs import collate, pair_inputs, text_inputs, word_inputs
 from langspec.encoders.load import Encoder, load_encoder, random_encoder, save_encoder
 from langspec.encoders.published import published_encoder
+from langspec.errors import LangspecError
+from langspec.features.bank import BankOptions, BankRows
+from langspec.features.encode import build_bank
 from langspec.modelling.saved import build_model, copy_encoder
 from langspec.tasks import get_task
 
@@ -224,3 +228,74 @@ def test_written_anew_and_drawn_anew(
         fresh = hidden_states(random_encoder(again, 1).model, batch)
     assert fresh[-1].shape == expected[-1].shape
     assert not torch.equal(fresh[-1], expected[-1])
+
+
+@pytest.fixture(scope="module")
+def compat(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    folder = publish(tmp_path_factory.mktemp("compat") / "e5", "e5")  # a model with its pooler
+    return published_encoder(folder, pooling="compat")
+
+
+def test_compat_is_the_checkpoints_own_pooler(
+    compat: Encoder, encoders: dict[str, Encoder], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    theirs = AutoModel.from_pretrained(folders["e5"]).eval()
+    batch = batch_of(compat, TEXTS)
+    task = get_task("nli")
+    model = build_model(compat, task, feature_layer=-1, dropout=0.0, init=0.1).eval()
+    with torch.inference_mode():
+        vectors = model.vectors(batch)
+        expected = theirs(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+        ).pooler_output
+    assert torch.equal(vectors, expected)
+    save_encoder(tmp_path / "kept", compat.model, compat.tokenizer, compat.card)
+    kept = load_encoder(tmp_path / "kept")
+    assert kept.card.pooling == "compat"
+    for key, value in compat.model.pooler.state_dict().items():
+        assert torch.equal(kept.model.pooler.state_dict()[key], value)
+    assert random_encoder(kept, 1).model.pooler is not None
+    assert load_encoder(tmp_path / "kept", pooling="mean").model.pooler is None
+    assert encoders["e5"].model.pooler is None
+
+
+def test_compat_pairs_have_no_token_types(compat: Encoder, encoders: dict[str, Encoder]) -> None:
+    table = pa.Table.from_pylist(NLI_ROWS, schema=NLI)
+    assert not get_task("nli").data(table, compat).inputs.segments.any()
+    assert get_task("nli").data(table, encoders["e5"]).inputs.segments.any()
+
+
+def test_compat_trains_the_pooler_with_pairs_and_leaves_it_with_tokens(compat: Encoder) -> None:
+    for name, rows, schema in (("pos", POS_ROWS, POS), ("nli", NLI_ROWS, NLI)):
+        task, encoder = get_task(name), copy_encoder(compat)
+        data = task.data(pa.Table.from_pylist(rows, schema=schema), encoder)
+        model = build_model(encoder, task, feature_layer=-1, dropout=0.1, init=0.1)
+        logits = model(data.batch(np.arange(len(data))))["task"]
+        logits.square().sum().backward()
+        moved = {key for key, p in model.named_parameters() if p.grad is not None}
+        assert moved == {key for key, p in model.named_parameters() if p.requires_grad}
+        assert any("pooler" in key for key in moved) == (name == "nli")
+    with pytest.raises(LangspecError, match=r"train\.feature_layer"):
+        build_model(compat, get_task("nli"), feature_layer=1, dropout=0.1, init=0.1)
+    build_model(compat, get_task("pos"), feature_layer=1, dropout=0.1, init=0.1)
+
+
+def test_compat_bank_reads_the_pooler_at_the_last_layer_only(
+    compat: Encoder, tmp_path: Path
+) -> None:
+    inputs = text_inputs(compat.tokenizer, TEXTS, max_tokens=30)
+    bank = build_bank(
+        compat.model,
+        compat.tokenizer.pad_token_id,
+        inputs,
+        BankRows(languages=["en"] * len(TEXTS)),
+        options=BankOptions(pooling="compat"),
+        key="k",
+        root=tmp_path,
+    )
+    with torch.inference_mode():
+        states = hidden_states(compat.model, batch_of(compat, TEXTS))
+        pooled = compat.model.pooler(states[-1])
+    close = {"atol": 2e-2, "rtol": 2e-3}  # banks may hold halves
+    np.testing.assert_allclose(bank.sentences(-1), pooled.numpy(), **close)
+    np.testing.assert_allclose(bank.sentences(1), states[1][:, 0].numpy(), **close)
