@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-from encoder_shapes import SHAPES, publish
 from safetensors.torch import load_file, save_file
 
+from encoder_shapes import SHAPES, publish
 from langspec.encoders.load import load_encoder
 from langspec.encoders.published import published_encoder
 from langspec.errors import LangspecError
@@ -35,7 +35,7 @@ def edit(file: Path, **changes: Any) -> None:
     file.write_text(json.dumps({**values, **changes}))
 
 
-def weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+def weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     tensors = load_file(folder / "model.safetensors")
     change(tensors)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
@@ -57,7 +57,12 @@ def modules(folder: Path, *kinds: str, pooling: dict[str, Any] | None = None) ->
     """What sentence-transformers puts around a model."""
     paths = ["", *(f"{i}_{kind.rsplit('.')[-1]}" for i, kind in enumerate(kinds, 1))]
     entries = [
-        {"idx": i, "name": str(i), "path": path, "type": kind if "." in kind else f"sentence_transformers.models.{kind}"}  # fmt: skip
+        {
+            "idx": i,
+            "name": str(i),
+            "path": path,
+            "type": kind if "." in kind else f"sentence_transformers.models.{kind}",
+        }
         for i, (kind, path) in enumerate(zip(("Transformer", *kinds), paths, strict=True))
     ]
     (folder / "modules.json").write_text(json.dumps(entries))
@@ -66,12 +71,15 @@ def modules(folder: Path, *kinds: str, pooling: dict[str, Any] | None = None) ->
     edit(folder / "1_Pooling" / "config.json", **(mean if pooling is None else pooling))
 
 
+DENSE = "bert.encoder.layer.1.output.dense.weight"
+
+
 def a_nan(folder: Path) -> None:
-    weights(folder, lambda t: t["bert.encoder.layer.1.output.dense.weight"].view(-1)[3].fill_(torch.nan))  # fmt: skip
+    weights(folder, lambda t: t[DENSE].view(-1)[3].fill_(torch.nan))
 
 
 def one_weight_less(folder: Path) -> None:
-    weights(folder, lambda t: t.pop("bert.encoder.layer.1.output.dense.weight"))  # type: ignore[arg-type]
+    weights(folder, lambda t: t.pop(DENSE))
 
 
 def cut_weights(folder: Path) -> None:
@@ -103,7 +111,8 @@ def larger_tokenizer(folder: Path) -> None:
 def no_padding_token(folder: Path) -> None:
     raw = json.loads((folder / "tokenizer_config.json").read_text())
     raw = {k: v for k, v in raw.items() if k != "pad_token"}
-    (folder / "tokenizer_config.json").write_text(json.dumps({**raw, "tokenizer_class": "PreTrainedTokenizerFast"}))  # fmt: skip
+    raw["tokenizer_class"] = "PreTrainedTokenizerFast"
+    (folder / "tokenizer_config.json").write_text(json.dumps(raw))
 
 
 FAULTS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
@@ -177,9 +186,16 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
         "modules.json",
     ),
     "modules: broken": (lambda f: (f / "modules.json").write_text("["), "cannot", "modules.json"),
-    "modules: not a list": (lambda f: (f / "modules.json").write_text("{}"), "a json dict", "modules.json"),  # fmt: skip
+    "modules: not a list": (
+        lambda f: (f / "modules.json").write_text("{}"),
+        "a json dict",
+        "modules.json",
+    ),
     "modules: lower case": (
-        lambda f: (modules(f, "Pooling"), edit(f / "sentence_bert_config.json", do_lower_case=True)),  # fmt: skip
+        lambda f: (
+            modules(f, "Pooling"),
+            edit(f / "sentence_bert_config.json", do_lower_case=True),
+        ),
         "lower-cased",
         "sentence_bert_config.json",
     ),
@@ -217,8 +233,10 @@ def test_fault_is_told_in_one_line_with_its_place(folder: Path, fault: str) -> N
 def test_the_conversion_command_converts(folder: Path) -> None:
     expected = load_encoder(folder).model.state_dict()
     tensors = load_file(folder / "model.safetensors")
-    torch.save({**tensors, "tied": tensors["bert.embeddings.word_embeddings.weight"]},
-               folder / "pytorch_model.bin")  # fmt: skip
+    torch.save(
+        {**tensors, "tied": tensors["bert.embeddings.word_embeddings.weight"]},
+        folder / "pytorch_model.bin",
+    )
     (folder / "model.safetensors").unlink()
     with pytest.raises(LangspecError) as error:
         load_encoder(folder)

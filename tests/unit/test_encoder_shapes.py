@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from encoder_shapes import HIDDEN, LAYERS, SHAPES, publish
 from transformers import AutoModel
 
+from encoder_shapes import HIDDEN, LAYERS, SHAPES, publish
 from langspec.corpora.tables import NLI, POS
 from langspec.encoders.forward import encoder_arguments, hidden_states
 from langspec.encoders.inputs import collate, pair_inputs, text_inputs, word_inputs
@@ -66,7 +66,8 @@ def test_hidden_states_are_the_embeddings_and_every_layer_in_order(
             with_kwargs=True,
         )
     ]
-    hooks += [layer.register_forward_hook(lambda _, a, out: seen.append(first(out))) for layer in layers]  # fmt: skip
+    for layer in layers:
+        hooks.append(layer.register_forward_hook(lambda _, a, out: seen.append(first(out))))
     batch = batch_of(encoders[name], TEXTS)
     with torch.inference_mode():
         states = hidden_states(model, batch)
@@ -127,9 +128,7 @@ def test_pairs_get_our_token_types_where_the_model_has_them(
     encoders: dict[str, Encoder], name: str
 ) -> None:
     encoder = encoders[name]
-    inputs = pair_inputs(
-        encoder.tokenizer, ["the cat", "cat"], ["cats sleep", "."], max_tokens=28
-    )
+    inputs = pair_inputs(encoder.tokenizer, ["the cat", "cat"], ["cats sleep", "."], max_tokens=28)
     batch = collate(inputs, np.arange(2), pad_id=encoder.tokenizer.pad_token_id)
     types = batch["token_type_ids"]
     assert set(types[0].tolist()) == {0, 1}

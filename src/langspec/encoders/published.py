@@ -1,8 +1,8 @@
 """A published encoder: a Hugging Face folder, or sentence-transformers' folder around one.
 
 sentence-transformers (Reimers & Gurevych 2019) writes ``modules.json``, the steps from text to
-vector, with a folder for each: a transformer, a pooling, perhaps more. What can be told by a prefix
-and a pooling is taken over; what changes the vector after that is refused, or said.
+vector, with a folder for each: a transformer, a pooling, perhaps more. What can be told by a
+prefix and a pooling is taken over; what changes the vector after that is refused, or said.
 """
 
 from __future__ import annotations
@@ -149,9 +149,7 @@ def _read_modules(folder: Path, *, ask_pooling: bool, ask_prefix: bool) -> _Modu
     raw = _object(place, list)
     modules = []
     for entry in raw:
-        kind, path = (
-            (entry.get("type"), entry.get("path")) if isinstance(entry, dict) else (0, 0)
-        )
+        kind, path = (entry.get("type"), entry.get("path")) if isinstance(entry, dict) else (0, 0)
         if not isinstance(kind, str) or not isinstance(path, str):
             raise LangspecError(f'an entry without "type" and "path": {entry}', place=place)
         if not kind.startswith("sentence_transformers."):
