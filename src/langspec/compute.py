@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 
@@ -16,6 +17,11 @@ _PORTABLE = {
     "MKL_CBWR": "AVX2",
     "MKL_DYNAMIC": "FALSE",
 }
+# glibc gives the memory of a freed tensor back to the system and gets it again, page by page and
+# zeroed, for the next one. Keeping it changes no number and took a third off the processor time of
+# an e5-sized training step (6.8 to 4.5 s, 2,048 pieces, one core; two runs, busy machine).
+_MALLOPT = {-1: 2**31 - 1, -3: 2**30}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+_USERS_OWN = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
 def set_environment(compute: Compute) -> None:
@@ -31,7 +37,16 @@ def set_environment(compute: Compute) -> None:
         values |= _PORTABLE
     for key, value in values.items():
         os.environ.setdefault(key, value)
+    _keep_freed_memory()
     # Nothing here may reach out: models and data are local unless a user says otherwise.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+def _keep_freed_memory() -> bool:
+    """Tell glibc's malloc to reuse freed memory; elsewhere, or if the user set it, do nothing."""
+    if not sys.platform.startswith("linux") or any(name in os.environ for name in _USERS_OWN):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    return mallopt is not None and all(mallopt(key, value) for key, value in _MALLOPT.items())

@@ -145,15 +145,20 @@ class EncoderSection(Section):
     kind: Literal["demo", "e5", "folder"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     folder: str | None
-    prefix: str
-    pooling: Literal["mean", "cls"]
-    max_tokens: Annotated[int, Field(ge=8, le=512)]
+    prefix: str | None  # null: the folder's own
+    pooling: Literal["mean", "cls", "compat"] | None
+    max_tokens: Annotated[int, Field(ge=8, le=8192)]
     pretrain: Pretrain
 
     @model_validator(mode="after")
     def _folder(self) -> EncoderSection:
         if (self.kind == "folder") != (self.folder is not None):
             raise ValueError("folder is set exactly when kind is folder; set both or neither")
+        if self.kind != "folder" and self.pooling == "compat":
+            raise ValueError(
+                f"pooling compat reads a checkpoint's own pooler, and kind {self.kind} has none; "
+                "use mean or cls, or a folder"
+            )
         return self
 
 

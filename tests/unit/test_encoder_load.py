@@ -121,7 +121,7 @@ def test_missing_file_is_told_with_the_cure(folder: Path, missing: str, expected
 
 def test_pickled_weights_are_refused_with_the_command_that_converts(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(LangspecError, match=r"pytorch_model.bin.*save_pretrained"):
+    with pytest.raises(LangspecError, match=r"pytorch_model.bin.*save_file"):
         load_encoder(folder)
 
 
@@ -205,10 +205,10 @@ def test_folders_written_by_transformers(encoder: Encoder, tmp_path: Path, kind:
                 num_attention_heads=2,
                 intermediate_size=32,
                 max_position_embeddings=24,
-                pad_token_id=1,
+                pad_token_id=encoder.tokenizer.pad_token_id,
             )
         )
-        positions = 22  # RoBERTa counts from the padding index on
+        positions = 23  # RoBERTa counts from the padding index (here 0) on
     model.save_pretrained(tmp_path / kind)
     encoder.tokenizer.save_pretrained(tmp_path / kind)
     loaded = load_encoder(tmp_path / kind, prefix="> ")

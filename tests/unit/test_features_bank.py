@@ -301,3 +301,21 @@ def test_equal_bytes_on_two_runs(tmp_path: Path) -> None:
     assert names == sorted(file.name for file in two.iterdir())
     for name in names:
         assert (one / name).read_bytes() == (two / name).read_bytes()
+
+
+def test_whole_rows_are_as_few_as_have_enough_units(tmp_path: Path) -> None:
+    model = tiny_model(0)
+    few = make(tmp_path, model, BankOptions(max_tokens_per_language=20, whole_rows=True))
+    spread = make(tmp_path, model, BankOptions(max_tokens_per_language=20))
+    counts = np.diff(random_inputs(24).unit_starts)
+    for code in range(2):
+        own = few.token_meta.language == code
+        assert own.sum() == 20 == (spread.token_meta.language == code).sum()
+        rows = np.unique(few.token_meta.row[own])
+        sizes = counts[rows]
+        assert sizes.sum() >= 20 > sizes.sum() - sizes.max()
+        assert len(rows) < len(
+            np.unique(spread.token_meta.row[spread.token_meta.language == code])
+        )
+    everything = make(tmp_path, model, BankOptions(max_tokens_per_language=None, whole_rows=True))
+    assert len(everything.token_meta) == counts.sum()

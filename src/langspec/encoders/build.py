@@ -45,7 +45,7 @@ def build_encoder(
     """
     import torch
 
-    from langspec.encoders.load import load_encoder, save_encoder
+    from langspec.encoders.load import check_positions, save_encoder
 
     files: dict[str, str] = {}
     dtype = torch.float32
@@ -68,20 +68,24 @@ def build_encoder(
         encoder = e5_encoder()
     else:
         assert section.folder is not None  # the section checks it
-        encoder = load_encoder(
+        from langspec.encoders.published import published_encoder
+
+        encoder = published_encoder(
             Path(section.folder),
             prefix=section.prefix,
             pooling=section.pooling,
             max_tokens=section.max_tokens,
         )
+    own = encoder.card
     card = replace(
-        encoder.card,
+        own,
         name=section.name,
         kind=section.kind,
-        prefix=section.prefix,
-        pooling=section.pooling,
+        prefix=own.prefix if section.prefix is None else section.prefix,
+        pooling=own.pooling if section.pooling is None else section.pooling,
         max_tokens=section.max_tokens,
     )
+    check_positions(card, encoder.model, place="encoder.max_tokens")
     return save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
 
 

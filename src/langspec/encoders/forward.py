@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,16 +16,23 @@ from langspec.errors import LangspecError
 RESTART = "restart_positions"
 
 
+@lru_cache
+def _accepted(model_class: type) -> frozenset[str]:
+    """The names that a model's ``forward`` takes."""
+    return frozenset(inspect.signature(model_class.forward).parameters)  # type: ignore[attr-defined]
+
+
 def encoder_arguments(model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The arguments that this encoder takes from a collated batch.
 
     Token types only where there are two of them (BERT swallows unknown arguments silently, and
-    models with one type would index out of range).
+    models with one type would index out of range) and the architecture takes them.
     """
     config = model.config
     arguments = {key: batch[key] for key in ("input_ids", "attention_mask")}
     segments = batch["token_type_ids"]
-    if getattr(config, "type_vocab_size", 0) > 1:
+    takes_types = "token_type_ids" in _accepted(type(model))
+    if takes_types and (getattr(config, "type_vocab_size", 0) or 0) > 1:
         arguments["token_type_ids"] = segments
     if getattr(config, RESTART, False):
         arguments["position_ids"] = restarted_positions(segments)

@@ -230,11 +230,13 @@ def pair_inputs(
     *,
     max_tokens: int,
     prefix: str = "",
+    token_types: bool = True,
 ) -> Inputs:
     """Premise and hypothesis as the tokenizer joins pairs, no units.
 
     Token types are ours: 1 from the first piece of the hypothesis on, whatever the tokenizer's
-    template says (XLM-R's gives zeros). Models without a second type never see them.
+    template says (XLM-R's gives zeros). Models without a second type never see them. Without
+    ``token_types`` all are 0, as in the published set-up.
     """
     builder = _Builder()
     none = np.zeros(0, dtype=np.int64)
@@ -242,7 +244,7 @@ def pair_inputs(
     for encoding in encodings:
         second = [i for i, which in enumerate(encoding.sequence_ids) if which == 1]
         segments = np.zeros(len(encoding.ids), dtype=np.int8)
-        if second:
+        if second and token_types:
             segments[second[0] :] = 1
         builder.add(encoding, segments, none)
     return builder.build()

@@ -22,6 +22,8 @@ from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForTextEncoding,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
@@ -33,7 +35,8 @@ from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_file, write_json, write_text
 
 CARD = "langspec.json"
-POOLINGS = ("mean", "cls")
+COMPAT = "compat"
+POOLINGS = ("mean", "cls", COMPAT)
 # What a forgotten or deliberate absence of which changes nothing that is used here.
 _UNUSED_WEIGHTS = ("pooler.", "position_ids")
 _SPECIAL_TOKENS = (
@@ -52,8 +55,9 @@ class EncoderCard:
     """What has to be known of an encoder besides its weights.
 
     ``prefix`` is put before every input text; ``pooling`` makes a sentence vector of the token
-    vectors (``mean`` over all attended positions, ``cls`` the first); ``max_tokens`` counts
-    special tokens; ``sha256`` is that of the weights; ``recipe`` says how they came to be.
+    vectors (``mean`` over all attended positions, ``cls`` the first, ``compat`` as Tanti et al.
+    2021 had it: the checkpoint's own pooler, dense and tanh, over the first); ``max_tokens``
+    counts special tokens; ``sha256`` is that of the weights; ``recipe`` says how they came to be.
     """
 
     name: str
@@ -66,10 +70,15 @@ class EncoderCard:
     sha256: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def token_types(self) -> bool:
+        """Does the second text of a pair get a type of its own? Not in the published set-up."""
+        return self.pooling != COMPAT
+
 
 @dataclass
 class Encoder:
-    """A model without a pooler (evaluation mode, fp32), its tokenizer and its card."""
+    """A model (evaluation mode, fp32; a pooler only for ``compat``), its tokenizer, its card."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
@@ -91,30 +100,34 @@ def load_encoder(
 
     Raises:
         LangspecError: no such folder, no ``config.json``, no safetensors weights, no
-            ``tokenizer.json``, weights that do not fill the model or do not match the card.
+            ``tokenizer.json``, an architecture that is no encoder or brings its own code, weights
+            that do not fill the model, are not finite or do not match the card, a tokenizer of
+            another model, more tokens than positions, ``compat`` without a pooler.
     """
     folder = Path(folder)
     _check_files(folder)
     config = _load_config(folder)
-    model = _load_model(folder, config)
-    tokenizer = _load_tokenizer(folder)
-    embeddings: Any = model.get_input_embeddings()
-    rows = len(embeddings.weight)
-    if len(tokenizer) > rows:
-        raise LangspecError(
-            f"{len(tokenizer)} tokens, but the model has {rows} embeddings; expected the "
-            "tokenizer that belongs to these weights",
-            place=folder / "tokenizer.json",
-        )
-    card = _load_card(folder, model)
+    found = _load_card(folder)
     overrides: dict[str, Any] = {
         "name": name,
         "prefix": prefix,
         "pooling": pooling,
         "max_tokens": max_tokens,
     }
-    card = replace(card, **{key: value for key, value in overrides.items() if value is not None})
-    _check_card(card, model, place=folder / CARD)
+    overrides = {key: value for key, value in overrides.items() if value is not None}
+    card = replace(found or EncoderCard(name=folder.resolve().name), **overrides)
+    place: Any = "encoder.pooling" if pooling else folder / CARD
+    if card.pooling not in POOLINGS:
+        raise LangspecError(
+            f"pooling {card.pooling!r}; expected one of {', '.join(POOLINGS)}", place=place
+        )
+    model = _load_model(folder, config, pooler=card.pooling == COMPAT, place=place)
+    tokenizer = _load_tokenizer(folder)
+    _check_tokenizer(tokenizer, model, folder)
+    if found is None and max_tokens is None:
+        card = replace(card, max_tokens=_positions(model))
+    card = replace(card, sha256=card.sha256 or _weights_sha256(folder))
+    check_positions(card, model, place="encoder.max_tokens" if max_tokens else folder / CARD)
     return Encoder(model, tokenizer, card)
 
 
@@ -123,7 +136,8 @@ def random_encoder(encoder: Encoder, seed: int) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model_class: Any = type(encoder.model)
-        model = model_class(encoder.model.config, **_no_pooler(model_class)).float().eval()
+        arguments = _pooler_argument(model_class, pooler=encoder.card.pooling == COMPAT)
+        model = model_class(encoder.model.config, **arguments).float().eval()
     card = replace(
         encoder.card,
         name=f"{encoder.card.name}-random",
@@ -146,15 +160,17 @@ def save_encoder(
     """Write an encoder folder, whole or not at all; equal arguments give equal bytes.
 
     ``dtype`` is that of the weights on disk; they are always loaded as fp32. ``files`` are further
-    texts to put into the folder, by name. Returns the card as written, with the weights' hash.
+    texts to put into the folder, by name. A pooler is left out unless the card's pooling is
+    ``compat``. Returns the card as written, with the weights' hash.
     """
+    unused = _UNUSED_WEIGHTS if card.pooling != COMPAT else ("position_ids",)
     with atomic_folder(Path(folder)) as temporary:
         weights = temporary / "model.safetensors"
         save_file(
             {
                 key: value.detach().to("cpu", dtype).contiguous()
-                for key, value in sorted(model.state_dict().items())
-                if not any(part in key for part in _UNUSED_WEIGHTS)
+                for key, value in sorted(_own_weights(model).items())
+                if not any(part in key for part in unused)
             },
             weights,
             metadata={"format": "pt"},
@@ -170,6 +186,9 @@ def save_encoder(
             "dtype": str(dtype).removeprefix("torch."),
             "model_type": model.config.model_type,
         }
+        # Left out where they are the architecture's defaults; who plans a run reads them.
+        for key in ("hidden_size", "num_hidden_layers"):
+            settings.setdefault(key, getattr(model.config, key))
         write_json(temporary / "config.json", settings)
         (temporary / "tokenizer.json").write_text(
             tokenizer.backend_tokenizer.to_str() + "\n", encoding="utf-8", newline="\n"
@@ -188,6 +207,17 @@ def save_encoder(
     return card
 
 
+def _own_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The state, each tensor once: T5 has one matrix under two names, which a file cannot hold."""
+    seen: set[int] = set()
+    own = {}
+    for key, value in model.state_dict().items():
+        if value.data_ptr() not in seen or not value.numel():
+            own[key] = value
+        seen.add(value.data_ptr())
+    return own
+
+
 def _check_files(folder: Path) -> None:
     if not folder.is_dir():
         raise LangspecError("no such folder; expected a folder with an encoder", place=folder)
@@ -198,12 +228,11 @@ def _check_files(folder: Path) -> None:
             place=folder,
         )
     if not weight_files(folder):
-        pickled = sorted(path.name for path in folder.glob("*.bin"))
+        pickled = sorted(path.name for path in folder.glob("pytorch_model*.bin"))
         if pickled:
             raise LangspecError(
                 f"no safetensors weights, only {pickled[0]}, a pickle, which can run code when "
-                'opened; if you trust it, convert it once: python -c "from transformers import '
-                f"AutoModel; AutoModel.from_pretrained('{folder}').save_pretrained('{folder}')\"",
+                f"opened; convert it once, as data: {_convert_command(folder, pickled)}",
                 place=folder,
             )
         raise LangspecError(
@@ -220,11 +249,22 @@ def _check_files(folder: Path) -> None:
         )
 
 
+def _convert_command(folder: Path, names: list[str]) -> str:
+    """Tensors from pickles to safetensors, nothing added (a model class would add a pooler)."""
+    files = [str(folder / name) for name in names]
+    return (
+        'python -c "import torch; from safetensors.torch import save_file; '
+        f"save_file({{k: v.clone() for f in {files!r} "
+        "for k, v in torch.load(f, map_location='cpu', weights_only=True).items()}, "
+        f"{str(folder / 'model.safetensors')!r}, {{'format': 'pt'}})\""
+    )
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model folder, in order: one, or the shards its index names.
 
     Raises:
-        LangspecError: the index names a shard that is absent.
+        LangspecError: the index is none, or names a shard that is absent.
     """
     folder = Path(folder)
     index = folder / "model.safetensors.index.json"
@@ -232,9 +272,15 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / "model.safetensors"]
     if not index.is_file():
         return []
-    names = sorted(set(read_json(index)["weight_map"].values()))
+    try:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LangspecError(
+            f'not an index of weights ({error}); expected {{"weight_map": {{tensor: file}}}}',
+            place=index,
+        ) from error
     for name in names:
-        if not (folder / name).is_file():
+        if Path(name).name != name or not (folder / name).is_file():
             raise LangspecError(f"names {name}, which is not in the folder", place=index)
     return [folder / name for name in names]
 
@@ -260,10 +306,11 @@ def _load_config(folder: Path) -> PreTrainedConfig:
             "distilbert, xlm-roberta or deberta-v2",
             place=place,
         )
-    if "auto_map" in raw and raw["model_type"] not in _known_model_types():
+    if raw.get("auto_map"):
         raise LangspecError(
-            f"the model {raw['model_type']!r} brings its own code, which is never run; choose a "
-            "model whose architecture is part of transformers",
+            f"the model ({raw['model_type']}) brings its own code (auto_map), which is never run; "
+            "choose a model whose architecture is part of transformers, or delete auto_map if "
+            f"these are the weights of transformers' own {raw['model_type']}",
             place=place,
         )
     try:
@@ -283,26 +330,50 @@ def _load_config(folder: Path) -> PreTrainedConfig:
     return config
 
 
-def _known_model_types() -> set[str]:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
-    return set(CONFIG_MAPPING_NAMES)
-
-
-def _no_pooler(model_class: type) -> dict[str, bool]:
+def _pooler_argument(model_class: type, *, pooler: bool) -> dict[str, bool]:
     accepts = inspect.signature(model_class).parameters
-    return {"add_pooling_layer": False} if "add_pooling_layer" in accepts else {}
+    return {"add_pooling_layer": pooler} if "add_pooling_layer" in accepts else {}
 
 
-def _load_model(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
-    try:
-        model_class: Any = AutoModel._model_mapping[type(config)]
-    except KeyError as error:
+def _encoder_class(config: PreTrainedConfig, place: Path) -> Any:
+    """The bare encoder of an architecture; of an encoder-decoder such as T5, its encoder.
+
+    Raises:
+        LangspecError: no encoder: a decoder, an encoder-decoder whose encoder is no model of its
+            own, something that reads no text.
+    """
+    encoding: Any = AutoModelForTextEncoding._model_mapping
+    if type(config) in encoding:
+        return encoding[type(config)]
+    kind = config.model_type
+    if getattr(config, "is_encoder_decoder", False):
         raise LangspecError(
-            f"transformers has no encoder for model type {config.model_type!r}; expected one of "
-            "BERT's kind",
-            place=folder / "config.json",
-        ) from error
+            f"{kind} is an encoder-decoder whose encoder is no model of its own in transformers; "
+            "expected an encoder of BERT's kind, or one of T5's (t5, mt5, umt5)",
+            place=place,
+        )
+    # What has a masked-LM head reads in both directions.
+    masked: Any = AutoModelForMaskedLM._model_mapping
+    bare: Any = AutoModel._model_mapping
+    if type(config) not in masked or type(config) not in bare:
+        raise LangspecError(
+            f"{kind} is no encoder of text in transformers (a decoder reads what came before a "
+            "word only); expected one of BERT's kind, such as bert, xlm-roberta or deberta-v2",
+            place=place,
+        )
+    return bare[type(config)]
+
+
+def _load_model(folder: Path, config: PreTrainedConfig, *, pooler: bool, place: Any) -> Any:
+    """The model; with its trained pooler if ``pooler``, for which ``place`` asks."""
+    model_class = _encoder_class(config, folder / "config.json")
+    no_pooler = (
+        f"compat reads the checkpoint's own pooler, and the {config.model_type} in {folder} has "
+        "none; use mean or cls"
+    )
+    arguments = _pooler_argument(model_class, pooler=pooler)
+    if pooler and not arguments:
+        raise LangspecError(no_pooler, place=place)
     for file in weight_files(folder):
         try:
             with safe_open(file, framework="pt"):
@@ -325,7 +396,7 @@ def _load_model(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
-            **_no_pooler(model_class),
+            **arguments,
         )
     except (ValueError, OSError, RuntimeError) as error:
         raise LangspecError(
@@ -335,6 +406,10 @@ def _load_model(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
+    # A pooler that is one matrix (ALBERT's) is not the published one, and a fresh one is noise.
+    absent = any("pooler." in key for key in info["missing_keys"])
+    if pooler and (absent or not hasattr(model.pooler, "dense")):
+        raise LangspecError(no_pooler, place=place)
     missing = sorted(
         key for key in info["missing_keys"] if not any(part in key for part in _UNUSED_WEIGHTS)
     )
@@ -344,6 +419,12 @@ def _load_model(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
             f"expected the weights of a {config.model_type} encoder that fits config.json",
             place=folder,
         )
+    for key, value in model.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise LangspecError(
+                f"the weights {key} hold numbers that are not finite; fetch or train them again",
+                place=folder,
+            )
     model.eval()
     return model
 
@@ -403,21 +484,49 @@ def wrap_tokenizer(backend: Tokenizer, special: Mapping[str, str]) -> PreTrained
     return PreTrainedTokenizerFast(tokenizer_object=backend, **dict(special))
 
 
-def _positions(model: PreTrainedModel) -> int:
-    """How many tokens a row may have; RoBERTa's kind starts counting after the padding index."""
-    limit = getattr(model.config, "max_position_embeddings", None) or 512
+def _check_tokenizer(tokenizer: PreTrainedTokenizerFast, model: Any, folder: Path) -> None:
+    """Refuse what shows that a tokenizer is another model's."""
+    place = folder / "tokenizer.json"
+    rows = len(model.get_input_embeddings().weight)
+    tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
+    if tokens > rows:
+        raise LangspecError(
+            f"{tokens} tokens, but the model has {rows} embeddings; expected the "
+            "tokenizer that belongs to these weights",
+            place=place,
+        )
+    table = _position_table(model)
+    if table is not None and table.padding_idx != tokenizer.pad_token_id:
+        raise LangspecError(
+            f"pads with token {tokenizer.pad_token_id} ({tokenizer.pad_token}), but the model "
+            f"counts positions from its padding token {table.padding_idx} on; expected the "
+            "tokenizer that belongs to these weights",
+            place=place,
+        )
+
+
+def _position_table(model: PreTrainedModel) -> torch.nn.Embedding | None:
+    """The position embeddings of RoBERTa's kind, which count from the padding index on."""
     for module in model.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, torch.nn.Embedding) and table.padding_idx is not None:
-            return int(limit) - table.padding_idx - 1
-    return int(limit)
+            return table
+    return None
 
 
-def _load_card(folder: Path, model: PreTrainedModel) -> EncoderCard:
+def _positions(model: PreTrainedModel) -> int:
+    """How many tokens a row may have."""
+    limit = int(getattr(model.config, "max_position_embeddings", None) or 512)
+    table = _position_table(model)
+    return limit if table is None else limit - int(table.padding_idx or 0) - 1
+
+
+def _load_card(folder: Path) -> EncoderCard | None:
+    """The folder's card, which must be of these weights; None where there is none."""
     place = folder / CARD
-    sha256 = _weights_sha256(folder)
     if not place.is_file():
-        return EncoderCard(name=folder.resolve().name, max_tokens=_positions(model), sha256=sha256)
+        return None
+    sha256 = _weights_sha256(folder)
     try:
         raw = read_json(place)
         expected = {entry.name for entry in fields(EncoderCard)}
@@ -437,11 +546,8 @@ def _load_card(folder: Path, model: PreTrainedModel) -> EncoderCard:
     return replace(card, sha256=sha256)
 
 
-def _check_card(card: EncoderCard, model: PreTrainedModel, *, place: Path) -> None:
-    if card.pooling not in POOLINGS:
-        raise LangspecError(
-            f"pooling {card.pooling!r}; expected one of {', '.join(POOLINGS)}", place=place
-        )
+def check_positions(card: EncoderCard, model: PreTrainedModel, *, place: Path | str) -> None:
+    """Refuse rows that are longer than the model has positions."""
     if not 3 <= card.max_tokens <= _positions(model):
         raise LangspecError(
             f"max_tokens {card.max_tokens}; expected 3 to {_positions(model)}, the positions "

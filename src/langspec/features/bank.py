@@ -33,7 +33,10 @@ class BankOptions:
     Attributes:
         max_tokens_per_language: token vectors kept of each language; None keeps all, 0 none.
         max_sentences_per_language: sentence vectors kept of each language; None keeps all.
-        pooling: ``mean`` over the attention mask (special tokens included) or ``cls``.
+        whole_rows: take tokens from as few rows as have enough of them, drawn at random, and not
+            from all rows: where few tokens of many rows are wanted, most need not be encoded.
+        pooling: ``mean`` over the attention mask (special tokens included), ``cls``, or
+            ``compat``: the encoder's own pooler at the last layer, ``cls`` below it.
         layers: layers kept (0 = embeddings, negative counts from the last); None keeps all.
         seed: of the sample.
         precision: ``fp32`` or ``bf16`` (autocast).
@@ -42,7 +45,8 @@ class BankOptions:
 
     max_tokens_per_language: int | None = 2000
     max_sentences_per_language: int | None = None
-    pooling: Literal["mean", "cls"] = "mean"
+    whole_rows: bool = False
+    pooling: Literal["mean", "cls", "compat"] = "mean"
     layers: tuple[int, ...] | None = None
     seed: int = 0
     precision: Literal["fp32", "bf16"] = "fp32"

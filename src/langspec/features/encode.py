@@ -28,7 +28,7 @@ from langspec.features.bank import (
     open_bank,
 )
 from langspec.features.cache import evict
-from langspec.features.sample import lowest_per_group, unit_ranks
+from langspec.features.sample import fewest_rows, lowest_per_group, unit_ranks
 from langspec.files import atomic_folder, write_json
 from langspec.modelling.pooling import pool
 
@@ -75,9 +75,14 @@ def _select(inputs: Inputs, rows: BankRows, options: BankOptions) -> _Selection:
     ranks = unit_ranks(
         options.seed, languages, language[unit_rows], line[unit_rows], inputs.unit_words
     )
-    units = lowest_per_group(ranks, language[unit_rows], options.max_tokens_per_language)
-    ranks = unit_ranks(options.seed, languages, language, line, np.full(count, -1))
-    sentences = lowest_per_group(ranks, language, options.max_sentences_per_language)
+    row_ranks = unit_ranks(options.seed, languages, language, line, np.full(count, -1))
+    most = options.max_tokens_per_language
+    candidates = np.arange(len(unit_rows))
+    if options.whole_rows and most is not None:
+        enough = fewest_rows(row_ranks, language, np.diff(inputs.unit_starts), most)
+        candidates = candidates[enough[unit_rows]]
+    units = candidates[lowest_per_group(ranks[candidates], language[unit_rows[candidates]], most)]
+    sentences = lowest_per_group(row_ranks, language, options.max_sentences_per_language)
 
     def table(row: np.ndarray, column: np.ndarray, label: np.ndarray | None) -> np.ndarray:
         if label is None:
@@ -175,7 +180,8 @@ def _encode(
                     out["tokens"][index, units] = state[where, columns].float().cpu().numpy()
                 if chosen.any():
                     mask = batch["attention_mask"].to(state.device)
-                    vectors = pool(state.float(), mask, options.pooling)
+                    pooler = getattr(model, "pooler", None) if layer == len(states) - 1 else None
+                    vectors = pool(state.float(), mask, options.pooling, pooler)
                     out["sentences"][index, sentence[chosen]] = vectors.cpu().numpy()[chosen]
             bar.update(len(rows))
     for array in out.values():

@@ -48,3 +48,18 @@ def lowest_per_group(ranks: np.ndarray, groups: np.ndarray, most: int | None) ->
     sorted_groups = groups[order]
     begin = np.searchsorted(sorted_groups, sorted_groups, side="left")
     return np.sort(order[np.arange(len(order)) - begin < most]).astype(np.int64)
+
+
+def fewest_rows(
+    ranks: np.ndarray, groups: np.ndarray, sizes: np.ndarray, enough: int
+) -> np.ndarray:
+    """bool ``[R]``: in each group, the rows of lowest rank that together have ``enough`` units.
+
+    ``sizes`` int ``[R]`` counts the units of each row. A group with fewer units keeps all rows.
+    """
+    order = np.lexsort((ranks, groups))
+    before = np.cumsum(sizes[order]) - sizes[order]
+    begin = np.searchsorted(groups[order], groups[order], side="left")
+    kept = np.zeros(len(ranks), dtype=bool)
+    kept[order] = before - before[begin] < enough
+    return kept

@@ -57,7 +57,8 @@ class EncoderWithHeads(nn.Module):
         (hidden,) = hidden_states(self.encoder, batch, self.feature_layer)
         if self.unit == "token":
             return units(hidden, batch["unit_rows"], batch["unit_columns"])
-        return pool(hidden, batch["attention_mask"], self.pooling)
+        pooler = getattr(self.encoder, "pooler", None)
+        return pool(hidden, batch["attention_mask"], self.pooling, pooler)
 
     def forward(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Logits of every head by its name."""

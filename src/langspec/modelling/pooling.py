@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 
-def pool(hidden: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
+def pool(
+    hidden: torch.Tensor, mask: torch.Tensor, how: str, pooler: nn.Module | None = None
+) -> torch.Tensor:
     """A vector a row: ``[B, T, H]`` and mask ``[B, T]`` to ``[B, H]``.
 
     ``mean`` averages every real piece, special ones included, as sentence-transformers does;
-    ``cls`` takes the first.
+    ``cls`` takes the first; ``compat`` passes the last layer's first through the checkpoint's
+    ``pooler`` (dense, tanh; Tanti et al. 2021). A pooler is trained to read the last layer: for
+    ``hidden`` of another one leave it out, and the first piece's vector is taken as it is.
     """
-    if how == "cls":
+    if how == "compat" and pooler is not None:
+        return pooler(hidden)
+    if how in ("cls", "compat"):
         return hidden[:, 0]
     weights = mask.to(hidden.dtype).unsqueeze(-1)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)

@@ -56,6 +56,14 @@ def build_model(
             "layers over its embeddings",
             place="train.feature_layer",
         )
+    pooler = getattr(encoder.model, "pooler", None)
+    if pooler is not None and task.unit == "pair" and feature_layer not in (-1, layers):
+        raise LangspecError(
+            f"found {feature_layer}, expected -1: encoder.pooling compat reads the last layer",
+            place="train.feature_layer",
+        )
+    if pooler is not None and task.unit != "pair":
+        pooler.requires_grad_(False)  # tokens do not pass it: it would never get a gradient
     head = LinearHead(
         encoder.model.config.hidden_size, len(task.labels), dropout=dropout, init=init
     )

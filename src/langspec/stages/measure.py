@@ -224,6 +224,7 @@ class Evaluation:
         options = BankOptions(
             max_tokens_per_language=candidates if token else 0,
             max_sentences_per_language=0 if token else candidates,
+            whole_rows=True,
             pooling=self.encoder.card.pooling,  # type: ignore[arg-type]
             layers=(-1,),
             seed=self.config.evaluate.seed,

@@ -32,6 +32,7 @@ class NliTask:
             table["hypothesis"].to_pylist(),
             max_tokens=encoder.card.max_tokens,
             prefix=encoder.card.prefix,
+            token_types=encoder.card.token_types,
         )
         _, items = np.unique(np.asarray(table["group"].to_pylist()), return_inverse=True)
         return TaskData(
