@@ -65,13 +65,13 @@ Relation = Literal["=", "<", ">", "|", "#"]
 
 # More modifiers and negations than in running text: they are what the pairs are about.
 PROFILE = Profile(
-    two_clauses=0.4,
+    two_clauses=0.2,
     copular=0.25,
     negated=0.4,
-    phrase=0.4,
+    phrase=0.35,
     adverb=0.35,
     adjective=0.5,
-    second_adjective=0.3,
+    second_adjective=0.2,
     indefinite=0.4,
     my=0.3,
     this=0.05,
@@ -623,7 +623,7 @@ def _hypothesis(premise: Sentence, editor: _Editor) -> tuple[Sentence | None, in
     clauses = [clause for clause in (premise.first, premise.second) if clause is not None]
     source = rng.randrange(len(clauses))
     clause = clauses[source]
-    for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3))):
+    for _ in range(rng.choice((0, 1, 1, 1, 1, 2, 2))):
         clause = editor.clause(clause)
     if not sensible(clause):
         return None, source
