@@ -83,6 +83,7 @@ def task_accuracies(
     import torch
     from accelerate import Accelerator
 
+    from langspec.modelling.model import freeze_embeddings
     from langspec.modelling.saved import build_model
     from langspec.objectives import get_objective
     from langspec.tasks import get_task
@@ -104,6 +105,8 @@ def task_accuracies(
         dropout=train.dropout,
         init=train.head_init,
     )
+    if train.methods.finetune.freeze_embeddings:
+        freeze_embeddings(model.encoder)
     result = fit(
         model,
         get_objective("finetune"),
@@ -239,6 +242,7 @@ def baselines(corpora: Path, config: Config) -> dict[str, float]:
     import numpy as np
 
     from langspec.tasks import get_task
+    from langspec.tasks.heuristics import heuristic_predictions
 
     found = {}
     for name in ("pos", "nli"):
@@ -247,7 +251,7 @@ def baselines(corpora: Path, config: Config) -> dict[str, float]:
         test = task.rows(corpora, "test", config.corpora.languages)
         gold, rows = task.gold(test)
         languages = np.asarray(test["language"].to_pylist())[rows]
-        for heuristic, predicted in task.baselines(train, test).items():
+        for heuristic, predicted in heuristic_predictions(task, train, test).items():
             right = predicted == gold
             shares = [right[languages == code].mean() for code in config.corpora.targets]
             found[f"{name}:{heuristic}"] = float(np.mean(shares))

@@ -195,9 +195,9 @@ class _Processes:
                 listener.started(name)
                 at_work[worker] = name
                 worker.send(item)
-            for worker in connection.wait(list(self._processes)):
-                name = at_work.get(worker, _PREPARING)
-                kind, value = self._hear(worker, name)
+            for speaker in connection.wait(list(self._processes)):
+                name = at_work.get(speaker, _PREPARING)
+                kind, value = self._hear(speaker, name)
                 if kind == "told":
                     listener.told(name, value)
                 elif kind == "done":

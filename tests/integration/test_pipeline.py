@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,12 +154,14 @@ def test_runs_are_in_mlflow_and_replay_adds_nothing(project: Path, langspec) -> 
     assert "0 runs, 0 evaluations, 0 files" in done.stdout
 
 
-def test_a_killed_training_goes_on_and_ends_equal(project: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_training_goes_on_and_ends_equal(project: Path, workers: int) -> None:
     """kill -9 in the middle of training; `dvc repro` ends with the same bytes."""
     out = project / "results" / "tiny" / "train" / "pos" / "finetune"
     before = sha256_folder(out)
     variables = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "langspec", "train", "--task", "pos", "--method", "finetune"]
+    command += ["--set", f"compute.workers={workers}"]
     child = subprocess.Popen(
         command, cwd=project, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -173,6 +176,16 @@ def test_a_killed_training_goes_on_and_ends_equal(project: Path) -> None:
     dvc(project, "repro", "-f", "-s", "train@pos-finetune")
     assert sha256_folder(out) == before
     assert not list((project / ".langspec" / "checkpoints").glob("*/slot-*"))
+
+
+def test_the_number_of_workers_changes_no_byte(project: Path, langspec) -> None:
+    results = project / "results" / "tiny"
+    before = sha256_folder(results / "train"), sha256_folder(results / "evaluate")
+    workers = ("--set", "compute.workers=2")
+    langspec(project, "train", "--task", "pos", "--method", "finetune", *workers)
+    shutil.rmtree(project / ".langspec" / "banks", ignore_errors=True)
+    langspec(project, "evaluate", "--task", "pos", *workers)
+    assert (sha256_folder(results / "train"), sha256_folder(results / "evaluate")) == before
 
 
 def test_set_is_refused_inside_a_dvc_stage(project: Path, langspec) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -16,10 +15,9 @@ from langspec.errors import LangspecError
 RESTART = "restart_positions"
 
 
-@lru_cache
-def _accepted(model_class: type) -> frozenset[str]:
-    """The names that a model's ``forward`` takes."""
-    return frozenset(inspect.signature(model_class.forward).parameters)  # type: ignore[attr-defined]
+def _accepted(model: Any) -> Mapping[str, Any]:
+    """The arguments that a model's ``forward`` takes."""
+    return inspect.signature(type(model).forward).parameters
 
 
 def encoder_arguments(model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -31,7 +29,7 @@ def encoder_arguments(model: Any, batch: Mapping[str, torch.Tensor]) -> dict[str
     config = model.config
     arguments = {key: batch[key] for key in ("input_ids", "attention_mask")}
     segments = batch["token_type_ids"]
-    takes_types = "token_type_ids" in _accepted(type(model))
+    takes_types = "token_type_ids" in _accepted(model)
     if takes_types and (getattr(config, "type_vocab_size", 0) or 0) > 1:
         arguments["token_type_ids"] = segments
     if getattr(config, RESTART, False):
