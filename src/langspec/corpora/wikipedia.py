@@ -97,7 +97,9 @@ def _json_document(line: str, place: str) -> Iterator[tuple[str, str]]:
                 place=place,
             )
     title = str(row.get("title", "")).strip()
-    for position, text in enumerate(one for part in row["text"].split("\n") if (one := part.strip())):
+    for position, text in enumerate(
+        one for part in row["text"].split("\n") if (one := part.strip())
+    ):
         if position or text != title:
             yield row["id"], text
 
