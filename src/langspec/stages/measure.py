@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from langspec.config import Config
@@ -61,6 +62,7 @@ class Evaluation:
         self.test_table = task.rows(corpora, "test", languages)
         self.test = task.data(self.test_table, self.encoder)
         text = read_table(corpora, "text", languages=languages)
+        text = text.filter(pc.not_equal(text["split"], "val"))  # the part that is left unread
         self.text_inputs = text_inputs(
             self.encoder.tokenizer,
             text["text"].to_pylist(),
@@ -269,7 +271,7 @@ class Measurer:
     def __init__(self, config: Config, root: Path, task: str, limit_gb: float) -> None:
         torch.set_num_threads(config.compute.threads)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.evaluation = Evaluation(config, root, get_task(task), limit_gb)
+        self.evaluation = Evaluation(config, root, get_task(task, paths_of(config, root).corpora), limit_gb)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""

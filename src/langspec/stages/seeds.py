@@ -48,6 +48,11 @@ def fit_options(config: Config, task: str, method: str, seed: int) -> FitOptions
     )
 
 
+def selection_split(config: Config) -> str:
+    """The split of the source language that chooses the epoch."""
+    return "val" if config.train.selection == "source_val" else "dev"
+
+
 def source_data(
     config: Config, task: Task, encoder: Encoder, corpora: Path, split: str
 ) -> TaskData:
@@ -101,7 +106,7 @@ class SeedTrainer:
     def __init__(self, config: Config, root: Path, task: str, method: str) -> None:
         self.config, self.method = config, method
         self.paths = paths_of(config, root)
-        self.task, self.objective = get_task(task), get_objective(method)
+        self.task, self.objective = get_task(task, self.paths.corpora), get_objective(method)
         precision = resolve_precision(
             config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
         )
@@ -111,7 +116,7 @@ class SeedTrainer:
         corpora = require(self.paths.corpora, "corpora")
         self.encoder = load_encoder(require(self.paths.encoder, "encoder"))
         train = source_data(config, self.task, self.encoder, corpora, "train")
-        dev = source_data(config, self.task, self.encoder, corpora, "dev")
+        dev = source_data(config, self.task, self.encoder, corpora, selection_split(config))
         self.facts = TrainingFacts(
             identity={
                 "settings": run_settings(config, task, method),

@@ -151,8 +151,8 @@ def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str
     from langspec.stages.seeds import fit_options
     from langspec.tasks import get_task
 
-    task, objective = get_task(task_name), get_objective(method_name)
     paths = paths_of(config, root)
+    task, objective = get_task(task_name, paths.corpora), get_objective(method_name)
     options = fit_options(config, task_name, method_name, 0)
     card = read_json(require(paths.encoder, "encoder") / "config.json")
     hidden, layers = card["hidden_size"], card["num_hidden_layers"]
