@@ -80,10 +80,41 @@ class TextSplits(Section):
         return self
 
 
+class HubRepository(Section):
+    """A dataset repository of the Hub; where ``folder`` is set, a local copy laid out like it."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")]
+    revision: Annotated[str, Field(min_length=1)]
+    folder: str | None
+
+
+class HubTreebanks(HubRepository):
+    """Words with tags: ``ud`` has a configuration a treebank, ``xtreme`` one a language."""
+
+    reader: Literal["ud", "xtreme"]
+    treebanks: list[str]  # only these; none: all of the run's languages
+
+
+class HubWikipedia(HubRepository):
+    """Articles, of which paragraphs are drawn (``limits.text`` a language)."""
+
+    dump: str
+    files: Limit  # parquet files a language, drawn by the seed; null: all
+
+
+class Hub(Section):
+    """Where kind ``hub`` reads."""
+
+    pos: HubTreebanks
+    xnli: HubRepository
+    multinli: HubRepository
+    text: HubWikipedia | None  # null: no language text
+
+
 class Corpora(Section):
     """What is read, and what is left out."""
 
-    kind: Literal["demo", "files"]
+    kind: Literal["demo", "files", "hub"]
     source: str
     targets: Annotated[list[str], Field(min_length=1)]
     seed: Natural
@@ -93,6 +124,7 @@ class Corpora(Section):
     limits: Limits
     text_splits: TextSplits
     demo: DemoSizes
+    hub: Hub
 
     @model_validator(mode="after")
     def _languages(self) -> Corpora:
@@ -141,9 +173,11 @@ class Pretrain(Section):
 class EncoderSection(Section):
     """The starting encoder."""
 
-    kind: Literal["demo", "e5", "folder"]
+    kind: Literal["demo", "e5", "folder", "hub"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     folder: str | None
+    repo: str | None
+    revision: str | None
     prefix: str
     pooling: Literal["mean", "cls"]
     max_tokens: Annotated[int, Field(ge=8, le=512)]
@@ -153,6 +187,8 @@ class EncoderSection(Section):
     def _folder(self) -> EncoderSection:
         if (self.kind == "folder") != (self.folder is not None):
             raise ValueError("folder is set exactly when kind is folder; set both or neither")
+        if {self.kind == "hub"} != {self.repo is not None, self.revision is not None}:
+            raise ValueError("repo and revision are set exactly when kind is hub; set all or none")
         return self
 
 

@@ -31,6 +31,11 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("corpora.text_splits.train=0.9", r"corpora\.text_splits: train \+ dev \+ test must be 1"),
         ("corpora.limits.pos_test=-3", r"corpora\.limits\.pos_test: found -3"),
         ("encoder.kind=folder", r"encoder: folder is set exactly when kind is folder"),
+        ("encoder.kind=hub", r"encoder: repo and revision are set exactly when kind is hub"),
+        ("encoder.repo=a/b", r"encoder: repo and revision are set exactly when kind is hub"),
+        ("corpora.hub.xnli.repo=a/b/c", r"corpora\.hub\.xnli\.repo: found 'a/b/c'"),
+        ("corpora.hub.pos.revision=''", r"corpora\.hub\.pos\.revision: found ''"),
+        ("corpora.hub.pos.reader=conll", r"corpora\.hub\.pos\.reader: found 'conll'"),
         ("encoder.pretrain.heads=3", r"encoder\.pretrain: hidden \(128\) must be a multiple"),
         ("encoder.name=../x", r"encoder\.name: found '\.\./x'"),
         ("report.formats=[pdf]", r"report\.formats\.0: found 'pdf', expected one of"),
@@ -105,5 +110,5 @@ def test_every_preset_is_valid_and_written_with_its_changes(tmp_path: Path, name
 
 
 def test_an_unknown_preset_lists_them(tmp_path: Path) -> None:
-    with pytest.raises(LangspecError, match="there are demo, e5, tiny"):
+    with pytest.raises(LangspecError, match="there are demo, e5, paper, tiny"):
         presets.write("large", tmp_path / "params.yaml")

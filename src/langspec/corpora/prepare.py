@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -17,9 +18,11 @@ from langspec.corpora import filters, xnli
 from langspec.corpora.card import Corpus, make_card, write_card
 from langspec.corpora.conllu import join_words, read_conllu
 from langspec.corpora.filters import Row
+from langspec.corpora.hub import wikipedia
+from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
 from langspec.corpora.sources import ADD, LocatedFile, SourceFile
-from langspec.corpora.splits import line_splits, sample
+from langspec.corpora.splits import line_splits, sample, share_split
 from langspec.corpora.tables import SCHEMAS, SPLITS, write_table
 from langspec.corpora.text import read_text
 from langspec.errors import LangspecError
@@ -220,6 +223,12 @@ def _prepare_pos(job: _Job) -> None:
 
 
 def _sentences(file: LocatedFile, options: PrepareOptions) -> Iterator[Row]:
+    if isinstance(file, HubFile):
+        for row in file.rows():
+            if options.join == "space":
+                row["space_after"] = [True] * len(row["words"])
+            yield row
+        return
     stem = PurePosixPath(file.source.name).stem
     for sentence in read_conllu(file.path):
         spaces = sentence.space_after
@@ -257,12 +266,12 @@ def _prepare_nli(job: _Job) -> None:
         for split in SPLITS:
             # XNLI keeps 15 languages in one file of at most 75,150 pairs: sorted in memory.
             # A training file has one language and streams.
-            for file in (file for file in files if file.source.split == split):
-                pairs = _pairs(file)
+            chosen = (file for file in files if file.source.split == split)
+            # Several files of one language are shards of one corpus.
+            for code, shards in groupby(chosen, key=lambda file: file.source.language):
+                pairs = (pair for file in shards for pair in _pairs(file))
                 groups = (
-                    [(file.source.language, pairs)]
-                    if file.source.language
-                    else _by_language(pairs, options.languages, unused)
+                    [(code, pairs)] if code else _by_language(pairs, options.languages, unused)
                 )
                 for _, group in groups:
                     kept = corpus.ledger.apply(group, conditions)
@@ -280,6 +289,9 @@ def _prepare_nli(job: _Job) -> None:
 
 
 def _pairs(file: LocatedFile) -> Iterator[Row]:
+    if isinstance(file, HubFile):
+        yield from file.rows()
+        return
     kind, split = file.source.kind, file.source.split
     for pair in xnli.read_pairs(file.path, language=file.source.language):
         yield {
@@ -314,6 +326,9 @@ TASKS: dict[str, Callable[[_Job], None]] = {"pos": _prepare_pos, "nli": _prepare
 
 def _prepare_text(job: _Job) -> None:
     options = job.options
+    if articles := job.of_kind(wikipedia.KIND):
+        _prepare_articles(job, articles)
+        return
     files = {
         str(file.source.language): file
         for file in job.of_kind("text")
@@ -375,6 +390,50 @@ def _prepare_text(job: _Job) -> None:
             yield row
 
     job.write("text", recorded(), files.values())
+
+
+def _prepare_articles(job: _Job, found: Sequence[LocatedFile]) -> None:
+    """Paragraphs of articles: one pass over all of them, the sample alone in memory."""
+    options = job.options
+    if options.limits.get("text") is None:
+        raise LangspecError(
+            "is null; expected how many paragraphs a language to draw from Wikipedia",
+            place="corpora.limits.text",
+        )
+    files: dict[str, list[HubFile]] = defaultdict(list)
+    for file in found:
+        if isinstance(file, HubFile) and file.source.language in options.languages:
+            files[str(file.source.language)].append(file)
+    corpus = job.corpus("text")
+    corpus.notes["parallel"] = "no"
+    corpus.notes["split"] = "by article"
+    conditions = (filters.min_characters(options.min_characters),)
+
+    def read(code: str) -> Iterator[Row]:
+        article, split, line = None, "", 0
+        for file in files[code]:
+            for row in file.rows():
+                if row["article"] != article:
+                    article = row["article"]
+                    split = share_split(f"{code}/{article}", options.text_splits, options.seed)
+                yield {"language": code, "line": line, "split": split, "text": row["text"]}
+                line += 1
+
+    # Sorted by split and language in the end, so every language's sample is held until then.
+    drawn: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    for code in sorted(files):
+        kept = corpus.ledger.apply(read(code), conditions)
+        ticking = tqdm(kept, desc=f"articles {code}", unit=" texts", disable=None)
+        for row in job.sampled(ticking, "text", lambda row: str(row["line"])):
+            drawn[row["split"], code].append((row["line"], row["text"]))
+
+    def rows() -> Iterator[Row]:
+        for split, code in sorted(drawn):
+            for line, text in drawn[split, code]:
+                corpus.record(code, split, text, len(text.split()))
+                yield {"language": code, "line": line, "split": split, "text": text}
+
+    job.write("text", corpus.ledger.keep(rows()), found)
 
 
 # ---------------------------------------------------------------- the demo's pre-training data

@@ -64,3 +64,13 @@ def line_splits(lines: int, fractions: tuple[float, float, float], *, seed: int)
         elif share < train + dev:
             splits[line] = "dev"
     return splits
+
+
+def share_split(key: str, fractions: tuple[float, float, float], seed: int) -> str:
+    """The split of a key by itself (a document): ``train``, ``dev`` or ``test``.
+
+    The shares hold on average; no other key and no limit moves it.
+    """
+    share = rank(seed, f"split/{key}") / 2**64
+    train, dev, _ = fractions
+    return "train" if share < train else "dev" if share < train + dev else "test"

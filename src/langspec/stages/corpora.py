@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from langspec.config import Config
+from langspec.config import Config, HubRepository
 from langspec.corpora import sources
 from langspec.corpora.demo import generate
+from langspec.corpora.hub.multinli import MultinliSource
+from langspec.corpora.hub.parts import Source, demand, locate
+from langspec.corpora.hub.place import Place
+from langspec.corpora.hub.ud import UdSource
+from langspec.corpora.hub.wikipedia import WikipediaSource
+from langspec.corpora.hub.xnli import XnliSource
+from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.corpora.prepare import PrepareOptions, prepare
 from langspec.files import atomic_folder
 from langspec.stages.common import paths_of
@@ -30,6 +37,32 @@ def options_of(config: Config) -> PrepareOptions:
     )
 
 
+def hub_sources(config: Config) -> list[Source]:
+    """What the tasks of a run read from the Hub, from the ``corpora.hub`` section."""
+    corpora = config.corpora
+    section, languages = corpora.hub, tuple(corpora.languages)
+
+    def place(one: HubRepository) -> Place:
+        return Place(one.repo, one.revision, one.folder)
+
+    found: list[Source] = []
+    if "pos" in config.train.tasks:
+        pos = section.pos
+        found.append(
+            UdSource(place(pos), languages, corpora.source, tuple(pos.treebanks))
+            if pos.reader == "ud"
+            else XtremeSource(place(pos), languages, corpora.source)
+        )
+    if "nli" in config.train.tasks:
+        found += [
+            XnliSource(place(section.xnli), languages),
+            MultinliSource(place(section.multinli)),
+        ]
+    if text := section.text:
+        found.append(WikipediaSource(place(text), languages, text.dump, text.files, corpora.seed))
+    return found
+
+
 def plan(config: Config, root: Path) -> str:
     """What :func:`run` would do."""
     paths, corpora = paths_of(config, root), config.corpora
@@ -40,6 +73,11 @@ def plan(config: Config, root: Path) -> str:
             value for key, value in sizes.model_dump().items() if not key.endswith("train")
         )
         what, megabytes = f"{rows} generated rows", rows * 3e-4
+    elif corpora.kind == "hub":
+        needed = [demand(source, refresh=False) for source in hub_sources(config)]
+        megabytes = sum(sum(one.sizes.values()) for one in needed) / 1e6
+        absent = sum(one.missing_bytes for one in needed) / 1e6
+        what = f"{len(needed)} repositories, {megabytes:.0f} MB, {absent:.0f} MB to download"
     else:
         files = sources.locate(paths.manifest, paths.cache / "sources.json")
         megabytes = sum(file.source.bytes for file in files) / 1e6
@@ -65,6 +103,8 @@ def run(config: Config, root: Path) -> Path:
                 seed=corpora.seed,
             )
             files = sources.files_in(raw)
+        elif corpora.kind == "hub":
+            files = locate(hub_sources(config))
         else:
             files = sources.locate(paths.manifest, paths.cache / "sources.json")
         prepare(files, folder, options_of(config))
