@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.place import README, Place, sha256_of
 from langspec.corpora.sources import LocatedFile, SourceFile
 
+log = logging.getLogger(__name__)
+
 Reader = Callable[["HubFile", ParquetTable], Iterator[Row]]
 
 
@@ -23,7 +26,8 @@ class Part:
     """One split of one configuration: its files, and how they are read.
 
     ``kind``, ``language``, ``treebank``, ``split`` mean what they mean to
-    :class:`langspec.corpora.sources.SourceFile`; ``labels`` are class names by the README.
+    :class:`langspec.corpora.sources.SourceFile`; ``labels`` are class names by the README;
+    ``useless`` says why a file that is there is left out.
     """
 
     names: tuple[str, ...]
@@ -33,6 +37,7 @@ class Part:
     split: str | None
     read: Reader
     labels: tuple[str, ...] | None = None
+    useless: Callable[[ParquetTable], str | None] = lambda table: None
 
 
 class Source(Protocol):
@@ -107,8 +112,12 @@ def locate(sources: Sequence[Source]) -> list[LocatedFile]:
                     first_row=row,
                     place=place,
                 )
-                row += ParquetTable(file.path, place).count
-                located.append(file)
+                table = ParquetTable(file.path, place)
+                row += table.count
+                if reason := part.useless(table):
+                    log.warning("%s: %s; left out", place, reason)
+                else:
+                    located.append(file)
     return located
 
 

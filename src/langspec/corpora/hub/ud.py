@@ -8,10 +8,10 @@ of the former script repository (``refs/convert/parquet``, UD 2.7) lists ranges 
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from langspec.corpora.conllu import UPOS, space_range
@@ -23,10 +23,9 @@ from langspec.corpora.hub.place import Place
 from langspec.corpora.tables import SPLITS
 from langspec.errors import LangspecError
 
-log = logging.getLogger(__name__)
-
 _TREEBANK = re.compile(r"(?P<language>[a-z]{2,3})_[a-z0-9]+")
 _UNTAGGED = "_"
+_PEEK = 200
 _NO_HEAD = (None, "None", "_", "")
 
 
@@ -68,7 +67,9 @@ class UdSource:
                 if split in layout.splits(config) and (split != "train" or code == self.source):
                     names = tuple(layout.files(config, split))
                     labels = layout.label_names(config, "upos")
-                    parts.append(Part(names, "ud", code, config, split, read, labels))
+                    parts.append(
+                        Part(names, "ud", code, config, split, read, labels, self._without_text)
+                    )
         if not parts:
             raise LangspecError(
                 f"no treebank of {', '.join(self.languages)} among its {len(layout.configs)} "
@@ -76,6 +77,20 @@ class UdSource:
                 place=str(self.place),
             )
         return parts
+
+    def _without_text(self, table: ParquetTable) -> str | None:
+        """Why a treebank released without its text is left out; refused where it was chosen."""
+        some = list(islice(table.rows("tokens"), _PEEK))
+        if not some or any(form != "_" for row in some for form in row["tokens"] or ()):
+            return None
+        reason = (
+            "every form is '_': this treebank is released without its text for licence reasons"
+        )
+        if self.treebanks:
+            raise LangspecError(
+                f"{reason}; remove it from corpora.hub.pos.treebanks", place=table.place
+            )
+        return reason
 
 
 def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
