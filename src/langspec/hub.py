@@ -85,8 +85,8 @@ def download(
 ) -> Mapping[str, Path]:
     """Files of a repository in the local cache, downloaded where they are not there yet.
 
-    A connection that breaks is taken up again at the byte where it broke; files that are whole
-    are not downloaded again by a later call.
+    A connection that breaks is taken up again, up to five times, at the last whole 10 MB; a
+    process that ends keeps the files that are whole, which no later call downloads again.
 
     Args:
         repository: which.
