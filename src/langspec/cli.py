@@ -100,16 +100,31 @@ def corpora(context: click.Context, assignments: tuple[str, ...], dry_run: bool)
 
 
 @corpora.command("add")
-@click.argument("folder", type=click.Path(path_type=Path))
-def corpora_add(folder: Path) -> None:
-    """Record a folder of official files (UD, XNLI, MultiNLI, text) by name, size and SHA-256.
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--copy", is_flag=True, help="Copy them to data/raw and let DVC keep them.")
+def corpora_add(folder: Path | None, copy: bool) -> None:
+    """Record a folder of official files by name, size and SHA-256; without FOLDER, all again.
+
+    Recognised are UD, XNLI, MultiNLI, text, Wikipedia, and what tasks in params.yaml name.
 
     Writes data/sources.json, which holds no absolute path; where the folder is on this machine
     stays in .langspec/ (or in the variable LANGSPEC_CORPORA).
     """
     from langspec.stages import corpora as stage
 
-    click.echo(stage.add(folder, _ROOT))
+    if copy and folder is None:
+        raise LangspecError("expected the folder to copy", place="--copy")
+    click.echo(stage.add(folder, _ROOT, copy=copy))
+
+
+@corpora.command("status")
+def corpora_status() -> None:
+    """Say which recorded files have changed or are gone; exit code 1 if any."""
+    from langspec.stages import corpora as stage
+
+    told, same = stage.status(_ROOT)
+    click.echo(told)
+    sys.exit(0 if same else 1)
 
 
 @main.command()
@@ -123,7 +138,7 @@ def encoder(assignments: tuple[str, ...], dry_run: bool) -> None:
 
 
 @main.command()
-@click.option("--task", required=True, help="pos or nli.")
+@click.option("--task", required=True, help="pos, nli or one of tasks.")
 @click.option("--method", required=True, help="frozen or finetune.")
 @_stage_options
 def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -> None:
@@ -141,7 +156,7 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
 
 
 @main.command()
-@click.option("--task", required=True, help="pos or nli.")
+@click.option("--task", required=True, help="pos, nli or one of tasks.")
 @_stage_options
 def evaluate(task: str, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: score every trained checkpoint of a task, probe its layers for language."""

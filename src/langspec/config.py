@@ -18,6 +18,8 @@ from langspec.languages import language
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from langspec.corpora.custom import CustomCorpus
+
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -66,17 +68,31 @@ class Limits(Section):
 
 
 class TextSplits(Section):
-    """Shares of the language text, by line number shared over the languages."""
+    """Shares of the language text, by line number (or article), shared over the languages."""
 
     train: Share
     dev: Share
     test: Share
+    val: Share  # a part that nothing here reads: the paper has four
 
     @model_validator(mode="after")
     def _sum(self) -> TextSplits:
-        total = self.train + self.dev + self.test
+        total = self.train + self.dev + self.test + self.val
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + dev + test must be 1, found {total:g}")
+            raise ValueError(f"train + dev + test must be 1 (with val), found {total:g}")
+        return self
+
+
+class NearDuplicates(Section):
+    """Rows of train near one of dev or test, and language text near the tasks' texts."""
+
+    threshold: Annotated[float, Field(gt=0, le=1)] | None  # null: not looked for
+    drop: bool
+
+    @model_validator(mode="after")
+    def _threshold(self) -> NearDuplicates:
+        if self.drop and self.threshold is None:
+            raise ValueError("drop needs a threshold; set both or neither")
         return self
 
 
@@ -121,8 +137,14 @@ class Corpora(Section):
     join: Literal["natural", "space"]
     min_characters: Natural
     max_words: Limit
+    stripped: Literal["refuse", "skip"]
+    drop_unknown: bool
+    near_duplicates: NearDuplicates
+    parallel_text: bool
     limits: Limits
+    val: Annotated[float, Field(ge=0, lt=1)]
     text_splits: TextSplits
+    split_rule: Literal["shared", "paper"]
     demo: DemoSizes
     hub: Hub
 
@@ -141,6 +163,64 @@ class Corpora(Section):
     def languages(self) -> list[str]:
         """Source and targets, sorted: the order of class indices everywhere."""
         return sorted([self.source, *self.targets])
+
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class CustomTask(Section):
+    """The corpus of a task of one's own; what is not said is null.
+
+    See :class:`langspec.corpora.custom.CustomCorpus`, which also checks what goes together.
+    """
+
+    unit: Literal["token", "text", "pair"]
+    format: Literal["conllu", "jsonl"]
+    path: Text
+    labels: Annotated[list[Text], Field(min_length=2)]
+    text: Text | list[Text] = []
+    label: Text
+    language: Text | None = None
+    language_field: Text | None = None
+    split_field: Text | None = None
+    group_field: Text | None = None
+    missing: Text | None = None
+    skip_labels: list[Text] = []
+    limit: Limit = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names(cls, values: Any) -> Any:
+        """Labels that YAML takes for whole numbers are their digits, as in the json lines."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for key in ("labels", "skip_labels"):
+            if isinstance(values.get(key), list):
+                values[key] = [
+                    str(one) if isinstance(one, int) and not isinstance(one, bool) else one
+                    for one in values[key]
+                ]
+        return values
+
+    @model_validator(mode="after")
+    def _readable(self) -> CustomTask:
+        self.corpus("task")
+        return self
+
+    def corpus(self, name: str) -> CustomCorpus:
+        """What the readers take.
+
+        Raises:
+            ValueError: values that do not go together.
+        """
+        from langspec.corpora.custom import CustomCorpus
+
+        values: dict[str, Any] = self.model_dump()
+        values["text"] = [values["text"]] if isinstance(values["text"], str) else values["text"]
+        for key in ("labels", "text", "skip_labels"):
+            values[key] = tuple(values[key])
+        return CustomCorpus(name=name, **values)
 
 
 class Pretrain(Section):
@@ -222,13 +302,19 @@ class Methods(Section):
     finetune: FinetuneMethod
 
 
-class Train(Section):
-    """Fine-tuning."""
+BUILT_IN_TASKS = ("pos", "nli")
 
-    tasks: Annotated[list[Literal["pos", "nli"]], Field(min_length=1)]
+
+class Train(Section):
+    """Fine-tuning. A task of one's own has a section too; ``null`` there: as ``default``."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, TaskTraining]
+
+    tasks: Annotated[list[Text], Field(min_length=1)]
     run: Annotated[list[Literal["frozen", "finetune"]], Field(min_length=1)]
     seeds: Annotated[list[Natural], Field(min_length=1)]
-    selection: Literal["source_dev"]
+    selection: Literal["source_dev", "source_val"]
     feature_layer: int
     dropout: Annotated[float, Field(ge=0, lt=1)]
     head_init: Annotated[float, Field(gt=0, le=1)]
@@ -236,9 +322,21 @@ class Train(Section):
     warmup: Share
     clip: Annotated[float, Field(gt=0)]
     checkpoint_steps: Count
+    default: TaskTraining
     pos: TaskTraining
     nli: TaskTraining
     methods: Methods
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        default = values.get("default")
+        return {
+            key: default if value is None and key not in cls.model_fields else value
+            for key, value in values.items()
+        }
 
     @model_validator(mode="after")
     def _unique(self) -> Train:
@@ -303,12 +401,43 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     compute: Compute
     corpora: Corpora
+    tasks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CustomTask]
     encoder: EncoderSection
     train: Train
     features: Features
     evaluate: Evaluate
     report: Report
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _tasks(self) -> Config:
+        known = (*BUILT_IN_TASKS, *self.tasks)
+        told = ", ".join(map(repr, known))
+        sections = self.train.model_extra or {}
+        taken = {*BUILT_IN_TASKS, *Train.model_fields, "text", "pretrain", "all"}
+        for name in self.tasks:
+            if name in taken:
+                raise ValueError(f"tasks.{name}: the name is taken; choose another")
+            if name not in sections:
+                raise ValueError(
+                    f"train.{name}: missing; add it, null for the values of train.default"
+                )
+        for name in sections:
+            if name not in self.tasks:
+                raise ValueError(f"train.{name}: unknown key{_near(name, [*Train.model_fields])}")
+        for index, name in enumerate(self.train.tasks):
+            if name not in known:
+                raise ValueError(f"train.tasks.{index}: found {name!r}, expected one of {told}")
+        if self.train.selection == "source_val" and not self.corpora.val:
+            raise ValueError("train.selection: source_val needs corpora.val above 0")
+        return self
+
+
+def _near(name: str, known: list[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
 
 
 def _expected(error: Mapping[str, Any]) -> str:
@@ -331,17 +460,13 @@ def _expected(error: Mapping[str, Any]) -> str:
 
 def _hint(values: Any, location: tuple[Any, ...]) -> str:
     """The nearest known key for an unknown one."""
-    import difflib
-
     model: Any = Config
     for part in location[:-1]:
         field = getattr(model, "model_fields", {}).get(part)
         if field is None:
             return ""
         model = field.annotation
-    known = list(getattr(model, "model_fields", {}))
-    near = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+    return _near(str(location[-1]), list(getattr(model, "model_fields", {})))
 
 
 def parse_config(values: Any, *, place: str | Path = "params.yaml") -> Config:

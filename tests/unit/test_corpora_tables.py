@@ -84,8 +84,8 @@ def test_missing_faulty_or_other_tables_are_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), tmp_path / "nli.parquet")
     with pytest.raises(LangspecError, match="other columns"):
         read_table(tmp_path, "nli")
-    with pytest.raises(ValueError, match="split 'val'"):
-        read_table(tmp_path, "pos", split="val")
+    with pytest.raises(ValueError, match="split 'valid'"):
+        read_table(tmp_path, "pos", split="valid")
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

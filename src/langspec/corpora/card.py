@@ -46,6 +46,8 @@ class Corpus:
         self.languages = sorted(languages)
         self.ledger = Ledger()
         self.notes: dict[str, Any] = {}
+        self.near: dict[str, dict[str, int]] = {}
+        """Near duplicates between the splits, by language: see ``near.NearSplits.facts``."""
         self._tallies: dict[tuple[str, str], _Tally] = {}
 
     def record(
@@ -92,6 +94,9 @@ class Corpus:
         return {
             "rows": rows,
             "duplicates": list(self._duplicates()),
+            "near_duplicates": [
+                {"language": code} | facts for code, facts in sorted(self.near.items())
+            ],
             "without_dev": self.without("dev"),
             "without_test": self.without("test"),
             "notes": dict(sorted(self.notes.items())),
@@ -135,13 +140,19 @@ def make_card(
     outs: dict[str, tuple[Path, int]],
     options: dict[str, Any],
     warnings: Sequence[str],
+    across: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The card as JSON-able values. ``outs``: file name to its place now and its rows."""
+    """The card as JSON-able values.
+
+    ``outs``: file name to its place now and its rows. ``across``: what the language text has in
+    common with the tasks' corpora (:func:`langspec.corpora.across.compare`).
+    """
     return {
         "schema": SCHEMA,
         "options": options,
         "warnings": list(warnings),
         "corpora": {corpus.name: corpus.facts() for corpus in corpora},
+        "across": list(across),
         "outs": {
             name: {"rows": rows, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
             for name, (path, rows) in sorted(outs.items())
@@ -177,6 +188,14 @@ def _markdown(card: dict[str, Any]) -> str:
             lines += [f"{key.replace('_', ' ')}: {_plain(value)}.", ""]
         lines += _labels_table(facts["rows"])
         lines += _duplicates_table(facts["duplicates"])
+        lines += _near_table(
+            facts["near_duplicates"], "Near duplicates", card["options"].get("near_duplicates")
+        )
+    lines += _near_table(
+        card["across"],
+        "Near duplicates of the language text in the tasks' corpora",
+        card["options"].get("near_duplicates"),
+    )
     lines += ["## Files written", ""]
     lines += _table(
         ["file", "rows", "bytes", "SHA-256"],
@@ -250,6 +269,17 @@ def _labels_table(rows: Sequence[dict[str, Any]]) -> list[str]:
         for row in labelled
     )
     return ["Labels, per cent:", "", *_table(["language", "split", *names], shares)]
+
+
+def _near_table(
+    entries: Sequence[dict[str, Any]], title: str, threshold: float | None
+) -> list[str]:
+    if not entries:
+        return []
+    names = list(entries[0])
+    rows = [[entry[name] for name in names] for entry in entries]
+    header = [name.replace("_", " ") for name in names]
+    return [f"{title} (similarity of at least {threshold}):", "", *_table(header, rows)]
 
 
 def _duplicates_table(duplicates: Sequence[dict[str, Any]]) -> list[str]:

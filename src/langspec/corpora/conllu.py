@@ -10,9 +10,10 @@ space where they do not (French "du" = "de le", German "zum" = "zu dem").
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from langspec.corpora.lines import numbered_lines
 from langspec.errors import LangspecError
@@ -25,28 +26,88 @@ UPOS = (
 # fmt: on
 _KNOWN = frozenset(UPOS)
 _COLUMNS = 10
+_NAMED = {"upos": 3, "xpos": 4, "deprel": 7}
+_KEYED = {"feats": 5, "misc": 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a word's label stands, and which labels there are.
+
+    Attributes:
+        name: ``upos``, ``xpos``, ``deprel``, or ``feats.KEY`` or ``misc.KEY``.
+        labels: the known ones; another is refused.
+        missing: the label of words that have none (``_``, or without the key); None refuses them.
+    """
+
+    name: str
+    labels: Collection[str]
+    missing: str | None = None
+
+    def reader(self) -> Callable[[list[str]], str]:
+        """From the ten columns of a word to its label."""
+        kind, _, key = self.name.partition(".")
+        if self.name in _NAMED:
+            place = _NAMED[self.name]
+            if self.missing is None:
+                return lambda columns: columns[place]
+            missing = self.missing
+            return lambda columns: columns[place] if columns[place] != "_" else missing
+        if kind not in _KEYED or not key:
+            raise ValueError(
+                f"column {self.name!r}; expected {', '.join(_NAMED)}, feats.KEY or misc.KEY"
+            )
+        place, start = _KEYED[kind], f"{key}="
+        absent = "_" if self.missing is None else self.missing
+
+        def keyed(columns: list[str]) -> str:
+            for part in columns[place].split("|"):
+                if part.startswith(start):
+                    return part[len(start) :]
+            return absent
+
+        return keyed
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of N syntactic words: three lists of length N, and the line it starts at."""
+    """A sentence of N syntactic words: three lists of length N, and the line it starts at.
+
+    ``document`` is that of the last ``# newdoc``: its id, its line where it has none, and None
+    before the first.
+    """
 
     sent_id: str | None
     words: list[str]
     labels: list[str]
     space_after: list[bool]
     line: int
+    document: str | None = None
 
 
-def read_conllu(path: Path) -> Iterator[Sentence]:
+UPOS_COLUMN = Column("upos", _KNOWN)
+_Stripped = Literal["refuse", "yield"]
+
+
+def read_conllu(
+    path: Path, column: Column = UPOS_COLUMN, *, stripped: _Stripped = "refuse"
+) -> Iterator[Sentence]:
     """Yield the sentences of a file in order, those with no form but ``_`` too.
+
+    Args:
+        path: the file.
+        column: where the labels stand.
+        stripped: what a file is met with in which every form is ``_`` (a treebank released
+            without its text): refused by name, or its sentences yielded.
 
     Raises:
         LangspecError: with file and line, for anything that is not CoNLL-U as released: columns,
-            ids out of order, unknown UPOS, spacing of lines, encoding, a file cut short; or a
-            file in which every form is ``_`` (a treebank released without its text).
+            ids out of order, unknown labels, spacing of lines, encoding, a file cut short; or a
+            file in which every form is ``_``.
     """
     parser: _Parser | None = None
+    label_of = column.reader()
+    document: str | None = None
     seen: set[str] = set()
     number = 0
     with_text = False
@@ -66,11 +127,12 @@ def read_conllu(path: Path) -> Iterator[Sentence]:
                     )
                 seen.add(sentence.sent_id)
             with_text = with_text or any(word != "_" for word in sentence.words)
+            document = sentence.document
             yield sentence
             parser = None
             continue
         if parser is None:
-            parser = _Parser(path, number)
+            parser = _Parser(path, number, column, label_of, document)
         parser.feed(number, line)
     if parser is not None:
         raise LangspecError(
@@ -78,10 +140,11 @@ def read_conllu(path: Path) -> Iterator[Sentence]:
             f"it again, or, if it is whole, run: echo >> {shlex.quote(str(path))}",
             place=f"{path}:{number}",
         )
-    if not with_text:
+    if not with_text and stripped == "refuse":
         raise LangspecError(
             "every form is '_': this treebank is released without its text for licence reasons; "
-            "merge the text in as its README says, or remove the file",
+            "merge the text in as its README says, remove the file, or leave such files out: "
+            "corpora.stripped: skip",
             place=path,
         )
 
@@ -89,8 +152,16 @@ def read_conllu(path: Path) -> Iterator[Sentence]:
 class _Parser:
     """The lines of one sentence."""
 
-    def __init__(self, path: Path, line: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        line: int,
+        column: Column,
+        label_of: Callable[[list[str]], str],
+        document: str | None,
+    ) -> None:
         self.path, self.line = path, line
+        self.column, self.label_of, self.document = column, label_of, document
         self.sent_id: str | None = None
         self.words: list[str] = []
         self.labels: list[str] = []
@@ -111,12 +182,12 @@ class _Parser:
             raise self.fail(
                 number, f"{len(columns)} columns; expected {_COLUMNS} as CoNLL-U has{hint}"
             )
-        ident, form, upos, misc = columns[0], columns[1], columns[3], columns[9]
+        ident, form, misc = columns[0], columns[1], columns[9]
         if not form.strip():
             raise self.fail(number, "an empty FORM; expected a word ('_' where it is unknown)")
         space = "SpaceAfter=No" not in misc or "SpaceAfter=No" not in misc.split("|")
         if ident.isascii() and ident.isdigit():
-            self._word(number, ident, form, upos, space)
+            self._word(number, ident, form, self.label_of(columns), space)
         elif "-" in ident:
             self._range(number, ident, form, space)
         elif "." in ident:
@@ -132,20 +203,30 @@ class _Parser:
                 "empty line between two sentences missing, or does a word line start with '#'?)",
             )
         name, separator, value = line[1:].partition("=")
-        if separator and name.strip() == "sent_id":
+        name = name.strip()
+        if name == "newdoc" or name.startswith("newdoc "):
+            self.document = (value.strip() if separator else "") or f"line-{number}"
+        elif separator and name == "sent_id":
             if self.sent_id is not None:
                 raise self.fail(number, "a second sent_id for one sentence; expected one")
             self.sent_id = value.strip() or None
 
-    def _word(self, number: int, ident: str, form: str, upos: str, space: bool) -> None:
+    def _word(self, number: int, ident: str, form: str, label: str, space: bool) -> None:
         if ident != str(len(self.words) + 1):
             raise self.fail(number, f"word id {ident}; expected {len(self.words) + 1}")
-        if upos not in _KNOWN:
-            raise self.fail(number, f"UPOS {upos!r} in column 4; expected one of {' '.join(UPOS)}")
+        if label not in self.column.labels:
+            raise self._unknown(number, label)
         self.words.append(form)
-        self.labels.append(upos)
+        self.labels.append(label)
         self.space_after.append(space)
         self.empty = 0
+
+    def _unknown(self, number: int, label: str) -> LangspecError:
+        name = self.column.name
+        where = f"UPOS {label!r} in column 4" if name == "upos" else f"{name} {label!r}"
+        labels = UPOS if self.column is UPOS_COLUMN else self.column.labels
+        expected = " ".join(labels)
+        return self.fail(number, f"{where}; expected one of {expected}")
 
     def _range(self, number: int, ident: str, form: str, space: bool) -> None:
         first, last = self._two_numbers(number, ident, "-")
@@ -179,7 +260,9 @@ class _Parser:
                     where, f"range {first}-{last}, but the sentence has {len(self.words)} words"
                 )
             space_range(self.words, self.space_after, first, last, form, space)
-        return Sentence(self.sent_id, self.words, self.labels, self.space_after, self.line)
+        return Sentence(
+            self.sent_id, self.words, self.labels, self.space_after, self.line, self.document
+        )
 
 
 def space_range(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from langspec.errors import LangspecError
 
 Row = dict[str, Any]
 
@@ -48,6 +52,50 @@ def max_words(most: int | None, column: str = "words") -> Filter:
     return Filter("max_words", lambda row: most is None or len(row[column]) <= most)
 
 
+def label_in(labels: Collection[str]) -> Filter:
+    """Keep rows whose label is one to learn, not one to skip."""
+    known = frozenset(labels)
+    return Filter("skipped_label", lambda row: row["label"] in known)
+
+
+def known_pieces(tokenizer: Path, texts: Callable[[Row], Sequence[str]]) -> Filter:
+    """Keep rows in whose texts an encoder's tokenizer knows every piece.
+
+    Args:
+        tokenizer: a ``tokenizer.json``.
+        texts: of a row; each is looked at by itself, whole.
+
+    Raises:
+        LangspecError: the file is no tokenizer, or has no unknown token.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        pieces = Tokenizer.from_file(str(tokenizer))
+        model = json.loads(pieces.to_str())["model"]
+    except Exception as error:  # what the library raises is no narrower
+        raise LangspecError(
+            f"cannot be read as a tokenizer ({error}); expected tokenizer.json of the encoder",
+            place=tokenizer,
+        ) from None
+    # WordPiece and BPE name it, Unigram gives its number.
+    unknown = model.get("unk_token")
+    number = pieces.token_to_id(unknown) if unknown else model.get("unk_id")
+    if number is None:
+        raise LangspecError(
+            "has no unknown token, so that nothing could be dropped; set corpora.drop_unknown: "
+            "false",
+            place=tokenizer,
+        )
+    pieces.no_truncation()
+    pieces.no_padding()
+
+    def keep(row: Row) -> bool:
+        return all(number not in pieces.encode(text).ids for text in texts(row))
+
+    return Filter("unknown_pieces", keep)
+
+
 @dataclass
 class Ledger:
     """Rows by (language, split): read, dropped by each filter, left out by the limit, kept."""
@@ -70,6 +118,15 @@ class Ledger:
                     break
             else:
                 yield row
+
+    def move(self, row: Row, split: str) -> None:
+        """Count a row as read in another split than the one it came with."""
+        self.read[row["language"], row["split"]] -= 1
+        self.read[row["language"], split] += 1
+
+    def drop(self, name: str, row: Row) -> None:
+        """Count a row that something other than a filter of :meth:`apply` left out."""
+        self.dropped.setdefault(name, Counter())[row["language"], row["split"]] += 1
 
     def keep(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows that reach the table."""

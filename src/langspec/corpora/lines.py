@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from langspec.errors import LangspecError
 
@@ -15,6 +16,14 @@ MAX_LINE_BYTES = 8 << 20
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+
+
+CUT_ARCHIVE = "the compressed file is cut short; fetch it again"
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file's bytes, those of a name in ``.bz2`` uncompressed while they are read."""
+    return bz2.open(path, "rb") if Path(path).suffix == ".bz2" else Path(path).open("rb")
 
 
 def numbered_lines(
@@ -38,7 +47,7 @@ def numbered_lines(
     """
     number = 0
     try:
-        with Path(path).open("rb") as handle:
+        with open_bytes(path) as handle:
             while raw := handle.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if number == 1:
@@ -79,6 +88,8 @@ def numbered_lines(
             f"cannot be read ({error.strerror or error}); check that the file is still there",
             place=path,
         ) from None
+    except EOFError:
+        raise LangspecError(CUT_ARCHIVE, place=path) from None
     if number == 0:
         raise LangspecError("the file is empty; fetch it again or remove it", place=path)
 

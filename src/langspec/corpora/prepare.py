@@ -12,21 +12,23 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import pyarrow as pa
 from tqdm import tqdm
 
-from langspec.corpora import filters, xnli
+from langspec.corpora import across, custom, filters, xnli
 from langspec.corpora.card import Corpus, make_card, write_card
 from langspec.corpora.conllu import join_words, read_conllu
-from langspec.corpora.filters import Row
-from langspec.corpora.hub import wikipedia
+from langspec.corpora.custom import CustomCorpus
+from langspec.corpora.filters import Filter, Ledger, Row
 from langspec.corpora.hub.parts import HubFile
+from langspec.corpora.language_text import TextOptions, write_text_table
+from langspec.corpora.near import NearSplits
 from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
-from langspec.corpora.sources import ADD, LocatedFile, SourceFile
-from langspec.corpora.splits import line_splits, sample, share_split
-from langspec.corpora.tables import SCHEMAS, SPLITS, write_table
-from langspec.corpora.text import read_text
+from langspec.corpora.sources import ADD, TEXT_KINDS, LocatedFile, SourceFile
+from langspec.corpora.splits import Fractions, held_out, sample, stratified_splits
+from langspec.corpora.tables import NLI, POS, SCHEMAS, SPLITS, described, write_table
 from langspec.errors import LangspecError
-from langspec.files import write_json
+from langspec.files import sha256_file, write_json
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +52,19 @@ class PrepareOptions:
         min_characters: shorter lines of language text are dropped.
         max_words: longer sentences of ``pos`` are dropped; None keeps all.
         limits: at most so many rows a language (a key of ``LIMITS``); None or absent: all.
-        text_splits: shares of train, dev, test of the language text.
+        text_splits: shares of train, dev, test (and val) of the language text.
         seed: of samples and splits.
+        val: share of the source's training rows set apart as split ``val``, by document or
+            prompt.
+        split_rule: ``shared`` splits by line or document, the same in every language; ``paper``
+            deals out rows language by language (:func:`splits.stratified_splits`).
+        stripped: a treebank released without its text is refused by name, or left out (``skip``)
+            and named on the card.
+        parallel_text: whether the files of language text must have equal numbers of lines.
+        near_duplicates: similarity from which rows count as near duplicates; None: not looked for.
+        drop_near_duplicates: training rows near one of dev or test are dropped.
+        drop_unknown: texts in which the encoder's tokenizer does not know a piece are dropped.
+        custom: the corpora of tasks that ``params.yaml`` describes.
     """
 
     source: str
@@ -61,8 +74,16 @@ class PrepareOptions:
     min_characters: int
     max_words: int | None
     limits: Mapping[str, int | None]
-    text_splits: tuple[float, float, float]
+    text_splits: Fractions
     seed: int
+    val: float = 0.0
+    split_rule: Literal["shared", "paper"] = "shared"
+    stripped: Literal["refuse", "skip"] = "refuse"
+    parallel_text: bool = False
+    near_duplicates: float | None = None
+    drop_near_duplicates: bool = False
+    drop_unknown: bool = False
+    custom: tuple[CustomCorpus, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse names that nothing reads."""
@@ -71,9 +92,12 @@ class PrepareOptions:
                 raise ValueError(f"limit {name!r}; expected one of {LIMITS}")
             if limit is not None and limit < 1:
                 raise ValueError(f"limit {name!r} is {limit}; expected at least 1, or None")
+        known = (*TASKS, *(corpus.name for corpus in self.custom))
         for name in self.tasks:
-            if name not in TASKS:
-                raise ValueError(f"task {name!r}; expected one of {tuple(TASKS)}")
+            if name not in known:
+                raise ValueError(f"task {name!r}; expected one of {known}")
+        if self.drop_near_duplicates and self.near_duplicates is None:
+            raise ValueError("drop_near_duplicates needs a threshold, near_duplicates")
 
     @property
     def languages(self) -> list[str]:
@@ -85,18 +109,24 @@ class _Job:
     """The files, the options and what has been written so far."""
 
     def __init__(
-        self, files: Sequence[LocatedFile], folder: Path, options: PrepareOptions
+        self,
+        files: Sequence[LocatedFile],
+        folder: Path,
+        options: PrepareOptions,
+        tokenizer: Path | None,
     ) -> None:
         self.files, self.folder, self.options = files, folder, options
+        self.tokenizer = tokenizer
         self.corpora: list[Corpus] = []
         self.used: list[SourceFile] = []
         self.outs: dict[str, tuple[Path, int]] = {}
         self.warnings: list[str] = []
+        self.across: list[dict[str, Any]] = []
 
-    def of_kind(self, kind: str) -> list[LocatedFile]:
+    def of_kind(self, *kinds: str) -> list[LocatedFile]:
         """In the order of their names, whatever order they came in."""
         return sorted(
-            (file for file in self.files if file.source.kind == kind),
+            (file for file in self.files if file.source.kind in kinds),
             key=lambda file: file.source.name,
         )
 
@@ -105,11 +135,17 @@ class _Job:
         self.corpora.append(corpus)
         return corpus
 
-    def write(self, name: str, rows: Iterable[Row], used: Iterable[LocatedFile]) -> None:
+    def write(
+        self,
+        name: str,
+        rows: Iterable[Row],
+        used: Iterable[LocatedFile],
+        schema: pa.Schema | None = None,
+    ) -> None:
         path = self.folder / PLACES.get(name, "") / f"{name}.parquet"
         path.parent.mkdir(exist_ok=True)
         with tqdm(desc=name, unit=" rows", disable=None) as bar:
-            count = write_table(path, _ticking(rows, bar), SCHEMAS[name])
+            count = write_table(path, _ticking(rows, bar), schema or SCHEMAS[name])
         self.outs[path.relative_to(self.folder).as_posix()] = (path, count)
         self.used += [file.source for file in used]
 
@@ -117,8 +153,13 @@ class _Job:
         log.warning(message)
         self.warnings.append(message)
 
-    def sampled(self, rows: Iterable[Row], limit: str, key: Callable[[Row], str]) -> Iterator[Row]:
-        return sample(rows, self.options.limits.get(limit), seed=self.options.seed, key=key)
+    def known_pieces(self, texts: Callable[[Row], Sequence[str]]) -> tuple[Filter, ...]:
+        """The filter of texts that the encoder's tokenizer does not know, if it is asked for."""
+        if not self.options.drop_unknown:
+            return ()
+        if self.tokenizer is None:
+            raise ValueError("drop_unknown needs a tokenizer")
+        return (filters.known_pieces(self.tokenizer, texts),)
 
     def missing_train(self, task: str, expected: str) -> LangspecError:
         return LangspecError(
@@ -129,7 +170,11 @@ class _Job:
 
 
 def prepare(
-    files: Sequence[LocatedFile], out_folder: Path, options: PrepareOptions
+    files: Sequence[LocatedFile],
+    out_folder: Path,
+    options: PrepareOptions,
+    *,
+    tokenizer: Path | None = None,
 ) -> dict[str, Any]:
     """Prepare the corpora of a run; the card that was written, too.
 
@@ -141,6 +186,7 @@ def prepare(
         files: recognised files, from ``sources.locate`` or ``sources.files_in``.
         out_folder: made where missing.
         options: see :class:`PrepareOptions`.
+        tokenizer: the encoder's ``tokenizer.json``, for ``options.drop_unknown``.
 
     Raises:
         LangspecError: a faulty file; the source without training data; a target without test data
@@ -149,17 +195,25 @@ def prepare(
     out_folder = Path(out_folder)
     out_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out_folder.parent, prefix=f".{out_folder.name}.") as name:
-        job = _Job(files, Path(name), options)
+        job = _Job(files, Path(name), options, tokenizer)
         labelled = []
+        customs = {corpus.name: corpus for corpus in options.custom}
         for task in options.tasks:
-            TASKS[task](job)
+            if task in customs:
+                _prepare_custom(job, customs[task])
+            else:
+                TASKS[task](job)
             labelled.append(job.corpora[-1])
         _check_tests(labelled, options)
         _prepare_text(job)
         _prepare_pretraining(job)
+        _compare(job)
         for corpus in job.corpora:
             _describe_gaps(job, corpus, labelled=corpus in labelled)
-        card = make_card(job.corpora, job.used, job.outs, asdict(options), job.warnings)
+        facts = asdict(options) | {"custom": [asdict(corpus) for corpus in options.custom]}
+        if options.drop_unknown and tokenizer is not None:
+            facts["tokenizer_sha256"] = sha256_file(tokenizer)
+        card = make_card(job.corpora, job.used, job.outs, facts, job.warnings, job.across)
         write_card(job.folder, card)
         _replace(job.folder, out_folder)
     return card
@@ -167,8 +221,9 @@ def prepare(
 
 def _replace(new: Path, folder: Path) -> None:
     """Move the files in; take away tables that this run does not have."""
-    for table in SCHEMAS:
-        (folder / PLACES.get(table, "") / f"{table}.parquet").unlink(missing_ok=True)
+    # Tables only lie there: those of tasks that params.yaml no longer describes go, too.
+    for table in (*folder.glob("*.parquet"), *(folder / PRETRAIN).glob("*.parquet")):
+        table.unlink()
     for file in sorted(path for path in new.rglob("*") if path.is_file()):
         place = folder / file.relative_to(new)
         place.parent.mkdir(exist_ok=True)
@@ -179,6 +234,122 @@ def _ticking(rows: Iterable[Row], bar: tqdm[Any]) -> Iterator[Row]:
     for row in rows:
         bar.update()
         yield row
+
+
+# ---------------------------------------------------------------- labelled corpora
+
+Groups = Iterator[tuple[str | None, Iterable[Row]]]
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """What is particular about a labelled corpus; :func:`_write_labelled` does the rest.
+
+    Attributes:
+        name: of the task and its table.
+        schema: of the table; what else a row holds is left behind.
+        groups: the rows of a split, language by language; called anew for another pass.
+        conditions: the filters, in order.
+        limits: at most so many rows a language, by split; absent or None: all.
+        key: what a row is sampled by.
+        group: what stays in one of train and val (a document, a prompt).
+        texts: of a row: what duplicates are found by, joined, and the tokenizer must know.
+        labels: of a row.
+        words: how many a row has.
+    """
+
+    name: str
+    schema: pa.Schema
+    groups: Callable[[str], Groups]
+    conditions: tuple[Filter, ...]
+    limits: Mapping[str, int | None]
+    key: Callable[[Row], str]
+    group: Callable[[Row], str]
+    texts: Callable[[Row], Sequence[str]]
+    labels: Callable[[Row], Iterable[str]]
+    words: Callable[[Row], int]
+
+
+def _write_labelled(
+    job: _Job, corpus: Corpus, part: _Labelled, used: Sequence[LocatedFile]
+) -> None:
+    options = job.options
+    conditions = (*part.conditions, *job.known_pieces(part.texts))
+
+    def filtered(split: str, rows: Iterable[Row], ledger: Ledger) -> Iterator[Row]:
+        kept = ledger.apply(rows, conditions)
+        return sample(kept, part.limits.get(split), seed=options.seed, key=part.key)
+
+    def is_val() -> Callable[[int, Row], bool]:
+        """Whether the n-th training row that is left goes to val."""
+        if options.split_rule == "shared":
+            share, seed = options.val, options.seed
+            return lambda _, row: held_out(part.group(row), share, seed=seed)
+        scratch = Ledger()
+        count = sum(
+            1 for _, rows in part.groups("train") for _ in filtered("train", rows, scratch)
+        )
+        shares = (("train", 1 - options.val), ("val", options.val))
+        (dealt,) = stratified_splits([count], shares, seed=options.seed)
+        return lambda index, _: dealt[index] == "val"
+
+    def split_train(split: str, ledger: Ledger) -> Iterator[Row]:
+        """Train without val, or val alone (a second reading, so that rows come in order)."""
+        chosen, index = is_val(), 0
+        for _, rows in part.groups("train"):
+            for row in filtered("train", rows, ledger):
+                val = chosen(index, row)
+                index += 1
+                if val:
+                    ledger.move(row, "val")
+                if val == (split == "val"):
+                    yield row | {"split": split}
+
+    def rows() -> Iterator[Row]:
+        for split in SPLITS:
+            if options.val and split in ("train", "val"):
+                yield from split_train(split, corpus.ledger if split == "train" else Ledger())
+            elif split != "val":
+                for _, group in part.groups(split):
+                    yield from filtered(split, group, corpus.ledger)
+
+    # Only the source has training data, which could repeat what it is scored on.
+    near = NearSplits(options.near_duplicates) if options.near_duplicates else None
+
+    def distinct() -> Iterator[Row]:
+        for row in rows():
+            if near is not None and row["language"] == options.source:
+                repeats = near.repeats(row["split"], "\n".join(part.texts(row)))
+                if repeats and options.drop_near_duplicates:
+                    corpus.ledger.drop("near_duplicate", row)
+                    continue
+            yield row
+
+    def recorded() -> Iterator[Row]:
+        for row in corpus.ledger.keep(distinct()):
+            text = "\n".join(part.texts(row))
+            corpus.record(row["language"], row["split"], text, part.words(row), part.labels(row))
+            yield row
+
+    job.write(part.name, recorded(), used, part.schema)
+    if near is not None:
+        corpus.near[options.source] = near.facts()
+
+
+def _limits(options: PrepareOptions, task: str) -> dict[str, int | None]:
+    return {split: options.limits.get(f"{task}_{split}") for split in SPLITS}
+
+
+def _sentence_text(row: Row) -> tuple[str]:
+    return (join_words(row["words"], row["space_after"]),)
+
+
+def _pair_texts(row: Row) -> tuple[str, ...]:
+    return (row["premise"], row["hypothesis"]) if row["hypothesis"] else (row["premise"],)
+
+
+def _pair_words(row: Row) -> int:
+    return sum(len(text.split()) for text in _pair_texts(row))
 
 
 # ---------------------------------------------------------------- pos
@@ -195,53 +366,84 @@ def _prepare_pos(job: _Job) -> None:
     if not parts["train", options.source]:
         raise job.missing_train("pos", f"a file {options.source}_*-ud-train.conllu")
     corpus = job.corpus("pos")
-    conditions = (filters.has_forms(), filters.max_words(options.max_words))
+    stripped: set[str] = set()
 
-    def rows() -> Iterator[Row]:
-        for split in SPLITS:
-            for code in options.languages:
-                read = (row for file in parts[split, code] for row in _sentences(file, options))
-                kept = corpus.ledger.apply(read, conditions)
-                yield from job.sampled(
-                    kept, f"pos_{split}", lambda row: row["id"].split("/", 1)[1]
-                )
+    def groups(split: str) -> Groups:
+        for code in options.languages:
+            yield (
+                code,
+                (
+                    row
+                    for file in parts[split, code]
+                    for row in _sentences(file, options, stripped)
+                ),
+            )
 
-    def recorded() -> Iterator[Row]:
-        for row in corpus.ledger.keep(rows()):
-            text = join_words(row["words"], row["space_after"])
-            corpus.record(row["language"], row["split"], text, len(row["words"]), row["labels"])
-            yield row
-
-    used = [file for group in parts.values() for file in group]
-    job.write("pos", recorded(), used)
+    part = _Labelled(
+        name="pos",
+        schema=POS,
+        groups=groups,
+        conditions=(filters.has_forms(), filters.max_words(options.max_words)),
+        limits=_limits(options, "pos"),
+        key=lambda row: row["id"].split("/", 1)[1],
+        group=lambda row: row.get("group", row["id"]),
+        texts=_sentence_text,
+        labels=lambda row: row["labels"],
+        words=lambda row: len(row["words"]),
+    )
+    _write_labelled(job, corpus, part, [file for group in parts.values() for file in group])
     treebanks: dict[str, list[str]] = defaultdict(list)
     for (_, code), group in sorted(parts.items()):
         treebanks[code] += [str(file.source.treebank) for file in group]
     corpus.notes["treebanks"] = {
         code: " ".join(sorted(set(names))) for code, names in treebanks.items() if names
     }
+    if stripped:
+        corpus.notes["left_out_as_released_without_text"] = sorted(stripped)
+        job.warn(f"pos: released without text, left out: {', '.join(sorted(stripped))}")
 
 
-def _sentences(file: LocatedFile, options: PrepareOptions) -> Iterator[Row]:
+def _sentences(file: LocatedFile, options: PrepareOptions, stripped: set[str]) -> Iterator[Row]:
+    """Rows of a file; those of one without any text are marked so, and named in ``stripped``."""
     if isinstance(file, HubFile):
         for row in file.rows():
             if options.join == "space":
                 row["space_after"] = [True] * len(row["words"])
             yield row
         return
-    stem = PurePosixPath(file.source.name).stem
-    for sentence in read_conllu(file.path):
+    name = PurePosixPath(file.source.name)
+    skip = options.stripped == "skip"
+    waiting: list[Row] = []
+    with_text = not skip
+    for sentence in read_conllu(file.path, stripped="yield" if skip else "refuse"):
         spaces = sentence.space_after
-        yield {
-            # sent_id is unique in a file, the file's name in the manifest.
-            "id": f"{stem}/{sentence.sent_id or f'line-{sentence.line}'}",
+        # sent_id is unique in a file, the file's name in the manifest.
+        ident = f"{name.stem}/{sentence.sent_id or f'line-{sentence.line}'}"
+        row = {
+            "id": ident,
             "language": file.source.language,
             "treebank": file.source.treebank,
             "split": file.source.split,
             "words": sentence.words,
             "labels": sentence.labels,
             "space_after": spaces if options.join == "natural" else [True] * len(spaces),
+            "group": f"{name.stem}/{sentence.document}" if sentence.document else ident,
         }
+        if with_text:
+            yield row
+        elif any(word != "_" for word in sentence.words):
+            with_text = True
+            yield from waiting
+            waiting.clear()
+            yield row
+        elif len(sentence.words) > 1:
+            yield row  # the filter drops and counts it, whatever follows
+        else:
+            waiting.append(row)  # a single "_" may be a word, if the file has text
+    if waiting or not with_text:
+        stripped.add(name.name)
+        for row in waiting:
+            yield row | {"words": ["_", "_"]}  # so that the filter counts it with the others
 
 
 # ---------------------------------------------------------------- nli
@@ -256,34 +458,35 @@ def _prepare_nli(job: _Job) -> None:
         )
     files = [*job.of_kind("xnli"), *train]
     corpus = job.corpus("nli")
-    conditions = (
-        filters.gold_label(xnli.NO_GOLD),
-        filters.not_empty("premise", "hypothesis"),
-    )
     unused: Counter[str] = Counter()
 
-    def rows() -> Iterator[Row]:
-        for split in SPLITS:
-            # XNLI keeps 15 languages in one file of at most 75,150 pairs: sorted in memory.
-            # A training file has one language and streams.
-            chosen = (file for file in files if file.source.split == split)
-            # Several files of one language are shards of one corpus.
-            for code, shards in groupby(chosen, key=lambda file: file.source.language):
-                pairs = (pair for file in shards for pair in _pairs(file))
-                groups = (
-                    [(code, pairs)] if code else _by_language(pairs, options.languages, unused)
-                )
-                for _, group in groups:
-                    kept = corpus.ledger.apply(group, conditions)
-                    yield from job.sampled(kept, f"nli_{split}", lambda row: row["group"])
+    def groups(split: str) -> Groups:
+        # XNLI keeps 15 languages in one file of at most 75,150 pairs: sorted in memory.
+        # A training file has one language and streams.
+        chosen = (file for file in files if file.source.split == split)
+        for code, shards in groupby(chosen, key=lambda file: file.source.language):
+            pairs = (pair for file in shards for pair in _pairs(file))
+            if code:
+                yield code, pairs
+            else:
+                yield from _by_language(pairs, options.languages, unused)
 
-    def recorded() -> Iterator[Row]:
-        for row in corpus.ledger.keep(rows()):
-            text = f"{row['premise']}\n{row['hypothesis']}"
-            corpus.record(row["language"], row["split"], text, len(text.split()), [row["label"]])
-            yield row
-
-    job.write("nli", recorded(), files)
+    part = _Labelled(
+        name="nli",
+        schema=NLI,
+        groups=groups,
+        conditions=(
+            filters.gold_label(xnli.NO_GOLD),
+            filters.not_empty("premise", "hypothesis"),
+        ),
+        limits=_limits(options, "nli"),
+        key=lambda row: row["group"],
+        group=lambda row: row["group"],
+        texts=_pair_texts,
+        labels=lambda row: [row["label"]],
+        words=_pair_words,
+    )
+    _write_labelled(job, corpus, part, files)
     if unused:
         corpus.notes["pairs_of_languages_outside_the_run"] = dict(unused)
 
@@ -321,119 +524,113 @@ TASKS: dict[str, Callable[[_Job], None]] = {"pos": _prepare_pos, "nli": _prepare
 """What prepares the corpus of each built-in task."""
 
 
+# ---------------------------------------------------------------- tasks of params.yaml
+
+
+def _prepare_custom(job: _Job, wanted: CustomCorpus) -> None:
+    options = job.options
+    parts = custom.parts(wanted, [file.source for file in job.files])
+    paths = {file.source.name: file for file in job.files}
+    if not parts:
+        raise LangspecError(
+            f"no file of the corpora is named as {wanted.path!r}; correct the pattern, or enter "
+            f"the folder that holds them: {ADD}",
+            place=f"tasks.{wanted.name}.path",
+        )
+    corpus = job.corpus(wanted.name)
+
+    def groups(split: str) -> Groups:
+        for code in options.languages:
+            if split == "train" and code != options.source:
+                continue
+            read = (
+                row
+                for part in parts
+                if part.split in (None, split) and part.language in (None, code)
+                for row in custom.read_rows(paths[part.name].path, part, wanted)
+            )
+            yield code, (r for r in read if (r["language"], r["split"]) == (code, split))
+
+    token = wanted.unit == "token"
+    part = _Labelled(
+        name=wanted.name,
+        schema=described(POS if token else NLI, unit=wanted.unit, labels=list(wanted.labels)),
+        groups=groups,
+        conditions=(
+            (filters.has_forms(), filters.max_words(options.max_words))
+            if token
+            else (
+                filters.label_in(wanted.labels),
+                filters.not_empty(*("premise", "hypothesis")[: len(wanted.text)]),
+            )
+        ),
+        limits=dict.fromkeys(SPLITS, wanted.limit),
+        key=lambda row: row["key"],
+        group=lambda row: row["group"],
+        texts=_sentence_text if token else _pair_texts,
+        labels=lambda row: row["labels"] if token else [row["label"]],
+        words=(lambda row: len(row["words"])) if token else _pair_words,
+    )
+    _write_labelled(job, corpus, part, [paths[one.name] for one in parts])
+    if not corpus.ledger.kept[options.source, "train"]:
+        raise job.missing_train(wanted.name, f"rows of it in files named as {wanted.path!r}")
+
+
 # ---------------------------------------------------------------- text
 
 
 def _prepare_text(job: _Job) -> None:
     options = job.options
-    if articles := job.of_kind(wikipedia.KIND):
-        _prepare_articles(job, articles)
-        return
-    files = {
-        str(file.source.language): file
-        for file in job.of_kind("text")
-        if file.source.language in options.languages
-    }
+    files = [f for f in job.of_kind(*TEXT_KINDS) if f.source.language in options.languages]
     if not files:
         job.warn("no language text: nothing can be said about the language leak")
         return
-    folders = sorted(
-        {
-            PurePosixPath(file.source.name).parent.as_posix()
-            for file in job.of_kind("text")
-            if file.source.language in options.languages
-        }
+    kinds = sorted({file.source.kind for file in files})
+    places = sorted(
+        {PurePosixPath(f.source.name).parent.as_posix() for f in files if f.source.kind == "text"}
     )
-    if len(folders) > 1:
+    if len(kinds) > 1 or len(places) > 1:
+        found = ", ".join(places if len(kinds) == 1 else kinds)
         raise LangspecError(
-            f"language text in {len(folders)} folders ({', '.join(folders)}); expected one; enter "
+            f"language text in {max(len(places), len(kinds))} "
+            f"{'folders' if len(kinds) == 1 else 'formats'} ({found}); expected one; enter "
             f"a folder that holds one of them: {ADD}",
             place="text",
         )
     corpus = job.corpus("text")
-    counts = {code: sum(1 for _ in read_text(file.path)) for code, file in files.items()}
-    parallel = len(set(counts.values())) == 1
-    corpus.notes["lines"] = counts
-    corpus.notes["parallel"] = "yes, by equal numbers of lines" if parallel else "no"
-    if not parallel:
-        job.warn(
-            "text: the files have different numbers of lines "
-            f"({', '.join(f'{code} {n}' for code, n in sorted(counts.items()))}), so they are not "
-            "parallel; the split is by line number all the same"
-        )
-    splits = line_splits(max(counts.values()), options.text_splits, seed=options.seed)
-    conditions = (filters.not_empty("text"), filters.min_characters(options.min_characters))
-
-    def read(code: str) -> Iterator[Row]:
-        for line, text in read_text(files[code].path):
-            yield {"language": code, "line": line, "split": splits[line], "text": text}
-
-    # First which lines stay, then, split by split, the lines: only numbers are held in memory.
-    stays: dict[str, bytearray] = {}
-    for code in sorted(files):
-        numbers = (row["line"] for row in corpus.ledger.apply(read(code), conditions))
-        stays[code] = bytearray(counts[code])
-        for line in sample(numbers, options.limits.get("text"), seed=options.seed, key=str):
-            stays[code][line] = 1
-
-    def rows() -> Iterator[Row]:
-        for split in SPLITS:
-            for code in sorted(files):
-                for row in read(code):
-                    if row["split"] == split and stays[code][row["line"]]:
-                        yield row
-
-    def recorded() -> Iterator[Row]:
-        for row in corpus.ledger.keep(rows()):
-            text = row["text"]
-            corpus.record(row["language"], row["split"], text, len(text.split()))
-            yield row
-
-    job.write("text", recorded(), files.values())
+    text_options = TextOptions(
+        min_characters=options.min_characters,
+        limit=options.limits.get("text"),
+        splits=options.text_splits,
+        split_rule=options.split_rule,
+        parallel=options.parallel_text,
+        near_duplicates=options.near_duplicates,
+        drop_near_duplicates=options.drop_near_duplicates,
+        seed=options.seed,
+    )
+    rows = write_text_table(
+        files,
+        corpus,
+        text_options,
+        scratch=job.folder,
+        conditions=job.known_pieces(lambda row: (row["text"],)),
+        warn=job.warn,
+    )
+    job.write("text", rows, files)
 
 
-def _prepare_articles(job: _Job, found: Sequence[LocatedFile]) -> None:
-    """Paragraphs of articles: one pass over all of them, the sample alone in memory."""
-    options = job.options
-    if options.limits.get("text") is None:
-        raise LangspecError(
-            "is null; expected how many paragraphs a language to draw from Wikipedia",
-            place="corpora.limits.text",
-        )
-    files: dict[str, list[HubFile]] = defaultdict(list)
-    for file in found:
-        if isinstance(file, HubFile) and file.source.language in options.languages:
-            files[str(file.source.language)].append(file)
-    corpus = job.corpus("text")
-    corpus.notes["parallel"] = "no"
-    corpus.notes["split"] = "by article"
-    conditions = (filters.min_characters(options.min_characters),)
+# ---------------------------------------------------------------- across corpora
 
-    def read(code: str) -> Iterator[Row]:
-        article, split, line = None, "", 0
-        for file in files[code]:
-            for row in file.rows():
-                if row["article"] != article:
-                    article = row["article"]
-                    split = share_split(f"{code}/{article}", options.text_splits, options.seed)
-                yield {"language": code, "line": line, "split": split, "text": row["text"]}
-                line += 1
 
-    # Sorted by split and language in the end, so every language's sample is held until then.
-    drawn: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
-    for code in sorted(files):
-        kept = corpus.ledger.apply(read(code), conditions)
-        ticking = tqdm(kept, desc=f"articles {code}", unit=" texts", disable=None)
-        for row in job.sampled(ticking, "text", lambda row: str(row["line"])):
-            drawn[row["split"], code].append((row["line"], row["text"]))
-
-    def rows() -> Iterator[Row]:
-        for split, code in sorted(drawn):
-            for line, text in drawn[split, code]:
-                corpus.record(code, split, text, len(text.split()))
-                yield {"language": code, "line": line, "split": split, "text": text}
-
-    job.write("text", corpus.ledger.keep(rows()), found)
+def _compare(job: _Job) -> None:
+    """Near duplicates of the language text in the tasks' corpora: the probe would know them."""
+    threshold = job.options.near_duplicates
+    text = job.folder / "text.parquet"
+    if threshold is None or not text.exists():
+        return
+    for name in job.options.tasks:
+        table = job.folder / f"{name}.parquet"
+        job.across += across.compare(text, table, name, job.options.languages, threshold)
 
 
 # ---------------------------------------------------------------- the demo's pre-training data

@@ -39,6 +39,14 @@ _PRETRAIN = {
 _ARCHIVE = re.compile(
     r".*\.(zip|tgz|tar|tar\.(gz|bz2|xz|zst)|gz|bz2|xz|zst|7z|rar)", re.IGNORECASE
 )
+TEXT_KINDS = ("text", "wiki_extract", "wiki_dump", "wiki_articles")
+"""Of language text there is one corpus, whatever its form."""
+_EXTRACT = re.compile(r"wiki_\d+(\.bz2)?")
+_EXTRACT_FOLDER = re.compile(r"(?P<language>[a-z]{2,3})(wiki)?([-_].*)?")
+_DUMP = re.compile(
+    r"(?P<language>[a-z]{2,3})wiki-(\d{8}|latest)-pages-articles(-multistream)?\d*"
+    r"(\.xml-p\d+p\d+(\.bz2)?|\.xml(\.bz2)?)"
+)
 _LICENCE = re.compile(r"(licen[cs]e|copying)(\.(txt|md))?", re.IGNORECASE)
 _CREATIVE_COMMONS = re.compile(
     r"\bCC[ -](?P<short>BY(?:-NC)?(?:-SA|-ND)?)[ -](?P<version>\d\.\d)"
@@ -53,8 +61,9 @@ _ATTRIBUTION = re.compile(
 class SourceFile:
     """A recognised file. ``name`` is relative to the folder it was found in, with slashes.
 
-    ``kind`` is ud, xnli, multinli, text or one of the demo's pretrain_sentences, pretrain_pairs,
-    dictionary. ``language`` is None where the rows say it. ``licence_name`` is read from the
+    ``kind`` is ud, xnli, multinli, text, wiki_extract, wiki_dump, wiki_articles (of the Hub),
+    custom (named by a task of ``params.yaml``) or one of the demo's pretrain_sentences, pretrain_pairs, dictionary.
+    ``language`` is None where the rows say it. ``licence_name`` is read from the
     licence file beside it, where that names a Creative Commons licence.
     """
 
@@ -111,8 +120,13 @@ class Found:
         return rows
 
 
-def discover(folder: Path) -> Found:
+def discover(folder: Path, patterns: Sequence[re.Pattern[str]] = ()) -> Found:
     """Recognise official files anywhere below ``folder`` by their names, and hash them.
+
+    Args:
+        folder: to look in.
+        patterns: of names, relative to any folder on the way, of files that are not official but
+            that a task of ``params.yaml`` reads.
 
     Raises:
         LangspecError: not a folder, an archive, a link out of the folder, an unknown language
@@ -125,7 +139,7 @@ def discover(folder: Path) -> Found:
     recognised: list[tuple[str, dict[str, str | None]]] = []
     ignored: list[str] = []
     for name in names:
-        facts = _recognise(PurePosixPath(name), text_folders)
+        facts = _recognise(PurePosixPath(name), text_folders, folder, patterns)
         if facts is None:
             ignored.append(name)
         else:
@@ -171,7 +185,12 @@ def files_in(folder: Path) -> list[LocatedFile]:
     return [LocatedFile(file, Path(folder) / file.name) for file in discover(folder).files]
 
 
-def add_folder(directory: Path, manifest_path: Path, local_path: Path) -> Found:
+def add_folder(
+    directory: Path,
+    manifest_path: Path,
+    local_path: Path,
+    patterns: Sequence[re.Pattern[str]] = (),
+) -> Found:
     """Enter the recognised files of a folder into the manifest, and remember where they are.
 
     Files of other folders stay in the manifest, but not what this folder has too: release files
@@ -182,11 +201,12 @@ def add_folder(directory: Path, manifest_path: Path, local_path: Path) -> Found:
         directory: a folder with official files.
         manifest_path: ``data/sources.json``.
         local_path: ``.langspec/sources.json``, this machine's folders by hash of the manifest.
+        patterns: as of :func:`discover`.
 
     Raises:
         LangspecError: as :func:`discover`; nothing is written then.
     """
-    found = discover(directory)
+    found = discover(directory, patterns)
     old = _read_manifest(manifest_path) if manifest_path.exists() else []
     places = _read_local(local_path)
     known = places.get(_key(old), []) if old else []
@@ -223,6 +243,20 @@ def locate(
         LangspecError: an empty manifest, an unknown or vanished folder, a file that is missing or
             has changed; the message says which and what to run.
     """
+    files, folders = _folders(manifest_path, local_path, environ)
+    located = []
+    total = sum(file.bytes for file in files)
+    with tqdm(total=total, unit="B", unit_scale=True, desc="check", disable=None) as bar:
+        for file in files:
+            located.append(LocatedFile(file, _find(file, folders)))
+            bar.update(file.bytes)
+    return located
+
+
+def _folders(
+    manifest_path: Path, local_path: Path, environ: Mapping[str, str]
+) -> tuple[list[SourceFile], list[str]]:
+    """The manifest's files and the folders to look in."""
     files = _read_manifest(manifest_path)
     if not files:
         raise LangspecError(
@@ -242,13 +276,40 @@ def locate(
             f"the folder {origin} is gone; put it back, or run {ADD} with its new place",
             place=folders[0],
         )
-    located = []
-    total = sum(file.bytes for file in files)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="check", disable=None) as bar:
-        for file in files:
-            located.append(LocatedFile(file, _find(file, folders)))
-            bar.update(file.bytes)
-    return located
+    return files, folders
+
+
+def entered(manifest_path: Path, local_path: Path) -> list[Path]:
+    """The folders on this machine that hold the manifest's files.
+
+    Raises:
+        LangspecError: no manifest, or none of its folders is known.
+    """
+    _, folders = _folders(manifest_path, local_path, os.environ)
+    return [Path(folder) for folder in folders]
+
+
+def check(
+    manifest_path: Path, local_path: Path, environ: Mapping[str, str] = os.environ
+) -> list[str]:
+    """One line for each file of the manifest that is gone or has changed.
+
+    Raises:
+        LangspecError: as :func:`locate`, where no folder is known.
+    """
+    files, folders = _folders(manifest_path, local_path, environ)
+    faults = []
+    for file in files:
+        try:
+            _find(file, folders)
+        except LangspecError as error:
+            faults.append(str(error))
+    return faults
+
+
+def is_archive(name: str) -> bool:
+    """Does a name end as those of archives do?"""
+    return _ARCHIVE.fullmatch(name) is not None
 
 
 def _find(file: SourceFile, folders: Sequence[str]) -> Path:
@@ -335,7 +396,9 @@ def _text_folders(names: Iterable[str], root: Path) -> set[str]:
     return folders
 
 
-def _recognise(path: PurePosixPath, text_folders: set[str]) -> dict[str, str | None] | None:
+def _recognise(
+    path: PurePosixPath, text_folders: set[str], root: Path, patterns: Sequence[re.Pattern[str]]
+) -> dict[str, str | None] | None:
     facts: dict[str, str | None] = {"language": None, "treebank": None, "split": None}
     if match := _UD.fullmatch(path.name):
         treebank = f"{match['language']}_{match['name']}"
@@ -353,19 +416,44 @@ def _recognise(path: PurePosixPath, text_folders: set[str]) -> dict[str, str | N
         return facts | {"kind": _PRETRAIN[path.name]}
     if path.parent.as_posix() in text_folders and (match := _CODE_FILE.fullmatch(path.name)):
         return facts | {"kind": "text", "language": match["language"]}
+    if match := _DUMP.fullmatch(path.name):
+        code = language(match["language"], place=str(root / path)).code
+        return facts | {"kind": "wiki_dump", "language": code}
+    if _EXTRACT.fullmatch(path.name):
+        return facts | {"kind": "wiki_extract", "language": _extract_language(path, root)}
+    if any(pattern.fullmatch(path.as_posix()) for pattern in patterns):
+        return facts | {"kind": "custom"}
     return None
+
+
+def _extract_language(path: PurePosixPath, root: Path) -> str:
+    """What the nearest folder around WikiExtractor's ``AA``, ``AB``, ... is called."""
+    around = [*(parent.name for parent in path.parents), root.resolve().name]
+    for name in around:
+        match = _EXTRACT_FOLDER.fullmatch(name)
+        if match and match["language"] in LANGUAGES:
+            return match["language"]
+    raise LangspecError(
+        "output of WikiExtractor in folders that name no language; expected for example "
+        "en/AA/wiki_00 or enwiki/AA/wiki_00",
+        place=root / path,
+    )
 
 
 def _part(file: SourceFile) -> tuple[str, str]:
     """What a file is, wherever it lies: a release file by its name, or the language text."""
-    return file.kind, "" if file.kind == "text" else PurePosixPath(file.name).name
+    if file.kind in TEXT_KINDS:
+        return "text", ""
+    name = PurePosixPath(file.name)
+    # Only releases promise that a name says what a file is.
+    return file.kind, file.name if file.kind == "custom" else name.name
 
 
 def _check_once(files: Iterable[SourceFile], place: Path) -> None:
     """One release file under two names would count its rows twice."""
     first: dict[tuple[str, str], str] = {}
     for file in files:
-        if file.kind == "text":
+        if file.kind in TEXT_KINDS:
             continue
         key = _part(file)
         if key in first:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -41,8 +42,78 @@ def sample(
         yield row
 
 
-def line_splits(lines: int, fractions: tuple[float, float, float], *, seed: int) -> Sequence[str]:
-    """The split of each line number 0..lines-1: ``train``, ``dev`` or ``test``.
+Fractions = tuple[float, float, float] | tuple[float, float, float, float]
+"""Of train, dev and test, and of val where there is one; they sum to 1."""
+
+
+def _place(share: float, fractions: Fractions) -> str:
+    """Which part of the unit interval a number lies in; ``test`` takes what is left over."""
+    train, dev, _, *val = fractions
+    if share < train:
+        return "train"
+    if share < train + dev:
+        return "dev"
+    return "val" if val and share < train + dev + val[0] else "test"
+
+
+def key_split(key: str, fractions: Fractions, *, seed: int) -> str:
+    """The split of everything with this key (an article), whatever else there is."""
+    return _place(rank(seed, f"split\0{key}") / 2**64, fractions)
+
+
+def held_out(key: str, share: float, *, seed: int) -> bool:
+    """Whether everything with this key (a document, a prompt) is in the share set apart."""
+    return rank(seed, f"val\0{key}") < share * 2**64
+
+
+def stratified_splits(
+    sizes: Sequence[int], parts: Sequence[tuple[str, float]], *, seed: int
+) -> list[list[str]]:
+    """The rule of Tanti et al. 2021: shuffle all rows, then deal out each stratum in order.
+
+    Of a stratum of n rows each part takes ``floor(n * fraction)``; what is left over in all
+    strata is pooled, shuffled and dealt out by the same floors, and what is left then goes one
+    each to the first parts. Documents are not kept together.
+
+    Args:
+        sizes: rows of each stratum (language).
+        parts: name and fraction of each part; the fractions sum to 1.
+        seed: of ``random.Random``.
+
+    Returns:
+        For each stratum the part of each of its rows.
+    """
+    generator = random.Random(seed)
+    owner = [stratum for stratum, size in enumerate(sizes) for _ in range(size)]
+    starts = [sum(sizes[:stratum]) for stratum in range(len(sizes))]
+    order = list(range(len(owner)))
+    generator.shuffle(order)
+    found = [[""] * size for size in sizes]
+
+    def deal(rows: list[int], extras: bool) -> list[int]:
+        """Give rows to the parts in order; those that are left over."""
+        # 0.1 * 500 is a little under 50 in some fractions' sums: no row must hang on that.
+        counts = [int(len(rows) * fraction + 1e-9) for _, fraction in parts]
+        for extra in range(len(rows) - sum(counts) if extras else 0):
+            counts[extra % len(counts)] += 1
+        position = 0
+        for (name, _), count in zip(parts, counts, strict=True):
+            for row in rows[position : position + count]:
+                found[owner[row]][row - starts[owner[row]]] = name
+            position += count
+        return rows[position:]
+
+    strata: list[list[int]] = [[] for _ in sizes]
+    for row in order:
+        strata[owner[row]].append(row)
+    left = [row for rows in strata for row in deal(rows, extras=False)]
+    generator.shuffle(left)
+    deal(left, extras=True)
+    return found
+
+
+def line_splits(lines: int, fractions: Fractions, *, seed: int) -> Sequence[str]:
+    """The split of each line number 0..lines-1: ``train``, ``dev``, ``test`` (or ``val``).
 
     Lines are shuffled by rank and dealt out by a low-discrepancy sequence (multiples of the
     golden ratio), so that not only the whole but every sample by the same seed
@@ -51,26 +122,11 @@ def line_splits(lines: int, fractions: tuple[float, float, float], *, seed: int)
 
     Args:
         lines: how many there are in the longest file.
-        fractions: train, dev, test; they sum to 1.
+        fractions: train, dev, test and, if there is a fourth, val; they sum to 1.
         seed: of the shuffle.
     """
-    train, dev, _ = fractions
-    splits = ["test"] * lines
+    splits = [""] * lines
     order = sorted(range(lines), key=lambda line: rank(seed, str(line)))
     for position, line in enumerate(order):
-        share = position * _GOLDEN % 1.0
-        if share < train:
-            splits[line] = "train"
-        elif share < train + dev:
-            splits[line] = "dev"
+        splits[line] = _place(position * _GOLDEN % 1.0, fractions)
     return splits
-
-
-def share_split(key: str, fractions: tuple[float, float, float], seed: int) -> str:
-    """The split of a key by itself (a document): ``train``, ``dev`` or ``test``.
-
-    The shares hold on average; no other key and no limit moves it.
-    """
-    share = rank(seed, f"split/{key}") / 2**64
-    train, dev, _ = fractions
-    return "train" if share < train else "dev" if share < train + dev else "test"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,8 +14,8 @@ import pyarrow.parquet as pq
 from langspec.errors import LangspecError
 from langspec.files import atomic_file
 
-SPLITS = ("dev", "test", "train")
-"""In the order of rows in a table: alphabetical."""
+SPLITS = ("dev", "test", "train", "val")
+"""In the order of rows in a table: alphabetical. ``val``: held out of the source's train."""
 
 
 def _schema(**types: pa.DataType) -> pa.Schema:
@@ -71,6 +72,31 @@ _GROUP = 8192
 """Rows a row group: fixed, so that the bytes do not depend on how the rows arrive."""
 
 
+_KEY = b"langspec"
+
+
+def described(schema: pa.Schema, **facts: Any) -> pa.Schema:
+    """The schema with JSON-able facts, which travel in the file (:func:`facts_of`)."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    return schema.with_metadata({_KEY: text.encode("utf-8")})
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What :func:`described` said of a table; empty where nothing was said.
+
+    Raises:
+        LangspecError: no such file, or no parquet.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LangspecError(
+            f"cannot be read as parquet ({error}); run: dvc repro -f corpora", place=path
+        ) from None
+    found: dict[str, Any] = json.loads(metadata.get(_KEY, b"{}"))
+    return found
+
+
 def write_table(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> int:
     """Write rows to a parquet file, one row group in memory at a time; the number of rows.
 
@@ -96,8 +122,9 @@ def read_table(
     split: str | None = None,
     languages: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    schema: pa.Schema | None = None,
 ) -> pa.Table:
-    """Read table ``name`` (a key of ``SCHEMAS``) of a prepared corpus, rows in file order.
+    """Read table ``name`` of a prepared corpus, rows in file order.
 
     Args:
         folder: the folder that :func:`langspec.corpora.prepare.prepare` wrote.
@@ -105,12 +132,13 @@ def read_table(
         split: only rows of this split.
         languages: only rows of these languages; those without rows are no error.
         columns: only these columns.
+        schema: what the table must have; None: ``SCHEMAS[name]``.
 
     Raises:
         LangspecError: no such file, or not the table it should be.
     """
     path = Path(folder) / f"{name}.parquet"
-    schema = SCHEMAS[name]
+    schema = SCHEMAS[name] if schema is None else schema
     if split is not None and split not in SPLITS:
         raise ValueError(f"split {split!r}; expected one of {SPLITS}")
     if not path.is_file():

@@ -291,6 +291,7 @@ def selection_words(run: Run) -> str:
     """The rule that chose the epoch, in words, where ``run.json`` names it."""
     words = {
         "source_dev": "source_dev: best score on the source language's development set",
+        "source_val": "source_val: best score on rows held out of the source's training set",
         "mean_dev": "mean_dev: best mean over the languages with a development set",
         "oracle": "oracle: best test score, an upper bound",
     }

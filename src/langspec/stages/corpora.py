@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
-from langspec.config import Config, HubRepository
+from tqdm import tqdm
+
+from langspec import hub
+from langspec.config import Config, HubRepository, load_config
 from langspec.corpora import sources
+from langspec.corpora.custom import name_pattern
 from langspec.corpora.demo import generate
 from langspec.corpora.hub.multinli import MultinliSource
 from langspec.corpora.hub.parts import Source, demand, locate
@@ -16,6 +24,7 @@ from langspec.corpora.hub.wikipedia import WikipediaSource
 from langspec.corpora.hub.xnli import XnliSource
 from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.corpora.prepare import PrepareOptions, prepare
+from langspec.errors import LangspecError
 from langspec.files import atomic_folder
 from langspec.stages.common import paths_of
 
@@ -32,8 +41,18 @@ def options_of(config: Config) -> PrepareOptions:
         min_characters=corpora.min_characters,
         max_words=corpora.max_words,
         limits=corpora.limits.model_dump(),
-        text_splits=(splits.train, splits.dev, splits.test),
+        text_splits=(splits.train, splits.dev, splits.test, splits.val),
         seed=corpora.seed,
+        val=corpora.val,
+        split_rule=corpora.split_rule,
+        stripped=corpora.stripped,
+        parallel_text=corpora.parallel_text,
+        near_duplicates=corpora.near_duplicates.threshold,
+        drop_near_duplicates=corpora.near_duplicates.drop,
+        drop_unknown=corpora.drop_unknown,
+        custom=tuple(
+            config.tasks[name].corpus(name) for name in config.train.tasks if name in config.tasks
+        ),
     )
 
 
@@ -61,6 +80,31 @@ def hub_sources(config: Config) -> list[Source]:
     if text := section.text:
         found.append(WikipediaSource(place(text), languages, text.dump, text.files, corpora.seed))
     return found
+
+
+def tokenizer_of(config: Config) -> Path | None:
+    """The encoder's ``tokenizer.json``, where ``corpora.drop_unknown`` needs it.
+
+    Raises:
+        LangspecError: the encoder's tokenizer is only made after the corpora.
+    """
+    if not config.corpora.drop_unknown:
+        return None
+    if config.encoder.repo is not None and config.encoder.revision is not None:
+        model = hub.Repository("model", config.encoder.repo, config.encoder.revision)
+        return hub.download(model, ["tokenizer.json"])["tokenizer.json"]
+    if config.encoder.kind != "folder" or config.encoder.folder is None:
+        raise LangspecError(
+            f"the tokenizer of an encoder of kind {config.encoder.kind!r} is no file before the "
+            "corpora are there; expected encoder.kind folder or hub, or drop_unknown: false",
+            place="corpora.drop_unknown",
+        )
+    path = Path(config.encoder.folder).expanduser() / "tokenizer.json"
+    if not path.is_file():
+        raise LangspecError(
+            "no such file; expected the encoder's folder to hold its tokenizer so", place=path
+        )
+    return path
 
 
 def plan(config: Config, root: Path) -> str:
@@ -92,6 +136,7 @@ def plan(config: Config, root: Path) -> str:
 def run(config: Config, root: Path) -> Path:
     """Write the prepared corpora; returns their folder."""
     paths, corpora = paths_of(config, root), config.corpora
+    tokenizer = tokenizer_of(config)
     with atomic_folder(paths.corpora) as folder:
         if corpora.kind == "demo":
             raw = folder / "raw"
@@ -107,14 +152,87 @@ def run(config: Config, root: Path) -> Path:
             files = locate(hub_sources(config))
         else:
             files = sources.locate(paths.manifest, paths.cache / "sources.json")
-        prepare(files, folder, options_of(config))
+        prepare(files, folder, options_of(config), tokenizer=tokenizer)
     return paths.corpora
 
 
-def add(folder: Path, root: Path) -> str:
-    """Enter a folder of official files into the manifest; returns what was recognised."""
-    manifest = root / "data" / "sources.json"
-    found = sources.add_folder(folder, manifest, root / ".langspec" / "sources.json")
+def _patterns(root: Path) -> list[re.Pattern[str]]:
+    """Names of files that a task of params.yaml reads; none where there is no params.yaml."""
+    path = root / "params.yaml"
+    if not path.is_file():
+        return []
+    return [name_pattern(task.path) for task in load_config(path).tasks.values()]
+
+
+def add(folder: Path | None, root: Path, *, copy: bool = False) -> str:
+    """Enter a folder of official files into the manifest; returns what was recognised.
+
+    Args:
+        folder: with the files; None: every folder that was entered on this machine, again.
+        root: of the project.
+        copy: first copy the files below ``data/raw``, which DVC then keeps.
+    """
+    manifest, local = root / "data" / "sources.json", root / ".langspec" / "sources.json"
+    patterns = _patterns(root)
+    if folder is None:
+        return "\n".join(
+            _told(sources.add_folder(one, manifest, local, patterns), manifest)
+            for one in sources.entered(manifest, local)
+        )
+    if copy:
+        folder = _copy(folder, root, patterns)
+    told = _told(sources.add_folder(folder, manifest, local, patterns), manifest)
+    if folder.resolve().parent == (root / "data" / "raw").resolve():
+        told += "\n  " + _dvc_add(folder, root)
+    return told
+
+
+def _copy(folder: Path, root: Path, patterns: list[re.Pattern[str]]) -> Path:
+    """Copy the recognised files and their licences to a folder of the same name."""
+    found = sources.discover(folder, patterns)
+    raw = root / "data" / "raw" / folder.resolve().name
+    if raw.resolve().is_relative_to(folder.resolve()) or folder.resolve() == raw.resolve():
+        raise LangspecError(
+            "holds the project, or is its copy; expected a folder elsewhere", place=folder
+        )
+    names = {file.name for file in found.files} | {f.licence for f in found.files if f.licence}
+    with atomic_folder(raw) as temporary:
+        for name in tqdm(sorted(names), desc="copy", unit=" files", disable=None):
+            place = temporary / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(folder / name, place)
+            except OSError as error:
+                raise LangspecError(
+                    f"cannot be copied ({error.strerror})", place=folder / name
+                ) from None
+    return raw
+
+
+def _dvc_add(folder: Path, root: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "add", "--quiet", str(folder.relative_to(root))],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason told"])[-1]
+        raise LangspecError(f"dvc add failed: {reason}", place=folder)
+    return f"kept by DVC; commit {folder}.dvc, {folder.parent / '.gitignore'} and the manifest"
+
+
+def status(root: Path) -> tuple[str, bool]:
+    """What changed or is gone since the files were entered, and whether nothing did."""
+    manifest, local = root / "data" / "sources.json", root / ".langspec" / "sources.json"
+    faults = sources.check(manifest, local)
+    if not faults:
+        return "every file is there as it was entered", True
+    return "\n".join([*faults, "enter them as they are now: langspec corpora add"]), False
+
+
+def _told(found: sources.Found, manifest: Path) -> str:
     counts = Counter(file.kind for file in found.files)
     languages = sorted({file.language for file in found.files if file.language})
     lines = [
@@ -125,6 +243,9 @@ def add(folder: Path, root: Path) -> str:
         lines.append(f"  gone since they were entered: {', '.join(found.removed)}")
     if found.changed:
         lines.append(f"  changed since they were entered: {', '.join(found.changed)}")
-    if found.ignored:
-        lines.append(f"  not recognised, left out: {', '.join(found.ignored[:8])}")
+    packed = [name for name in found.ignored if sources.is_archive(name)]
+    if packed:
+        lines.append(f"  archives, left out until they are unpacked: {', '.join(packed[:8])}")
+    if others := [name for name in found.ignored if name not in packed]:
+        lines.append(f"  not recognised, left out: {', '.join(others[:8])}")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
@@ -57,6 +58,7 @@ class Evaluation:
         self.test_table = task.rows(corpora, "test", languages)
         self.test = task.data(self.test_table, self.encoder)
         text = read_table(corpora, "text", languages=languages)
+        text = text.filter(pc.not_equal(text["split"], "val"))  # the part that is left unread
         self.text_inputs = text_inputs(
             self.encoder.tokenizer,
             text["text"].to_pylist(),
@@ -283,7 +285,7 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     from langspec.stages.replay import run as replay
 
     torch.set_num_threads(config.compute.threads)
-    task = get_task(task_name)
+    task = get_task(task_name, paths_of(config, root).corpora)
     evaluation = Evaluation(config, root, task)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows: list[Result] = []

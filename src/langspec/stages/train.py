@@ -55,6 +55,11 @@ def fit_options(config: Config, task: str, method: str, seed: int) -> FitOptions
     )
 
 
+def selection_split(config: Config) -> str:
+    """The split of the source language that chooses the epoch."""
+    return "val" if config.train.selection == "source_val" else "dev"
+
+
 def source_data(
     config: Config, task: Task, encoder: Encoder, corpora: Path, split: str
 ) -> TaskData:
@@ -104,7 +109,7 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
 def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path:
     """Train every seed; returns the folder written (``results/NAME/train/TASK/METHOD``)."""
     paths = paths_of(config, root)
-    task, objective = get_task(task_name), get_objective(method_name)
+    task, objective = get_task(task_name, paths.corpora), get_objective(method_name)
     require(paths.corpora, "corpora")
     precision = resolve_precision(
         config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
@@ -114,7 +119,7 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
         torch.set_num_threads(config.compute.threads)
     encoder = load_encoder(require(paths.encoder, "encoder"))
     train = source_data(config, task, encoder, paths.corpora, "train")
-    dev = source_data(config, task, encoder, paths.corpora, "dev")
+    dev = source_data(config, task, encoder, paths.corpora, selection_split(config))
     settings = run_settings(config, task_name, method_name)
     data_hash = corpora_hash(paths.corpora, task_name)
     identity = {
@@ -232,8 +237,8 @@ def _tracker(config: Config, root: Path, accelerator: Accelerator) -> Tracker:
 
 def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str:
     """What :func:`run` would do."""
-    task, objective = get_task(task_name), get_objective(method_name)
     paths = paths_of(config, root)
+    task, objective = get_task(task_name, paths.corpora), get_objective(method_name)
     options = fit_options(config, task_name, method_name, 0)
     card = read_json(require(paths.encoder, "encoder") / "config.json")
     hidden, layers = card["hidden_size"], card["num_hidden_layers"]

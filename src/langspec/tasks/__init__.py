@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from langspec.corpora.tables import facts_of
 from langspec.errors import LangspecError
 from langspec.tasks.base import IGNORED, Task, TaskData
-from langspec.tasks.nli import NliTask
-from langspec.tasks.pos import PosTask
+from langspec.tasks.nli import NLI
+from langspec.tasks.pos import POS
+from langspec.tasks.text import TextTask
+from langspec.tasks.token import TokenTask
 
-_ALL: tuple[Task, ...] = (PosTask(), NliTask())
+_ALL: tuple[Task, ...] = (POS, NLI)
 TASKS = {task.name: task for task in _ALL}
 
 
-def get_task(name: str) -> Task:
-    """A task by its name."""
-    if name not in TASKS:
-        raise LangspecError(f"unknown task {name!r}; expected one of {', '.join(TASKS)}")
-    return TASKS[name]
+def get_task(name: str, corpora: Path | None = None) -> Task:
+    """A task by its name.
+
+    Args:
+        name: of a built-in task, or of one that ``params.yaml`` describes.
+        corpora: the prepared corpora, whose table ``<name>.parquet`` says what such a task is.
+
+    Raises:
+        LangspecError: no such task.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    table = corpora / f"{name}.parquet" if corpora is not None else None
+    facts = facts_of(table) if table is not None and table.is_file() else {}
+    if "unit" not in facts:
+        raise LangspecError(
+            f"unknown task {name!r}; expected one of {', '.join(TASKS)}, or one of tasks in "
+            "params.yaml whose corpus is prepared (langspec corpora)"
+        )
+    labels = tuple(facts["labels"])
+    if facts["unit"] == "token":
+        return TokenTask(name, labels)
+    return TextTask(name, labels, single=facts["unit"] == "text")
 
 
 __all__ = ["IGNORED", "TASKS", "Task", "TaskData", "get_task"]

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from langspec.measurement import baselines
 from langspec.tasks.base import Task, label_indices
+from langspec.tasks.text import TextTask
 
 
 def heuristic_predictions(task: Task, train: pa.Table, test: pa.Table) -> dict[str, np.ndarray]:
@@ -19,11 +20,12 @@ def heuristic_predictions(task: Task, train: pa.Table, test: pa.Table) -> dict[s
 
     Class indices int64, aligned with ``task.gold(test)``: one a word or one a pair.
     """
-    found = _HEURISTICS[task.name](train, test)
+    single = isinstance(task, TextTask) and task.single
+    found = _HEURISTICS["text" if single else task.unit](train, test)
     return {name: label_indices(labels, task.labels, place=name) for name, labels in found.items()}
 
 
-def _pos(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
+def _token(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
     """Most frequent tag, and a look-up of the source's lexicon."""
     words, labels, unseen = (
         [value for values in column.to_pylist() for value in values]
@@ -35,7 +37,7 @@ def _pos(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
     }
 
 
-def _nli(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
+def _pair(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
     """Majority; the hypothesis alone; lengths and overlap of the two texts."""
     labels, pairs, unseen = train["label"].to_pylist(), _pairs(train), _pairs(test)
     return {
@@ -49,12 +51,23 @@ def _nli(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
     }
 
 
+def _text(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:
+    """Majority; words and pairs of words."""
+    labels = train["label"].to_pylist()
+    texts, unseen = train["premise"].to_pylist(), test["premise"].to_pylist()
+    return {
+        "majority": baselines.majority(labels, len(unseen)),
+        "words": baselines.hypothesis_only(texts, labels, unseen),
+    }
+
+
 def _pairs(table: pa.Table) -> list[tuple[str, str]]:
     columns = (table[name].to_pylist() for name in ("premise", "hypothesis"))
     return list(zip(*columns, strict=True))
 
 
 _HEURISTICS: dict[str, Callable[[pa.Table, pa.Table], dict[str, list[str]]]] = {
-    "pos": _pos,
-    "nli": _nli,
+    "token": _token,
+    "text": _text,
+    "pair": _pair,
 }

@@ -17,7 +17,7 @@ from langspec.corpora.hub.place import Place
 from langspec.corpora.splits import rank
 from langspec.errors import LangspecError
 
-KIND = "articles"
+KIND = "wiki_articles"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class WikipediaSource:
 
 
 def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
-    """Yield ``{language, article, text}``, a row each line of an article that is not blank."""
+    """Yield ``{language, document, text}``, a row each line of an article that is not blank."""
     for number, row in enumerate(table.rows("id", "text"), start=file.first_row):
         if not isinstance(row["text"], str):
             raise LangspecError(
@@ -61,4 +61,4 @@ def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
         # Line feeds alone: other Unicode separators stay inside, as in text files.
         for line in row["text"].split("\n"):
             if text := line.strip():
-                yield {"language": file.source.language, "article": article, "text": text}
+                yield {"language": file.source.language, "document": article, "text": text}

@@ -1,0 +1,223 @@
+"""The corpus of language text: lines of text files or paragraphs of Wikipedia, split and limited.
+
+What passes the filters and the limit is kept apart on disk, language by language, until the
+splits are decided: a dump is read once, and only one row group is in memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from langspec.corpora import filters
+from langspec.corpora.card import Corpus
+from langspec.corpora.filters import Filter, Ledger, Row
+from langspec.corpora.hub.parts import HubFile
+from langspec.corpora.near import NearSplits
+from langspec.corpora.sources import LocatedFile
+from langspec.corpora.splits import Fractions, key_split, line_splits, sample, stratified_splits
+from langspec.corpora.tables import SPLITS, write_table
+from langspec.corpora.text import read_text
+from langspec.corpora.wikipedia import read_dump, read_extract
+from langspec.errors import LangspecError
+
+_STORED = pa.schema([("split", pa.string()), ("line", pa.int32()), ("text", pa.string())])
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """What is taken of the language text: see ``PrepareOptions``.
+
+    ``splits``: shares of train, dev, test (and val); ``parallel``: unequal numbers of lines are
+    an error.
+    """
+
+    min_characters: int
+    limit: int | None
+    splits: Fractions
+    split_rule: Literal["shared", "paper"]
+    parallel: bool
+    near_duplicates: float | None
+    drop_near_duplicates: bool
+    seed: int
+
+
+def write_text_table(
+    files: Sequence[LocatedFile],
+    corpus: Corpus,
+    options: TextOptions,
+    *,
+    scratch: Path,
+    conditions: Sequence[Filter],
+    warn: Callable[[str], None],
+) -> Iterator[Row]:
+    """Yield the rows of the table ``text``, and count them in ``corpus``.
+
+    Args:
+        files: of one kind, each with its language.
+        corpus: takes counts and notes.
+        options: limits and splits.
+        scratch: a folder for what waits for its split; nothing stays in it.
+        conditions: filters beside those of the options.
+        warn: is told what is odd about the files.
+
+    Raises:
+        LangspecError: a faulty file, or unequal numbers of lines where equal ones are wanted.
+    """
+    languages = sorted({str(file.source.language) for file in files})
+    mine = {code: [f for f in files if f.source.language == code] for code in languages}
+    by_line = all(file.source.kind == "text" for file in files)
+    if by_line:
+        counts = {code: _count(mine[code]) for code in languages}
+        _note_lines(corpus, counts, options, warn)
+        lines = line_splits(max(counts.values()), options.splits, seed=options.seed)
+    else:
+        lines = ()
+    by_rule = options.split_rule == "paper"
+
+    def split_of(line: int, document: str) -> str:
+        if by_rule:
+            return "train"  # for now: the rule deals out what is left of all languages
+        if by_line:
+            return lines[line]
+        return key_split(document, options.splits, seed=options.seed)
+
+    conditions = (
+        filters.not_empty("text"),
+        filters.min_characters(options.min_characters),
+        *conditions,
+    )
+    stores = {code: scratch / f".text-{code}.parquet" for code in languages}
+    try:
+        kept = {}
+        for code in languages:
+            rows = (
+                {"language": code, "split": split_of(line, document)}
+                | {"line": line, "document": document, "text": text}
+                for line, document, text in _read(mine[code])
+            )
+            passed = corpus.ledger.apply(rows, conditions)
+            chosen = sample(
+                passed, options.limit, seed=options.seed, key=lambda row: str(row["line"])
+            )
+            with tqdm(desc=f"read {code}", unit=" texts", leave=False, disable=None) as bar:
+                kept[code] = write_table(stores[code], _ticking(chosen, bar), _STORED)
+        dealt = _deal(corpus.ledger, kept, options) if by_rule else {}
+        near = {
+            code: _near_rows(corpus, stores[code], dealt.get(code), code, options)
+            for code in languages
+        }
+        for split in SPLITS:
+            for code in languages:
+                for index, row in _stored(stores[code], dealt.get(code)):
+                    if row["split"] != split:
+                        continue
+                    out = {"language": code, "line": row["line"], "split": split}
+                    if index in near[code]:
+                        corpus.ledger.drop("near_duplicate", out)
+                        continue
+                    text = row["text"]
+                    corpus.ledger.kept[code, split] += 1
+                    corpus.record(code, split, text, len(text.split()))
+                    yield out | {"text": text}
+    finally:
+        for store in stores.values():
+            store.unlink(missing_ok=True)
+
+
+def _read(files: Sequence[LocatedFile]) -> Iterator[tuple[int, str, str]]:
+    """(line, document, text) of one language; lines run on from file to file."""
+    line = 0
+    for file in files:
+        if file.source.kind == "text":
+            for number, text in read_text(file.path):
+                yield number, str(number), text
+            continue
+        if isinstance(file, HubFile):
+            for row in file.rows():
+                yield line, row["document"], row["text"]
+                line += 1
+            continue
+        read = read_dump if file.source.kind == "wiki_dump" else read_extract
+        for document, text in read(file.path):
+            yield line, document, text
+            line += 1
+
+
+def _count(files: Sequence[LocatedFile]) -> int:
+    return sum(1 for file in files for _ in read_text(file.path))
+
+
+def _ticking(rows: Iterable[Row], bar: tqdm[Any]) -> Iterator[Row]:
+    for row in rows:
+        bar.update()
+        yield row
+
+
+def _note_lines(
+    corpus: Corpus, counts: dict[str, int], options: TextOptions, warn: Callable[[str], None]
+) -> None:
+    parallel = len(set(counts.values())) == 1
+    corpus.notes["lines"] = counts
+    corpus.notes["parallel"] = "yes, by equal numbers of lines" if parallel else "no"
+    if parallel:
+        return
+    told = ", ".join(f"{code} {n}" for code, n in sorted(counts.items()))
+    if options.parallel:
+        raise LangspecError(
+            f"the files have different numbers of lines ({told}), but are to be parallel; put the "
+            "missing lines back, or set corpora.parallel_text: false",
+            place="text",
+        )
+    warn(
+        f"text: the files have different numbers of lines ({told}), so they are not parallel; the "
+        "split is by line number all the same"
+    )
+
+
+def _deal(ledger: Ledger, kept: dict[str, int], options: TextOptions) -> dict[str, list[str]]:
+    """The split of each row that is left, by the paper's rule; the ledger is told."""
+    names = ("train", "dev", "test", "val")
+    # The paper's order: train, its validation (our dev), the part it did not use, test.
+    order = ("train", "dev", "val", "test")
+    shares = dict(zip(names, options.splits, strict=False))
+    parts = [(name, shares[name]) for name in order if name in shares]
+    dealt = stratified_splits(list(kept.values()), parts, seed=options.seed)
+    for code, splits in zip(kept, dealt, strict=True):
+        for split, count in Counter(splits).items():
+            ledger.read[code, "train"] -= count
+            ledger.read[code, split] += count
+    return dict(zip(kept, dealt, strict=True))
+
+
+def _stored(store: Path, dealt: list[str] | None) -> Iterator[tuple[int, Row]]:
+    index = 0
+    with pq.ParquetFile(store) as file:
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group).to_pylist():
+                if dealt is not None:
+                    row["split"] = dealt[index]
+                yield index, row
+                index += 1
+
+
+def _near_rows(
+    corpus: Corpus, store: Path, dealt: list[str] | None, code: str, options: TextOptions
+) -> frozenset[int]:
+    """Numbers of the training rows to drop as near one of dev or test; all near ones counted."""
+    if options.near_duplicates is None:
+        return frozenset()
+    near, found = NearSplits(options.near_duplicates), set()
+    for splits in (("dev", "test"), ("train", "val")):
+        for index, row in _stored(store, dealt):
+            if row["split"] in splits and near.repeats(row["split"], row["text"]):
+                found.add(index)
+    corpus.near[code] = near.facts()
+    return frozenset(found) if options.drop_near_duplicates else frozenset()
