@@ -62,8 +62,8 @@ class SourceFile:
     """A recognised file. ``name`` is relative to the folder it was found in, with slashes.
 
     ``kind`` is ud, xnli, multinli, text, wiki_extract, wiki_dump, wiki_articles (of the Hub),
-    custom (named by a task of ``params.yaml``) or one of the demo's pretrain_sentences, pretrain_pairs, dictionary.
-    ``language`` is None where the rows say it. ``licence_name`` is read from the
+    custom (named by a task of ``params.yaml``) or one of the demo's pretrain_sentences,
+    pretrain_pairs, dictionary. ``language`` is None where the rows say it. ``licence_name`` is read from the
     licence file beside it, where that names a Creative Commons licence.
     """
 
