@@ -63,8 +63,8 @@ class SourceFile:
 
     ``kind`` is ud, xnli, multinli, text, wiki_extract, wiki_dump, wiki_articles (of the Hub),
     custom (named by a task of ``params.yaml``) or one of the demo's pretrain_sentences,
-    pretrain_pairs, dictionary. ``language`` is None where the rows say it. ``licence_name`` is read from the
-    licence file beside it, where that names a Creative Commons licence.
+    pretrain_pairs, dictionary. ``language`` is None where the rows say it. ``licence_name`` is
+    read from the licence file beside it, where that names a Creative Commons licence.
     """
 
     name: str
