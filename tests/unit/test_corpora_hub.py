@@ -24,8 +24,11 @@ from langspec.corpora.sources import files_in
 from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder
+from langspec.presets import load_preset
+from langspec.stages.corpora import hub_sources
 
 RUN = ("de", "en", "fr")
+SPLIT_FOLDERS = ("train", "validation", "test")
 
 
 def place(folder: Path) -> Place:
@@ -232,6 +235,30 @@ def test_join_by_spaces_forgets_the_spacing(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- what is chosen
+
+
+def test_the_paper_reads_33_languages_and_14_of_xnli(tmp_path: Path) -> None:
+    config = load_preset("paper", [])
+    pos, xnli, multinli, text = hub_sources(config)
+    codes = config.corpora.languages
+    assert len(codes) == 33
+    names = [
+        f"{code}_x/{split}/0000.parquet" for code in [*codes, "cs"] for split in SPLIT_FOLDERS
+    ]
+    parts = pos.select(layout(names))
+    assert {part.language for part in parts} == set(codes)
+    assert [part.treebank for part in parts if part.split == "train"] == ["en_x"]
+    xnli_codes = "ar bg de el en es fr hi ru sw th tr ur vi zh".split()
+    names = [f"{c}/{s}-00000-of-00001.parquet" for c in xnli_codes for s in SPLIT_FOLDERS]
+    parts = xnli.select(layout(names))
+    assert sorted({str(part.language) for part in parts}) == [c for c in xnli_codes if c != "sw"]
+    assert {part.split for part in parts} == {"dev", "test"}
+    names = [f"data/{one}-00000-of-00001.parquet" for one in ("train", "validation_matched")]
+    assert [part.names for part in multinli.select(layout(names))] == [(names[0],)]
+    names = [f"20231101.{c}/train-{i:05d}-of-00041.parquet" for c in codes for i in range(41)]
+    parts = text.select(layout(names))
+    assert [part.language for part in parts] == codes
+    assert {len(part.names) for part in parts} == {4}
 
 
 def test_treebanks_may_be_chosen(tmp_path: Path) -> None:
