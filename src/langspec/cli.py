@@ -82,7 +82,7 @@ def main(quiet: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(levelname)s %(message)s"
     )
-    for noisy in ("httpx", "alembic", "urllib3", "matplotlib", "fontTools", "mlflow"):
+    for noisy in ("httpx", "httpx2", "alembic", "urllib3", "matplotlib", "fontTools", "mlflow"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

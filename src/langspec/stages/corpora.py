@@ -62,7 +62,8 @@ def hub_sources(config: Config) -> list[Source]:
     section, languages = corpora.hub, tuple(corpora.languages)
 
     def place(one: HubRepository) -> Place:
-        return Place(one.repo, one.revision, one.folder)
+        folder = None if one.folder is None else str(Path(one.folder).expanduser())
+        return Place(one.repo, one.revision, folder)
 
     found: list[Source] = []
     if "pos" in config.train.tasks:

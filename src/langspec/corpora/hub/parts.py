@@ -154,6 +154,9 @@ def demand(source: Source, *, refresh: bool) -> Demand:
 
 
 def prefetch(needed: Demand) -> Path | None:
-    """Download what a source needs; the folder of its files, None if it needs none."""
-    paths = needed.place.open(sorted(needed.sizes))
+    """Download what a source needs, at the commit that its revision is at now.
+
+    Returns the folder of its files; None if it needs none.
+    """
+    paths = needed.place.open(sorted(needed.sizes), refresh=True)
     return next(iter(paths.values())).parent if paths else None
