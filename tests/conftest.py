@@ -65,5 +65,6 @@ def make_project(folder: Path) -> Path:
     )
     (folder / "data").mkdir()
     shutil.copy(CHECKOUT / "data" / "sources.json", folder / "data")
+    shutil.copytree(CHECKOUT / "data" / "raw", folder / "data" / "raw")
     subprocess.run([sys.executable, "-m", "langspec", "preset", "tiny"], cwd=folder, check=True)
     return folder

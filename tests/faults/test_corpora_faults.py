@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from langspec.corpora.conllu import read_conllu
+from langspec.corpora.conllu import Column, read_conllu
+from langspec.corpora.custom import CustomCorpus, Part, read_rows
 from langspec.corpora.lines import MAX_LINE_BYTES
 from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
 from langspec.corpora.text import read_text
+from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.corpora.xnli import read_pairs
 from langspec.errors import LangspecError
 
@@ -55,6 +57,61 @@ def unlabelled(**changes: Any) -> bytes:
     return (json.dumps({k: v for k, v in row.items() if v is not ...}) + "\n").encode()
 
 
+def review(**changes: Any) -> bytes:
+    row = {"body": "Gut.", "stars": 1, "item": "a", "lang": "de", "part": "test"} | changes
+    row = {name: value for name, value in row.items() if value is not ...}
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+
+
+def named(**changes: Any) -> bytes:
+    row = {"tokens": ["Anna", "geht"], "tags": [1, 0]} | changes
+    row = {name: value for name, value in row.items() if value is not ...}
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+
+
+def article(**changes: Any) -> bytes:
+    row = {"id": "1", "url": "u", "title": "T", "text": "T\n\nEin Satz."} | changes
+    row = {name: value for name, value in row.items() if value is not ...}
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+
+
+def dump(text: str = "Ein Satz.") -> bytes:
+    return (
+        '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/"><siteinfo><namespaces>'
+        '<namespace key="0" /></namespaces></siteinfo><page><title>T</title><ns>0</ns><id>1</id>'
+        f"<revision><id>2</id><text>{text}</text></revision></page></mediawiki>"
+    ).encode()
+
+
+REVIEWS = CustomCorpus(
+    name="stars",
+    unit="text",
+    format="jsonl",
+    path="*.jsonl",
+    labels=("1", "2"),
+    text=("body",),
+    label="stars",
+    language_field="lang",
+    split_field="part",
+    group_field="item",
+)
+NAMES = CustomCorpus(
+    name="ner",
+    unit="token",
+    format="jsonl",
+    path="{language}.{split}.jsonl",
+    labels=("0", "1"),
+    text=("tokens",),
+    label="tags",
+)
+FEATURE = Column("feats.Number", ("Sing", "Plur"))
+DOC = b'<doc id="1" url="u" title="T">\nT\n\nEin Satz.\n</doc>\n'
+
+
+def feature(feats: str) -> bytes:
+    return ("\t".join(["1", "a", "_", "NOUN", "_", feats, *"____"]) + "\n\n").encode()
+
+
 READERS: dict[str, tuple[Callable[[Path], Any], bytes]] = {
     "conllu": (
         read_conllu,
@@ -66,6 +123,15 @@ READERS: dict[str, tuple[Callable[[Path], Any], bytes]] = {
         pair(language=...) + pair(language=..., pairID="2"),
     ),
     "text": (read_text, "Ein Hund.\n\nÜber Nacht".encode()),
+    "feature": (lambda path: read_conllu(path, FEATURE), feature("Case=Nom|Number=Sing")),
+    "reviews": (
+        lambda path: read_rows(path, Part("r.jsonl", None, None), REVIEWS),
+        review() + review(stars="2", part="validation"),
+    ),
+    "names": (lambda path: read_rows(path, Part("de.test.jsonl", "de", "test"), NAMES), named()),
+    "extract": (read_extract, DOC + b"\n" + DOC),
+    "extract_json": (read_extract, article() + article(id="2")),
+    "dump": (read_dump, dump()),
     "pretrain_sentences": (read_sentences, sentence() + sentence(line=1)),
     "pretrain_pairs": (read_unlabelled_pairs, unlabelled()),
     "dictionary": (read_dictionary, b"concept\tlanguage\tform\trank\ndog.n\tde\tHund\t0\n"),
@@ -185,6 +251,57 @@ FAULTS = [
     Fault("text", "binary", b"a\nb\0c\n", "a NUL", 2),
     Fault("text", "bzip2", b"BZh91AY", "bzip2 archive", None),
     Fault("text", "overlong", b"a\n" + b"x" * (MAX_LINE_BYTES + 1), "a line longer", 2),
+    # another column of CoNLL-U
+    Fault("feature", "not there", feature("Case=Nom"), "feats.Number '_'; expected one of", 1),
+    Fault("feature", "no features", feature("_"), "feats.Number '_'", 1),
+    Fault("feature", "unknown value", feature("Number=Dual"), "feats.Number 'Dual'", 1),
+    # a task's own json lines
+    Fault("reviews", "broken", review() + b"{\n", "broken json", 2),
+    Fault("reviews", "a list", b"[]\n", "a json list", 1),
+    Fault("reviews", "no text", review(body=...), "'body' is missing", 1),
+    Fault("reviews", "no label", review(stars=...), "'stars' is missing", 1),
+    Fault("reviews", "no language", review(lang=...), "'lang' is missing", 1),
+    Fault("reviews", "no split", review(part=...), "'part' is missing", 1),
+    Fault("reviews", "no item", review(item=...), "'item' is missing", 1),
+    Fault("reviews", "unknown label", review(stars=5), "stars '5'; expected one of 1, 2", 1),
+    Fault("reviews", "unknown language", review(lang="xx"), "language 'xx' is unknown", 1),
+    Fault("reviews", "unknown split", review(part="eval"), "split 'eval'; expected one of", 1),
+    Fault("reviews", "label a fraction", review(stars=1.0), "'stars' holds 1.0", 1),
+    Fault("reviews", "label null", review(stars=None), "'stars' holds None", 1),
+    Fault("reviews", "text a list", review(body=["a"]), "'body' is a list", 1),
+    Fault("reviews", "half a character", review(body="#").replace(b"#", rb"\ud83d"), "half", 1),
+    Fault(
+        "reviews",
+        "mixed encodings",
+        review() + review(body="é").decode().encode("latin-1"),
+        "byte 0xe9",
+        2,
+    ),
+    Fault("reviews", "overlong", review() + b"x" * (MAX_LINE_BYTES + 1), "a line longer", 2),
+    Fault("reviews", "empty", b"", "the file is empty", None),
+    Fault("names", "fewer labels", named(tags=[1]), "2 words and 1 labels", 1),
+    Fault("names", "no words", named(tokens=[], tags=[]), "0 words and 0 labels", 1),
+    Fault("names", "words a text", named(tokens="Anna"), "'tokens' is a str; expected a list", 1),
+    Fault("names", "empty word", named(tokens=["", "a"]), "'tokens' holds ''", 1),
+    Fault("names", "unknown label", named(tags=[7, 0]), "tags '7'", 1),
+    # Wikipedia
+    Fault("extract", "text before", b"Hallo\n" + DOC, "text outside of a document", 1),
+    Fault("extract", "no id", b'<doc url="u" title="T">\n', "a document without id", 1),
+    Fault("extract", "not ended", DOC[:-7], "is not ended by </doc>", 4),
+    Fault("extract", "one in another", DOC[:-7] + DOC, "inside document 1", 5),
+    Fault("extract", "latin 1", DOC.replace(b"Satz", b"S\xe4tz"), "not UTF-8", 4),
+    Fault("extract", "overlong", DOC[:-7] + b"x" * (MAX_LINE_BYTES + 1), "a line longer", 5),
+    Fault("extract", "gzip", b"\x1f\x8b\x08\x00abc", "gzip archive", None),
+    Fault("extract", "empty", b"", "the file is empty", None),
+    Fault("extract_json", "broken", article() + article()[:9] + b"\n", "broken json", 2),
+    Fault("extract_json", "no text", article(text=...), "'text' is missing", 1),
+    Fault("extract_json", "no id", article(id=...), "'id' is missing", 1),
+    Fault("extract_json", "id a number", article(id=7), "'id' is no text", 1),
+    Fault("dump", "cut short", dump()[:-30], "no whole dump", None),
+    Fault("dump", "another xml", b"<html></html>", "no whole dump", None),
+    Fault("dump", "no xml", b"Hallo", "no whole dump", None),
+    Fault("dump", "empty", b"", "no whole dump", None),
+    Fault("dump", "latin 1", dump("é").decode().encode("latin-1"), "not UTF-8", None),
     # the demo's pre-training data
     Fault("pretrain_sentences", "no words", sentence(words=...), "'words': expected a list", 1),
     Fault("pretrain_sentences", "uneven", sentence(concepts=["a"]), "lists of lengths", 1),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -134,13 +135,35 @@ def test_limits_follow_from_the_files(run: Run) -> None:
 
 
 def test_data_tables_come_from_the_card(run: Run) -> None:
-    kept, sources = data_tables(run)
+    tables = {table.name: table for table in data_tables(run)}
+    kept, sources = tables["data"], tables["data_sources"]
     english = row(kept.frame, corpus="pos", code="en")
     assert (english["train"], english["dev"], english["test"]) == (300, 300, 300)
     assert (english["dropped"], english["over_limit"]) == (21, 9)
     assert row(kept.frame, corpus="pos", code="tr")["train"] == 0
     assert any("too long" in note for note in kept.notes)
     assert "CC BY 4.0" in set(sources.frame["licence"])
+
+
+def test_the_cards_filters_labels_and_near_duplicates_are_shown(run: Run) -> None:
+    counted = {"language": "en", "split": "test", "read": 9, "dropped": {"too_long": 2}}
+    counted |= {"over_limit": 1, "kept": 6, "labels": {"NOUN": 3, "VERB": 1}, "words": {}}
+    near = {"language": "en", "dev_rows_near_train": 4, "test_rows_near_train": 5}
+    near |= {"test_rows_near_dev": 0, "train_rows_near_dev_or_test": 7}
+    across = {"corpus": "pos", "language": "en", "text_rows_near_it": 1, "its_rows_near_text": 2}
+    card = {
+        "corpora": {"pos": {"rows": [counted], "near_duplicates": [near]}},
+        "across": [across],
+        "options": {"near_duplicates": 0.8},
+    }
+    tables = {table.name: table for table in data_tables(replace(run, card=card))}
+    (filtered,) = tables["data_filters"].frame.to_dict("records")
+    assert filtered["read"] - filtered["dropped_too_long"] - filtered["over_limit"] == 6
+    (labelled,) = tables["data_labels_pos"].frame.to_dict("records")
+    assert (labelled["label_NOUN"], labelled["label_VERB"], labelled["units"]) == (75.0, 25.0, 4)
+    (told,) = tables["data_near"].frame.to_dict("records")
+    assert (told["test_rows_near_train"], told["its_rows_near_text"]) == (5, 2)
+    assert "0.8" in tables["data_near"].caption
 
 
 def test_headline_text_is_a_table_for_the_terminal(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 _GRAM = 5
@@ -55,7 +56,9 @@ class NearIndex:
 
     def sign(self, text: str) -> Any:
         """The signature that the other methods take."""
-        return self._hash.from_token_sets([shingles(text)], _PERMUTATIONS, _SEED)[0]
+        signature = self._hash(_PERMUTATIONS, _SEED)
+        signature.update(shingles(text))
+        return signature
 
     def add(self, signature: Any) -> int:
         """Enter a text; its number."""
@@ -122,10 +125,15 @@ def overlap(
     index = NearIndex(threshold)
     for text in first:
         index.add(index.sign(text))
+
+    @lru_cache(maxsize=64)  # pairs of one premise follow each other
+    def near_of(text: str) -> list[int]:
+        return index.near(index.sign(text))
+
     met: set[int] = set()
     rows = 0
     for texts in second:
-        near = [number for text in texts for number in index.near(index.sign(text))]
+        near = [number for text in texts for number in near_of(text)]
         met.update(near)
         rows += bool(near)
     return len(met), rows

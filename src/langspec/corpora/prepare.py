@@ -386,7 +386,7 @@ def _prepare_pos(job: _Job) -> None:
         conditions=(filters.has_forms(), filters.max_words(options.max_words)),
         limits=_limits(options, "pos"),
         key=lambda row: row["id"].split("/", 1)[1],
-        group=lambda row: row.get("group", row["id"]),
+        group=lambda row: str(row.get("group", row["id"])),
         texts=_sentence_text,
         labels=lambda row: row["labels"],
         words=lambda row: len(row["words"]),

@@ -14,20 +14,22 @@ SPLITS = ("train", "dev", "test")
 
 
 def data_tables(run: Run) -> list[Table]:
-    """Rows kept by corpus, language and split; the source files. Empty without a card."""
-    tables = [_kept(run), _sources(run)]
+    """The data card as tables: rows, filters, labels, duplicates, files. Empty without a card."""
+    tables = [_kept(run), _filters(run), *_labels(run), _near(run), _sources(run)]
     return [table for table in tables if table is not None]
 
 
 def _kept(run: Run) -> Table | None:
     corpora: Mapping[str, Any] = run.card.get("corpora") or {}
     records = []
+    parts = {row["split"] for facts in corpora.values() for row in facts["rows"]}
+    shown = (*SPLITS, *(["val"] if "val" in parts else []))
     reasons: dict[str, int] = {}
     for name, facts in corpora.items():
         rows = {(row["language"], row["split"]): row for row in facts["rows"]}
         repeated = {entry["language"]: entry for entry in facts.get("duplicates", ())}
         for code in by_family([language for language, _ in rows], run.source):
-            mine = {split: rows[code, split] for split in SPLITS if (code, split) in rows}
+            mine = {split: rows[code, split] for split in shown if (code, split) in rows}
             for row in mine.values():
                 for reason, count in row["dropped"].items():
                     reasons[reason] = reasons.get(reason, 0) + count
@@ -40,7 +42,7 @@ def _kept(run: Run) -> Table | None:
                     "language": language_name(code),
                     "code": code,
                     "family": language_family(code),
-                    **{split: mine[split]["kept"] if split in mine else 0 for split in SPLITS},
+                    **{split: mine[split]["kept"] if split in mine else 0 for split in shown},
                     "dropped": sum(sum(row["dropped"].values()) for row in mine.values()),
                     "over_limit": sum(row["over_limit"] for row in mine.values()),
                     "words_mean": lengths.get("mean"),
@@ -53,7 +55,7 @@ def _kept(run: Run) -> Table | None:
     columns = (
         Column("language", "Language"),
         Column("code", "Code"),
-        *(Column(split, split, "Rows kept", "count") for split in SPLITS),
+        *(Column(split, split, "Rows kept", "count") for split in shown),
         Column("dropped", "by filters", "Rows left out", "count"),
         Column("over_limit", "over the limit", "Rows left out", "count"),
         Column("words_mean", "mean", "Words a row (test)", "number"),
@@ -76,13 +78,141 @@ def _kept(run: Run) -> Table | None:
     )
 
 
+def _rows(run: Run) -> list[tuple[str, Mapping[str, Any]]]:
+    """(corpus, row of the card) by corpus, the source first, then family, then split."""
+    found = []
+    for name, facts in (run.card.get("corpora") or {}).items():
+        rows = facts["rows"]
+        order = by_family([row["language"] for row in rows], run.source)
+        place = {code: number for number, code in enumerate(order)}
+        parts = {split: number for number, split in enumerate((*SPLITS, "val"))}
+        rows = sorted(rows, key=lambda row: (place[row["language"]], parts[row["split"]]))
+        found += [(name, row) for row in rows]
+    return found
+
+
+def _filters(run: Run) -> Table | None:
+    """Rows before and after each filter and the limit, by language and split."""
+    rows = _rows(run)
+    reasons = sorted({reason for _, row in rows for reason in row["dropped"]})
+    if not rows:
+        return None
+    records = [
+        {
+            "corpus": name,
+            "language": language_name(row["language"]),
+            "split": row["split"],
+            "read": row["read"],
+            **{f"dropped_{reason}": row["dropped"].get(reason, 0) for reason in reasons},
+            "over_limit": row["over_limit"],
+            "kept": row["kept"],
+        }
+        for name, row in rows
+    ]
+    columns = (
+        Column("language", "Language"),
+        Column("split", "Split"),
+        Column("read", "Read", kind="count"),
+        *(
+            Column(f"dropped_{reason}", reason.replace("_", " "), "Dropped by", "count")
+            for reason in reasons
+        ),
+        Column("over_limit", "Over the limit", kind="count"),
+        Column("kept", "Kept", kind="count"),
+    )
+    caption = "Rows of each corpus before and after every filter and the limit."
+    return Table("data_filters", "Filters", caption, columns, pd.DataFrame(records), "corpus")
+
+
+def _labels(run: Run) -> list[Table]:
+    """A table a corpus: the share of each label, by language and split, in per cent."""
+    tables = []
+    for corpus in run.card.get("corpora") or {}:
+        rows = [row for name, row in _rows(run) if name == corpus and row.get("labels")]
+        names = sorted({label for row in rows for label in row["labels"]})
+        if not rows:
+            continue
+        records = [
+            {
+                "language": language_name(row["language"]),
+                "split": row["split"],
+                **{
+                    f"label_{name}": 100 * row["labels"].get(name, 0) / sum(row["labels"].values())
+                    for name in names
+                },
+                "units": sum(row["labels"].values()),
+            }
+            for row in rows
+        ]
+        columns = (
+            Column("language", "Language"),
+            Column("split", "Split"),
+            *(Column(f"label_{name}", name, "Per cent", "number") for name in names),
+            Column("units", "Units", kind="count"),
+        )
+        caption = f"{task_title(corpus)}: labels of words or rows, after filters and limits."
+        name, title = f"data_labels_{corpus}", f"Labels: {task_title(corpus)}"
+        tables.append(Table(name, title, caption, columns, pd.DataFrame(records)))
+    return tables
+
+
+def _near(run: Run) -> Table | None:
+    """Near duplicates between splits, and between language text and the tasks' corpora."""
+    titles = {
+        "dev_rows_near_train": ("dev rows near train", "Between splits"),
+        "test_rows_near_train": ("test rows near train", "Between splits"),
+        "test_rows_near_dev": ("test rows near dev", "Between splits"),
+        "train_rows_near_dev_or_test": ("train rows near dev or test", "Between splits"),
+        "text_rows_near_it": ("language text near it", "With the language text"),
+        "its_rows_near_text": ("its rows near language text", "With the language text"),
+    }
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for name, facts in (run.card.get("corpora") or {}).items():
+        for entry in facts.get("near_duplicates", ()):
+            found.setdefault((name, entry["language"]), {}).update(entry)
+    for entry in run.card.get("across", ()):
+        found.setdefault((entry["corpus"], entry["language"]), {}).update(entry)
+    if not found:
+        return None
+    records = [
+        {
+            "corpus": name,
+            "language": language_name(code),
+            **{key: entry.get(key) for key in titles},
+        }
+        for (name, code), entry in sorted(found.items())
+    ]
+    columns = (
+        Column("language", "Language"),
+        *(Column(key, title, group, "count") for key, (title, group) in titles.items()),
+    )
+    threshold = (run.card.get("options") or {}).get("near_duplicates")
+    caption = (
+        f"Near duplicates: rows that share at least {threshold} of their character 5-grams "
+        "(Jaccard similarity, estimated by MinHash) with a row elsewhere. Between splits, only "
+        "languages with training rows are looked at."
+    )
+    return Table("data_near", "Near duplicates", caption, columns, pd.DataFrame(records), "corpus")
+
+
 def _options(options: Mapping[str, Any]) -> str:
     told = []
-    for key in ("join", "min_characters", "max_words", "limits", "text_splits", "seed"):
+    for key in (
+        "join",
+        "min_characters",
+        "max_words",
+        "limits",
+        "val",
+        "text_splits",
+        "split_rule",
+        "drop_unknown",
+        "drop_near_duplicates",
+        "seed",
+    ):
         value = options.get(key)
         if isinstance(value, Mapping):  # a limit of None is no limit
             value = {name: one for name, one in value.items() if one is not None}
-        if value not in (None, {}, []):
+        if value not in (None, {}, [], 0, False):
             told.append(f"{key.replace('_', ' ')} {_plain(value)}")
     return f" Options: {'; '.join(told)}." if told else ""
 

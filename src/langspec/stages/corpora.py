@@ -180,16 +180,22 @@ def add(folder: Path | None, root: Path, *, copy: bool = False) -> str:
             _told(sources.add_folder(one, manifest, local, patterns), manifest)
             for one in sources.entered(manifest, local)
         )
+    left: list[str] = []
     if copy:
-        folder = _copy(folder, root, patterns)
-    told = _told(sources.add_folder(folder, manifest, local, patterns), manifest)
+        folder, left = _copy(folder, root, patterns)
+    found = sources.add_folder(folder, manifest, local, patterns)
+    found.ignored += left
+    told = _told(found, manifest)
     if folder.resolve().parent == (root / "data" / "raw").resolve():
         told += "\n  " + _dvc_add(folder, root)
     return told
 
 
-def _copy(folder: Path, root: Path, patterns: list[re.Pattern[str]]) -> Path:
-    """Copy the recognised files and their licences to a folder of the same name."""
+def _copy(folder: Path, root: Path, patterns: list[re.Pattern[str]]) -> tuple[Path, list[str]]:
+    """Copy the recognised files and their licences to a folder of the same name.
+
+    Returns that folder and what was left.
+    """
     found = sources.discover(folder, patterns)
     raw = root / "data" / "raw" / folder.resolve().name
     if raw.resolve().is_relative_to(folder.resolve()) or folder.resolve() == raw.resolve():
@@ -207,7 +213,7 @@ def _copy(folder: Path, root: Path, patterns: list[re.Pattern[str]]) -> Path:
                 raise LangspecError(
                     f"cannot be copied ({error.strerror})", place=folder / name
                 ) from None
-    return raw
+    return raw, found.ignored
 
 
 def _dvc_add(folder: Path, root: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from langspec.config import Config
+from langspec.stages.common import paths_of
 from langspec.stages.tracker import open_tracker
 from langspec.tracking import reap as reaping
 from langspec.tracking.replay import replay
@@ -12,7 +13,8 @@ from langspec.tracking.replay import replay
 
 def run(config: Config, root: Path) -> str:
     """Add to the store what it lacks; adding nothing the second time."""
-    added = replay(open_tracker(config, root), root / "results", config.name)
+    corpora = paths_of(config, root).corpora
+    added = replay(open_tracker(config, root), root / "results", config.name, corpora)
     return (
         f"replayed into MLflow: {added.runs} runs, {added.evaluations} evaluations, "
         f"{added.files} files that were not there"

@@ -48,8 +48,9 @@ class TextTask:
         return labels, np.arange(len(table))
 
     def _inputs(self, table: pa.Table, encoder: Encoder) -> Inputs:
-        limits = {"max_tokens": encoder.card.max_tokens, "prefix": encoder.card.prefix}
-        premises = table["premise"].to_pylist()
+        size, prefix = encoder.card.max_tokens, encoder.card.prefix
+        tokenizer, premises = encoder.tokenizer, table["premise"].to_pylist()
         if self.single:
-            return text_inputs(encoder.tokenizer, premises, **limits)
-        return pair_inputs(encoder.tokenizer, premises, table["hypothesis"].to_pylist(), **limits)
+            return text_inputs(tokenizer, premises, max_tokens=size, prefix=prefix)
+        hypotheses = table["hypothesis"].to_pylist()
+        return pair_inputs(tokenizer, premises, hypotheses, max_tokens=size, prefix=prefix)

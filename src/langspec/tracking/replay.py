@@ -27,6 +27,7 @@ SCHEMA = 1
 _REPLAYED = {"langspec.replayed": "true"}
 _EVALUATION = "langspec.evaluation"
 _FILES = "langspec.files"
+_CARD = "langspec.card"
 
 
 @dataclass
@@ -47,13 +48,15 @@ class _Method:
     seeds: dict[int, str]
 
 
-def replay(tracker: Tracker, results: Path, name: str) -> Replayed:
+def replay(tracker: Tracker, results: Path, name: str, corpora: Path | None = None) -> Replayed:
     """Bring the store up to date with the files below ``results/name``.
 
     Args:
         tracker: the open store.
         results: the folder ``results``.
         name: the run's name in ``params.yaml``.
+        corpora: the prepared corpora, whose card and tables the methods' runs name; None, or a
+            folder that is not there: they do not.
 
     Raises:
         LangspecError: a file is of another schema or malformed; what stood before it is logged.
@@ -73,6 +76,8 @@ def replay(tracker: Tracker, results: Path, name: str) -> Replayed:
     tasks = {method.training.task for method in methods}
     for method in methods:
         _attach_files(tracker, folder, method, tasks, added)
+        if corpora is not None and (corpora / "card.json").is_file():
+            _attach_card(tracker, corpora, name, method, added)
     return added
 
 
@@ -198,6 +203,26 @@ def _seed_mean(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _rows_hash(rows: pd.DataFrame) -> str:
     return sha256_json([[str(cell) for cell in row] for row in rows.itertuples(index=False)])
+
+
+def _attach_card(
+    tracker: Tracker, corpora: Path, name: str, method: _Method, added: Replayed
+) -> None:
+    """Attach the data card, and name the tables that the evaluation read."""
+    assert tracker.client is not None
+    card = corpora / "card.json"
+    digest = sha256_file(card)
+    if tracker.client.get_run(method.parent).data.tags.get(_CARD) == digest:
+        return
+    logger = tracker.resume_run(method.parent)
+    outs = read_json(card)["outs"]
+    for table in (method.training.task, "text"):
+        if out := outs.get(f"{table}.parquet"):
+            logger.log_data(f"{name}/{table}", out["sha256"], "evaluation", out["rows"])
+    for file in (card, corpora / "card.md"):
+        logger.log_artifact(file, "data")
+        added.files += 1
+    logger.set_tags({_CARD: digest})
 
 
 def _attach_files(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunStatus, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 
 from langspec.errors import LangspecError
@@ -86,11 +87,24 @@ class RunLogger:
             tags = [RunTag(key, names.param_text(value)) for key, value in values.items()]
             self._client.log_batch(self.run_id, tags=tags)
 
-    def log_data(self, name: str, digest: str) -> None:
-        """Name the prepared corpora that the run read, by their SHA-256 (MLflow keeps 36)."""
+    def log_data(
+        self, name: str, digest: str, context: str = "training", rows: int | None = None
+    ) -> None:
+        """Name a prepared corpus that the run read, by its SHA-256 (MLflow keeps 36).
+
+        Args:
+            name: of the corpus.
+            digest: of its table.
+            context: what it was read for, ``training`` or ``evaluation``.
+            rows: how many it has, where that is known.
+        """
         if self._client is not None:
-            data = Dataset(name=name, digest=digest[:36], source_type="local", source=name)
-            self._client.log_inputs(self.run_id, [DatasetInput(data, tags=[])])
+            profile = json.dumps({"num_rows": rows}) if rows is not None else None
+            data = Dataset(
+                name=name, digest=digest[:36], source_type="local", source=name, profile=profile
+            )
+            tags = [InputTag("mlflow.data.context", context)]
+            self._client.log_inputs(self.run_id, [DatasetInput(data, tags=tags)])
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Copy a file, or all that a folder holds, to the run's artifacts (below ``folder``)."""
