@@ -25,7 +25,7 @@ from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder
 from langspec.presets import load_preset
-from langspec.stages.corpora import hub_sources
+from langspec.stages.corpora import hub_sources, tokenizer_of
 
 RUN = ("de", "en", "fr")
 SPLIT_FOLDERS = ("train", "validation", "test")
@@ -620,3 +620,19 @@ def test_every_form_of_data_files(tmp_path: Path, data_files: Any) -> None:
     found = layout(["a/train-0.parquet", "a/train-1.parquet", "b.txt"], tmp_path / "README.md")
     assert found.configs == ["x"]
     assert found.files("x", "train") == ["a/train-0.parquet", "a/train-1.parquet"]
+
+
+def test_the_tokenizer_of_a_hub_encoder_is_the_one_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def download(repository: Any, names: Sequence[str]) -> dict[str, Path]:
+        asked.append((str(repository), repository.kind, *names))
+        return {name: tmp_path / name for name in names}
+
+    monkeypatch.setattr("langspec.hub.download", download)
+    config = load_preset("paper", ["encoder.repo=owner/bert", "encoder.revision=main"])
+    assert tokenizer_of(config) == tmp_path / "tokenizer.json"
+    assert asked == [("owner/bert@main", "model", "tokenizer.json")]
+    assert tokenizer_of(load_preset("paper", ["corpora.drop_unknown=false"])) is None
