@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
+from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.languages import language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from langspec.corpora.custom import CustomCorpus
 
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -171,7 +170,7 @@ Text = Annotated[str, Field(min_length=1)]
 class CustomTask(Section):
     """The corpus of a task of one's own; what is not said is null.
 
-    See :class:`langspec.corpora.custom.CustomCorpus`, which also checks what goes together.
+    See :class:`langspec.described.CustomCorpus`, which also checks what goes together.
     """
 
     unit: Literal["token", "text", "pair"]
@@ -214,8 +213,6 @@ class CustomTask(Section):
         Raises:
             ValueError: values that do not go together.
         """
-        from langspec.corpora.custom import CustomCorpus
-
         values: dict[str, Any] = self.model_dump()
         values["text"] = [values["text"]] if isinstance(values["text"], str) else values["text"]
         for key in ("labels", "text", "skip_labels"):

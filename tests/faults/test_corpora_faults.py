@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from langspec.corpora.conllu import Column, read_conllu
-from langspec.corpora.custom import CustomCorpus, Part, read_rows
+from langspec.corpora.custom import Part, read_rows
 from langspec.corpora.lines import MAX_LINE_BYTES
 from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
 from langspec.corpora.text import read_text
 from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.corpora.xnli import read_pairs
+from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 
 

@@ -339,6 +339,28 @@ def write_training(results: Path, seeds: tuple[int, ...] = SEEDS) -> Path:
     return folder
 
 
+def test_the_data_card_goes_with_a_methods_run(tracker: Tracker, tmp_path: Path) -> None:
+    write_training(tmp_path / "results")
+    corpora = tmp_path / "corpora"
+    outs = {"pos.parquet": {"sha256": "a" * 64, "rows": 7}}
+    outs["text.parquet"] = {"sha256": "b" * 64, "rows": 9}
+    write_json(corpora / "card.json", {"outs": outs})
+    (corpora / "card.md").write_text("# Data card")
+    results = tmp_path / "results"
+    assert replay(tracker, results, "demo", corpora).files == 2
+    assert replay(tracker, results, "demo", corpora) == Replayed()
+    (parent,) = [run for run in runs_of(tracker) if "mlflow.parentRunId" not in run.data.tags]
+    found = {
+        (one.dataset.name, one.dataset.digest, one.tags[0].value, one.dataset.profile)
+        for one in parent.inputs.dataset_inputs
+    }
+    assert ("demo/text", "b" * 36, "evaluation", '{"num_rows": 9}') in found
+    assert any(name == "demo/pos" and context == "training" for name, _, context, _ in found)
+    assert tracker.client is not None
+    names_ = {file.path for file in tracker.client.list_artifacts(parent.info.run_id, "data")}
+    assert names_ == {"data/card.json", "data/card.md"}
+
+
 def row(method: str, seed: int, value: float, **more: object) -> Result:
     values = {
         "task": "pos", "method": method, "seed": seed, "corpus": "pos", "split": "test",

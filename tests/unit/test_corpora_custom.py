@@ -12,10 +12,11 @@ from corpora_files import official_folder, options, write
 
 from langspec import presets
 from langspec.config import parse_config, parse_yaml
-from langspec.corpora.custom import CustomCorpus, name_pattern, parts
+from langspec.corpora.custom import name_pattern, parts
 from langspec.corpora.prepare import prepare
 from langspec.corpora.sources import LocatedFile, discover
 from langspec.corpora.tables import NLI, POS, facts_of, read_table
+from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.tasks import get_task
 from langspec.tasks.heuristics import heuristic_predictions

@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from corpora_files import conllu, official_folder, plain, write
+from corpora_files import conllu, official_folder, options, plain, write
 
-from langspec.corpora.sources import add_folder, discover, files_in, locate
+from langspec.corpora.prepare import prepare
+from langspec.corpora.sources import add_folder, check, discover, entered, files_in, locate
 from langspec.errors import LangspecError
 from langspec.files import sha256_file
 
@@ -219,3 +220,42 @@ def test_links(tmp_path: Path, folder: Path) -> None:
 
 def test_files_in_needs_no_manifest(folder: Path) -> None:
     assert len(files_in(folder)) == 15
+
+
+def test_a_file_that_vanishes_after_the_check_is_one_line(
+    folder: Path, places: tuple[Path, Path]
+) -> None:
+    add_folder(folder, *places)
+    files = locate(*places, {})
+    (folder / "xnli" / "xnli.test.jsonl").unlink()
+    with pytest.raises(LangspecError, match=r"xnli\.test\.jsonl: cannot be read \(No such file"):
+        prepare(files, folder.parent / "out", options())
+    assert not list((folder.parent / "out").glob("*"))
+
+
+def test_changed_and_missing_files_are_listed_by_check(
+    folder: Path, places: tuple[Path, Path]
+) -> None:
+    add_folder(folder, *places)
+    assert check(*places, {}) == []
+    assert entered(*places) == [folder]
+    write(folder / "text" / "toy" / "de.txt", "other\n")
+    (folder / "xnli" / "xnli.test.jsonl").unlink()
+    faults = check(*places, {})
+    assert len(faults) == 2
+    assert "de.txt: has changed" in faults[0]
+    assert "xnli.test.jsonl: the file is missing" in faults[1]
+
+
+def test_wikipedia_takes_the_place_of_other_language_text(
+    tmp_path: Path, folder: Path, places: tuple[Path, Path]
+) -> None:
+    add_folder(folder, *places)
+    for code in ("de", "en"):
+        write(tmp_path / "wiki" / code / "AA" / "wiki_00", "x")
+        write(tmp_path / "wiki" / code / "AA" / "wiki_01", "y")
+    add_folder(tmp_path / "wiki", *places)
+    kinds = [file.source.kind for file in locate(*places, {})]
+    assert kinds.count("wiki_extract") == 4
+    assert kinds.count("text") == 0
+    assert kinds.count("ud") == 9

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from langspec.corpora import across, custom, filters, xnli
 from langspec.corpora.card import Corpus, make_card, write_card
 from langspec.corpora.conllu import join_words, read_conllu
-from langspec.corpora.custom import CustomCorpus
 from langspec.corpora.filters import Filter, Ledger, Row
 from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.language_text import TextOptions, write_text_table
@@ -27,6 +26,7 @@ from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unla
 from langspec.corpora.sources import ADD, TEXT_KINDS, LocatedFile, SourceFile
 from langspec.corpora.splits import Fractions, held_out, sample, stratified_splits
 from langspec.corpora.tables import NLI, POS, SCHEMAS, SPLITS, described, write_table
+from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, write_json
 

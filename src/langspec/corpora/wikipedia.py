@@ -18,6 +18,8 @@ from langspec.errors import LangspecError
 
 _DOC = re.compile(r'<doc (?:[^>]*? )?id="(?P<id>[^"]+)"(?: [^>]*)?>')
 _TITLE = re.compile(r' title="(?P<title>[^"]*)"')
+MAX_PAGE_CHARACTERS = 64 << 20
+"""MediaWiki itself stops at 2 MiB; a longer page would be held in memory whole."""
 _FILE, _CATEGORY = 6, 14  # namespaces of MediaWiki, whatever a language calls them
 # Not running text; ref and gallery hold notes and captions, the others no language at all.
 _SKIPPED_TAGS = frozenset(
@@ -111,16 +113,19 @@ def read_dump(path: Path) -> Iterator[tuple[str, str]]:
     are no articles, templates, tables, headings, references, files and categories.
 
     Raises:
-        LangspecError: no dump, XML that is broken or cut short, or a file that cannot be read.
+        LangspecError: no dump, XML that is broken or cut short, an endless page, or a file that
+            cannot be read.
     """
     import mwparserfromhell
     import mwxml
 
     try:
         with open_bytes(path) as raw:
-            dump = mwxml.Dump.from_file(io.TextIOWrapper(raw, encoding="utf-8"))
+            bounded = _Bounded(io.TextIOWrapper(raw, encoding="utf-8"), path)
+            dump = mwxml.Dump.from_file(bounded)
             hidden = _hidden_prefixes(dump.site_info)
             for page in dump:
+                bounded.since = 0
                 if page.namespace != 0 or page.redirect is not None:
                     continue
                 for revision in page:
@@ -144,6 +149,24 @@ def read_dump(path: Path) -> Iterator[tuple[str, str]]:
             "Wikimedia publishes it",
             place=path,
         ) from None
+
+
+class _Bounded:
+    """A text that is refused once too much of it was read since ``since`` was set to 0."""
+
+    def __init__(self, text: io.TextIOWrapper, path: Path) -> None:
+        self._text, self._path, self.since = text, path, 0
+
+    def read(self, size: int = -1) -> str:
+        part = self._text.read(size)
+        self.since += len(part)
+        if self.since > MAX_PAGE_CHARACTERS:
+            raise LangspecError(
+                f"a page longer than {MAX_PAGE_CHARACTERS >> 20} Mi characters; expected a dump "
+                "of articles",
+                place=self._path,
+            )
+        return part
 
 
 def _hidden_prefixes(site: Any) -> frozenset[str]:
