@@ -47,8 +47,11 @@ def _stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def _configure(assignments: tuple[str, ...]) -> Config:
-    """Read params.yaml and fix threads and kernels before anything numerical is imported."""
+def _configure(assignments: tuple[str, ...], preset: str | None = None) -> Config:
+    """Read params.yaml and fix threads and kernels before anything numerical is imported.
+
+    ``preset`` is read in its place where it is named.
+    """
     from langspec.compute import set_environment
     from langspec.config import load_config
 
@@ -58,7 +61,12 @@ def _configure(assignments: tuple[str, ...]) -> Config:
             "dvc exp run -S KEY=VALUE",
             place="--set",
         )
-    config = load_config(_ROOT / "params.yaml", list(assignments))
+    if preset is None:
+        config = load_config(_ROOT / "params.yaml", list(assignments))
+    else:
+        from langspec.presets import load_preset
+
+        config = load_preset(preset, list(assignments))
     set_environment(config.compute)
     return config
 
@@ -195,6 +203,17 @@ def preset(name: str | None) -> None:
     from langspec import presets
 
     click.echo(presets.write(name, _ROOT / "params.yaml") if name else presets.listing())
+
+
+@main.command()
+@click.option("--preset", "name", help="A preset's values instead of params.yaml's.")
+@_stage_options
+def fetch(name: str | None, assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Download the encoder and corpora of kind hub; then all runs with HF_HUB_OFFLINE=1."""
+    config = _configure(assignments, name)
+    from langspec.stages import fetch as stage
+
+    click.echo(stage.plan(config) if dry_run else stage.run(config))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -96,10 +96,41 @@ class NearDuplicates(Section):
         return self
 
 
+class HubRepository(Section):
+    """A dataset repository of the Hub; where ``folder`` is set, a local copy laid out like it."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")]
+    revision: Annotated[str, Field(min_length=1)]
+    folder: str | None
+
+
+class HubTreebanks(HubRepository):
+    """Words with tags: ``ud`` has a configuration a treebank, ``xtreme`` one a language."""
+
+    reader: Literal["ud", "xtreme"]
+    treebanks: list[str]  # only these; none: all of the run's languages
+
+
+class HubWikipedia(HubRepository):
+    """Articles, of which paragraphs are drawn (``limits.text`` a language)."""
+
+    dump: str
+    files: Limit  # parquet files a language, drawn by the seed; null: all
+
+
+class Hub(Section):
+    """Where kind ``hub`` reads."""
+
+    pos: HubTreebanks
+    xnli: HubRepository
+    multinli: HubRepository
+    text: HubWikipedia | None  # null: no language text
+
+
 class Corpora(Section):
     """What is read, and what is left out."""
 
-    kind: Literal["demo", "files"]
+    kind: Literal["demo", "files", "hub"]
     source: str
     targets: Annotated[list[str], Field(min_length=1)]
     seed: Natural
@@ -115,6 +146,7 @@ class Corpora(Section):
     text_splits: TextSplits
     split_rule: Literal["shared", "paper"]
     demo: DemoSizes
+    hub: Hub
 
     @model_validator(mode="after")
     def _languages(self) -> Corpora:
@@ -219,9 +251,11 @@ class Pretrain(Section):
 class EncoderSection(Section):
     """The starting encoder."""
 
-    kind: Literal["demo", "e5", "folder"]
+    kind: Literal["demo", "e5", "folder", "hub"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     folder: str | None
+    repo: str | None
+    revision: str | None
     prefix: str | None  # null: the folder's own
     pooling: Literal["mean", "cls", "compat"] | None
     max_tokens: Annotated[int, Field(ge=8, le=8192)]
@@ -231,7 +265,9 @@ class EncoderSection(Section):
     def _folder(self) -> EncoderSection:
         if (self.kind == "folder") != (self.folder is not None):
             raise ValueError("folder is set exactly when kind is folder; set both or neither")
-        if self.kind != "folder" and self.pooling == "compat":
+        if {self.kind == "hub"} != {self.repo is not None, self.revision is not None}:
+            raise ValueError("repo and revision are set exactly when kind is hub; set all or none")
+        if self.kind not in ("folder", "hub") and self.pooling == "compat":
             raise ValueError(
                 f"pooling compat reads a checkpoint's own pooler, and kind {self.kind} has none; "
                 "use mean or cls, or a folder"

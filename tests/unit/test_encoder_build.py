@@ -21,6 +21,8 @@ def section(**changes: object) -> EncoderSection:
         "kind": "demo",
         "name": "tiny",
         "folder": None,
+        "repo": None,
+        "revision": None,
         "prefix": "",
         "pooling": "mean",
         "max_tokens": recipe.pop("max_tokens"),

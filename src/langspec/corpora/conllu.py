@@ -259,11 +259,18 @@ class _Parser:
                 raise self.fail(
                     where, f"range {first}-{last}, but the sentence has {len(self.words)} words"
                 )
-            spelled = "".join(self.words[first - 1 : last]) == form
-            self.space_after[first - 1 : last] = [not spelled] * (last - first) + [space]
+            space_range(self.words, self.space_after, first, last, form, space)
         return Sentence(
             self.sent_id, self.words, self.labels, self.space_after, self.line, self.document
         )
+
+
+def space_range(
+    words: list[str], space_after: list[bool], first: int, last: int, form: str, space: bool
+) -> None:
+    """Space words ``first`` to ``last`` (from 1) as the multi-word range ``form`` has them."""
+    spelled = "".join(words[first - 1 : last]) == form
+    space_after[first - 1 : last] = [not spelled] * (last - first) + [space]
 
 
 def join_words(words: list[str], space_after: list[bool]) -> str:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from langspec.corpora import filters
 from langspec.corpora.card import Corpus
 from langspec.corpora.filters import Filter, Ledger, Row
+from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.near import NearSplits
 from langspec.corpora.sources import LocatedFile
 from langspec.corpora.splits import Fractions, key_split, line_splits, sample, stratified_splits
@@ -138,6 +139,11 @@ def _read(files: Sequence[LocatedFile]) -> Iterator[tuple[int, str, str]]:
         if file.source.kind == "text":
             for number, text in read_text(file.path):
                 yield number, str(number), text
+            continue
+        if isinstance(file, HubFile):
+            for row in file.rows():
+                yield line, row["document"], row["text"]
+                line += 1
             continue
         read = read_dump if file.source.kind == "wiki_dump" else read_extract
         for document, text in read(file.path):

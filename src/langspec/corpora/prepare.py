@@ -19,6 +19,7 @@ from langspec.corpora import across, custom, filters, xnli
 from langspec.corpora.card import Corpus, make_card, write_card
 from langspec.corpora.conllu import join_words, read_conllu
 from langspec.corpora.filters import Filter, Ledger, Row
+from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.language_text import TextOptions, write_text_table
 from langspec.corpora.near import NearSplits
 from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
@@ -404,6 +405,12 @@ def _prepare_pos(job: _Job) -> None:
 
 def _sentences(file: LocatedFile, options: PrepareOptions, stripped: set[str]) -> Iterator[Row]:
     """Rows of a file; those of one without any text are marked so, and named in ``stripped``."""
+    if isinstance(file, HubFile):
+        for row in file.rows():
+            if options.join == "space":
+                row["space_after"] = [True] * len(row["words"])
+            yield row
+        return
     name = PurePosixPath(file.source.name)
     skip = options.stripped == "skip"
     waiting: list[Row] = []
@@ -485,6 +492,9 @@ def _prepare_nli(job: _Job) -> None:
 
 
 def _pairs(file: LocatedFile) -> Iterator[Row]:
+    if isinstance(file, HubFile):
+        yield from file.rows()
+        return
     kind, split = file.source.kind, file.source.split
     for pair in xnli.read_pairs(file.path, language=file.source.language):
         yield {

@@ -39,7 +39,7 @@ _PRETRAIN = {
 _ARCHIVE = re.compile(
     r".*\.(zip|tgz|tar|tar\.(gz|bz2|xz|zst)|gz|bz2|xz|zst|7z|rar)", re.IGNORECASE
 )
-TEXT_KINDS = ("text", "wiki_extract", "wiki_dump")
+TEXT_KINDS = ("text", "wiki_extract", "wiki_dump", "wiki_articles")
 """Of language text there is one corpus, whatever its form."""
 _EXTRACT = re.compile(r"wiki_\d+(\.bz2)?")
 _EXTRACT_FOLDER = re.compile(r"(?P<language>[a-z]{2,3})(wiki)?([-_].*)?")
@@ -61,10 +61,10 @@ _ATTRIBUTION = re.compile(
 class SourceFile:
     """A recognised file. ``name`` is relative to the folder it was found in, with slashes.
 
-    ``kind`` is ud, xnli, multinli, text, wiki_extract, wiki_dump, custom (named by a task of
-    ``params.yaml``) or one of the demo's pretrain_sentences, pretrain_pairs, dictionary.
-    ``language`` is None where the rows say it. ``licence_name`` is read from the
-    licence file beside it, where that names a Creative Commons licence.
+    ``kind`` is ud, xnli, multinli, text, wiki_extract, wiki_dump, wiki_articles (of the Hub),
+    custom (named by a task of ``params.yaml``) or one of the demo's pretrain_sentences,
+    pretrain_pairs, dictionary. ``language`` is None where the rows say it. ``licence_name`` is
+    read from the licence file beside it, where that names a Creative Commons licence.
     """
 
     name: str

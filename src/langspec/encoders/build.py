@@ -67,15 +67,17 @@ def build_encoder(
 
         encoder = e5_encoder()
     else:
-        assert section.folder is not None  # the section checks it
+        from langspec.encoders.hub import local_folder
         from langspec.encoders.published import published_encoder
 
         encoder = published_encoder(
-            Path(section.folder),
+            local_folder(section),
             prefix=section.prefix,
             pooling=section.pooling,
             max_tokens=section.max_tokens,
         )
+        if section.kind == "hub":
+            encoder.card = replace(encoder.card, source=f"{section.repo}@{section.revision}")
     own = encoder.card
     card = replace(
         own,
@@ -100,9 +102,10 @@ def estimate(section: EncoderSection) -> dict[str, float]:
     """What building will take: ``seconds`` on one core, ``disk_mb`` and ``memory_mb``."""
     if section.kind == "e5":
         return {"seconds": 20, "disk_mb": 480, "memory_mb": 2200}
-    if section.kind == "folder":
-        files = Path(section.folder or ".").glob("*.safetensors")
-        size = sum(file.stat().st_size for file in files) / 1e6
+    if section.kind in ("folder", "hub"):
+        from langspec.encoders.hub import weight_bytes
+
+        size = weight_bytes(section) / 1e6
         return {"seconds": 10 + size / 100, "disk_mb": size, "memory_mb": _LIBRARIES_MB + 2 * size}
     options = pretrain_options(section)
     weights = parameters(options) / 1e6

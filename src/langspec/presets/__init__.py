@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from langspec.config import flatten, parse_config, read_values
+from langspec.config import Config, flatten, parse_config, parse_yaml, read_values, set_values
 from langspec.errors import LangspecError
 from langspec.files import write_text
 
@@ -59,6 +59,12 @@ def preset_text(name: str) -> str:
     stream = io.StringIO()
     yaml.dump(values, stream)
     return stream.getvalue()
+
+
+def load_preset(name: str, assignments: list[str]) -> Config:
+    """A preset's configuration, with ``--set`` assignments over it; nothing is written."""
+    values = set_values(parse_yaml(preset_text(name)), assignments)
+    return parse_config(values, place=f"preset {name}")
 
 
 def write(name: str, path: Path) -> str:

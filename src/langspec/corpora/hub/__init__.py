@@ -1,0 +1,1 @@
+"""Corpora of the Hugging Face Hub: parquet repositories, or local folders laid out like them."""

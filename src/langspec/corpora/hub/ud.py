@@ -1,0 +1,205 @@
+"""Universal Dependencies as parquet: a configuration a treebank (``en_ewt``).
+
+Two forms are read. ``commul/universal_dependencies`` (a revision a UD release) keeps the words of
+a sentence, the multi-word ranges beside them (``mwt``) and MISC as text. The Hub's own conversion
+of the former script repository (``refs/convert/parquet``, UD 2.7) lists ranges and empty nodes
+*among* the words, told apart by their lack of a head, and MISC as the text of a Python dict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from langspec.corpora.conllu import UPOS, space_range
+from langspec.corpora.filters import Row
+from langspec.corpora.hub.layout import Layout
+from langspec.corpora.hub.parquet import ParquetTable
+from langspec.corpora.hub.parts import HubFile, Part
+from langspec.corpora.hub.place import Place
+from langspec.corpora.tables import SPLITS
+from langspec.errors import LangspecError
+
+_TREEBANK = re.compile(r"(?P<language>[a-z]{2,3})_[a-z0-9]+")
+_UNTAGGED = "_"
+_PEEK = 200
+_NO_HEAD = (None, "None", "_", "")
+
+
+@dataclass(frozen=True)
+class UdSource:
+    """Treebanks of UD.
+
+    Args:
+        place: the repository, its revision the release.
+        languages: of the run.
+        source: the language that is trained on; train splits of others are not read.
+        treebanks: only these (``en_ewt``); empty: all of the languages.
+    """
+
+    place: Place
+    languages: tuple[str, ...]
+    source: str
+    treebanks: tuple[str, ...] = ()
+
+    def select(self, layout: Layout) -> list[Part]:
+        """The splits of every chosen treebank; see :class:`~langspec.corpora.hub.parts.Source`."""
+        for name in self.treebanks:
+            match = _TREEBANK.fullmatch(name)
+            if name not in layout.configs:
+                raise layout.unknown(name)
+            if match is None or match["language"] not in self.languages:
+                raise LangspecError(
+                    f"treebank {name!r} is of no language of the run "
+                    f"({', '.join(self.languages)}); remove it, or add its language",
+                    place="corpora.hub.pos.treebanks",
+                )
+        parts = []
+        for config in self.treebanks or layout.configs:
+            match = _TREEBANK.fullmatch(config)
+            if match is None or match["language"] not in self.languages:
+                continue
+            code = match["language"]
+            for split in SPLITS:
+                if split in layout.splits(config) and (split != "train" or code == self.source):
+                    names = tuple(layout.files(config, split))
+                    labels = layout.label_names(config, "upos")
+                    parts.append(
+                        Part(names, "ud", code, config, split, read, labels, self._without_text)
+                    )
+        if not parts:
+            raise LangspecError(
+                f"no treebank of {', '.join(self.languages)} among its {len(layout.configs)} "
+                "configurations, which are named like en_ewt",
+                place=str(self.place),
+            )
+        return parts
+
+    def _without_text(self, table: ParquetTable) -> str | None:
+        """Why a treebank released without its text is left out; refused where it was chosen."""
+        some = list(islice(table.rows("tokens"), _PEEK))
+        if not some or any(form != "_" for row in some for form in row["tokens"] or ()):
+            return None
+        reason = (
+            "every form is '_': this treebank is released without its text for licence reasons"
+        )
+        if self.treebanks:
+            raise LangspecError(
+                f"{reason}; remove it from corpora.hub.pos.treebanks", place=table.place
+            )
+        return reason
+
+
+def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+    """Yield rows of table ``pos``, words spaced as the treebank has them."""
+    source = file.source
+    known = (*UPOS, _UNTAGGED)
+    label = table.decoder("upos", known, file.labels)
+    ranged = table.has("mwt")
+    ident = next((name for name in ("sent_id", "idx") if table.has(name)), None)
+    columns = ["tokens", "upos", "misc", *(["mwt"] if ranged else ["head", "text"])]
+    for number, row in enumerate(
+        table.rows(*columns, *([ident] if ident else [])), start=file.first_row
+    ):
+        tokens, tags, misc = row["tokens"], row["upos"], row["misc"]
+        if not tokens or len(tokens) != len(tags) or len(tokens) != len(misc):
+            raise LangspecError(
+                f"{len(tokens or ())} tokens, {len(tags or ())} tags and {len(misc or ())} MISC; "
+                "expected as many of each, at least one",
+                place=f"{file.place}, row {number}",
+            )
+        labels = [label(tag, number) for tag in tags]
+        spaces = [_space(value) for value in misc]
+        if ranged:
+            words = list(tokens)
+            for entry in row["mwt"] or ():
+                first, last = _ends(entry, len(words), f"{file.place}, row {number}")
+                space_range(words, spaces, first, last, entry["form"], _space(entry["misc"]))
+        else:
+            words, labels, spaces = _without_ranges(row, labels, spaces)
+        if _UNTAGGED in labels:
+            raise LangspecError(
+                f"word {words[labels.index(_UNTAGGED)]!r} has no UPOS tag; remove the treebank "
+                "(list the others in corpora.hub.pos.treebanks)",
+                place=f"{file.place}, row {number}",
+            )
+        if not words:
+            continue  # nothing but empty nodes
+        yield {
+            "id": f"{source.treebank}-ud-{source.split}/{row.get(ident or '') or f'row-{number}'}",
+            "language": source.language,
+            "treebank": source.treebank,
+            "split": source.split,
+            "words": words,
+            "labels": labels,
+            "space_after": spaces,
+        }
+
+
+def _space(misc: str | None) -> bool:
+    """Is there a space after it? MISC as ``SpaceAfter=No|...`` or ``{'SpaceAfter': 'No'}``."""
+    if not misc or "SpaceAfter" not in misc:
+        return True
+    return "SpaceAfter=No" not in misc.split("|") and "'SpaceAfter': 'No'" not in misc
+
+
+def _ends(entry: Any, words: int, place: str) -> tuple[int, int]:
+    first, _, last = str(entry["id"]).partition("-")
+    if first.isdigit() and last.isdigit() and 1 <= int(first) < int(last) <= words:
+        return int(first), int(last)
+    raise LangspecError(
+        f"multi-word range {entry['id']!r} in a sentence of {words} words; expected two ids of it",
+        place=place,
+    )
+
+
+def _without_ranges(
+    row: Row, labels: Sequence[str], spaces: Sequence[bool]
+) -> tuple[list[str], list[str], list[bool]]:
+    """Take ranges and empty nodes out from among the words; ranges decide the spacing.
+
+    How many words a range covers is not said: as many, two at least, as lie before the next one
+    that goes on in the text of the sentence.
+    """
+    items = [
+        (form, tag, space, head not in _NO_HEAD)
+        for form, tag, space, head in zip(row["tokens"], labels, spaces, row["head"], strict=True)
+    ]
+    # An empty node has a tag and no head; a range has neither.
+    items = [item for item in items if item[3] or item[1] == _UNTAGGED]
+    text, at = row["text"] or "", 0
+
+    def goes_on(form: str, position: int) -> int:
+        """Where the text is after ``form``, -1 if it does not go on with it."""
+        position += len(text[position:]) - len(text[position:].lstrip())
+        return position + len(form) if text.startswith(form, position) else -1
+
+    words: list[str] = []
+    kept: list[str] = []
+    after: list[bool] = []
+    index = 0
+    while index < len(items):
+        form, tag, space, is_word = items[index]
+        index += 1
+        end = goes_on(form, at)
+        at = end if end >= 0 else at
+        if is_word:
+            words.append(form)
+            kept.append(tag)
+            after.append(space)
+            continue
+        first = len(words) + 1
+        while index < len(items) and items[index][3]:
+            covered = len(words) + 1 - first
+            if covered >= 2 and (end < 0 or goes_on(items[index][0], at) >= 0):
+                break
+            words.append(items[index][0])
+            kept.append(items[index][1])
+            after.append(items[index][2])
+            index += 1
+        if len(words) > first:
+            space_range(words, after, first, len(words), form, space)
+    return words, kept, after

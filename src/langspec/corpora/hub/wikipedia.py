@@ -1,0 +1,64 @@
+"""Wikipedia (``wikimedia/wikipedia``): a configuration a dump and language (``20231101.de``).
+
+A text is a line of an article, which is a paragraph, a heading or an item of a list; a filter on
+the least number of characters leaves the paragraphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from langspec.corpora.filters import Row
+from langspec.corpora.hub.layout import Layout
+from langspec.corpora.hub.parquet import ParquetTable
+from langspec.corpora.hub.parts import HubFile, Part
+from langspec.corpora.hub.place import Place
+from langspec.corpora.splits import rank
+from langspec.errors import LangspecError
+
+KIND = "wiki_articles"
+
+
+@dataclass(frozen=True)
+class WikipediaSource:
+    """Articles of every language of the run.
+
+    Args:
+        place: the repository.
+        languages: of the run; one that it lacks is an error.
+        dump: the date in the names of the configurations.
+        files: at most so many parquet files a language, drawn by ``seed``; None: all.
+        seed: of that draw.
+    """
+
+    place: Place
+    languages: tuple[str, ...]
+    dump: str
+    files: int | None
+    seed: int
+
+    def select(self, layout: Layout) -> list[Part]:
+        """The chosen files of each language; see :class:`~langspec.corpora.hub.parts.Source`."""
+        parts = []
+        for code in self.languages:
+            names = layout.files(f"{self.dump}.{code}", "train")
+            if self.files is not None:
+                names = sorted(sorted(names, key=lambda name: rank(self.seed, name))[: self.files])
+            parts.append(Part(tuple(names), KIND, code, None, None, read))
+        return parts
+
+
+def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+    """Yield ``{language, document, text}``, a row each line of an article that is not blank."""
+    for number, row in enumerate(table.rows("id", "text"), start=file.first_row):
+        if not isinstance(row["text"], str):
+            raise LangspecError(
+                f"column 'text' holds {row['text']!r}; expected an article",
+                place=f"{file.place}, row {number}",
+            )
+        article = str(row["id"])
+        # Line feeds alone: other Unicode separators stay inside, as in text files.
+        for line in row["text"].split("\n"):
+            if text := line.strip():
+                yield {"language": file.source.language, "document": article, "text": text}

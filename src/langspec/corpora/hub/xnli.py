@@ -1,0 +1,115 @@
+"""XNLI (``facebook/xnli``): a configuration a language, or ``all_languages`` in one.
+
+Neither says which pairs share a premise or are translations: a pair's row number is the same in
+every language, and pairs of one prompt follow each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langspec.corpora.filters import Row
+from langspec.corpora.hub.layout import Layout
+from langspec.corpora.hub.parquet import ParquetTable
+from langspec.corpora.hub.parts import HubFile, Part
+from langspec.corpora.hub.place import Place
+from langspec.corpora.xnli import LABELS, NO_GOLD
+from langspec.errors import LangspecError
+from langspec.languages import LANGUAGES
+
+ALL = "all_languages"
+
+
+@dataclass(frozen=True)
+class XnliSource:
+    """Dev and test data. Configurations of the languages come before ``all_languages``.
+
+    Args:
+        place: the repository.
+        languages: of the run; those that XNLI lacks are left to the card to tell.
+    """
+
+    place: Place
+    languages: tuple[str, ...]
+
+    def select(self, layout: Layout) -> list[Part]:
+        """Dev and test of each language; see :class:`~langspec.corpora.hub.parts.Source`."""
+        single = [code for code in self.languages if code in layout.configs]
+        chosen: list[tuple[str, str | None]] = [(code, code) for code in single]
+        if not chosen and ALL in layout.configs:
+            chosen = [(ALL, None)]
+        if not chosen:
+            raise LangspecError(
+                f"no configuration for {', '.join(self.languages)}, nor {ALL}; there are "
+                f"{', '.join(layout.configs)}",
+                place=str(self.place),
+            )
+        return [
+            Part(
+                tuple(layout.files(config, split)),
+                "xnli",
+                code,
+                None,
+                split,
+                read,
+                layout.label_names(config, "label"),
+            )
+            for config, code in chosen
+            for split in ("dev", "test")
+        ]
+
+
+def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+    """Yield rows of table ``nli``, all languages of a row together."""
+    split, code = file.source.split, file.source.language
+    label = table.decoder("label", (*LABELS, NO_GOLD), file.labels, none=NO_GOLD)
+    group, before = -1, None
+    for number, row in enumerate(
+        table.rows("premise", "hypothesis", "label"), start=file.first_row
+    ):
+        place = f"{file.place}, row {number}"
+        if row["premise"] != before or group < 0:
+            group, before = number, row["premise"]
+        premises = _texts(row["premise"], code, "premise", place)
+        hypotheses = _texts(row["hypothesis"], code, "hypothesis", place)
+        if premises.keys() != hypotheses.keys():
+            raise LangspecError(
+                "premise and hypothesis are in different languages "
+                f"({', '.join(sorted(premises.keys() ^ hypotheses.keys()))})",
+                place=place,
+            )
+        name = label(row["label"], number)
+        for language in sorted(premises):
+            yield {
+                "id": f"xnli-{split}/{language}/{number}",
+                "language": language,
+                "split": split,
+                "premise": premises[language].strip(),
+                "hypothesis": hypotheses[language].strip(),
+                "label": name,
+                "group": f"xnli-{split}/{group}",
+            }
+
+
+def _texts(value: Any, code: str | None, column: str, place: str) -> Mapping[str, str]:
+    """Texts by language: one; a struct of them; or lists of languages and translations."""
+    if code is not None and isinstance(value, str):
+        return {code: value}
+    if code is None and isinstance(value, dict):
+        if isinstance(value.get("language"), list) and isinstance(value.get("translation"), list):
+            value = dict(zip(value["language"], value["translation"], strict=True))
+        unknown = sorted(set(value) - LANGUAGES.keys())
+        if unknown:
+            raise LangspecError(
+                f"language {unknown[0]!r} in column {column!r} is unknown; expected an ISO 639 "
+                "code",
+                place=place,
+            )
+        if all(isinstance(text, str) for text in value.values()):
+            return value
+    expected = "a text" if code is not None else "a text for each language"
+    raise LangspecError(
+        f"column {column!r} holds a {type(value).__name__}; expected {expected}", place=place
+    )

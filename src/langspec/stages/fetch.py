@@ -1,0 +1,67 @@
+"""Prefetch what a configuration reads from the Hugging Face Hub, into its cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from langspec import hub
+from langspec.config import Config
+from langspec.corpora.hub import parts
+from langspec.encoders import hub as encoders
+from langspec.errors import LangspecError
+from langspec.stages.corpora import hub_sources
+
+
+def _sources(config: Config) -> Iterator[parts.Source]:
+    if config.corpora.kind == "hub":
+        yield from hub_sources(config)
+
+
+def _check_online(config: Config) -> None:
+    if config.corpora.kind != "hub" and config.encoder.kind != "hub":
+        raise LangspecError(
+            f"nothing to fetch: corpora.kind is {config.corpora.kind} and encoder.kind is "
+            f"{config.encoder.kind}; expected hub in one of them (langspec fetch --preset paper)"
+        )
+    if hub.offline():
+        raise LangspecError("HF_HUB_OFFLINE is set; unset it to fetch", place="environment")
+
+
+def _line(name: str, sizes: dict[str, int], missing: tuple[str, ...]) -> str:
+    total, absent = sum(sizes.values()), sum(sizes[one] for one in missing)
+    return (
+        f"  {name}: {len(sizes)} files, {total / 1e6:.1f} MB; to download: {len(missing)} files, "
+        f"{absent / 1e6:.1f} MB"
+    )
+
+
+def plan(config: Config) -> str:
+    """What :func:`run` would download, with sizes; only READMEs are downloaded to say so."""
+    _check_online(config)
+    lines, total = [], 0
+    if config.encoder.kind == "hub":
+        repository = encoders.repository_of(config.encoder)
+        sizes = encoders.wanted(repository, refresh=True)
+        missing = tuple(hub.missing(repository, list(sizes)))
+        lines.append(_line(str(repository), sizes, missing))
+        total += sum(sizes[name] for name in missing)
+    for source in _sources(config):
+        needed = parts.demand(source, refresh=True)
+        lines.append(_line(str(needed.place), needed.sizes, needed.missing))
+        total += needed.missing_bytes
+    return "\n".join([f"fetch: {total / 1e6:.1f} MB to download", *lines])
+
+
+def run(config: Config) -> str:
+    """Download what is not in the cache yet; returns what is there now."""
+    _check_online(config)
+    lines = []
+    if config.encoder.kind == "hub":
+        repository = encoders.repository_of(config.encoder)
+        encoders.fetch(repository, refresh=True)
+        lines.append(_line(str(repository), encoders.wanted(repository), ()))
+    for source in _sources(config):
+        needed = parts.demand(source, refresh=True)
+        parts.prefetch(needed)
+        lines.append(_line(str(needed.place), needed.sizes, ()))
+    return "\n".join(["in the cache, also for HF_HUB_OFFLINE=1:", *lines])
