@@ -36,6 +36,7 @@ from langspec.stages.common import (
     paths_of,
     require,
 )
+from langspec.stages.erase import Erasing
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
 from langspec.training.predict import predict
@@ -285,6 +286,7 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     torch.set_num_threads(config.compute.threads)
     task = get_task(task_name)
     evaluation = Evaluation(config, root, task)
+    erasing = Erasing(evaluation)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows: list[Result] = []
     predicted_columns: list[pa.Table] = []
@@ -298,9 +300,11 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
         predicted_columns.append(_prediction_table(evaluation, method, seed, predicted))
         # A frozen run's encoder is the starting one whatever its seed: measured once.
         state = checkpoint if card.trains_encoder else evaluation.encoder.card.sha256
-        if card.trains_encoder or seed == config.train.seeds[0]:
+        measured = card.trains_encoder or seed == config.train.seeds[0]
+        if measured:
             leak_seed = seed if card.trains_encoder else 0
             rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
+        rows += erasing.rows(method, seed, model, checkpoint, state, leak=measured)
         if seed == config.train.seeds[0]:
             table, purity = evaluation.projection(method, seed, model.encoder, state)
             projections.append(table)
