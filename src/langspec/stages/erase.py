@@ -45,6 +45,26 @@ def eraser_options(config: Config) -> EraserOptions:
     )
 
 
+def text_bank(evaluation: Evaluation, model: Any, state: str, title: str) -> Bank:
+    """The bank that the plain leak was measured on: the same key, so it is often there already."""
+    features = evaluation.config.features
+    options = BankOptions(
+        max_tokens_per_language=features.max_tokens_per_language,
+        pooling=evaluation.encoder.card.pooling,  # type: ignore[arg-type]
+        seed=evaluation.config.evaluate.seed,
+        tokens_per_batch=features.batch_tokens,
+    )
+    return evaluation.bank(
+        model.encoder,
+        state,
+        evaluation.text_hash,
+        evaluation.text_inputs,
+        evaluation.text_rows,
+        options,
+        title,
+    )
+
+
 class Erasing:
     """Erasers of one evaluation; refuses at once what it could not fit them on.
 
@@ -103,7 +123,7 @@ class Erasing:
         layers = self._layers(model)
 
         def measure() -> list[dict[str, Any]]:
-            bank = self._bank(model, state, f"encode text: {method} {seed}")
+            bank = text_bank(self.evaluation, model, state, f"encode text: {method} {seed}")
             maps = fit_maps(bank, name, self.options, options.units, layers)
             self._maps[state, name] = maps
             origin = Origin(evaluation.task.name, erased, seed, "text", "test")
@@ -143,26 +163,6 @@ class Erasing:
         layer = int(model.feature_layer)
         return layer if layer >= 0 else layer + total + 1
 
-    def _bank(self, model: Any, state: str, title: str) -> Bank:
-        """The bank that the plain leak was measured on: the same key, so it is there already."""
-        evaluation = self.evaluation
-        features = evaluation.config.features
-        options = BankOptions(
-            max_tokens_per_language=features.max_tokens_per_language,
-            pooling=evaluation.encoder.card.pooling,  # type: ignore[arg-type]
-            seed=evaluation.config.evaluate.seed,
-            tokens_per_batch=features.batch_tokens,
-        )
-        return evaluation.bank(
-            model.encoder,
-            state,
-            evaluation.text_hash,
-            evaluation.text_inputs,
-            evaluation.text_rows,
-            options,
-            title,
-        )
-
     # --- task --------------------------------------------------------------------------------
 
     def _scores(
@@ -184,7 +184,9 @@ class Erasing:
             for name in names:
                 maps = self._maps.get((state, name))
                 if maps is None or (unit, layer) not in maps:
-                    bank = self._bank(model, state, f"encode text: {method} {seed}")
+                    bank = text_bank(
+                        self.evaluation, model, state, f"encode text: {method} {seed}"
+                    )
                     maps = fit_maps(bank, name, self.options, [unit], [layer])
                     self._maps[state, name] = maps
                 found = head_predictions(model.heads["task"], vectors, maps[unit, layer], language)
