@@ -10,9 +10,9 @@ from langspec.report.load import ERASED, RANDOM, Run, over_seeds
 from langspec.report.tables import (
     IN_SHORT,
     METRIC_TITLES,
-    SPREAD,
     Column,
     Table,
+    _put,
     decimal,
     last_layers,
     method_label,
@@ -141,12 +141,6 @@ def _unit_words(rows: pd.DataFrame) -> str:
     if "pair" in set(rows["unit"]):
         return " of pairs (by the eraser that was fitted on single texts)"
     return ""
-
-
-def _put(record: dict[str, Any], key: str, rows: pd.DataFrame) -> None:
-    for part in SPREAD:
-        name = key if part == "value" else f"{key}_{part}"
-        record[name] = rows.iloc[0][part] if len(rows) else None
 
 
 def erased_layers(run: Run, task: str) -> Table | None:
