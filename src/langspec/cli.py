@@ -176,6 +176,31 @@ def report(assignments: tuple[str, ...], dry_run: bool) -> None:
 
 
 @main.command()
+@click.option("--task", required=True, help="pos or nli.")
+@click.option("--method", required=True, help="A method that was trained.")
+@click.option("--seed", required=True, type=int, help="One of its seeds.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New or empty folder.")
+@click.option("--eraser", help="lsar, inlp or leace, or a folder DIR/eraser of another export.")
+@click.option("--head/--no-head", default=False, help="Put the task's head beside the encoder.")
+def export(task: str, method: str, seed: int, out: Path, eraser: str | None, head: bool) -> None:
+    """Write a trained encoder as a folder for transformers and sentence-transformers."""
+    config = _configure(())
+    from langspec.stages import export as stage
+
+    found = stage.run(
+        config,
+        _ROOT,
+        task_name=task,
+        method=method,
+        seed=seed,
+        out=out,
+        eraser=eraser,
+        with_head=head,
+    )
+    click.echo(found)
+
+
+@main.command()
 def headline() -> None:
     """Print the headline table and where the report is."""
     config = _configure(())

@@ -374,6 +374,44 @@ class Projection(Section):
     perplexity: Annotated[float, Field(ge=2)]
 
 
+class LirEraser(Section):
+    """``lir``: singular directions removed of each language."""
+
+    rank: Count
+
+
+class LsarEraser(Section):
+    """``lsar``: directions removed; null: one less than the languages."""
+
+    rank: Limit
+
+
+class InlpEraser(Section):
+    """``inlp``: most rounds."""
+
+    rounds: Count
+
+
+class Erasers(Section):
+    """Closed-form erasure, measured on the banks of ``of`` (methods that were trained)."""
+
+    run: list[Literal["centring", "centring_oracle", "lir", "lir_oracle", "lsar", "inlp", "leace"]]
+    of: list[Literal["frozen", "finetune"]]
+    layers: Literal["all", "head"]  # head: the one layer that the task's head reads
+    anchor: Literal["source", "all"]  # whose mean stays where it is
+    lir: LirEraser
+    lsar: LsarEraser
+    inlp: InlpEraser
+
+    @model_validator(mode="after")
+    def _unique(self) -> Erasers:
+        for key in ("run", "of"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names {values} with a repetition")
+        return self
+
+
 class Evaluate(Section):
     """Scores, probes, intervals."""
 
@@ -381,6 +419,7 @@ class Evaluate(Section):
     bootstrap: Annotated[int, Field(ge=100)]
     probe: Probe
     projection: Projection
+    erasers: Erasers
 
 
 class Report(Section):

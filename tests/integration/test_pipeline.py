@@ -253,3 +253,78 @@ def test_a_table_of_the_report_is_printed_as_markdown(project: Path, langspec) -
     assert german[3].strip().isdigit()
     assert 0 <= float(german[4]) <= 1
     assert langspec(project, "table", "nope", check=False).returncode == 2
+
+
+def test_erasers_are_measured_beside_their_methods(project: Path) -> None:
+    for task in ("pos", "nli"):
+        rows = read_results(project / "results" / "tiny" / "evaluate" / task / "results.csv")
+        for method, seeds in (("frozen", {1, 2}), ("finetune", {1, 2})):
+            for eraser in ("centring_oracle", "leace"):
+                mine = rows[rows.method == f"{method}+{eraser}"]
+                scores = mine[(mine.probe == "") & (mine.metric == "accuracy")]
+                assert set(scores["seed"]) == seeds
+                assert {"en", "de", "ru", "mean_targets"} <= set(scores["language"])
+                leak = mine[(mine.probe == "linear") & (mine.metric == "macro_f1")]
+                assert set(leak["layer"]) == {0, 1, 2}
+                # A frozen encoder is one encoder, whatever the seed of its head.
+                assert set(leak["seed"]) == ({0} if method == "frozen" else seeds)
+                assert (mine[mine.metric == "variance_removed"]["value"] < 1).all()
+        last = rows[(rows.probe == "linear") & (rows.metric == "accuracy") & (rows.layer == 2)]
+        last = last[(last.unit == "token") & (last.language == "all")]
+        means = last.groupby("method")["value"].mean()
+        assert means["frozen+leace"] < means["frozen"] - 0.2
+    page = (project / "results" / "tiny" / "report" / "index.html").read_text()
+    assert 'id="tradeoff_pos"' in page
+    assert 'id="table-erased_nli"' in page
+
+
+def test_an_exported_encoder_gives_langspecs_own_vectors(
+    project: Path, tmp_path: Path, langspec
+) -> None:
+    import numpy as np
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from langspec.encoders.load import load_encoder
+    from langspec.erasure.saved import load_eraser, weights_hash
+    from langspec.modelling.saved import load_run
+    from langspec.tasks import get_task
+
+    plain, erased = tmp_path / "plain", tmp_path / "erased"
+    which = ("export", "--task", "nli", "--method", "finetune", "--seed", "2")
+    langspec(project, *which, "--out", str(plain), "--head")
+    langspec(project, *which, "--out", str(erased), "--eraser", "leace")
+    own = load_encoder(project / "data" / "encoders" / "tiny")
+    run = project / "results" / "tiny" / "train" / "nli" / "finetune" / "seed-2"
+    trained = load_run(run, own, get_task("nli"))
+    batch = own.tokenizer(["the dog sees a tree", "a"], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        expected = trained.encoder(**batch).last_hidden_state
+        tokenizer = AutoTokenizer.from_pretrained(plain)
+        again = tokenizer(["the dog sees a tree", "a"], padding=True, return_tensors="pt")
+        found = AutoModel.from_pretrained(plain).eval()(**again).last_hidden_state
+    assert torch.equal(batch["input_ids"], again["input_ids"])
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-5)
+    assert (plain / "head" / "head.safetensors").is_file()
+    load_eraser(erased / "eraser", encoder=weights_hash(trained.encoder), unit="sentence", layer=2)
+
+    # The same eraser from the folder gives the same export; another encoder's is refused.
+    folder = str(erased / "eraser")
+    langspec(project, *which, "--out", str(tmp_path / "same"), "--eraser", folder)
+    dense = Path("2_Eraser") / "model.safetensors"
+    assert (tmp_path / "same" / dense).read_bytes() == (erased / dense).read_bytes()
+    other = ("export", "--task", "nli", "--method", "frozen", "--seed", "1")
+    for arguments, expected_words in (
+        ((*other, "--eraser", folder), "fitted on the encoder"),
+        ((*which, "--eraser", "leas"), "--eraser: unknown eraser 'leas'"),
+        ((*which, "--eraser", "centring"), "--eraser: centring treats each language"),
+        ((*which[:-1], "7"), "not there yet; run: langspec train"),
+    ):
+        done = langspec(project, *arguments, "--out", str(tmp_path / "x"), check=False)
+        assert done.returncode == 2
+        assert expected_words in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert not (tmp_path / "x").exists()
+    done = langspec(project, *which, "--out", str(plain), check=False)
+    assert done.returncode == 2
+    assert "not an empty folder" in done.stderr

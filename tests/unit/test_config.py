@@ -39,6 +39,14 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("encoder.pretrain.heads=3", r"encoder\.pretrain: hidden \(128\) must be a multiple"),
         ("encoder.name=../x", r"encoder\.name: found '\.\./x'"),
         ("report.formats=[pdf]", r"report\.formats\.0: found 'pdf', expected one of"),
+        (
+            "evaluate.erasers.run=[leace, leas]",
+            r"evaluate\.erasers\.run\.1: found 'leas', expected one of",
+        ),
+        ("evaluate.erasers.run=[lir, lir]", r"evaluate\.erasers: run names .* with a repetition"),
+        ("evaluate.erasers.inlp.rounds=0", r"evaluate\.erasers\.inlp\.rounds: found 0"),
+        ("evaluate.erasers.lir.rank=null", r"evaluate\.erasers\.lir\.rank: found None"),
+        ("evaluate.erasers.anchor=de", r"evaluate\.erasers\.anchor: found 'de', expected one of"),
         ("train.clip=yes", r"train\.clip: found 'yes'"),
     ],
 )

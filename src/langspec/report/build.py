@@ -8,6 +8,7 @@ from pathlib import Path
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
 from langspec.report.data import data_tables
+from langspec.report.erased import erased_tables
 from langspec.report.figures import all_plots
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
@@ -52,7 +53,7 @@ def build_report(
             place="report.formats",
         )
     run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
-    tables = [*all_tables(run), *data_tables(run)]
+    tables = [*all_tables(run), *erased_tables(run), *data_tables(run)]
     plots, absent = all_plots(run)
     with atomic_folder(out) as folder:
         for sub in ("tables", "figures"):

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from langspec.report.erased import ORACLE, eraser_label, tradeoff_points
 from langspec.report.load import (
     BASELINE,
     RANDOM,
@@ -32,6 +33,7 @@ from langspec.report.load import (
     language_name,
 )
 from langspec.report.style import (
+    MARKERS,
     MUTED,
     PALETTE,
     RC,
@@ -98,6 +100,7 @@ def all_plots(run: Run) -> tuple[list[Plot], list[str]]:
         (transfer, "scores by language"),
         (leak_layers, "language leak by layer"),
         (leak_heatmap, "language leak by language and layer"),
+        (tradeoff, "transfer against leak"),
         (projection, "t-SNE before and after"),
         (training, "training curves"),
         (label_distribution, "label distribution"),
@@ -365,6 +368,85 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
     )
     title = f"{task_title(task)}: language leak by language and layer"
     return Plot(f"leak_languages_{task}", title, caption, alt, figure)
+
+
+# --- trade-off -------------------------------------------------------------------------------
+
+
+def tradeoff(run: Run, task: str) -> Plot | None:
+    """Transfer against leak: one point a method and seed, trained or erased, with intervals."""
+    points = tradeoff_points(run, task)
+    if points.empty:
+        return None
+    bases = list(dict.fromkeys(points["base"]))
+    erasers = sorted({eraser for eraser in points["eraser"] if eraser})
+    colours = method_styles(bases)
+    spare = [m for m in MARKERS if m not in {colours[base][1] for base in bases}]
+    markers = {eraser: spare[i % len(spare)] for i, eraser in enumerate(erasers)}
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for point in points.to_dict("records"):
+        colour, marker = colours[point["base"]]
+        eraser = point["eraser"]
+        axis.errorbar(
+            point["leak"],
+            point["score"],
+            xerr=_ends(point, "leak"),
+            yerr=_ends(point, "score"),
+            fmt=markers[eraser] if eraser else marker,
+            color=colour,
+            # Hollow: told the language, so no way to unlearn it.
+            mfc="white" if eraser.endswith(ORACLE) else colour,
+            mec=colour if eraser.endswith(ORACLE) else "white",
+            mew=1.1 if eraser.endswith(ORACLE) else 0.6,
+            ms=6 if eraser else 8,
+            elinewidth=0.7,
+            alpha=0.85,
+            zorder=3 if eraser else 4,
+        )
+    floor = pick(leak_scores(run, task, "majority"), language="all", unit="token")
+    floor = pick(floor, metric="macro_f1")
+    if len(floor):
+        axis.axvline(float(floor["value"].iloc[0]), color=MUTED, lw=1, ls=":", zorder=1)
+    axis.set_xlabel("language leak: token macro-F1 of a fresh linear probe, last layer")
+    axis.set_ylabel("accuracy, mean of targets")
+    axis.set_xlim(0, 1.02)
+    handles = [
+        Line2D([], [], color=colours[b][0], marker=colours[b][1], lw=0, ms=8, mec="white",
+               label=method_label(b))
+        for b in bases
+    ]  # fmt: skip
+    handles += [
+        Line2D([], [], color=MUTED, marker=markers[e], lw=0, ms=6, label=f"+ {eraser_label(e)}",
+               mfc="white" if e.endswith(ORACLE) else MUTED)
+        for e in erasers
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 5))
+    seeds = points.groupby("method")["seed"].nunique()
+    span = _span(seeds)
+    caption = (
+        f"{task_title(task)}: mean accuracy over the target languages against the token-level "
+        "language leak, test splits; one point a method and seed "
+        f"({span} seed{'s' * (span != '1')} a method). Colour: the trained method; "
+        "small marker: what was erased from it in closed form, its head kept (hollow: an oracle "
+        "that is told the language). Lines: 95 % bootstrap over test items. Dotted: always the "
+        "largest class. Up and left is better."
+    )
+    means = points.groupby("method", sort=False)[["leak", "score"]].mean()
+    alt = "Scatter plot of transfer against language leak. " + "; ".join(
+        f"{method}: leak {decimal(row['leak'])}, accuracy {decimal(row['score'])}"
+        for method, row in means.iterrows()
+    )
+    title = f"{task_title(task)}: transfer against leak"
+    return Plot(f"tradeoff_{task}", title, caption, alt + ".", figure)
+
+
+def _ends(point: dict[Any, Any], key: str) -> list[list[float]]:
+    """How far the interval of a point reaches below and above it."""
+    return [
+        [max(point[key] - point[f"{key}_low"], 0.0)],
+        [max(point[f"{key}_high"] - point[key], 0.0)],
+    ]
 
 
 # --- projection ------------------------------------------------------------------------------

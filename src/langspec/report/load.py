@@ -16,10 +16,11 @@ import pandas as pd
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.languages import LANGUAGES
-from langspec.results import read_results
+from langspec.results import COLUMNS, read_results
 
 RANDOM = "random"
 BASELINE = "baseline:"
+ERASED = "+"  # METHOD+ERASER: what stage evaluate erased from a method's encoder
 POOLED = ("all", "mean", "mean_targets", "gap")
 
 # Everything that makes two rows the same measurement, apart from the seed.
@@ -42,8 +43,9 @@ class Run:
     """Everything known about one run called ``name``.
 
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
-    :func:`over_seeds`). ``runs`` holds ``run.json`` by (task, method). ``source`` is the source
-    language's code, or "" where no file names it.
+    :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
+    holds ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no
+    file names it.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Run:
     encoder: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     missing: tuple[str, ...] = ()
+    erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
 
 
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -150,6 +153,10 @@ def load_run(
     if results.empty:
         raise LangspecError("the tidy results hold no rows; rerun the evaluate stage", place=root)
 
+    is_erased = results["method"].str.contains(ERASED, regex=False)
+    erased = results[is_erased].reset_index(drop=True)
+    results = results[~is_erased].reset_index(drop=True)
+
     histories: list[History] = []
     runs: dict[tuple[str, str], Mapping[str, Any]] = {}
     for task in tasks:
@@ -183,6 +190,7 @@ def load_run(
         encoder=encoder,
         source=_source(runs, card),
         missing=tuple(missing),
+        erased=erased,
     )
 
 

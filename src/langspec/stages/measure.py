@@ -38,6 +38,7 @@ from langspec.stages.common import (
     paths_of,
     require,
 )
+from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
@@ -271,7 +272,9 @@ class Measurer:
     def __init__(self, config: Config, root: Path, task: str, limit_gb: float) -> None:
         torch.set_num_threads(config.compute.threads)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.evaluation = Evaluation(config, root, get_task(task, paths_of(config, root).corpora), limit_gb)
+        corpora = paths_of(config, root).corpora
+        self.evaluation = Evaluation(config, root, get_task(task, corpora), limit_gb)
+        self.erasing = Erasing(self.evaluation)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -299,9 +302,11 @@ class Measurer:
         found.predictions.append(_prediction_table(evaluation, method, seed, predicted))
         # A frozen run's encoder is the starting one whatever its seed: measured once.
         state = checkpoint if card.trains_encoder else evaluation.encoder.card.sha256
-        if card.trains_encoder or first:
+        measured = card.trains_encoder or first
+        if measured:
             leak_seed = seed if card.trains_encoder else 0
             found.rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
+        found.rows += self.erasing.rows(method, seed, model, checkpoint, state, leak=measured)
         if first:
             table, purity = evaluation.projection(method, seed, model.encoder, state)
             found.projection.append(table)

@@ -1,0 +1,227 @@
+"""What erasers share: gathering what they are fitted on, and the linear map that comes of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from langspec.erasure.moments import Moments
+from langspec.errors import LangspecError
+
+# Directions whose variance is below this share of the largest are taken for constant: float32
+# features cannot say more of them than rounding.
+FLAT = 1e-10
+
+
+@dataclass(frozen=True)
+class ErasureMap:
+    """A fitted eraser: ``x - left @ (right @ x) + shift``, one such map or one a language.
+
+    Attributes:
+        name: of the eraser.
+        languages: codes it was fitted on, sorted.
+        left: float64 ``[M, H, R]``; ``M`` is 1 or the number of languages.
+        right: float64 ``[M, R, H]``.
+        shift: float64 ``[M, H]``.
+        gold: with a map a language: is the language given (an oracle) or predicted?
+        weights: float64 ``[K, H]`` of the classifier that predicts it; empty where none does.
+        intercepts: float64 ``[K]``; empty likewise.
+        ranks: number of directions each map removes, ``[M]``.
+    """
+
+    name: str
+    languages: tuple[str, ...]
+    left: np.ndarray
+    right: np.ndarray
+    shift: np.ndarray
+    gold: bool
+    weights: np.ndarray
+    intercepts: np.ndarray
+    ranks: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Dimensions of the features."""
+        return int(self.shift.shape[1])
+
+    @property
+    def by_language(self) -> bool:
+        """Does it treat languages differently (so that it has to know or guess them)?"""
+        return len(self.shift) > 1
+
+    @property
+    def rank(self) -> int:
+        """How many directions it removes (of the language where it removes most)."""
+        return max(self.ranks)
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """int64 ``[N]``: index into ``languages`` that the built-in classifier reads."""
+        return (features @ self.weights.T + self.intercepts).argmax(axis=1)
+
+    def apply(
+        self, features: np.ndarray, languages: np.ndarray | list[str] | None = None
+    ) -> np.ndarray:
+        """Erase features ``[N, H]``; float64 stays, anything else comes back as float32.
+
+        ``languages`` (codes ``[N]``) is read by oracle erasers only.
+
+        Raises:
+            LangspecError: another width; an oracle without languages, or with unknown ones.
+        """
+        vectors = np.asarray(features)
+        if vectors.ndim != 2 or vectors.shape[1] != self.width:
+            raise LangspecError(
+                f"{self.name} was fitted on features of {self.width} dimensions, found shape "
+                f"{list(vectors.shape)}"
+            )
+        dtype = np.float64 if vectors.dtype == np.float64 else np.float32
+        vectors = vectors.astype(np.float64)
+        if not self.by_language:
+            return self._mapped(vectors, 0).astype(dtype)
+        which = self._indices(languages, len(vectors)) if self.gold else self.predict(vectors)
+        out = np.empty_like(vectors)
+        for index in np.unique(which):
+            mine = which == index
+            out[mine] = self._mapped(vectors[mine], int(index))
+        return out.astype(dtype)
+
+    def _mapped(self, vectors: np.ndarray, index: int) -> np.ndarray:
+        removed = (vectors @ self.right[index].T) @ self.left[index].T
+        return vectors - removed + self.shift[index]
+
+    def _indices(self, languages: np.ndarray | list[str] | None, count: int) -> np.ndarray:
+        codes = np.asarray([] if languages is None else languages)
+        if len(codes) != count:
+            raise LangspecError(
+                f"{self.name} is an oracle: it needs the language of each of {count} vectors, "
+                f"found {len(codes)}"
+            )
+        unknown = sorted(set(codes) - set(self.languages))
+        if unknown:
+            raise LangspecError(
+                f"{self.name} was not fitted on {', '.join(unknown)}; it knows "
+                f"{', '.join(self.languages)}"
+            )
+        return np.searchsorted(np.asarray(self.languages), codes)
+
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Matrix ``[H, H]`` and bias ``[H]`` of ``x @ matrix.T + bias``, the same map.
+
+        Raises:
+            LangspecError: it has a map a language, which is no one affine map.
+        """
+        if self.by_language:
+            raise LangspecError(
+                f"{self.name} treats each language differently: it is no single affine map; "
+                "expected one of lsar, inlp, leace"
+            )
+        return np.eye(self.width) - self.left[0] @ self.right[0], self.shift[0]
+
+
+class Eraser(ABC):
+    """Fitted on the training features of all languages; ``apply`` then erases any features.
+
+    What is fitted is a function of the moments by language, so features may come in chunks
+    (:meth:`partial_fit`). All arithmetic is float64.
+
+    ``anchor`` names the language whose mean the map leaves where it is; None keeps the mean of
+    everything. Anchors differ by a constant shift, which no probe with an intercept notices, but
+    a head that is kept does: it was trained around the mean of the source language.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, *, anchor: str | None = None) -> None:
+        self.anchor = anchor
+        self.moments = Moments()
+        self._map: ErasureMap | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What it was made with, for the file."""
+        return {"anchor": self.anchor}
+
+    def partial_fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
+        """Take in a chunk: features ``[N, H]``, language codes ``[N]``.
+
+        Raises:
+            LangspecError: values that are not finite, shapes that disagree.
+        """
+        self._map = None
+        self.moments.update(features, languages)
+        return self
+
+    def fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
+        """Fit on these features ``[N, H]`` and language codes ``[N]`` alone.
+
+        Raises:
+            LangspecError: fewer than two languages, values that are not finite.
+        """
+        self.moments = Moments()
+        self.partial_fit(features, languages)
+        self.moments.require_two()
+        return self
+
+    @property
+    def map(self) -> ErasureMap:
+        """The map fitted so far.
+
+        Raises:
+            LangspecError: fewer than two languages were seen, or the anchor was not.
+        """
+        if self._map is None:
+            self.moments.require_two()
+            self._map = self._solve()
+        return self._map
+
+    def apply(
+        self, features: np.ndarray, languages: np.ndarray | list[str] | None = None
+    ) -> np.ndarray:
+        """Erased features ``[N, H]``; see :meth:`ErasureMap.apply`."""
+        return self.map.apply(features, languages)
+
+    @abstractmethod
+    def _solve(self) -> ErasureMap:
+        """The map from the moments."""
+
+    def _anchor_mean(self) -> np.ndarray:
+        """The point that the map leaves where it is."""
+        moments = self.moments
+        if self.anchor is None:
+            return moments.mean
+        if self.anchor not in moments.languages:
+            raise LangspecError(
+                f"the anchor {self.anchor!r} is not among the languages fitted on: "
+                f"{', '.join(moments.languages)}"
+            )
+        return moments.means[moments.languages.index(self.anchor)]
+
+    def _one_map(self, left: np.ndarray, right: np.ndarray) -> ErasureMap:
+        """``x - left @ right @ (x - anchor)`` with left ``[H, R]`` and right ``[R, H]``."""
+        return ErasureMap(
+            name=self.name,
+            languages=self.moments.languages,
+            left=left[None],
+            right=right[None],
+            shift=(left @ (right @ self._anchor_mean()))[None],
+            gold=False,
+            weights=np.zeros((0, self.moments.width)),
+            intercepts=np.zeros(0),
+            ranks=(len(right),),
+        )
+
+
+def discriminant(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Linear discriminant analysis: weights ``[K, H]`` and intercepts ``[K]``, closed form.
+
+    The covariance gets a ridge of a millionth of its mean variance, so that constant or
+    dependent dimensions do no harm.
+    """
+    within, means = moments.within, moments.means
+    scale = np.trace(moments.covariance) / moments.width
+    ridge = np.eye(moments.width) * (1e-6 * scale or 1.0)
+    weights = np.linalg.solve(within + ridge, means.T).T
+    shares = moments.counts / moments.counts.sum()
+    return weights, np.log(shares) - 0.5 * (weights * means).sum(axis=1)

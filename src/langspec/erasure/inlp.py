@@ -1,0 +1,81 @@
+"""INLP: what a linear probe reads is projected away, again and again."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from langspec.erasure.base import Eraser, ErasureMap
+from langspec.erasure.moments import checked
+from langspec.measurement.probe import ProbeOptions, fit_probe
+
+_HELD_OUT = 5  # every so-many-th vector tells when there is nothing left to read
+_PROBE = ProbeOptions(strengths=(0.1,), tolerance=1e-3, max_iterations=200)
+
+
+class INLP(Eraser):
+    """Iterative nullspace projection (Ravfogel et al. 2020).
+
+    Each round fits a logistic probe and projects its row space away; it ends after ``rounds``, or
+    when the probe reads no more than the commonest language from held-out training vectors (one
+    standard error of that accuracy allowed). Orthogonal projections, about the anchor: a shift of
+    the published map, so that a kept head finds features where it left them.
+
+    It looks at the vectors anew in each round, so the chunks of ``partial_fit`` are kept.
+    """
+
+    name: ClassVar[str] = "inlp"
+
+    def __init__(self, *, rounds: int = 10, anchor: str | None = None) -> None:
+        super().__init__(anchor=anchor)
+        self.rounds = rounds
+        self._chunks: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def options(self) -> dict[str, Any]:
+        """What it was made with, for the file."""
+        return super().options() | {"rounds": self.rounds}
+
+    def partial_fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
+        """Take in and keep a chunk: features ``[N, H]``, language codes ``[N]``."""
+        super().partial_fit(features, languages)
+        self._chunks.append(checked(features, languages))
+        return self
+
+    def fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
+        """Fit on these features ``[N, H]`` and language codes ``[N]`` alone."""
+        self._chunks = []
+        return super().fit(features, languages)
+
+    def _solve(self) -> ErasureMap:
+        vectors = np.concatenate([chunk for chunk, _ in self._chunks])
+        codes = np.concatenate([chunk for _, chunk in self._chunks])
+        labels = np.searchsorted(np.asarray(self.moments.languages), codes).astype(np.int64)
+        vectors = vectors - self.moments.mean
+        held = np.arange(len(vectors)) % _HELD_OUT == 0
+        basis = np.zeros((self.moments.width, 0))
+        if len(np.unique(labels[~held])) > 1 and held.any():
+            basis = self._nullspace(vectors, labels, held)
+        return self._one_map(basis, basis.T)
+
+    def _nullspace(self, vectors: np.ndarray, labels: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Orthonormal ``[H, R]``: the directions that some round's probe read."""
+        classes, width = len(self.moments.languages), vectors.shape[1]
+        majority = np.bincount(labels[held]).max() / held.sum()
+        floor = majority + np.sqrt(majority * (1 - majority) / held.sum())
+        basis = np.zeros((width, 0))
+        for _ in range(self.rounds):
+            left = vectors - (vectors @ basis) @ basis.T
+            probe = fit_probe(
+                left[~held], labels[~held], left[held], labels[held], classes, _PROBE
+            )
+            if (probe.predict(left[held]) == labels[held]).mean() <= floor:
+                break
+            rows = probe.weights / probe.scale
+            rows = rows - (rows @ basis) @ basis.T  # only directions that are still there
+            u, s, _ = np.linalg.svd(rows.T, full_matrices=False)
+            new = u[:, s > 1e-6 * s.max()]
+            basis = np.linalg.qr(np.concatenate([basis, new], axis=1))[0]
+            if basis.shape[1] >= width:
+                break
+        return basis

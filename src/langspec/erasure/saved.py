@@ -1,0 +1,117 @@
+"""A fitted eraser on disk: safetensors and JSON, bound to the encoder it was fitted on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from langspec.erasure.base import ErasureMap
+from langspec.errors import LangspecError
+from langspec.files import atomic_folder, read_json, sha256_file, write_json
+
+SCHEMA = 1
+TENSORS = "eraser.safetensors"
+CARD = "eraser.json"
+_NAMES = ("left", "right", "shift", "weights", "intercepts")
+
+
+def weights_hash(model: torch.nn.Module) -> str:
+    """SHA-256 over an encoder's tensors by name: what an eraser is bound to."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        values = tensor.detach().to("cpu").contiguous()
+        digest.update(f"{name}\0{values.dtype}\0{list(values.shape)}\0".encode())
+        digest.update(values.view(torch.uint8).numpy().data if values.ndim else values.numpy())
+    return digest.hexdigest()
+
+
+def save_eraser(
+    folder: Path,
+    fitted: ErasureMap,
+    *,
+    encoder: str,
+    unit: str,
+    layer: int,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a fitted eraser, whole or not at all.
+
+    Args:
+        folder: written anew.
+        fitted: the map.
+        encoder: :func:`weights_hash` of the encoder whose features it was fitted on.
+        unit: ``token`` or ``sentence``: what the features stand for.
+        layer: of the features, 0 = embeddings.
+        options: what the eraser was made with.
+    """
+    with atomic_folder(folder) as temporary:
+        tensors = {name: np.ascontiguousarray(getattr(fitted, name)) for name in _NAMES}
+        save_file(tensors, temporary / TENSORS)
+        card = {
+            "schema": SCHEMA,
+            "name": fitted.name,
+            "languages": fitted.languages,
+            "gold": fitted.gold,
+            "ranks": fitted.ranks,
+            "encoder": encoder,
+            "unit": unit,
+            "layer": layer,
+            "options": dict(options or {}),
+            "sha256": sha256_file(temporary / TENSORS),
+        }
+        write_json(temporary / CARD, card)
+
+
+def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> ErasureMap:
+    """Read a fitted eraser for features of one encoder, unit and layer.
+
+    Raises:
+        LangspecError: no eraser there, another schema, damaged tensors, or one that was fitted on
+            another encoder, unit or layer.
+    """
+    folder = Path(folder)
+    try:
+        card = read_json(folder / CARD)
+    except (OSError, ValueError) as error:
+        raise LangspecError(f"no readable {CARD} ({error})", place=folder) from None
+    keys = {"name", "languages", "gold", "ranks", "encoder", "unit", "layer", "sha256"}
+    if not isinstance(card, dict) or card.get("schema") != SCHEMA or not keys <= set(card):
+        raise LangspecError(
+            f"expected an eraser of schema {SCHEMA}; fit it again", place=folder / CARD
+        )
+    found, wanted = card["encoder"], encoder
+    if found != wanted:
+        raise LangspecError(
+            f"the eraser was fitted on the encoder {found[:12]}, given {wanted[:12]}; fit it on "
+            "this one",
+            place=folder / CARD,
+        )
+    if (card["unit"], card["layer"]) != (unit, layer):
+        raise LangspecError(
+            f"the eraser was fitted on {card['unit']} vectors of layer {card['layer']}, given "
+            f"{unit} vectors of layer {layer}",
+            place=folder / CARD,
+        )
+    try:
+        if sha256_file(folder / TENSORS) != card["sha256"]:
+            raise LangspecError(
+                "not the tensors that its card tells of (another SHA-256); fit it again",
+                place=folder / TENSORS,
+            )
+        tensors = load_file(folder / TENSORS)
+    except (OSError, SafetensorError) as error:
+        raise LangspecError(f"cannot be read ({error})", place=folder / TENSORS) from None
+    return ErasureMap(
+        name=card["name"],
+        languages=tuple(card["languages"]),
+        gold=card["gold"],
+        ranks=tuple(card["ranks"]),
+        **{name: tensors[name] for name in _NAMES},
+    )

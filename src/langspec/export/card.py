@@ -1,0 +1,165 @@
+"""README.md of an exported folder: what it is, how it was made, what its data allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langspec.encoders.load import EncoderCard
+from langspec.languages import LANGUAGES
+
+# Identifiers that model hubs know; any other licence is "other" with its name.
+_KNOWN_LICENCES = ("mit", "apache-2.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0")
+
+
+@dataclass(frozen=True)
+class ExportFacts:
+    """What the card tells.
+
+    Attributes:
+        task: trained for.
+        method: that trained it.
+        seed: of the training.
+        starting: card of the starting encoder.
+        run: content of the training's ``run.json``; empty where nothing was trained.
+        source: code of the language with labels.
+        languages: codes of the language text and of the task's test sets.
+        sources: the corpora's files as their card lists them.
+        eraser: name of the eraser; "" for none.
+        eraser_rank: directions it removes.
+        head_unit: ``token`` or ``pair`` where the head is in the folder, else "".
+        trained: did training change the encoder's weights?
+        generated: were the corpora written by langspec's own grammar?
+    """
+
+    task: str
+    method: str
+    seed: int
+    starting: EncoderCard
+    run: Mapping[str, Any]
+    source: str
+    languages: Sequence[str]
+    sources: Sequence[Mapping[str, Any]]
+    eraser: str = ""
+    eraser_rank: int = 0
+    head_unit: str = ""
+    trained: bool = True
+    generated: bool = False
+
+
+def model_card(facts: ExportFacts) -> str:
+    """Markdown with a metadata block; equal facts give equal text."""
+    start = facts.starting
+    title = f"{start.name}, {facts.task}, {facts.method}"
+    title += f", {facts.eraser}" * bool(facts.eraser)
+    parts = [_metadata(facts), f"# {title}", _what(facts), _use(facts), "## How it was made"]
+    parts.append("\n".join(f"- {line}" for line in _made(facts)))
+    if facts.eraser:
+        parts += ["## What is erased, and what is not", _erased(facts)]
+    parts += ["## Licences", _licences(facts)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metadata(facts: ExportFacts) -> str:
+    lines = ["---", "library_name: sentence-transformers", "language:"]
+    # Quoted: YAML reads a bare `no` as false.
+    lines += [f'- "{code}"' for code in sorted(facts.languages)]
+    lines += ["tags:", "- sentence-transformers", "- feature-extraction", "- langspec"]
+    licence = facts.starting.licence
+    if licence.lower() in _KNOWN_LICENCES:
+        lines.append(f"license: {licence.lower()}")
+    elif licence:
+        lines += ["license: other", f'license_name: "{licence}"']
+    return "\n".join([*lines, "---"])
+
+
+def _what(facts: ExportFacts) -> str:
+    verb = "fine-tuned" if facts.trained else "left as it came (only a head was trained on it)"
+    text = f"The encoder {facts.starting.name}, {verb}, from a run of langspec"
+    text += f" (task {facts.task}, method {facts.method}, seed {facts.seed})."
+    if facts.eraser:
+        text += f" Its sentence vectors pass through the eraser {facts.eraser}."
+    return text
+
+
+def _use(facts: ExportFacts) -> str:
+    prefix = facts.starting.prefix
+    note = (
+        f" Every text is preceded by {prefix!r}, which `encode` does by itself." if prefix else ""
+    )
+    covers = " `AutoModel` opens the encoder alone, without the eraser." if facts.eraser else ""
+    text = f"""```python
+from sentence_transformers import SentenceTransformer
+from transformers import AutoModel, AutoTokenizer
+
+vectors = SentenceTransformer("FOLDER").encode(["a text"])
+model, tokenizer = AutoModel.from_pretrained("FOLDER"), AutoTokenizer.from_pretrained("FOLDER")
+```
+
+Sentence vectors: {facts.starting.pooling} pooling over at most {facts.starting.max_tokens} pieces,
+special ones included.{note}{covers}"""
+    if facts.starting.recipe.get("restart_positions"):
+        text += (
+            " This encoder was trained with positions that start again at 0 in the second text of "
+            "a pair: for pairs, pass `position_ids` accordingly; single texts need nothing."
+        )
+    if facts.head_unit:
+        read = "token vectors (first piece with content of a word)"
+        if facts.head_unit == "pair":
+            read = "the pooled vector of premise and hypothesis, encoded together"
+        text += (
+            f"\n\n`head/`: the task's linear head (`weight`, `bias`; labels in `head.json`). "
+            f"It reads {read}."
+        )
+        if facts.eraser and facts.head_unit == "token":
+            text += " `head/eraser/` holds the eraser that was fitted on the vectors it reads."
+    return text
+
+
+def _made(facts: ExportFacts) -> list[str]:
+    start, run = facts.starting, facts.run
+    lines = [f"Starting encoder: {start.name}" + f"; {start.source}" * bool(start.source)]
+    if start.sha256:
+        lines[0] += f"; weights {start.sha256[:12]}"
+    lines.append(
+        f"Labels: {LANGUAGES[facts.source].name if facts.source in LANGUAGES else facts.source} "
+        "only; every other language is zero-shot"
+    )
+    if run:
+        lines.append(f"Training rows: {run.get('train_rows', 'unknown')}")
+        for entry in run.get("seeds", ()):
+            if entry.get("seed") == facts.seed:
+                scores = ", ".join(f"{k} {v:.4g}" for k, v in sorted(entry["dev"].items()))
+                lines.append(
+                    f"Epoch {entry['best_epoch']}, chosen by {run.get('selection')}; dev: {scores}"
+                )
+        values = ", ".join(f"{k}={v}" for k, v in sorted(run.get("params", {}).items()))
+        lines.append(f"Parameters: {values}")
+    return lines
+
+
+def _erased(facts: ExportFacts) -> str:
+    return (
+        f"`{facts.eraser}` removes {facts.eraser_rank} directions from sentence vectors of the "
+        f"last layer. It was fitted on the training lines of text in {len(facts.languages)} "
+        f"languages ({', '.join(sorted(facts.languages))}) and on this encoder alone; `eraser/` "
+        "holds it with the encoder's hash. It covers sentence vectors that sentence-transformers "
+        "gives, not token vectors, not inner layers and not languages it has not seen. What is "
+        "not linearly readable is still there: a non-linear probe may read the language."
+    )
+
+
+def _licences(facts: ExportFacts) -> str:
+    lines = [f"- encoder: {facts.starting.licence or 'not stated'}"]
+    found: dict[tuple[str, str], int] = {}
+    for file in facts.sources:
+        absent = "generated by langspec, MIT" if facts.generated else "not stated"
+        licence = str(file.get("licence_name") or absent)
+        key = (str(file.get("kind")), licence)
+        found[key] = found.get(key, 0) + 1
+    lines += [
+        f"- {kind}: {licence} ({count} file{'s' * (count != 1)})"
+        for (kind, licence), count in sorted(found.items())
+    ]
+    return "\n".join(lines)

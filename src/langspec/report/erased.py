@@ -1,0 +1,229 @@
+"""Erased encoders beside the methods they came from: a table, and the points of the trade-off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from langspec.report.load import ERASED, RANDOM, Run, over_seeds
+from langspec.report.tables import (
+    IN_SHORT,
+    METRIC_TITLES,
+    Column,
+    Table,
+    _put,
+    decimal,
+    last_layers,
+    method_label,
+    pick,
+    task_title,
+)
+
+ORACLE = "_oracle"
+_SCORES = (
+    ("targets_accuracy", "mean_targets", "accuracy"),
+    ("targets_macro_f1", "mean_targets", "macro_f1"),
+    ("source_accuracy", None, "accuracy"),
+)
+_LEAKS = (
+    ("token_leak_macro_f1", "token", "macro_f1"),
+    ("token_leak_accuracy", "token", "accuracy"),
+    ("sentence_leak_macro_f1", "sentence", "macro_f1"),
+)
+
+
+def base_of(method: str) -> str:
+    """``finetune`` of ``finetune+leace``."""
+    return method.partition(ERASED)[0]
+
+
+def eraser_of(method: str) -> str:
+    """``leace`` of ``finetune+leace``; "" where nothing was erased."""
+    return method.partition(ERASED)[2]
+
+
+def eraser_label(eraser: str) -> str:
+    """An eraser's name for rows and legends."""
+    if eraser.endswith(ORACLE):
+        return f"{eraser.removesuffix(ORACLE)} (oracle)"
+    return eraser or "nothing erased"
+
+
+def _methods(run: Run, rows: pd.DataFrame) -> list[str]:
+    """Methods of some rows, each base before what was erased from it, in the run's order."""
+    found = dict.fromkeys(rows["method"])
+    bases = dict.fromkeys([*run.methods, *map(base_of, found)])
+    return [
+        method
+        for base in bases
+        for method in sorted(found, key=lambda m: m != base)
+        if base_of(method) == base
+    ]
+
+
+def erased_table(run: Run, task: str) -> Table | None:
+    """Method and eraser x (leak, transfer, what was removed), the method itself first."""
+    erased = pick(run.erased, task=task, split="test")
+    if erased.empty:
+        return None
+    bases = {base_of(method) for method in erased["method"]}
+    plain = pick(run.summary, task=task, split="test")
+    rows = pd.concat([plain[plain["method"].isin(bases)], over_seeds(erased)], ignore_index=True)
+    records = []
+    for method in _methods(run, rows):
+        mine = pick(rows, method=method)
+        leaks = last_layers(pick(mine, probe="linear", language="all"))
+        removed = last_layers(pick(mine, probe="erasure"))
+        record: dict[str, Any] = {
+            "base": method_label(base_of(method)),
+            "method": method,
+            "eraser": eraser_label(eraser_of(method)),
+        }
+        for key, unit, metric in _LEAKS:
+            _put(record, key, pick(leaks, unit=unit, metric=metric))
+        for key, language, metric in _SCORES:
+            code = language or run.source
+            _put(record, key, pick(mine, probe="", language=code, metric=metric))
+        for key in ("variance_removed", "rank_removed"):
+            _put(record, key, pick(removed, unit="token", metric=key))
+        records.append(record)
+    columns = (
+        Column("eraser", "Erased by"),
+        Column("token_leak_macro_f1", "token F1", "Language leak", "score"),
+        Column("token_leak_accuracy", "token acc.", "Language leak", "score"),
+        Column("sentence_leak_macro_f1", "sentence F1", "Language leak", "score"),
+        Column("targets_accuracy", "accuracy", "Mean of target languages", "score"),
+        Column("targets_macro_f1", "macro-F1", "Mean of target languages", "score"),
+        Column("source_accuracy", "accuracy", "Source", "score"),
+        Column("variance_removed", "variance", "Removed, per token", "score"),
+        Column("rank_removed", "directions", "Removed, per token", "number"),
+    )
+    floor = pick(run.summary, task=task, probe="majority", language="all", unit="token")
+    level = dict(zip(floor["metric"], floor["value"], strict=True))
+    chance = ", ".join(
+        f"{METRIC_TITLES[metric]} {decimal(level[metric])}"
+        for metric in METRIC_TITLES
+        if metric in level
+    )
+    chance = f"Always the largest class, per token: {chance}." if chance else ""
+    caption = (
+        f"{task_title(task)}: closed-form erasers on trained models, fitted on the training lines "
+        "of the language text. Leak: a fresh linear probe on the erased vectors of the layer that "
+        f"the task's head reads. {chance} Scores: that head, kept, on erased vectors"
+        f"{_unit_words(rows)}. Removed: share of the variance of test vectors, and directions. "
+        f"{IN_SHORT}"
+    )
+    notes = [
+        "A linear probe at chance shows that nothing is linearly readable, not that the language "
+        "is gone."
+    ]
+    fits = pick(erased, probe="linear", metric="converged")
+    if (fits["value"] <= 0).any():
+        notes.append(
+            f"{int((fits['value'] <= 0).sum())} of {len(fits)} probes of erased vectors did not "
+            "converge; their leak is a lower bound."
+        )
+    if erased["method"].str.endswith(ORACLE).any():
+        notes.append(
+            "Oracle erasers are told the language of every vector, also of test vectors: what "
+            "they subtract writes the label into the features, which non-linear probes can read. "
+            "They bound what centring could do; they are no way to unlearn."
+        )
+    name, title = f"erased_{task}", f"{task_title(task)}: erased in closed form"
+    return Table(
+        name, title, caption, columns, pd.DataFrame(records), section="base", notes=tuple(notes)
+    )
+
+
+def _unit_words(rows: pd.DataFrame) -> str:
+    """What task vectors were erased with, where they are not the units of the text."""
+    if "pair" in set(rows["unit"]):
+        return " of pairs (by the eraser that was fitted on single texts)"
+    return ""
+
+
+def erased_layers(run: Run, task: str) -> Table | None:
+    """Unit, layer and method x (leak, variance removed): every layer that was erased."""
+    rows = pick(run.erased, task=task, split="test")
+    rows = rows[rows["probe"].isin(["linear", "erasure"])]
+    if rows.empty:
+        return None
+    folded = over_seeds(rows)
+    records = []
+    for unit in ("token", "sentence"):
+        of_unit = pick(folded, unit=unit)
+        for layer in sorted(set(of_unit["layer"])):
+            at = pick(of_unit, layer=layer)
+            for method in _methods(run, at):
+                mine = pick(at, method=method)
+                record: dict[str, Any] = {"unit": unit, "layer": int(layer), "method": method}
+                for metric in ("macro_f1", "accuracy"):
+                    _put(record, metric, pick(mine, probe="linear", metric=metric))
+                for metric in ("variance_removed", "rank_removed"):
+                    _put(record, metric, pick(mine, probe="erasure", metric=metric))
+                records.append(record)
+    columns = (
+        Column("layer", "Layer", kind="count"),
+        Column("method", "Method"),
+        Column("macro_f1", "macro-F1", "Language leak", "score"),
+        Column("accuracy", "accuracy", "Language leak", "score"),
+        Column("variance_removed", "variance", "Removed", "score"),
+        Column("rank_removed", "directions", "Removed", "number"),
+    )
+    caption = (
+        f"Models of {task_title(task)}: linear language probe on erased vectors by layer, an "
+        f"eraser fitted for each layer by itself. {IN_SHORT}"
+    )
+    name, title = f"erased_layers_{task}", f"{task_title(task)}: erased, by layer"
+    return Table(name, title, caption, columns, pd.DataFrame(records), section="unit")
+
+
+def erased_tables(run: Run) -> list[Table]:
+    """Every table of erased encoders that the run's files allow."""
+    found = [make(run, task) for task in run.tasks for make in (erased_table, erased_layers)]
+    return [table for table in found if table is not None]
+
+
+def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
+    """One row a method and seed that has both a leak and a transfer score.
+
+    Columns: ``method, base, eraser, seed``, then ``leak`` (token macro-F1, last layer measured)
+    and ``score`` (accuracy, mean of the targets), each with ``_low`` and ``_high``. The leak of an
+    encoder that all seeds share (``frozen``) stands at each of them.
+    """
+    rows = pd.concat([run.results, run.erased], ignore_index=True)
+    rows = pick(rows, task=task, split="test")
+    leaks = pick(rows, probe="linear", unit="token", language="all")
+    leaks = last_layers(leaks[leaks["method"] != RANDOM])
+    scores = pick(rows, probe="", language="mean_targets")
+    records = []
+    for method in _methods(run, scores):
+        leak = pick(leaks, method=method)
+        mine = pick(scores, method=method)
+        shared = leak["seed"].nunique() == 1
+        for seed in sorted(set(mine["seed"])):
+            read = _interval(leak if shared else pick(leak, seed=seed), "macro_f1", "leak")
+            told = _interval(pick(mine, seed=seed), "accuracy", "score")
+            if read and told:
+                names = {
+                    "method": method,
+                    "base": base_of(method),
+                    "eraser": eraser_of(method),
+                    "seed": int(seed),
+                }
+                records.append({**names, **read, **told})
+    return pd.DataFrame(records)
+
+
+def _interval(rows: pd.DataFrame, metric: str, key: str) -> dict[str, float]:
+    """A value and its ends; nothing where there is no value, the value where there are no ends."""
+    values = dict(zip(rows["metric"], rows["value"], strict=True))
+    if metric not in values:
+        return {}
+    value = float(values[metric])
+    return {
+        key: value,
+        f"{key}_low": float(values.get(f"{metric}_low", value)),
+        f"{key}_high": float(values.get(f"{metric}_high", value)),
+    }

@@ -1,0 +1,235 @@
+"""The part of stage evaluate that measures erasers; one call a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from langspec.erasure import EraserOptions
+from langspec.features.bank import Bank, BankOptions
+from langspec.measurement.erased import (
+    Maps,
+    erased_leak,
+    erased_method,
+    fit_maps,
+    head_predictions,
+    require_languages,
+)
+from langspec.measurement.leak import UNITS, LeakOptions
+from langspec.measurement.probe import ProbeOptions
+from langspec.measurement.rows import Origin
+from langspec.measurement.task_scores import task_scores
+from langspec.results import Result
+from langspec.stages.common import code_hash
+from langspec.training.predict import encode_features
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+    from langspec.stages.measure import Evaluation
+
+logger = logging.getLogger(__name__)
+PLACE = "evaluate.erasers.run"
+
+
+def eraser_options(config: Config) -> EraserOptions:
+    """The options of all erasers from ``evaluate.erasers``."""
+    values = config.evaluate.erasers
+    return EraserOptions(
+        lir_rank=values.lir.rank,
+        lsar_rank=values.lsar.rank,
+        inlp_rounds=values.inlp.rounds,
+        anchor=config.corpora.source if values.anchor == "source" else None,
+    )
+
+
+def text_bank(evaluation: Evaluation, model: Any, state: str, title: str) -> Bank:
+    """The bank that the plain leak was measured on: the same key, so it is often there already."""
+    features = evaluation.config.features
+    options = BankOptions(
+        max_tokens_per_language=features.max_tokens_per_language,
+        pooling=evaluation.encoder.card.pooling,  # type: ignore[arg-type]
+        seed=evaluation.config.evaluate.seed,
+        tokens_per_batch=features.batch_tokens,
+    )
+    return evaluation.bank(
+        model.encoder,
+        state,
+        evaluation.text_hash,
+        evaluation.text_inputs,
+        evaluation.text_rows,
+        options,
+        title,
+    )
+
+
+class Erasing:
+    """Erasers of one evaluation; refuses at once what it could not fit them on.
+
+    Raises:
+        LangspecError: language text without training lines, in one language, or without a
+            language of the task.
+    """
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self.evaluation = evaluation
+        self.values = evaluation.config.evaluate.erasers
+        self.options = eraser_options(evaluation.config)
+        self._maps: dict[tuple[str, str], Maps] = {}
+        self.code = code_hash("erasure")
+        if self.values.run:
+            rows = evaluation.text_rows
+            require_languages(
+                rows.languages, rows.splits, evaluation.config.corpora.languages, place=PLACE
+            )
+        if any(name.endswith("_oracle") for name in self.values.run):
+            logger.warning(
+                "oracle erasers are told the language of every text they are tested on: they "
+                "write the label into the features, and a linear probe at chance proves nothing"
+            )
+
+    def rows(
+        self, method: str, seed: int, model: Any, checkpoint: str, state: str, *, leak: bool
+    ) -> list[Result]:
+        """Rows of every eraser on one checkpoint, under ``METHOD+ERASER``.
+
+        Args:
+            method: of the checkpoint.
+            seed: of the checkpoint.
+            model: the trained encoder with its head.
+            checkpoint: hash of the checkpoint, head included.
+            state: hash of the encoder alone, equal for all seeds of a frozen one.
+            leak: measure the leak too (once for all seeds of a frozen encoder, as seed 0).
+        """
+        if method not in self.values.of:
+            return []
+        rows: list[Result] = []
+        self._maps = {key: maps for key, maps in self._maps.items() if key[0] == state}
+        for name in self.values.run:
+            if leak:
+                of_encoder = 0 if state != checkpoint else seed
+                rows += self._leak(method, of_encoder, name, model, state)
+        if self.values.run:
+            rows += self._scores(method, seed, model, checkpoint, state)
+        return rows
+
+    # --- leak --------------------------------------------------------------------------------
+
+    def _leak(self, method: str, seed: int, name: str, model: Any, state: str) -> list[Result]:
+        evaluation, erased = self.evaluation, erased_method(method, name)
+        options = self._leak_options()
+        layers = self._layers(model)
+
+        def measure() -> list[dict[str, Any]]:
+            bank = text_bank(self.evaluation, model, state, f"encode text: {method} {seed}")
+            maps = fit_maps(bank, name, self.options, options.units, layers)
+            self._maps[state, name] = maps
+            origin = Origin(evaluation.task.name, erased, seed, "text", "test")
+            rows = erased_leak(bank, maps, origin, options, progress=f"probe: {erased} {seed}")
+            return [asdict(row) for row in rows]
+
+        key = {
+            **self._key(name),
+            "state": state,
+            "layers": layers,
+            "leak": asdict(options),
+        }
+        found = [Result(**row) for row in evaluation.cached("erased_leaks", key, measure)]
+        return [replace(r, task=evaluation.task.name, method=erased, seed=seed) for r in found]
+
+    def _leak_options(self) -> LeakOptions:
+        probe = self.evaluation.config.evaluate.probe
+        return LeakOptions(
+            probe=ProbeOptions(
+                strengths=tuple(probe.strengths),
+                max_iterations=probe.max_iterations,
+                tolerance=probe.tolerance,
+            ),
+            bootstrap=self.evaluation.bootstrap,
+            units=UNITS,
+        )
+
+    def _layers(self, model: Any) -> list[int]:
+        """Layers to erase: all, or the one that the head reads."""
+        total = int(model.encoder.config.num_hidden_layers)
+        if self.values.layers == "all":
+            return list(range(total + 1))
+        return [self._head_layer(model)]
+
+    def _head_layer(self, model: Any) -> int:
+        total = int(model.encoder.config.num_hidden_layers)
+        layer = int(model.feature_layer)
+        return layer if layer >= 0 else layer + total + 1
+
+    # --- task --------------------------------------------------------------------------------
+
+    def _scores(
+        self, method: str, seed: int, model: Any, checkpoint: str, state: str
+    ) -> list[Result]:
+        """The task's head, kept, on erased vectors of the layer that it reads."""
+        evaluation = self.evaluation
+        names = self.values.run
+
+        def measure() -> dict[str, list[int]]:
+            device = next(model.parameters()).device
+            test = evaluation.test
+            batch_tokens = evaluation.config.features.batch_tokens
+            vectors = encode_features(model, test, batch_tokens, device).vectors
+            language, _ = evaluation.unit_columns(test)
+            # A pair is erased by what was fitted on single texts: the nearest that there is.
+            unit, layer = "token" if test.unit == "token" else "sentence", self._head_layer(model)
+            predicted: dict[str, list[int]] = {}
+            for name in names:
+                maps = self._maps.get((state, name))
+                if maps is None or (unit, layer) not in maps:
+                    bank = text_bank(
+                        self.evaluation, model, state, f"encode text: {method} {seed}"
+                    )
+                    maps = fit_maps(bank, name, self.options, [unit], [layer])
+                    self._maps[state, name] = maps
+                found = head_predictions(model.heads["task"], vectors, maps[unit, layer], language)
+                predicted[name] = found.tolist()
+            return predicted
+
+        key = {**self._key(*names), "checkpoint": checkpoint, "corpus": evaluation.task_hash}
+        predicted = evaluation.cached("erased_predictions", key, measure)
+        language, item = evaluation.unit_columns(evaluation.test)
+        rows = []
+        for name in names:
+            origin = Origin(
+                evaluation.task.name,
+                erased_method(method, name),
+                seed,
+                evaluation.task.name,
+                "test",
+            )
+            rows += task_scores(
+                origin,
+                language,
+                item,
+                evaluation.test.labels,
+                np.asarray(predicted[name], dtype=np.int64),
+                classes=len(evaluation.task.labels),
+                unit=evaluation.task.unit,
+                source=evaluation.config.corpora.source,
+                options=evaluation.bootstrap,
+            )
+        return rows
+
+    def _key(self, *names: str) -> dict[str, Any]:
+        """What every cached value depends on besides the checkpoint."""
+        evaluation = self.evaluation
+        return {
+            "erasers": names,
+            "options": asdict(self.options),
+            "erasure": self.code,
+            "text": evaluation.text_hash,
+            "languages": evaluation.config.corpora.languages,
+            "card": [evaluation.encoder.card.prefix, evaluation.encoder.card.max_tokens],
+            "pooling": evaluation.encoder.card.pooling,
+            "tokens": evaluation.config.features.max_tokens_per_language,
+            "batch_tokens": evaluation.config.features.batch_tokens,
+            "seed": evaluation.config.evaluate.seed,
+        }

@@ -1,0 +1,136 @@
+"""The table of erased encoders and the trade-off figure, from planted numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from langspec.report.erased import erased_layers, erased_table, tradeoff_points
+from langspec.report.figures import tradeoff
+from langspec.report.load import Run, load_run
+from langspec.report.tables import headline, leak_by_layer
+from langspec.results import Result, read_results, results_frame
+from report_files import write_run
+
+LEAKS = {"finetune+leace": 0.08, "finetune+centring_oracle": 0.06}
+
+
+def erased_rows() -> list[Result]:
+    rows = []
+    for method, leak in LEAKS.items():
+        for seed in (1, 2):
+            shift = 0.01 * (2 * seed - 3)  # symmetric about the planted value
+
+            def add(language, layer, probe, unit, metric, value, method=method, seed=seed):
+                corpus = "text" if probe else "pos"
+                for suffix, reach in (("", 0.0), ("_low", -0.02), ("_high", 0.02)):
+                    rows.append(
+                        Result("pos", method, seed, corpus, "test", language, layer, probe, unit,
+                               metric + suffix, value + reach, 900)
+                    )  # fmt: skip
+
+            for layer in (0, 4):
+                for unit in ("token", "sentence"):
+                    for metric in ("macro_f1", "accuracy"):
+                        value = leak + shift + 0.1 * (layer == 0)
+                        add("all", layer, "linear", unit, metric, value)
+                    add("all", layer, "erasure", unit, "variance_removed", 0.07)
+                    add("all", layer, "erasure", unit, "rank_removed", 5.0)
+            for language, value in (("mean_targets", 0.83), ("en", 0.95)):
+                for metric in ("accuracy", "macro_f1"):
+                    add(language, -1, "", "token", metric, value + shift)
+    # What was removed is a number, not a sample: it has no interval.
+    return [r for r in rows if r.probe != "erasure" or not r.metric.endswith(("_low", "_high"))]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("run")
+    write_run(root, tasks=("pos",), seeds=(1, 2), points=4, languages=("en", "de", "tr"))
+    path = root / "results" / "evaluate" / "pos" / "results.csv"
+    both = pd.concat([read_results(path), results_frame(erased_rows())])
+    both.to_csv(path, index=False)
+    return load_run(
+        root / "results", root / "corpora", root / "encoder",
+        name="made-up", tasks=("pos",), methods=("frozen", "finetune"),
+    )  # fmt: skip
+
+
+def test_erased_methods_stand_apart_from_trained_ones(run: Run) -> None:
+    assert not run.results["method"].str.contains("+", regex=False).any()
+    assert not headline(run).frame["method"].str.contains("leace").any()
+    table = leak_by_layer(run, "pos")
+    assert table is not None
+    assert not any("leace" in column for column in table.frame.columns)
+
+
+def test_the_table_sets_erasers_below_their_method(run: Run) -> None:
+    table = erased_table(run, "pos")
+    assert table is not None
+    rows = table.frame.set_index("method")
+    assert list(rows.index) == ["finetune", *sorted(LEAKS)]
+    assert set(rows["base"]) == {"finetune"}
+    leace = rows.loc["finetune+leace"]
+    assert leace["eraser"] == "leace"
+    # The last layer, not the first, and the mean over the two seeds.
+    assert leace["token_leak_macro_f1"] == pytest.approx(0.08)
+    assert leace["token_leak_macro_f1_low"] == pytest.approx(0.06)
+    assert leace["targets_accuracy"] == pytest.approx(0.83)
+    assert leace["source_accuracy"] == pytest.approx(0.95)
+    assert leace["variance_removed"] == pytest.approx(0.07)
+    assert leace["rank_removed"] == 5
+    assert rows.loc["finetune", "token_leak_macro_f1"] == pytest.approx(0.973)
+    assert pd.isna(rows.loc["finetune", "variance_removed"])
+    assert rows.loc["finetune+centring_oracle", "eraser"] == "centring (oracle)"
+    assert any("told the language" in note for note in table.notes)
+    assert "0.048" in table.caption  # chance
+
+
+def test_the_layers_table_has_every_layer_that_was_erased(run: Run) -> None:
+    table = erased_layers(run, "pos")
+    assert table is not None
+    assert set(table.frame["layer"]) == {0, 4}
+    first = table.frame[(table.frame.layer == 0) & (table.frame.method == "finetune+leace")]
+    assert first["macro_f1"].tolist() == pytest.approx([0.18, 0.18])
+
+
+def test_the_tradeoff_has_a_point_a_method_and_seed(run: Run) -> None:
+    points = tradeoff_points(run, "pos")
+    counts = points.groupby("method")["seed"].nunique().to_dict()
+    assert counts == {"frozen": 2, "finetune": 2, **dict.fromkeys(LEAKS, 2)}
+    frozen = points[points.method == "frozen"]
+    assert frozen["leak"].tolist() == pytest.approx([0.991, 0.991])  # measured once for all seeds
+    point = points[(points.method == "finetune+leace") & (points.seed == 2)].iloc[0]
+    assert (point["leak"], point["score"]) == pytest.approx((0.09, 0.84))
+    assert (point["leak_low"], point["score_high"]) == pytest.approx((0.07, 0.86))
+    plot = tradeoff(run, "pos")
+    assert plot is not None
+    assert "finetune+leace: leak 0.080, accuracy 0.830" in plot.alt
+    assert plot.render("svg") == plot.render("svg")
+    (axis,) = plot.figure.axes
+    assert len(axis.containers) == len(points)  # an error bar each
+    labels = {text.get_text() for text in plot.figure.legends[0].get_texts()}
+    assert labels == {"frozen", "finetune", "+ leace", "+ centring (oracle)"}
+
+
+def test_trained_unlearning_methods_are_points_too(run: Run) -> None:
+    """Whatever method has a leak and a transfer score is drawn: no list of names."""
+    renamed = {
+        "results": run.results.assign(
+            method=run.results["method"].replace({"finetune": "grl", "frozen": "control"})
+        ),
+        "erased": run.erased.iloc[:0],
+    }
+    other = Run(
+        name=run.name, tasks=run.tasks, methods=("control", "grl"), summary=run.summary, **renamed
+    )
+    assert set(tradeoff_points(other, "pos")["method"]) == {"grl", "control"}
+
+
+def test_a_run_without_erasers_has_no_such_table(run: Run) -> None:
+    bare = replace(run, erased=run.erased.iloc[:0])
+    assert erased_table(bare, "pos") is None
+    assert erased_layers(bare, "pos") is None
+    assert set(tradeoff_points(bare, "pos")["method"]) == {"frozen", "finetune"}
