@@ -20,7 +20,7 @@ from langspec.measurement.erased import fit_maps, require_languages
 from langspec.modelling.saved import load_run, read_card
 from langspec.stages.common import checkpoint_hash, require
 from langspec.stages.erase import eraser_options, text_bank
-from langspec.stages.evaluate import Evaluation
+from langspec.stages.measure import Evaluation
 from langspec.tasks import get_task
 
 
