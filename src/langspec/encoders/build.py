@@ -82,7 +82,12 @@ def build_encoder(
         pooling=section.pooling,
         max_tokens=section.max_tokens,
     )
-    return save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
+    written = save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
+    if section.kind == "folder":
+        from langspec.encoders.mlm import keep_mlm_head
+
+        keep_mlm_head(Path(section.folder or ""), out)
+    return written
 
 
 def parameters(options: PretrainOptions) -> int:

@@ -15,20 +15,23 @@ from accelerate import Accelerator
 
 from langspec.config import Config, flatten
 from langspec.encoders.load import Encoder, load_encoder
+from langspec.encoders.mlm import load_mlm_head
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_json, write_json
 from langspec.modelling.model import freeze_embeddings
 from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
 from langspec.objectives import get_objective
-from langspec.stages.common import code_hash, corpora_hash, paths_of, require
+from langspec.stages.common import Paths, code_hash, corpora_hash, paths_of, require
 from langspec.stages.tracker import open_tracker
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tracking.methods import Training, start_method
 from langspec.tracking.runs import Tracker
 from langspec.training.checkpoint import CheckpointStore
+from langspec.training.language import read_language_data, with_mlm_head
 from langspec.training.loop import FitOptions, FitResult, fit
 from langspec.training.precision import ACCELERATE, resolve_precision
 from langspec.training.predict import encode_features
+from langspec.training.watch import WatchOptions
 
 logger = logging.getLogger(__name__)
 
@@ -42,17 +45,61 @@ def fit_options(config: Config, task: str, method: str, seed: int) -> FitOptions
     """The loop's options, from the task's section and the method's."""
     section = getattr(config.train, task)
     own = getattr(config.train.methods, method)
+    override = own.overrides.get(task)
+
+    def value(key: str) -> Any:
+        """Of the method on this task, else of the method, else of the task."""
+        found = getattr(override, key, None)
+        return getattr(own, key, getattr(section, key)) if found is None else found
+
     return FitOptions(
-        epochs=getattr(own, "epochs", section.epochs),
-        encoder_lr=section.encoder_lr,
-        head_lr=getattr(own, "head_lr", section.head_lr),
+        epochs=value("epochs"),
+        encoder_lr=value("encoder_lr"),
+        head_lr=value("head_lr"),
         batch_tokens=getattr(own, "batch_tokens", section.batch_tokens),
+        batch_rows=value("batch_rows"),
         weight_decay=config.train.weight_decay,
         warmup=config.train.warmup,
+        schedule=config.train.schedule,
         clip=config.train.clip,
         seed=seed,
         checkpoint_steps=config.train.checkpoint_steps,
+        language=config.train.batch.language,
+        init=head_init(config, task, method),
     )
+
+
+def head_init(config: Config, task: str, method: str) -> float:
+    """Standard deviation of a head's first weights."""
+    override = getattr(config.train.methods, method).overrides.get(task)
+    found = getattr(override, "head_init", None)
+    return config.train.head_init if found is None else float(found)
+
+
+def method_options(config: Config, task: str, method: str) -> Any:
+    """The method's section with its overrides for the task."""
+    return getattr(config.train.methods, method).on(task)
+
+
+def unlearning(
+    config: Config, task: Task, method: str, encoder: Encoder, paths: Paths
+) -> dict[str, Any]:
+    """What :func:`fit` gets for a method that reads language text: its rows, and what to watch.
+
+    Raises:
+        LangspecError: the text corpus or the encoder lacks what the method needs.
+    """
+    language = read_language_data(paths.corpora, encoder, config.corpora.languages)
+    if getattr(config.train.methods, method).retention.kind == "mlm":
+        try:
+            language = with_mlm_head(language, load_mlm_head(paths.encoder, encoder))
+        except LangspecError as error:
+            place = f"train.methods.{method}.retention.kind"
+            raise LangspecError(str(error), place=place) from None
+    rows = config.train.watch.target_rows
+    tables = (task.rows(paths.corpora, "dev", [code]) for code in config.corpora.targets)
+    targets = [task.data(table[:rows], encoder) for table in tables if len(table[:rows])]
+    return {"language": language, "targets": targets}
 
 
 def source_data(
@@ -91,9 +138,12 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
                         "head_init",
                         "weight_decay",
                         "warmup",
+                        "schedule",
                         "clip",
                     )
                 },
+                "batch": train.batch.model_dump(),
+                "watch": train.watch.model_dump(),
                 task: getattr(train, task).model_dump(),
                 "methods": {method: getattr(train.methods, method).model_dump()},
             },
@@ -104,7 +154,9 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
 def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path:
     """Train every seed; returns the folder written (``results/NAME/train/TASK/METHOD``)."""
     paths = paths_of(config, root)
-    task, objective = get_task(task_name), get_objective(method_name)
+    task = get_task(task_name)
+    options = method_options(config, task_name, method_name)
+    objective = get_objective(method_name, options)
     require(paths.corpora, "corpora")
     precision = resolve_precision(
         config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
@@ -117,6 +169,15 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
     dev = source_data(config, task, encoder, paths.corpora, "dev")
     settings = run_settings(config, task_name, method_name)
     data_hash = corpora_hash(paths.corpora, task_name)
+    extra: dict[str, Any] = {}
+    if objective.reads_language:
+        extra = unlearning(config, task, method_name, encoder, paths)
+        # Two tables, one hash; who reads the task's alone is not told of the other.
+        data_hash = sha256_json([data_hash, corpora_hash(paths.corpora, "text")])
+        settings |= {"corpora.targets": config.corpora.targets}
+    if objective.trains_encoder:
+        limits = config.train.watch.model_dump(exclude={"target_rows"})
+        extra["watch"] = WatchOptions(**(limits | {"fail": tuple(limits["fail"])}))
     identity = {
         "settings": settings,
         "task": task_name,
@@ -165,16 +226,17 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
             run_key = sha256_json({**identity, "seed": seed})
             with parent.seed(seed, run_key) as child:
                 began = time.perf_counter()
+                objective = get_objective(method_name, options)
                 torch.manual_seed(seed)  # the head's first weights
                 model = build_model(
                     copy_encoder(encoder),
                     task,
                     feature_layer=config.train.feature_layer,
                     dropout=config.train.dropout,
-                    init=config.train.head_init,
+                    init=head_init(config, task_name, method_name),
                     with_encoder=objective.trains_encoder,
                 )
-                if objective.trains_encoder and config.train.methods.finetune.freeze_embeddings:
+                if getattr(options, "freeze_embeddings", False):
                     freeze_embeddings(model.encoder)
                 result = fit(
                     model.to(accelerator.device),
@@ -184,6 +246,7 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
                     fit_options(config, task_name, method_name, seed),
                     accelerator,
                     classes=len(task.labels),
+                    **extra,
                     checkpoints=store,
                     log=child.log,
                     description=f"{task_name} {method_name} seed {seed}",
@@ -195,6 +258,9 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
                     "best_epoch": result.best_epoch,
                     "dev": {key: float(f"{value:.6g}") for key, value in result.dev.items()},
                     "skipped_steps": result.skipped_steps,
+                    "status": "failed" if result.failure else "finished",
+                    "reason": result.failure,
+                    "warnings": result.warnings,
                 }
                 child.finish(entry)
                 child.log(0, {"train/seconds": time.perf_counter() - began})
