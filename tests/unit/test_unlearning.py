@@ -267,8 +267,8 @@ def test_resumed_mid_epoch_ends_bit_equal(tmp_path: Path, method: str, retention
     changes = (f"retention.kind={retention}", "inner_steps=1", "discriminator.layers=1")
     if method == "adversary" and retention == "distil":
         changes += ("alternate=epoch",)
-    watch = WatchOptions(every=4)
-    whole = train(method, *changes, watch=watch)
+    more = {"watch": WatchOptions(every=4), "rows": 80}
+    whole = train(method, *changes, **more)
 
     class Interrupted(Exception):
         pass
@@ -279,11 +279,11 @@ def test_resumed_mid_epoch_ends_bit_equal(tmp_path: Path, method: str, retention
 
     store = CheckpointStore(tmp_path / "run")
     with pytest.raises(Interrupted):
-        train(method, *changes, watch=watch, checkpoints=store, log=interrupt)
+        train(method, *changes, **more, checkpoints=store, log=interrupt)
     saved = store.load()
     assert saved is not None
     assert saved.state["step_in_epoch"] > 0  # inside an epoch
-    resumed = train(method, *changes, watch=watch, checkpoints=store)
+    resumed = train(method, *changes, **more, checkpoints=store)
     for name, tensor in whole.tensors.items():
         assert torch.equal(tensor, resumed.tensors[name]), name
     assert resumed.steps == whole.steps
@@ -321,15 +321,18 @@ def test_the_ratio_is_that_of_the_gradients_at_the_boundary() -> None:
 
 
 def test_reversal_hides_language_where_the_control_does_not() -> None:
-    """The adversary's own accuracy, on rows it did not train on in that step, at equal effort."""
+    """Told by the adversary's own accuracy, which is enough to compare equal efforts."""
+
     def end(method):
         changes = ["discriminator.dropout=0.0", "discriminator.lr=0.03"]
-        if method == "grl":
-            changes += ["schedule=linear"]
-        steps = train(method, *changes, epochs=6, encoder_lr=3e-3, rows=60).steps
-        return np.mean([row["discriminator_accuracy"] for row in steps[-10:]])
+        changes += ["schedule=linear"] if method == "grl" else []
+        result = train(method, *changes, epochs=6, encoder_lr=1e-2, rows=60)
+        assert result.dev["accuracy"] > 0.95
+        return np.mean([row["discriminator_accuracy"] for row in result.steps[-10:]])
 
-    assert end("control") > end("grl") + 0.1
+    control = end("control")
+    assert end("grl") < control - 0.05
+    assert end("adversary") < control - 0.05
 
 
 @pytest.mark.parametrize("method", UNLEARNING)
@@ -348,7 +351,7 @@ def test_distillation_holds_the_encoder() -> None:
         model = copy.deepcopy(start)
         train("control", *changes, model=model, epochs=2)
         pairs = zip(model.encoder.parameters(), start.encoder.parameters(), strict=True)
-        return float(sum((a - b).square().sum() for a, b in pairs))
+        return sum(float((a - b).detach().square().sum()) for a, b in pairs)
 
     free, held = moved(), moved("retention={kind: distil, weight: 100.0}")
     assert held < 0.7 * free
@@ -362,9 +365,10 @@ def test_masked_retention_needs_a_head_and_uses_it() -> None:
 
     head = torch.nn.Linear(16, 16)
     before = copy.deepcopy(head.state_dict())
-    result = train("control", kept, language=with_mlm_head(LANGUAGE, head), epochs=4)
+    result = train("control", kept, language=with_mlm_head(LANGUAGE, head), epochs=10)
     losses = [row["loss_retention"] for row in result.steps]
-    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    third = len(losses) // 3
+    assert np.mean(losses[-third:]) < np.mean(losses[:third]) - 0.1
     assert all(torch.equal(before[name], value) for name, value in head.state_dict().items())
 
 

@@ -216,7 +216,7 @@ def fit(
         model.train()
         batches = batches_of(epoch)
         for done, rows in enumerate(batches[skip:], start=skip + 1):
-            stepper.place = (epoch, done - 1)
+            stepper.place, stepper.metrics = (epoch, done - 1), {}
             batch = _rank_batch(train, rows, rank, processes, accelerator.device)
             progress = step / total_steps
             stepper.set_progress((step + 1) / (total_steps + 1))  # neither end is a rate of 0
@@ -227,7 +227,8 @@ def fit(
             except Diverged as error:
                 if watcher is None:
                     raise
-                watcher.note("diverged", step + 1, str(error))
+                step += 1  # the step that was not taken
+                watcher.note("diverged", step, str(error))
                 break
             step += 1
             metrics = {
