@@ -4,8 +4,8 @@ Short runs of one seed: a row each, and a table:
 
     python benchmarks/grid_unlearning.py --workers 2
 
-Needs the demo's corpora (`dvc repro corpora`). Finished runs are kept under `.langspec/grid` and not
-run again while recipe, data and code stay the same.
+Needs the demo's corpora (`dvc repro corpora`). Finished runs are kept under `.langspec/grid` and
+not run again while recipe, data and code stay the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MARGIN = 0.03  # of mean target accuracy below the control's, above which a sett
 
 
 def jobs(task: str, seed: int) -> list[Job]:
-    """At most 24 runs: references, lambda x k, rates, and the adversary's weight x k and losses."""
+    """At most 24 runs: references, lambda x k, rates, the adversary's weight x k, losses."""
     found: list[tuple[str, str, dict[str, Any]]] = [
         ("finetune", "finetune", {}),
         ("control", "control", {}),
@@ -50,9 +50,15 @@ def jobs(task: str, seed: int) -> list[Job]:
     ]
     assert len(found) <= 24
     return [
-        (name, tuple(f"train.methods.{method}.{k}={v}" for k, v in values.items()), task, method, seed)
+        (
+            name,
+            tuple(f"train.methods.{method}.{key}={value}" for key, value in values.items()),
+            task,
+            method,
+            seed,
+        )
         for name, method, values in found
-    ]  # fmt: skip
+    ]
 
 
 def chosen(rows: Sequence[dict[str, Any]], method: str) -> dict[str, Any] | None:
@@ -75,9 +81,9 @@ def table(rows: Sequence[dict[str, Any]], task: str, seed: int) -> str:
     lines = [
         "# Strengths, rates and inner steps",
         "",
-        f"{task.upper()} on the demo, seed {seed}, one run each. Accuracy on test: the source, and "
-        "the mean over the target languages. Leak: accuracy of a fresh, converged linear probe "
-        "for language on last-layer tokens of text (majority "
+        f"{task.upper()} on the demo, seed {seed}, one run each. Accuracy on test: the source, "
+        "and the mean over the target languages. Leak: accuracy of a fresh, converged linear "
+        "probe for language on last-layer tokens of text (majority "
         f"{rows[0]['token_majority']:.3f}). The adversary's own accuracy stands beside it because "
         "it says so little: at chance it is no evidence of removal.",
         "",

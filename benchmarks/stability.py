@@ -72,7 +72,10 @@ def table(rows: Sequence[dict[str, Any]], task: str, name: str) -> str:
         cells += [f"{mean['token_leak']:.3f}" if mean else ""]
         cells += [str(sum(bool(row["warnings"]) for row in own))]
         lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
-    lines += ["", f"Made by `python benchmarks/stability.py`; rows in `stability-{name}-{task}.csv`."]
+    lines += [
+        "",
+        f"Made by `benchmarks/stability.py`; rows in `stability-{name}-{task}.csv`.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -97,8 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cache = ROOT / ".langspec" / "stability"
     for row in run_all(wanted, given.params, given.root, cache, given.workers):
         done[row["run"]] = row
-        print(f"{row['run']}: {row['status']} {row['reason']} source {row['source']:.3f} "
-              f"targets {row['targets']:.3f} leak {row['token_leak']:.3f}", flush=True)  # fmt: skip
+        print(f"{row['run']}: {row['status']} {row['reason']} source {row['source']:.3f}, "
+              f"targets {row['targets']:.3f}, leak {row['token_leak']:.3f}", flush=True,
+        )  # fmt: skip
     rows = [done[job[0]] for job in wanted]
     write_csv(given.out / f"stability-{given.name}-{given.task}.csv", rows)
     page = table(rows, given.task, given.name)

@@ -40,7 +40,13 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     from langspec.modelling.saved import build_model, copy_encoder
     from langspec.objectives import get_objective
     from langspec.stages.common import paths_of
-    from langspec.stages.train import fit_options, head_init, method_options, source_data, unlearning
+    from langspec.stages.train import (
+        fit_options,
+        head_init,
+        method_options,
+        source_data,
+        unlearning,
+    )
     from langspec.tasks import get_task
     from langspec.training.loop import fit
     from langspec.training.predict import predict
@@ -51,9 +57,7 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     encoder = load_encoder(paths.encoder)
     options = method_options(config, task_name, method)
     objective = get_objective(method, options)
-    extra = (
-        unlearning(config, task, method, encoder, paths) if objective.reads_language else {}
-    )
+    extra = unlearning(config, task, method, encoder, paths) if objective.reads_language else {}
     limits = config.train.watch.model_dump(exclude={"target_rows"})
     torch.manual_seed(seed)
     model = build_model(
@@ -168,9 +172,15 @@ def token_leak(model: Any, encoder: Any, config: Config, corpora: Path) -> tuple
 
 
 def _job(
-    name: str, params: Path, changes: tuple[str, ...], root: Path, task: str, method: str, seed: int,
+    name: str,
+    params: Path,
+    changes: tuple[str, ...],
+    root: Path,
+    task: str,
+    method: str,
+    seed: int,
     cache: Path,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """One row: from the cache, or trained and measured."""
     config = configuration(params, changes)
     place = cache / f"{_identity(config, root, task, method, seed)[:24]}.json"
@@ -192,9 +202,7 @@ def _identity(config: Config, root: Path, task: str, method: str, seed: int) -> 
     return sha256_json(
         {
             "run": [task, method, seed, own, train, config.features.model_dump()],
-            "data": [
-                sha256_file(paths.corpora / f"{table}.parquet") for table in (task, "text")
-            ],
+            "data": [sha256_file(paths.corpora / f"{table}.parquet") for table in (task, "text")],
             "encoder": sha256_file(paths.encoder / "model.safetensors"),
             "code": code,
         }
@@ -226,5 +234,3 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer.writeheader()
         for row in rows:
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
-
-

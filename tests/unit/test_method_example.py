@@ -36,7 +36,9 @@ def test_a_method_takes_three_files_and_trains(monkeypatch) -> None:
     demo = parse_yaml(presets.preset_text("demo"))["train"]["methods"]
     chosen = sections.model_validate(demo | parse_yaml(BLOCKS[values])).smoothed
     with pytest.raises(ValidationError, match="smoothing"):
-        sections.model_validate(demo | {"smoothed": {"smoothing": 2.0, "freeze_embeddings": False}})
+        sections.model_validate(
+            demo | {"smoothed": {"smoothing": 2.0, "freeze_embeddings": False}}
+        )
 
     # The module, as Python imports it.
     name = "langspec.objectives.smoothed"

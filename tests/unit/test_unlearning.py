@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_schedules_start_late_and_never_fall(schedule: str, warmup: float, stren
         for p in np.linspace(0, 1, 41)
     ]
     assert all(0 <= value <= strength + 1e-12 for value in found)
-    assert all(b >= a - 1e-12 for a, b in zip(found, found[1:], strict=False))
+    assert all(b >= a - 1e-12 for a, b in itertools.pairwise(found))
     assert found[-1] == pytest.approx(strength, rel=1e-3)
     assert all(v == 0 for p, v in zip(np.linspace(0, 1, 41), found, strict=True) if p < warmup)
 
@@ -101,7 +102,9 @@ def test_schedules_at_known_points() -> None:
     at = {name: [f(p) for p in (0.0, 0.5, 1.0)] for name, f in SCHEDULES.items()}
     assert at["constant"] == [1, 1, 1]
     assert at["linear"] == [0, 0.5, 1]
-    assert at["dann"] == pytest.approx([0, 2 / (1 + math.exp(-5)) - 1, 2 / (1 + math.exp(-10)) - 1])
+    assert at["dann"] == pytest.approx(
+        [0, 2 / (1 + math.exp(-5)) - 1, 2 / (1 + math.exp(-10)) - 1]
+    )
     assert at["cosine"] == pytest.approx([0, 0.5, 1])
     with pytest.raises(LangspecError, match=r"grl\.schedule: found 'exp', expected one of"):
         strength_at(0.5, strength=1.0, schedule="exp", warmup=0.0)
@@ -135,7 +138,9 @@ def test_language_terms_by_hand() -> None:
         mean = language_term(p.log(), gold, loss, "mean")
         assert mean.numpy() == pytest.approx(expected / 3, abs=1e-12)
     # Uniform predictions are the floor of uniform_ce: K ln K as a sum, ln K as a mean.
-    assert float(language_term(p.log(), gold, "uniform_ce", "mean")[1]) == pytest.approx(math.log(3))
+    assert float(language_term(p.log(), gold, "uniform_ce", "mean")[1]) == pytest.approx(
+        math.log(3)
+    )
     with pytest.raises(LangspecError, match=r"adversary\.loss: found 'mse', expected one of"):
         language_term(p.log(), gold, "mse", "sum")
 
@@ -188,11 +193,13 @@ def test_language_tokens_equal_task_tokens_and_long_rows_meet_long_rows() -> Non
     own = np.asarray([lengths[b].sum() for b in found])
     assert own.sum() / task.sum() == pytest.approx(1, abs=0.01)
     assert np.abs(own - task).max() < 100
+    total = own.sum()
     width = [
-        max(task_lengths[b].max(), lengths[l].max()) for b, l in zip(batches, found, strict=True)
+        max(task_lengths[b].max(), lengths[own].max())
+        for b, own in zip(batches, found, strict=True)
     ]
-    padded = sum(w * (len(b) + len(l)) for w, b, l in zip(width, batches, found, strict=True))
-    assert padded / (own.sum() + task.sum()) < 1.2
+    padded = sum(w * (len(b) + len(own)) for w, b, own in zip(width, batches, found, strict=True))
+    assert padded / (total + task.sum()) < 1.2
 
 
 def test_streams_of_language_rows_differ_and_repeat() -> None:
@@ -221,7 +228,7 @@ def test_methods_are_found_by_name() -> None:
 
 @pytest.mark.parametrize("unit", ["token", "pair"])
 def test_control_s_encoder_is_finetune_s(unit: str) -> None:
-    changes = dict(unit=unit, epochs=1)
+    changes = {"unit": unit, "epochs": 1}
     found = {
         method: train(method, model=tiny_model(unit=unit, dropout=0.0).double(), **changes)
         for method in ("finetune", "control")
@@ -298,7 +305,9 @@ def test_what_is_logged() -> None:
         "adversary_cross_entropy", "discriminator_accuracy", "gradient_ratio", "lambda",
     }  # fmt: skip
     assert wanted <= steps[0].keys()
-    assert {"feature_norm", "feature_spread", "effective_rank", "language_variance"} <= steps[2].keys()
+    assert {"feature_norm", "feature_spread", "effective_rank", "language_variance"} <= steps[
+        2
+    ].keys()
     for row in steps:
         low, mean, high = (row[f"adversary_entropy_{key}"] for key in ("min", "mean", "max"))
         assert 0 <= low <= mean <= high <= 1 + 1e-6
@@ -312,9 +321,9 @@ def test_what_is_logged() -> None:
 def test_the_ratio_is_that_of_the_gradients_at_the_boundary() -> None:
     kept = ("schedule=constant", "inner_steps=0", "discriminator.dropout=0.0")
     one, ten = (
-        train(
-            "grl", *kept, f"strength={value}", model=tiny_model(dropout=0.0), epochs=1
-        ).steps[0]["gradient_ratio"]
+        train("grl", *kept, f"strength={value}", model=tiny_model(dropout=0.0), epochs=1).steps[0][
+            "gradient_ratio"
+        ]
         for value in (1.0, 10.0)
     )
     assert ten == pytest.approx(10 * one, rel=1e-4)

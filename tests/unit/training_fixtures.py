@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
-from langspec.encoders.inputs import Inputs
-from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
+from langspec.encoders.inputs import Inputs
+from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec.tasks.base import TaskData
 from langspec.training.language import LanguageData
 from langspec.training.loop import FitOptions

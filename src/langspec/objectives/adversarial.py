@@ -40,7 +40,9 @@ LOSSES = ("uniform_ce", "entropy", "neg_ce")
 SCALES = ("mean", "sum")
 
 
-def language_term(logits: torch.Tensor, labels: torch.Tensor, loss: str, scale: str) -> torch.Tensor:
+def language_term(
+    logits: torch.Tensor, labels: torch.Tensor, loss: str, scale: str
+) -> torch.Tensor:
     """What the encoder minimises against a discriminator, ``[N]`` of logits ``[N, K]``.
 
     A sum over the K languages, or (``mean``) a K-th of it:
@@ -236,7 +238,9 @@ class Unlearning(Objective):
             entropy.max() if len(entropy) else none,
         ]
         packed = torch.stack([value.detach().double() for value in sums])
-        packed = torch.cat([packed, torch.bincount(labels[known], minlength=self.classes).double()])
+        packed = torch.cat(
+            [packed, torch.bincount(labels[known], minlength=self.classes).double()]
+        )
         every = stepper.everywhere(packed)
         total = every.sum(0)
         n = max(1.0, float(total[0]))
@@ -253,7 +257,7 @@ class Unlearning(Objective):
 
 
 class Control(Unlearning):
-    """Language rows, discriminator, retention, as ``grl``: nothing flows back from the adversary."""
+    """Language rows, discriminator, retention as in ``grl``; nothing flows back from there."""
 
     name: ClassVar[str] = "control"
 

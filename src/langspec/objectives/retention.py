@@ -105,7 +105,9 @@ class Masked:
         assert chosen is not None  # ``rows`` came first
         logits = self.head(states[:, : chosen.shape[1]][chosen])
         gold = batch["input_ids"][chosen]
-        return functional.cross_entropy(at_least_float32(logits), gold, reduction="sum"), chosen.sum()
+        return functional.cross_entropy(
+            at_least_float32(logits), gold, reduction="sum"
+        ), chosen.sum()
 
 
 def make_retention(kind: str, setting: Setting, language: LanguageData) -> Any:

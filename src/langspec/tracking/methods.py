@@ -117,7 +117,7 @@ class MethodRun:
     def finish(self, entries: Iterable[Mapping[str, Any]] | None = None) -> None:
         """Log the means over the finished seeds (or over ``entries`` of ``run.json``).
 
-        A seed that failed (collapsed or diverged) is in no mean, only counted (``train/failed_seeds``).
+        A seed that failed (collapsed, diverged) is in no mean, only in ``train/failed_seeds``.
         """
         chosen = list(self._entries if entries is None else entries)
         good = [entry for entry in chosen if entry.get("status") != "failed"]

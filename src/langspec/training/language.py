@@ -114,7 +114,9 @@ def language_batches(
     encoder in one padded batch. Equal ``tokens`` hold over a window; a batch has at least a row.
     """
     if how not in HOW:
-        raise LangspecError(f"found {how!r}, expected one of {', '.join(HOW)}", place="train.batch")
+        raise LangspecError(
+            f"found {how!r}, expected one of {', '.join(HOW)}", place="train.batch"
+        )
     rng = np.random.default_rng([seed, epoch, 1 + stream])
     dealer = _endless(len(lengths), rng)
     batches: list[np.ndarray] = [np.zeros(0, np.int64)] * len(task_batches)
@@ -125,9 +127,8 @@ def language_batches(
         tokens = np.asarray([int(task_lengths[task_batches[i]].sum()) for i in order])
         rows: list[int] = []
         have = 0
-        while (
-            len(rows) < (sizes.sum() if how == "rows" else len(order))
-            or (how == "tokens" and have < tokens.sum() - lengths.mean() / 2)
+        while len(rows) < (sizes.sum() if how == "rows" else len(order)) or (
+            how == "tokens" and have < tokens.sum() - lengths.mean() / 2
         ):
             rows.append(next(dealer))
             have += int(lengths[rows[-1]])

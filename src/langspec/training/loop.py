@@ -149,9 +149,7 @@ def fit(
     step, first_epoch, skip = 0, 1, 0
     saved = checkpoints.load() if checkpoints else None
     if saved is not None:
-        step, first_epoch, skip = _restore(
-            saved, model, objective, stepper, result, accelerator
-        )
+        step, first_epoch, skip = _restore(saved, model, objective, stepper, result, accelerator)
         logger.info("%s: resumed at step %d of %d", description, step, total_steps)
         _log_history(result, log)
 
@@ -189,6 +187,7 @@ def fit(
         unit="step",
         disable=None if accelerator.is_main_process else True,
     )
+
     def stopped() -> bool:
         return watcher is not None and watcher.stops
 

@@ -100,7 +100,9 @@ class Stepper:
             LangspecError: the run was given none.
         """
         if self._language is None:
-            raise LangspecError("this method reads language text, and was given none", place="train")
+            raise LangspecError(
+                "this method reads language text, and was given none", place="train"
+            )
         return self._language
 
     def language_batch(self, stream: int = 0) -> dict[str, torch.Tensor]:
