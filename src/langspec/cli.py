@@ -135,7 +135,7 @@ def encoder(assignments: tuple[str, ...], dry_run: bool) -> None:
 
 @main.command()
 @click.option("--task", required=True, help="pos, nli or one of tasks.")
-@click.option("--method", required=True, help="frozen or finetune.")
+@click.option("--method", required=True, help="frozen, finetune, control, grl or adversary.")
 @_stage_options
 def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: train a method on a task, every seed.

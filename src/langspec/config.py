@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from langspec.described import CustomCorpus
@@ -282,9 +282,54 @@ class TaskTraining(Section):
     encoder_lr: Rate
     head_lr: Rate
     batch_tokens: Count  # pieces a step over all processes, padding included
+    batch_rows: Limit  # rows a step instead, drawn whatever their length
 
 
-class FrozenMethod(Section):
+class Override(Section):
+    """What a method does otherwise on one task; a key that is absent stays as it is."""
+
+    epochs: Limit = None
+    encoder_lr: Rate | None = None
+    head_lr: Rate | None = None
+    head_init: Annotated[float, Field(gt=0, le=1)] | None = None
+    batch_rows: Limit = None
+    discriminator_lr: Rate | None = None
+    strength: Annotated[float, Field(ge=0)] | None = None
+    weight: Share | None = None
+
+
+class Method(Section):
+    """What every method has: its values on single tasks."""
+
+    overrides: dict[Literal["pos", "nli"], Override]
+
+    @model_validator(mode="after")
+    def _known(self) -> Method:
+        own = {"strength", "weight"} - set(type(self).model_fields)
+        if "discriminator" not in type(self).model_fields:
+            own |= {"discriminator_lr"}
+        for task, override in self.overrides.items():
+            for key in sorted(own & override.model_fields_set):
+                raise ValueError(f"overrides.{task}.{key}: this method has no such value")
+        return self
+
+    def on(self, task: str) -> Method:
+        """This section with its overrides for a task put in."""
+        override = self.overrides.get(task)  # type: ignore[call-overload]
+        if override is None:
+            return self
+        changed = {
+            key: getattr(override, key)
+            for key in ("epochs", "head_lr", "strength", "weight")
+            if key in type(self).model_fields and getattr(override, key) is not None
+        }
+        if override.discriminator_lr is not None:
+            own = self.discriminator  # type: ignore[attr-defined]
+            changed["discriminator"] = own.model_copy(update={"lr": override.discriminator_lr})
+        return self.model_copy(update=changed)
+
+
+class FrozenMethod(Method):
     """``frozen``: a head on the encoder as it came; features encoded once."""
 
     epochs: Count
@@ -292,10 +337,57 @@ class FrozenMethod(Section):
     batch_tokens: Count  # a head alone is cheap: larger batches waste less of its time
 
 
-class FinetuneMethod(Section):
+class FinetuneMethod(Method):
     """``finetune``: the task loss, encoder and head."""
 
     freeze_embeddings: bool
+
+
+class DiscriminatorSection(Section):
+    """The language head that the encoder is trained against; its own optimiser always."""
+
+    unit: Literal["task", "token", "sentence"]  # task: what the task labels
+    layers: Natural  # hidden ones; 0: linear
+    hidden: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    lr: Rate
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+
+
+class RetentionSection(Section):
+    """What holds the encoder to what it knew."""
+
+    kind: Literal["none", "distil", "mlm"]
+    weight: Annotated[float, Field(ge=0)]
+
+
+class UnlearningMethod(FinetuneMethod):
+    """What the three methods with a discriminator have in common."""
+
+    inner_steps: Natural  # k
+    discriminator: DiscriminatorSection
+    retention: RetentionSection
+
+
+class ControlMethod(UnlearningMethod):
+    """``control``: all that ``grl`` has but the reversed gradient."""
+
+
+class GrlMethod(UnlearningMethod):
+    """``grl``: gradient reversal at the encoder's boundary."""
+
+    strength: Annotated[float, Field(ge=0)]  # lambda
+    schedule: Literal["constant", "linear", "dann", "cosine"]
+    warmup: Annotated[float, Field(ge=0, lt=1)]  # share of the steps at lambda 0
+
+
+class AdversaryMethod(UnlearningMethod):
+    """``adversary``: discriminator steps, then an encoder step against it."""
+
+    loss: Literal["uniform_ce", "entropy", "neg_ce"]
+    scale: Literal["mean", "sum"]  # over the languages
+    weight: Share  # w: (1 - w) task + w language
+    alternate: Literal["step", "epoch"]
 
 
 class Methods(Section):
@@ -303,6 +395,39 @@ class Methods(Section):
 
     frozen: FrozenMethod
     finetune: FinetuneMethod
+    control: ControlMethod
+    grl: GrlMethod
+    adversary: AdversaryMethod
+
+
+def _method(name: str) -> str:
+    if name not in Methods.model_fields:
+        raise ValueError(f"found {name!r}, expected one of {', '.join(Methods.model_fields)}")
+    return name
+
+
+class BatchSection(Section):
+    """What is equal between the task rows and the language rows of a step."""
+
+    language: Literal["tokens", "rows"]
+
+
+class WatchSection(Section):
+    """Collapse and divergence: when a symptom is one, and what follows."""
+
+    every: Count  # steps a window
+    patience: Count  # windows in a row
+    stop: bool  # end a failed run at once
+    fail: list[
+        Literal["diverged", "constant", "norm", "rank", "adversary", "variance", "target_dev"]
+    ]
+    norm: Share
+    rank: Annotated[float, Field(ge=1)]
+    excess: Annotated[float, Field(ge=0)]
+    variance: Share
+    target_drop: Share
+    source_drop: Share
+    target_rows: Natural  # dev rows a target language to watch; 0: none
 
 
 BUILT_IN_TASKS = ("pos", "nli")
@@ -315,7 +440,7 @@ class Train(Section):
     __pydantic_extra__: dict[str, TaskTraining]
 
     tasks: Annotated[list[Text], Field(min_length=1)]
-    run: Annotated[list[Literal["frozen", "finetune"]], Field(min_length=1)]
+    run: Annotated[list[Annotated[str, AfterValidator(_method)]], Field(min_length=1)]
     seeds: Annotated[list[Natural], Field(min_length=1)]
     selection: Literal["source_dev", "source_val"]
     feature_layer: int
@@ -323,9 +448,12 @@ class Train(Section):
     head_init: Annotated[float, Field(gt=0, le=1)]
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     warmup: Share
-    clip: Annotated[float, Field(gt=0)]
+    schedule: Literal["linear", "constant"]
+    clip: Annotated[float, Field(gt=0)] | None
     checkpoint_steps: Count
     default: TaskTraining
+    batch: BatchSection
+    watch: WatchSection
     pos: TaskTraining
     nli: TaskTraining
     methods: Methods

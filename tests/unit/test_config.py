@@ -48,6 +48,14 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("evaluate.erasers.lir.rank=null", r"evaluate\.erasers\.lir\.rank: found None"),
         ("evaluate.erasers.anchor=de", r"evaluate\.erasers\.anchor: found 'de', expected one of"),
         ("train.clip=yes", r"train\.clip: found 'yes'"),
+        ("train.methods.grl.schedule=exp", r"grl\.schedule: found 'exp', expected one of"),
+        ("train.methods.adversary.loss=mse", r"adversary\.loss: found 'mse', expected one of"),
+        ("train.methods.grl.inner_steps=-1", r"train\.methods\.grl\.inner_steps: found -1"),
+        ("train.methods.grl.strength=-1", r"train\.methods\.grl\.strength: found -1"),
+        ("train.methods.adversary.weight=1.5", r"methods\.adversary\.weight: found 1\.5"),
+        ("train.methods.grl.retention.kind=ewc", r"grl\.retention\.kind: found 'ewc'"),
+        ("train.methods.grl.overrides={pos: {weight: 1}}", r"grl: overrides\.pos\.weight: this"),
+        ("train.watch.fail=[slow]", r"train\.watch\.fail\.0: found 'slow', expected one of"),
     ],
 )
 def test_bad_values_are_refused_by_dotted_path(assignment: str, expected: str) -> None:

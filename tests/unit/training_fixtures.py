@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
+from langspec import presets
+from langspec.config import parse_config, parse_yaml, set_values
 from langspec.encoders.inputs import Inputs
 from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec.tasks.base import TaskData
+from langspec.training.language import LanguageData
 from langspec.training.loop import FitOptions
 
 CLASSES = 3
@@ -62,3 +67,30 @@ def options(**changes) -> FitOptions:
         "checkpoint_steps": 3,
     }
     return FitOptions(**(values | changes))
+
+
+def language_data(rows: int, languages: int = 3, seed: int = 5, special: int = 3) -> LanguageData:
+    """Rows of made-up languages: each prefers a piece of its own."""
+    data = token_data(rows, seed)
+    inputs = data.inputs
+    labels = np.arange(rows) % languages
+    own = np.repeat(labels, inputs.lengths)
+    rng = np.random.default_rng(seed + 1)
+    ids = np.where(rng.random(len(own)) < 0.5, 8 + own, inputs.ids).astype(np.int32)
+    return LanguageData(
+        inputs=replace(inputs, ids=ids),
+        labels=labels.astype(np.int64),
+        languages=tuple(f"l{i}" for i in range(languages)),
+        pad_id=0,
+        mask_id=special,
+        special_ids=(0, special),
+    )
+
+
+_DEMO = parse_yaml(presets.preset_text("demo"))
+
+
+def method_options(method: str, *changes: str):
+    """The demo's section of a method, with ``key=value`` changes."""
+    assignments = [f"train.methods.{method}.{change}" for change in changes]
+    return getattr(parse_config(set_values(_DEMO, assignments)).train.methods, method)

@@ -88,7 +88,13 @@ def build_encoder(
         max_tokens=section.max_tokens,
     )
     check_positions(card, encoder.model, place="encoder.max_tokens")
-    return save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
+    written = save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
+    if section.kind in ("folder", "hub"):
+        from langspec.encoders.hub import local_folder
+        from langspec.encoders.mlm import keep_mlm_head
+
+        keep_mlm_head(local_folder(section), out)
+    return written
 
 
 def parameters(options: PretrainOptions) -> int:

@@ -31,7 +31,9 @@ class EncoderWithHeads(nn.Module):
     """Encoder, then each head on the task's units.
 
     A batch that carries ``features`` (vectors encoded beforehand, for a frozen encoder) skips
-    the encoder; ``encoder`` may then be ``None``.
+    the encoder; ``encoder`` may then be ``None``. A batch that carries ``task_rows``, how many of
+    its rows belong to the task, gets the hidden states of the rows after them as well: one forward
+    a step, whatever else a method reads.
     """
 
     def __init__(
@@ -49,21 +51,42 @@ class EncoderWithHeads(nn.Module):
         self.unit = unit
         self.pooling = pooling
         self.feature_layer = feature_layer
+        self.boundary: torch.Tensor | None = None  # of the last step, for the norm of its gradient
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors ``[N, H]`` of the batch's units (tokens) or rows (pairs)."""
         if "features" in batch:
             return batch["features"].float()
         (hidden,) = hidden_states(self.encoder, batch, self.feature_layer)
+        return self._select(hidden, batch)
+
+    def _select(self, hidden: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         if self.unit == "token":
             return units(hidden, batch["unit_rows"], batch["unit_columns"])
-        pooler = getattr(self.encoder, "pooler", None)
-        return pool(hidden, batch["attention_mask"], self.pooling, pooler)
+        return self.pooled(hidden, batch["attention_mask"][: len(hidden)])
 
-    def forward(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Logits of every head by its name."""
-        vectors = self.vectors(batch)
-        return {name: head(vectors) for name, head in self.heads.items()}
+    def pooled(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """A vector a row ``[B, H]`` of states ``[B, T, H]``, as this model's heads read them."""
+        return pool(hidden, mask, self.pooling, getattr(self.encoder, "pooler", None))
+
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        """Logits of every head by its name.
+
+        With ``task_rows`` also ``states`` ``[B - task_rows, T, H]``; ``boundary`` is then what
+        the heads read ``[N, H]``, and keeps its gradient.
+        """
+        if "task_rows" not in batch:
+            vectors = self.vectors(batch)
+            return {name: head(vectors) for name, head in self.heads.items()}
+        rows = batch["task_rows"]
+        (hidden,) = hidden_states(self.encoder, batch, self.feature_layer)
+        vectors = self._select(hidden[:rows], batch)
+        if vectors.requires_grad:
+            vectors.retain_grad()
+        self.boundary = vectors
+        return {name: head(vectors) for name, head in self.heads.items()} | {
+            "states": hidden[rows:]
+        }
 
 
 def freeze_embeddings(encoder: Any) -> None:

@@ -40,7 +40,7 @@ def _overlay(base: Any, changes: Any, path: str = "") -> None:
         where = f"{path}.{key}" if path else key
         if key not in base:
             raise LangspecError(f"{where}: unknown key in a preset")
-        if isinstance(value, dict):
+        if isinstance(value, dict) and base[key]:  # an empty section takes any keys
             _overlay(base[key], value, where)
         else:
             base[key] = value

@@ -15,17 +15,21 @@ from accelerate import Accelerator
 
 from langspec.config import Config, flatten
 from langspec.encoders.load import Encoder, load_encoder
+from langspec.encoders.mlm import load_mlm_head
 from langspec.errors import LangspecError
+from langspec.files import sha256_json
 from langspec.modelling.model import freeze_embeddings
 from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
 from langspec.objectives import get_objective
-from langspec.stages.common import code_hash, corpora_hash, paths_of, require
+from langspec.stages.common import Paths, code_hash, corpora_hash, paths_of, require
 from langspec.stages.train import SeedJob, TrainingFacts
 from langspec.tasks import Task, TaskData, get_task
 from langspec.training.checkpoint import CheckpointStore
+from langspec.training.language import read_language_data, with_mlm_head
 from langspec.training.loop import FitOptions, FitResult, fit
 from langspec.training.precision import ACCELERATE, resolve_precision
 from langspec.training.predict import encode_features
+from langspec.training.watch import WatchOptions
 from langspec.workers import Tell
 
 _CODE = ("encoders", "tasks", "modelling", "objectives", "training")
@@ -35,17 +39,61 @@ def fit_options(config: Config, task: str, method: str, seed: int) -> FitOptions
     """The loop's options, from the task's section and the method's."""
     section = getattr(config.train, task)
     own = getattr(config.train.methods, method)
+    override = own.overrides.get(task)
+
+    def value(key: str) -> Any:
+        """Of the method on this task, else of the method, else of the task."""
+        found = getattr(override, key, None)
+        return getattr(own, key, getattr(section, key)) if found is None else found
+
     return FitOptions(
-        epochs=getattr(own, "epochs", section.epochs),
-        encoder_lr=section.encoder_lr,
-        head_lr=getattr(own, "head_lr", section.head_lr),
+        epochs=value("epochs"),
+        encoder_lr=value("encoder_lr"),
+        head_lr=value("head_lr"),
         batch_tokens=getattr(own, "batch_tokens", section.batch_tokens),
+        batch_rows=value("batch_rows"),
         weight_decay=config.train.weight_decay,
         warmup=config.train.warmup,
+        schedule=config.train.schedule,
         clip=config.train.clip,
         seed=seed,
         checkpoint_steps=config.train.checkpoint_steps,
+        language=config.train.batch.language,
+        init=head_init(config, task, method),
     )
+
+
+def head_init(config: Config, task: str, method: str) -> float:
+    """Standard deviation of a head's first weights."""
+    override = getattr(config.train.methods, method).overrides.get(task)
+    found = getattr(override, "head_init", None)
+    return config.train.head_init if found is None else float(found)
+
+
+def method_options(config: Config, task: str, method: str) -> Any:
+    """The method's section with its overrides for the task."""
+    return getattr(config.train.methods, method).on(task)
+
+
+def unlearning(
+    config: Config, task: Task, method: str, encoder: Encoder, paths: Paths
+) -> dict[str, Any]:
+    """What :func:`fit` gets for a method that reads language text: its rows, and what to watch.
+
+    Raises:
+        LangspecError: the text corpus or the encoder lacks what the method needs.
+    """
+    language = read_language_data(paths.corpora, encoder, config.corpora.languages)
+    if getattr(config.train.methods, method).retention.kind == "mlm":
+        try:
+            language = with_mlm_head(language, load_mlm_head(paths.encoder, encoder))
+        except LangspecError as error:
+            place = f"train.methods.{method}.retention.kind"
+            raise LangspecError(str(error), place=place) from None
+    rows = config.train.watch.target_rows
+    tables = (task.rows(paths.corpora, "dev", [code]) for code in config.corpora.targets)
+    targets = [task.data(table[:rows], encoder) for table in tables if len(table[:rows])]
+    return {"language": language, "targets": targets}
 
 
 def selection_split(config: Config) -> str:
@@ -90,9 +138,12 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
                         "head_init",
                         "weight_decay",
                         "warmup",
+                        "schedule",
                         "clip",
                     )
                 },
+                "batch": train.batch.model_dump(),
+                "watch": train.watch.model_dump(),
                 task: getattr(train, task).model_dump(),
                 "methods": {method: getattr(train.methods, method).model_dump()},
             },
@@ -106,7 +157,9 @@ class SeedTrainer:
     def __init__(self, config: Config, root: Path, task: str, method: str) -> None:
         self.config, self.method = config, method
         self.paths = paths_of(config, root)
-        self.task, self.objective = get_task(task, self.paths.corpora), get_objective(method)
+        self.task = get_task(task, self.paths.corpora)
+        self.options = method_options(config, task, method)
+        self.objective = get_objective(method, self.options)
         precision = resolve_precision(
             config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
         )
@@ -117,12 +170,23 @@ class SeedTrainer:
         self.encoder = load_encoder(require(self.paths.encoder, "encoder"))
         train = source_data(config, self.task, self.encoder, corpora, "train")
         dev = source_data(config, self.task, self.encoder, corpora, selection_split(config))
+        settings = run_settings(config, task, method)
+        data_hash = corpora_hash(corpora, task)
+        self.extra: dict[str, Any] = {}
+        if self.objective.reads_language:
+            self.extra = unlearning(config, self.task, method, self.encoder, self.paths)
+            # Two tables, one hash; who reads the task's alone is not told of the other.
+            data_hash = sha256_json([data_hash, corpora_hash(corpora, "text")])
+            settings |= {"corpora.targets": config.corpora.targets}
+        if self.objective.trains_encoder:
+            limits = config.train.watch.model_dump(exclude={"target_rows"})
+            self.extra["watch"] = WatchOptions(**(limits | {"fail": tuple(limits["fail"])}))
         self.facts = TrainingFacts(
             identity={
-                "settings": run_settings(config, task, method),
+                "settings": settings,
                 "task": task,
                 "method": method,
-                "data": corpora_hash(corpora, task),
+                "data": data_hash,
                 "encoder": self.encoder.card.sha256,
                 "code": code_hash(*_CODE),
                 "precision": precision,
@@ -150,25 +214,27 @@ class SeedTrainer:
         """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
         config, seed = self.config, job.seed
         began = time.perf_counter()
+        objective = get_objective(self.method, self.options)
         torch.manual_seed(seed)  # the head's first weights
         model = build_model(
             copy_encoder(self.encoder),
             self.task,
             feature_layer=config.train.feature_layer,
             dropout=config.train.dropout,
-            init=config.train.head_init,
-            with_encoder=self.objective.trains_encoder,
+            init=head_init(config, self.task.name, self.method),
+            with_encoder=objective.trains_encoder,
         )
-        if self.objective.trains_encoder and config.train.methods.finetune.freeze_embeddings:
+        if getattr(self.options, "freeze_embeddings", False):
             freeze_embeddings(model.encoder)
         result = fit(
             model.to(self.accelerator.device),
-            self.objective,
+            objective,
             self.train,
             self.dev,
             fit_options(config, self.task.name, self.method, seed),
             self.accelerator,
             classes=len(self.task.labels),
+            **self.extra,
             checkpoints=CheckpointStore(self.facts.checkpoints(self.paths.cache, seed)),
             log=lambda step, metrics: tell((step, metrics)),
             description=f"{self.task.name} {self.method} seed {seed}",
@@ -197,6 +263,9 @@ class SeedTrainer:
             "best_epoch": result.best_epoch,
             "dev": {key: float(f"{value:.6g}") for key, value in result.dev.items()},
             "skipped_steps": result.skipped_steps,
+            "status": "failed" if result.failure else "finished",
+            "reason": result.failure,
+            "warnings": result.warnings,
         }
 
 

@@ -148,11 +148,14 @@ def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str
     """What :func:`run` would do."""
     from langspec.encoders.load import load_encoder
     from langspec.objectives import get_objective
-    from langspec.stages.seeds import fit_options
+    from langspec.stages.seeds import fit_options, method_options
     from langspec.tasks import get_task
 
     paths = paths_of(config, root)
-    task, objective = get_task(task_name, paths.corpora), get_objective(method_name)
+    task, objective = (
+        get_task(task_name, paths.corpora),
+        get_objective(method_name, method_options(config, task_name, method_name)),
+    )
     options = fit_options(config, task_name, method_name, 0)
     card = read_json(require(paths.encoder, "encoder") / "config.json")
     hidden, layers = card["hidden_size"], card["num_hidden_layers"]

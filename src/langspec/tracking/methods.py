@@ -115,9 +115,15 @@ class MethodRun:
             self._entries.append(run.entry)
 
     def finish(self, entries: Iterable[Mapping[str, Any]] | None = None) -> None:
-        """Log the means over the finished seeds (or over ``entries`` of ``run.json``)."""
-        chosen = self._entries if entries is None else entries
-        self.logger.log_metrics(mean_points(seed_points(entry) for entry in chosen))
+        """Log the means over the finished seeds (or over ``entries`` of ``run.json``).
+
+        A seed that failed (collapsed, diverged) is in no mean, only in ``train/failed_seeds``.
+        """
+        chosen = list(self._entries if entries is None else entries)
+        good = [entry for entry in chosen if entry.get("status") != "failed"]
+        self.logger.log_metrics(mean_points(seed_points(entry) for entry in good))
+        if len(good) < len(chosen):
+            self.logger.log_metrics({"train/failed_seeds": float(len(chosen) - len(good))})
         self.logger.flush()
 
 

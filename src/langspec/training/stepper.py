@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator
@@ -11,6 +11,14 @@ from torch import nn
 
 from langspec.errors import LangspecError
 from langspec.objectives.base import Objective
+from langspec.training.language import LanguageStream
+
+if TYPE_CHECKING:
+    from langspec.training.watch import Watch
+
+
+class Diverged(LangspecError):
+    """A loss or a gradient is no longer a number. The weights are those before the step."""
 
 
 def warmup_linear(progress: float, warmup: float) -> float:
@@ -21,7 +29,11 @@ def warmup_linear(progress: float, warmup: float) -> float:
 
 
 class Stepper:
-    """The model as prepared for its processes, and its optimisers by name."""
+    """The model as prepared for its processes, and its optimisers by name.
+
+    ``place`` (epoch, index of the batch in it) is set by the loop; ``metrics`` are logged with
+    the step; ``watch`` is told what objectives note.
+    """
 
     def __init__(
         self,
@@ -32,14 +44,21 @@ class Stepper:
         rates: Mapping[str, float],
         weight_decay: float,
         warmup: float,
-        clip: float,
+        clip: float | None,
+        schedule: str = "linear",
+        language: LanguageStream | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """``rates``: the peak learning rate of each kind of parameter (``encoder``, ``head``)."""
         self.accelerator = accelerator
-        self.clip = clip
+        self.clip = float("inf") if clip is None else clip
         self.warmup = warmup
+        self.schedule = schedule
         self.metrics: dict[str, float] = {}
         self.skipped_steps = 0
+        self.place = (0, 0)
+        self.watch = watch
+        self._language = language
         self._parameters: dict[str, list[nn.Parameter]] = {}
         optimisers = {}
         for name, kinds in objective.parameter_groups(model).items():
@@ -49,39 +68,106 @@ class Stepper:
             ]
             self._parameters[name] = [p for parameters in kinds.values() for p in parameters]
             optimisers[name] = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
+        for name, own in objective.own_optimisers().items():
+            self._parameters[name] = own.parameters
+            optimisers[name] = torch.optim.AdamW(
+                own.parameters, lr=own.lr, betas=own.betas, weight_decay=0.0, fused=True
+            )
+        self.module = model  # unwrapped: for passes without a gradient only
         self.model = accelerator.prepare(model)
+        self.modules: dict[str, Any] = {
+            name: accelerator.prepare(module) for name, module in objective.modules.items()
+        }
         self.optimisers: dict[str, Any] = {
             name: accelerator.prepare(optimiser) for name, optimiser in optimisers.items()
         }
 
     def set_progress(self, progress: float) -> None:
         """Learning rates for the step at ``progress``; a pure function, so nothing to save."""
-        factor = warmup_linear(progress, self.warmup)
+        constant = self.schedule == "constant" and progress >= self.warmup
+        factor = 1.0 if constant else warmup_linear(progress, self.warmup)
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * factor
-                self.metrics[f"lr_{group['kind']}"] = group["lr"]
+                if "peak" in group:
+                    group["lr"] = group["peak"] * factor
+                    self.metrics[f"lr_{group['kind']}"] = group["lr"]
+
+    @property
+    def language(self) -> LanguageStream:
+        """The language rows of the run.
+
+        Raises:
+            LangspecError: the run was given none.
+        """
+        if self._language is None:
+            raise LangspecError(
+                "this method reads language text, and was given none", place="train"
+            )
+        return self._language
+
+    def language_batch(self, stream: int = 0) -> dict[str, torch.Tensor]:
+        """This process's language rows that go with the current batch of the task."""
+        epoch, index = self.place
+        return self.language_rows(self.language.plan(epoch, stream)[index])
+
+    def language_rows(self, rows: Any) -> dict[str, torch.Tensor]:
+        """This process's share of a global batch of language rows."""
+        accelerator = self.accelerator
+        return self.language.rank_batch(
+            rows, accelerator.process_index, accelerator.num_processes, accelerator.device
+        )
 
     def normalise(self, total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
         """A sum over this process's units as its share of the mean over all of them."""
         everywhere = self.accelerator.reduce(count, reduction="sum").clamp(min=1)
         return total * self.accelerator.num_processes / everywhere
 
+    def everywhere(self, values: torch.Tensor) -> torch.Tensor:
+        """A vector ``[N]`` of every process: ``[processes, N]``."""
+        gathered: torch.Tensor = self.accelerator.gather(values.detach()[None])
+        return gathered
+
+    def note_predictions(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        """Tell the watch what the task head says."""
+        if self.watch is not None:
+            self.watch.predictions(logits.detach(), labels)
+
+    def note_features(self, vectors: torch.Tensor, languages: torch.Tensor) -> None:
+        """Tell the watch the vectors ``[N, H]`` of language units and their languages ``[N]``."""
+        if self.watch is not None:
+            self.watch.features(vectors.detach(), languages)
+
     def minimise(self, loss: torch.Tensor, name: str) -> None:
         """Backward, clip this optimiser's parameters, step it, clear its gradients.
 
         Raises:
-            LangspecError: the loss is not finite.
+            Diverged: the loss, or its gradient, is not finite. No weight has changed.
         """
-        if not bool(torch.isfinite(loss.detach())):
-            raise LangspecError(
+        if not self._finite(loss.detach()):
+            raise Diverged(
                 f"the {name} loss became {float(loss.detach())}; lower the learning rates",
                 place="train",
             )
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self._parameters[name], self.clip)
-        self.metrics[f"grad_norm_{name}"] = float(norm)
         optimiser = self.optimisers[name]
+        # In half precision an overflow is expected: the scaler skips that step.
+        if self.accelerator.scaler is None and not bool(torch.isfinite(norm)):
+            optimiser.zero_grad()
+            raise Diverged(
+                f"the gradient of the {name} loss became {float(norm)}; lower the learning rates",
+                place="train",
+            )
+        self.metrics[f"grad_norm_{name}"] = float(norm)
         optimiser.step()
-        self.skipped_steps += bool(getattr(optimiser, "step_was_skipped", False))
+        if bool(getattr(optimiser, "step_was_skipped", False)):
+            self.skipped_steps += 1
+            self.metrics["skipped_steps"] = float(self.skipped_steps)
         optimiser.zero_grad()
+
+    def _finite(self, value: torch.Tensor) -> bool:
+        """Is it a finite number in every process? (One that stopped alone would hang the rest.)"""
+        finite = torch.isfinite(value)
+        if self.accelerator.num_processes > 1:
+            finite = self.accelerator.reduce((~finite).float(), reduction="sum") == 0
+        return bool(finite)

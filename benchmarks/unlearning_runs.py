@@ -1,0 +1,236 @@
+"""One short training with its measures: what the grid and the stability benchmark share."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from langspec.config import Config, parse_config, read_values, set_values
+from langspec.files import atomic_file, read_json, sha256_file, sha256_json, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+_CODE = ("encoders", "tasks", "modelling", "objectives", "training", "measurement", "features")
+
+
+def configuration(params: Path, assignments: Sequence[str] = ()) -> Config:
+    """params.yaml with assignments over it."""
+    return parse_config(set_values(read_values(params), list(assignments)), place=params)
+
+
+def measure(config: Config, root: Path, task_name: str, method: str, seed: int) -> dict[str, Any]:
+    """Train one seed and measure it, on one thread.
+
+    Returns test accuracies of the source and of the targets (mean), the accuracy of a fresh,
+    converged linear language probe on last-layer tokens of text with that of its majority class,
+    the last window's means of what the adversary showed, and how the run ended.
+    """
+    import numpy as np
+    import torch
+    from accelerate import Accelerator
+
+    from langspec.encoders.load import load_encoder
+    from langspec.modelling.model import freeze_embeddings
+    from langspec.modelling.saved import build_model, copy_encoder
+    from langspec.objectives import get_objective
+    from langspec.stages.common import paths_of
+    from langspec.stages.train import (
+        fit_options,
+        head_init,
+        method_options,
+        source_data,
+        unlearning,
+    )
+    from langspec.tasks import get_task
+    from langspec.training.loop import fit
+    from langspec.training.predict import predict
+    from langspec.training.watch import WatchOptions
+
+    torch.set_num_threads(1)
+    task, paths = get_task(task_name), paths_of(config, root)
+    encoder = load_encoder(paths.encoder)
+    options = method_options(config, task_name, method)
+    objective = get_objective(method, options)
+    extra = unlearning(config, task, method, encoder, paths) if objective.reads_language else {}
+    limits = config.train.watch.model_dump(exclude={"target_rows"})
+    torch.manual_seed(seed)
+    model = build_model(
+        copy_encoder(encoder),
+        task,
+        feature_layer=config.train.feature_layer,
+        dropout=config.train.dropout,
+        init=head_init(config, task_name, method),
+    )
+    if getattr(options, "freeze_embeddings", False):
+        freeze_embeddings(model.encoder)
+    accelerator = Accelerator(cpu=True)
+    began = time.process_time()
+    result = fit(
+        model,
+        objective,
+        source_data(config, task, encoder, paths.corpora, "train"),
+        source_data(config, task, encoder, paths.corpora, "dev"),
+        fit_options(config, task_name, method, seed),
+        accelerator,
+        classes=len(task.labels),
+        watch=WatchOptions(**(limits | {"fail": tuple(limits["fail"])})),
+        description=f"{task_name} {method} seed {seed}",
+        **extra,
+    )
+    seconds = time.process_time() - began
+    accelerator.free_memory()
+    model.load_state_dict(result.tensors, strict=False)
+    languages = config.corpora.languages
+    test = task.data(task.rows(paths.corpora, "test", languages), encoder)
+    predicted = predict(model, test, config.features.batch_tokens, accelerator.device)
+    code = test.languages
+    if test.unit == "token":
+        code = np.repeat(code, np.diff(test.inputs.unit_starts))
+    right = predicted == test.labels
+    by = {name: float(right[code == name].mean()) for name in languages}
+    last = [row for row in result.steps if "adversary_cross_entropy" in row][-25:]
+    shown = {
+        key: float(np.mean([row[key] for row in last])) if last else float("nan")
+        for key in ("adversary_accuracy", "adversary_cross_entropy")
+    }
+    leak, majority = token_leak(model.encoder, encoder, config, paths.corpora)
+    return {
+        "task": task_name,
+        "method": method,
+        "seed": seed,
+        "source": by[config.corpora.source],
+        "targets": float(np.mean([by[name] for name in config.corpora.targets])),
+        "token_leak": leak,
+        "token_majority": majority,
+        **shown,
+        "status": "failed" if result.failure else "finished",
+        "reason": result.failure["name"] if result.failure else "",
+        "warnings": " ".join(warning["name"] for warning in result.warnings),
+        "cpu_seconds": round(seconds, 1),
+    }
+
+
+def token_leak(model: Any, encoder: Any, config: Config, corpora: Path) -> tuple[float, float]:
+    """Accuracy of a fresh linear probe on last-layer tokens, and of the majority class."""
+    from langspec.corpora.tables import read_table
+    from langspec.encoders.inputs import text_inputs
+    from langspec.features.bank import BankOptions, BankRows
+    from langspec.features.encode import build_bank
+    from langspec.measurement.bootstrap import BootstrapOptions
+    from langspec.measurement.leak import LeakOptions, language_leak
+    from langspec.measurement.probe import ProbeOptions
+    from langspec.measurement.rows import Origin
+
+    table = read_table(corpora, "text", languages=config.corpora.languages)
+    inputs = text_inputs(
+        encoder.tokenizer,
+        table["text"].to_pylist(),
+        max_tokens=encoder.card.max_tokens,
+        prefix=encoder.card.prefix,
+    )
+    probe = config.evaluate.probe
+    with tempfile.TemporaryDirectory() as folder:
+        bank = build_bank(
+            model.eval(),
+            int(encoder.tokenizer.pad_token_id),
+            inputs,
+            BankRows(
+                languages=table["language"].to_pylist(),
+                splits=table["split"].to_pylist(),
+                lines=table["line"].to_numpy(),
+            ),
+            options=BankOptions(
+                layers=(-1,),
+                max_tokens_per_language=config.features.max_tokens_per_language,
+                seed=config.evaluate.seed,
+                tokens_per_batch=config.features.batch_tokens,
+            ),
+            key="run",
+            root=Path(folder),
+        )
+        rows = language_leak(
+            bank,
+            Origin("text", "run", 0, "text", "test"),
+            LeakOptions(
+                probe=ProbeOptions(
+                    strengths=tuple(probe.strengths),
+                    max_iterations=probe.max_iterations,
+                    tolerance=probe.tolerance,
+                ),
+                bootstrap=BootstrapOptions(resamples=100),
+                units=("token",),
+            ),
+        )
+    found = {row.probe: row.value for row in rows if row.metric == "accuracy"}
+    return found["linear"], found["majority"]
+
+
+def _job(
+    name: str,
+    params: Path,
+    changes: tuple[str, ...],
+    root: Path,
+    task: str,
+    method: str,
+    seed: int,
+    cache: Path,
+) -> dict[str, Any]:
+    """One row: from the cache, or trained and measured."""
+    config = configuration(params, changes)
+    place = cache / f"{_identity(config, root, task, method, seed)[:24]}.json"
+    if place.is_file():
+        row: dict[str, Any] = read_json(place)
+    else:
+        row = measure(config, root, task, method, seed)
+        write_json(place, row)
+    return {"run": name, **row}
+
+
+def _identity(config: Config, root: Path, task: str, method: str, seed: int) -> str:
+    from langspec.stages.common import paths_of
+
+    paths, package = paths_of(config, root), ROOT / "src" / "langspec"
+    code = [sha256_file(path) for name in _CODE for path in sorted((package / name).rglob("*.py"))]
+    own = getattr(config.train.methods, method).model_dump()
+    train = config.train.model_dump(exclude={"methods", "run", "seeds"})
+    return sha256_json(
+        {
+            "run": [task, method, seed, own, train, config.features.model_dump()],
+            "data": [sha256_file(paths.corpora / f"{table}.parquet") for table in (task, "text")],
+            "encoder": sha256_file(paths.encoder / "model.safetensors"),
+            "code": code,
+        }
+    )
+
+
+Job = tuple[str, tuple[str, ...], str, str, int]  # name, changes, task, method, seed
+
+
+def run_all(
+    jobs: Sequence[Job], params: Path, root: Path, cache: Path, workers: int
+) -> Iterator[dict[str, Any]]:
+    """Rows as they come; what is done already is read back. One thread a worker."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the workers, which start afresh
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = [
+            pool.submit(_job, name, params, changes, root, task, method, seed, cache)
+            for name, changes, task, method, seed in jobs
+        ]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """One row a run."""
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})

@@ -1,0 +1,117 @@
+"""Keeping what the starting encoder knew while language is unlearned."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch.nn import functional
+
+from langspec.encoders.forward import hidden_states
+from langspec.errors import LangspecError
+from langspec.objectives.base import Setting, at_least_float32
+from langspec.objectives.streams import RandomStream
+from langspec.training.language import LanguageData
+
+MASKED = 0.15  # share of pieces hidden, as in BERT's pre-training (Devlin et al. 2019, 3.1)
+
+
+class Retention(Protocol):
+    """A loss on the language rows of a step that holds the encoder to what it was."""
+
+    streams: dict[str, RandomStream]
+
+    def rows(self, batch: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor] | None:
+        """Further rows that have to go through the encoder, or None."""
+        ...
+
+    def loss(
+        self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sum over, and number of, the units that count; ``states`` ``[B, T, H]`` of ``batch``."""
+        ...
+
+
+class Distil:
+    """Token states stay near those of the starting encoder, on the language rows of the step.
+
+    Per piece ``|s - t|^2 / |t|^2``, so that the scale of an encoder does not matter; the teacher
+    runs without dropout. Only language rows: that is where the task's own text says nothing.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.teacher = copy.deepcopy(setting.model.encoder).eval().requires_grad_(False)
+        self.layer = setting.model.feature_layer
+        self.streams: dict[str, RandomStream] = {}
+
+    def rows(self, batch: Mapping[str, torch.Tensor]) -> None:
+        """None: the language rows are there already."""
+        return None
+
+    def loss(
+        self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed relative squared distance, and the number of pieces."""
+        with torch.no_grad():
+            (taught,) = hidden_states(self.teacher, batch, self.layer)
+        real = batch["attention_mask"].bool()
+        taught, student = taught[real], at_least_float32(states[:, : real.shape[1]][real])
+        distance = (student - taught).square().sum(-1) / taught.square().sum(-1)
+        return distance.sum(), real.sum()
+
+
+class Masked:
+    """Masked pieces of the language rows are still predicted, by the encoder's own head.
+
+    The head stays as it was, so the states have to remain what it reads. The masked rows are
+    further rows of the step's one forward.
+    """
+
+    def __init__(self, setting: Setting, language: LanguageData) -> None:
+        if language.mlm_head is None or language.mask_id is None:
+            raise LangspecError("this encoder has no masked-language head; use distil")
+        if setting.model.feature_layer != -1:
+            raise LangspecError("a masked-language head reads the last layer; use distil")
+        self.head = copy.deepcopy(language.mlm_head).eval().requires_grad_(False)
+        self.head.to(setting.device)
+        self.mask_id = language.mask_id
+        self.special = torch.tensor(language.special_ids, device=setting.device)
+        seed = 31 + 1000 * setting.seed + setting.rank
+        self.streams = {"masking": RandomStream(seed, setting.device)}
+        self._chosen: torch.Tensor | None = None
+
+    def rows(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The language rows with pieces hidden: 80 % masked, 10 % another piece, 10 % as is."""
+        ids = batch["input_ids"]
+        with self.streams["masking"]:
+            fate = torch.rand(ids.shape, device=ids.device)
+            how = torch.rand(ids.shape, device=ids.device)
+            drawn = torch.randint(ids.numel(), ids.shape, device=ids.device)
+        open_to_choice = batch["attention_mask"].bool() & ~torch.isin(ids, self.special)
+        ordinary = ids[open_to_choice]
+        other = ordinary[drawn % len(ordinary)] if len(ordinary) else ids
+        self._chosen = open_to_choice & (fate < MASKED)
+        hidden = torch.where(self._chosen & (how < 0.8), self.mask_id, ids)
+        hidden = torch.where(self._chosen & (how >= 0.9), other, hidden)
+        return {**batch, "input_ids": hidden}
+
+    def loss(
+        self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed cross-entropy of the hidden pieces, and their number."""
+        chosen = self._chosen
+        assert chosen is not None  # ``rows`` came first
+        logits = self.head(states[:, : chosen.shape[1]][chosen])
+        gold = batch["input_ids"][chosen]
+        return functional.cross_entropy(
+            at_least_float32(logits), gold, reduction="sum"
+        ), chosen.sum()
+
+
+def make_retention(kind: str, setting: Setting, language: LanguageData) -> Any:
+    """The retention of a kind (``none``, ``distil``, ``mlm``); None for ``none``."""
+    if kind == "none":
+        return None
+    return Distil(setting) if kind == "distil" else Masked(setting, language)

@@ -1,0 +1,403 @@
+"""Control, gradient reversal, adversary: what they share, and what flows back in each."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from training_fixtures import (
+    CLASSES,
+    language_data,
+    method_options,
+    options,
+    tiny_model,
+    token_data,
+)
+
+from langspec.errors import LangspecError
+from langspec.modelling.discriminator import Discriminator, as_constant
+from langspec.modelling.reversal import reverse_gradient
+from langspec.objectives import get_objective, methods
+from langspec.objectives.adversarial import language_term
+from langspec.objectives.schedules import SCHEDULES, strength_at
+from langspec.objectives.streams import RandomStream
+from langspec.training.checkpoint import CheckpointStore
+from langspec.training.language import language_batches
+from langspec.training.loop import fit
+from langspec.training.stepper import Stepper
+from langspec.training.watch import WatchOptions
+
+LANGUAGE = language_data(45)
+UNLEARNING = ("control", "grl", "adversary")
+
+
+def train(method, *changes, model=None, rows=40, checkpoints=None, unit="token", **more):
+    log = more.pop("log", lambda *_: None)
+    watch = more.pop("watch", None)
+    language = more.pop("language", LANGUAGE)
+    return fit(
+        model if model is not None else tiny_model(unit=unit),
+        get_objective(method, method_options(method, *changes)),
+        token_data(rows, unit=unit),
+        token_data(12, seed=9, unit=unit),
+        options(**more),
+        Accelerator(cpu=True),
+        classes=CLASSES,
+        language=None if method == "finetune" else language,
+        watch=watch,
+        checkpoints=checkpoints,
+        log=log,
+    )
+
+
+# Gradient reversal.
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.1, 1.0, 10.0])
+def test_reversal_is_a_twin_with_the_gradient_turned(strength: float) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    twin = x.detach().clone().requires_grad_()
+    weights = torch.randn(4, 3, dtype=torch.float64)
+    out = torch.tanh(reverse_gradient(x, strength) @ weights)
+    assert torch.equal(out, torch.tanh(twin @ weights))
+    out.square().sum().backward()
+    torch.tanh(twin @ weights).square().sum().backward()
+    assert torch.allclose(x.grad, -strength * twin.grad, atol=1e-12, rtol=0)
+
+
+def test_reversal_against_finite_differences() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(6, dtype=torch.float64, requires_grad=True)
+    reverse_gradient(x, 0.7).sin().sum().backward()
+    with torch.no_grad():
+        steps = 1e-6 * torch.eye(6, dtype=torch.float64)
+        slope = ((x + steps).sin().sum(1) - (x - steps).sin().sum(1)) / 2e-6
+    assert torch.allclose(x.grad, -0.7 * slope, atol=1e-8)
+    # With strength -1 it is the identity both ways, which gradcheck can check as any function.
+    assert torch.autograd.gradcheck(lambda v: reverse_gradient(v, -1.0).sin(), (x,))
+
+
+@given(st.sampled_from(sorted(SCHEDULES)), st.floats(0, 0.9), st.floats(0, 5))
+def test_schedules_start_late_and_never_fall(schedule: str, warmup: float, strength: float):
+    found = [
+        strength_at(p, strength=strength, schedule=schedule, warmup=warmup)
+        for p in np.linspace(0, 1, 41)
+    ]
+    assert all(0 <= value <= strength + 1e-12 for value in found)
+    assert all(b >= a - 1e-12 for a, b in itertools.pairwise(found))
+    assert found[-1] == pytest.approx(strength, rel=1e-3)
+    assert all(v == 0 for p, v in zip(np.linspace(0, 1, 41), found, strict=True) if p < warmup)
+
+
+def test_schedules_at_known_points() -> None:
+    at = {name: [f(p) for p in (0.0, 0.5, 1.0)] for name, f in SCHEDULES.items()}
+    assert at["constant"] == [1, 1, 1]
+    assert at["linear"] == [0, 0.5, 1]
+    assert at["dann"] == pytest.approx(
+        [0, 2 / (1 + math.exp(-5)) - 1, 2 / (1 + math.exp(-10)) - 1]
+    )
+    assert at["cosine"] == pytest.approx([0, 0.5, 1])
+    with pytest.raises(LangspecError, match=r"grl\.schedule: found 'exp', expected one of"):
+        strength_at(0.5, strength=1.0, schedule="exp", warmup=0.0)
+
+
+# Discriminator and losses.
+
+
+def test_a_constant_discriminator_sends_gradients_to_the_vectors_alone() -> None:
+    head = Discriminator(4, 3, layers=1, hidden=5, dropout=0.0).double()
+    x = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+    y = x.detach().clone().requires_grad_()
+    as_constant(head, x).square().sum().backward()
+    assert all(p.grad is None for p in head.parameters())
+    head(y).square().sum().backward()
+    assert torch.allclose(x.grad, y.grad)
+
+
+def test_language_terms_by_hand() -> None:
+    p = torch.tensor([[0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3]], dtype=torch.float64)
+    gold = torch.tensor([1, 2])
+    log = np.log(p.numpy())
+    by_hand = {
+        "uniform_ce": -log.sum(1),
+        "entropy": (p.numpy() * log).sum(1),
+        "neg_ce": log[[0, 1], [1, 2]],
+    }
+    for loss, expected in by_hand.items():
+        found = language_term(p.log() + 3.0, gold, loss, "sum")
+        assert found.numpy() == pytest.approx(expected, abs=1e-12)
+        mean = language_term(p.log(), gold, loss, "mean")
+        assert mean.numpy() == pytest.approx(expected / 3, abs=1e-12)
+    # Uniform predictions are the floor of uniform_ce: K ln K as a sum, ln K as a mean.
+    assert float(language_term(p.log(), gold, "uniform_ce", "mean")[1]) == pytest.approx(
+        math.log(3)
+    )
+    with pytest.raises(LangspecError, match=r"adversary\.loss: found 'mse', expected one of"):
+        language_term(p.log(), gold, "mse", "sum")
+
+
+def test_a_stream_leaves_the_run_s_own_numbers_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    stream = RandomStream(7, torch.device("cpu"))
+    with stream:
+        first = torch.rand(2)
+    assert torch.equal(torch.rand(4), expected)
+    with stream:
+        second = torch.rand(2)
+    again = RandomStream(7, torch.device("cpu"))
+    with again:
+        assert torch.equal(torch.rand(4), torch.cat([first, second]))
+
+
+# Language rows.
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(2, 40), min_size=3, max_size=60),
+    st.lists(st.integers(2, 40), min_size=3, max_size=60),
+    st.integers(1, 9),
+    st.sampled_from(["tokens", "rows"]),
+)
+def test_every_batch_gets_language_rows_and_all_take_turns(own, task, size, how) -> None:
+    lengths, task_lengths = np.asarray(own), np.asarray(task)
+    batches = np.array_split(np.arange(len(task)), max(1, len(task) // size))
+    found = language_batches(lengths, batches, task_lengths, how=how, seed=1, epoch=1)
+    assert len(found) == len(batches)
+    assert all(len(rows) for rows in found)
+    if how == "rows":
+        assert [len(rows) for rows in found] == [len(rows) for rows in batches]
+    counts = np.bincount(np.concatenate(found), minlength=len(own))
+    assert counts.max() - counts.min() <= 1  # none twice before all once (one window here)
+
+
+def test_language_tokens_equal_task_tokens_and_long_rows_meet_long_rows() -> None:
+    rng = np.random.default_rng(0)
+    lengths, task_lengths = rng.integers(5, 60, 3000), rng.integers(5, 60, 2000)
+    from langspec.training.sampler import epoch_batches
+
+    batches = epoch_batches(task_lengths, 1024, seed=0, epoch=1)
+    found = language_batches(lengths, batches, task_lengths, how="tokens", seed=0, epoch=1)
+    task = np.asarray([task_lengths[b].sum() for b in batches])
+    own = np.asarray([lengths[b].sum() for b in found])
+    assert own.sum() / task.sum() == pytest.approx(1, abs=0.01)
+    assert np.abs(own - task).max() < 100
+    total = own.sum()
+    width = [
+        max(task_lengths[b].max(), lengths[own].max())
+        for b, own in zip(batches, found, strict=True)
+    ]
+    padded = sum(w * (len(b) + len(own)) for w, b, own in zip(width, batches, found, strict=True))
+    assert padded / (total + task.sum()) < 1.2
+
+
+def test_streams_of_language_rows_differ_and_repeat() -> None:
+    lengths = np.full(50, 5)
+    batches = np.array_split(np.arange(40), 8)
+
+    def rows(**more):
+        values = {"how": "tokens", "seed": 1, "epoch": 1} | more
+        found = language_batches(lengths, batches, np.full(40, 5), **values)
+        return np.concatenate(found).tolist()
+
+    assert rows() == rows()
+    assert len({tuple(rows(**m)) for m in ({}, {"epoch": 2}, {"seed": 2}, {"stream": 1})}) == 4
+    with pytest.raises(LangspecError, match=r"found 'words', expected one of tokens, rows"):
+        rows(how="words")
+
+
+# Methods.
+
+
+def test_methods_are_found_by_name() -> None:
+    assert {"frozen", "finetune", *UNLEARNING} <= set(methods())
+    with pytest.raises(LangspecError, match="unknown method 'gan'; expected one of adversary"):
+        get_objective("gan")
+
+
+@pytest.mark.parametrize("unit", ["token", "pair"])
+def test_control_s_encoder_is_finetune_s(unit: str) -> None:
+    changes = {"unit": unit, "epochs": 1}
+    found = {
+        method: train(method, model=tiny_model(unit=unit, dropout=0.0).double(), **changes)
+        for method in ("finetune", "control")
+    }
+    one, other = (found[method].tensors for method in ("finetune", "control"))
+    assert one.keys() == other.keys()
+    moved = 0.0
+    start = dict(tiny_model(unit=unit, dropout=0.0).double().named_parameters())
+    for name, tensor in one.items():
+        assert torch.allclose(tensor, other[name], atol=1e-6, rtol=0), name
+        moved = max(moved, float((tensor - start[name].detach()).abs().max()))
+    assert moved > 1e-3  # they did train
+
+
+def test_the_three_read_the_same_rows_with_the_same_dropout(monkeypatch) -> None:
+    seen: dict[str, list] = {}
+    for method in UNLEARNING:
+        rows: list = []
+        states: list = []
+        original = Stepper.language_batch
+
+        def spy(self, stream=0, rows=rows, original=original):
+            batch = original(self, stream)
+            rows.append(batch["input_ids"].tolist())
+            return batch
+
+        monkeypatch.setattr(Stepper, "language_batch", spy)
+        train(
+            method,
+            "inner_steps=2",
+            epochs=1,
+            log=lambda *_, states=states: states.append(torch.get_rng_state().sum().item()),
+        )
+        monkeypatch.setattr(Stepper, "language_batch", original)
+        seen[method] = [rows, states]
+    assert seen["control"] == seen["grl"] == seen["adversary"]
+    assert len(set(seen["control"][1])) > 1
+
+
+@pytest.mark.parametrize("method", UNLEARNING)
+@pytest.mark.parametrize("retention", ["none", "distil"])
+def test_resumed_mid_epoch_ends_bit_equal(tmp_path: Path, method: str, retention: str) -> None:
+    changes = (f"retention.kind={retention}", "inner_steps=1", "discriminator.layers=1")
+    if method == "adversary" and retention == "distil":
+        changes += ("alternate=epoch",)
+    more = {"watch": WatchOptions(every=4), "rows": 80}
+    whole = train(method, *changes, **more)
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(step, metrics):
+        if step == 8 and "train/loss" in metrics:
+            raise Interrupted
+
+    store = CheckpointStore(tmp_path / "run")
+    with pytest.raises(Interrupted):
+        train(method, *changes, **more, checkpoints=store, log=interrupt)
+    saved = store.load()
+    assert saved is not None
+    assert saved.state["step_in_epoch"] > 0  # inside an epoch
+    resumed = train(method, *changes, **more, checkpoints=store)
+    for name, tensor in whole.tensors.items():
+        assert torch.equal(tensor, resumed.tensors[name]), name
+    assert resumed.steps == whole.steps
+    assert resumed.epochs == whole.epochs
+
+
+def test_what_is_logged() -> None:
+    steps = train("grl", watch=WatchOptions(every=3)).steps
+    wanted = {
+        "loss", "loss_language", "adversary_accuracy", "adversary_majority",
+        "adversary_entropy_min", "adversary_entropy_mean", "adversary_entropy_max",
+        "adversary_cross_entropy", "discriminator_accuracy", "gradient_ratio", "lambda",
+    }  # fmt: skip
+    assert wanted <= steps[0].keys()
+    assert {"feature_norm", "feature_spread", "effective_rank", "language_variance"} <= steps[
+        2
+    ].keys()
+    for row in steps:
+        low, mean, high = (row[f"adversary_entropy_{key}"] for key in ("min", "mean", "max"))
+        assert 0 <= low <= mean <= high <= 1 + 1e-6
+    assert steps[0]["lambda"] == 0  # dann
+    assert steps[0]["gradient_ratio"] == 0
+    assert steps[-1]["lambda"] > 0.9
+    assert steps[-1]["gradient_ratio"] > 0
+    assert all(row["gradient_ratio"] == 0 for row in train("control").steps)
+
+
+def test_the_ratio_is_that_of_the_gradients_at_the_boundary() -> None:
+    kept = ("schedule=constant", "inner_steps=0", "discriminator.dropout=0.0")
+    one, ten = (
+        train("grl", *kept, f"strength={value}", model=tiny_model(dropout=0.0), epochs=1).steps[0][
+            "gradient_ratio"
+        ]
+        for value in (1.0, 10.0)
+    )
+    assert ten == pytest.approx(10 * one, rel=1e-4)
+
+
+def test_reversal_hides_language_where_the_control_does_not() -> None:
+    """Told by the adversary's own accuracy, which is enough to compare equal efforts."""
+
+    def end(method):
+        changes = ["discriminator.dropout=0.0", "discriminator.lr=0.03"]
+        changes += ["schedule=linear"] if method == "grl" else []
+        result = train(method, *changes, epochs=6, encoder_lr=1e-2, rows=60)
+        assert result.dev["accuracy"] > 0.95
+        return np.mean([row["discriminator_accuracy"] for row in result.steps[-10:]])
+
+    control = end("control")
+    assert end("grl") < control - 0.05
+    assert end("adversary") < control - 0.05
+
+
+@pytest.mark.parametrize("method", UNLEARNING)
+@pytest.mark.parametrize(("unit", "level"), [("token", "sentence"), ("pair", "token")])
+def test_either_level_at_any_layer(method: str, unit: str, level: str) -> None:
+    model = tiny_model(unit=unit)
+    model.feature_layer = 0
+    result = train(method, f"discriminator.unit={level}", model=model, unit=unit, epochs=1)
+    assert all(math.isfinite(row["loss_language"]) for row in result.steps)
+
+
+def test_distillation_holds_the_encoder() -> None:
+    start = tiny_model(dropout=0.0)
+
+    def moved(*changes):
+        model = copy.deepcopy(start)
+        train("control", *changes, model=model, epochs=2)
+        pairs = zip(model.encoder.parameters(), start.encoder.parameters(), strict=True)
+        return sum(float((a - b).detach().square().sum()) for a, b in pairs)
+
+    free, held = moved(), moved("retention={kind: distil, weight: 100.0}")
+    assert held < 0.7 * free
+
+
+def test_masked_retention_needs_a_head_and_uses_it() -> None:
+    kept = "retention.kind=mlm"
+    with pytest.raises(LangspecError, match=r"train\.methods\.grl\.retention\.kind: .*no masked"):
+        train("grl", kept)
+    from langspec.training.language import with_mlm_head
+
+    head = torch.nn.Linear(16, 16)
+    before = copy.deepcopy(head.state_dict())
+    result = train("control", kept, language=with_mlm_head(LANGUAGE, head), epochs=10)
+    losses = [row["loss_retention"] for row in result.steps]
+    third = len(losses) // 3
+    assert np.mean(losses[-third:]) < np.mean(losses[:third]) - 0.1
+    assert all(torch.equal(before[name], value) for name, value in head.state_dict().items())
+
+
+@pytest.mark.parametrize("method", UNLEARNING)
+def test_no_language_rows_are_refused(method: str) -> None:
+    for language in (None, language_data(0)):
+        with pytest.raises(LangspecError, match=r"corpora: method .* found none"):
+            train(method, language=language)
+
+
+def test_a_skipped_half_precision_step_is_counted_and_logged() -> None:
+    accelerator = Accelerator(cpu=True)
+    model = tiny_model()
+    stepper = Stepper(
+        accelerator, model, get_objective("finetune"), rates={"encoder": 1e-3, "head": 1e-3},
+        weight_decay=0.0, warmup=0.0, clip=None,
+    )  # fmt: skip
+    optimiser = stepper.optimisers["task"]
+    optimiser._is_overflow = True  # as the scaler leaves it after infinite gradients
+    logits = model(token_data(4).batch(np.arange(4)))["task"]
+    stepper.minimise(logits.sum(), "task")
+    assert stepper.skipped_steps == 1
+    assert stepper.metrics["skipped_steps"] == 1
