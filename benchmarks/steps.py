@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from langspec.modelling.saved import build_model, copy_encoder
     from langspec.objectives import Setting, get_objective
     from langspec.stages.common import paths_of
-    from langspec.stages.train import fit_options, method_options, source_data, unlearning
+    from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
     from langspec.tasks import get_task
     from langspec.training.language import LanguageStream
     from langspec.training.sampler import epoch_batches

@@ -40,7 +40,7 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     from langspec.modelling.saved import build_model, copy_encoder
     from langspec.objectives import get_objective
     from langspec.stages.common import paths_of
-    from langspec.stages.train import (
+    from langspec.stages.seeds import (
         fit_options,
         head_init,
         method_options,

@@ -318,7 +318,7 @@ class Method(Section):
         override = self.overrides.get(task)  # type: ignore[call-overload]
         if override is None:
             return self
-        changed = {
+        changed: dict[str, Any] = {
             key: getattr(override, key)
             for key in ("epochs", "head_lr", "strength", "weight")
             if key in type(self).model_fields and getattr(override, key) is not None

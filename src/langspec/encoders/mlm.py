@@ -78,7 +78,7 @@ def load_mlm_head(folder: Path, encoder: Encoder) -> nn.Module:
     decoder: Any = model.get_output_embeddings()
     embeddings: Any = encoder.model.get_input_embeddings()
     decoder.weight = nn.Parameter(embeddings.weight.detach().clone())
-    decoder.bias = nn.Parameter(own.get("bias", own.get("predictions.bias")))
+    decoder.bias = nn.Parameter(own["bias" if "bias" in own else "predictions.bias"])
     return head.eval()
 
 

@@ -18,7 +18,7 @@ from langspec.export.folder import check_empty
 from langspec.files import read_json
 from langspec.measurement.erased import fit_maps, require_languages
 from langspec.modelling.saved import load_run, read_card
-from langspec.stages.common import checkpoint_hash, require
+from langspec.stages.common import checkpoint_hash, paths_of, require
 from langspec.stages.erase import eraser_options, text_bank
 from langspec.stages.measure import Evaluation
 from langspec.tasks import get_task
@@ -58,8 +58,8 @@ def run(
     named = eraser is not None and eraser in ERASERS
     if eraser is not None and not named and not Path(eraser).is_dir():
         make_eraser(eraser, place="--eraser")  # refuses it by name
-    task = get_task(task_name)
-    evaluation = Evaluation(config, root, task)
+    task = get_task(task_name, paths_of(config, root).corpora)
+    evaluation = Evaluation(config, root, task, config.features.cache_gb)
     folder = require(
         evaluation.paths.train(task_name, method) / f"seed-{seed}",
         f"train --task {task_name} --method {method}",
