@@ -354,6 +354,7 @@ def test_wikipedia_may_read_some_of_its_files(tmp_path: Path) -> None:
         locate([wikipedia(made.wikipedia_folder(tmp_path / "less", ("de", "en")))])
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_articles(tmp_path: Path) -> None:
     peaks = []
     for articles in (1200, 4800):

@@ -15,7 +15,7 @@ from conftest import CHECKOUT
 from langspec import presets
 from langspec.config import parse_config, parse_yaml
 from langspec.objectives import Setting, get_objective
-from langspec.stages.train import fit_options, head_init, method_options
+from langspec.stages.seeds import fit_options, head_init, method_options
 from langspec.training.language import LanguageStream
 from langspec.training.stepper import Stepper
 

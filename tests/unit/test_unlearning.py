@@ -269,6 +269,7 @@ def test_the_three_read_the_same_rows_with_the_same_dropout(monkeypatch) -> None
 
 
 @pytest.mark.parametrize("method", UNLEARNING)
+@pytest.mark.slow
 @pytest.mark.parametrize("retention", ["none", "distil"])
 def test_resumed_mid_epoch_ends_bit_equal(tmp_path: Path, method: str, retention: str) -> None:
     changes = (f"retention.kind={retention}", "inner_steps=1", "discriminator.layers=1")
@@ -329,6 +330,7 @@ def test_the_ratio_is_that_of_the_gradients_at_the_boundary() -> None:
     assert ten == pytest.approx(10 * one, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_reversal_hides_language_where_the_control_does_not() -> None:
     """Told by the adversary's own accuracy, which is enough to compare equal efforts."""
 

@@ -192,6 +192,7 @@ def test_a_run_that_is_not_stopped_is_still_marked() -> None:
     assert result.epochs[-1]["epoch"] == 2  # it went on to the end
 
 
+@pytest.mark.slow
 def test_a_naive_reversal_is_caught_where_the_recipe_is_not() -> None:
     """The published failure: a strong reversal against a slow adversary."""
     naive = ("strength=20.0", "schedule=constant", "inner_steps=0", "discriminator.lr=1e-4")
