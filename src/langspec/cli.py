@@ -143,6 +143,11 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
     Also under Accelerate: `accelerate launch -m langspec train --task pos --method finetune`.
     """
     config = _configure(assignments)
+    methods = type(config.train.methods).model_fields
+    if method not in methods:
+        raise LangspecError(
+            f"found {method!r}, expected one of {', '.join(methods)}", place="--method"
+        )
     from langspec.stages import train as stage
 
     if dry_run:

@@ -128,3 +128,14 @@ def test_every_preset_is_valid_and_written_with_its_changes(tmp_path: Path, name
 def test_an_unknown_preset_lists_them(tmp_path: Path) -> None:
     with pytest.raises(LangspecError, match="there are demo, e5, paper, tiny"):
         presets.write("large", tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_an_unknown_method_is_refused_before_anything_is_read(
+    tmp_path: Path, langspec, more: tuple[str, ...]
+) -> None:
+    (tmp_path / "params.yaml").write_text(presets.preset_text("demo"))
+    done = langspec(tmp_path, "train", "--task", "pos", "--method", "foo", *more, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --method: found 'foo', expected one of frozen, finetune")
+    assert len(done.stderr.strip().splitlines()) == 1
