@@ -95,15 +95,16 @@ class Crew(Protocol):
         ...
 
 
-def crew_of(worker: str, *arguments: Any, count: int) -> Crew:
-    """``count`` workers; one alone works in this process.
+def crew_of(worker: str, *arguments: Any, count: int, apart: bool = False) -> Crew:
+    """``count`` workers; one alone works in this process, or ``apart`` from it.
 
     Args:
         worker: ``module:class``. Named, not given: only processes that work import the module.
         arguments: of the class, called once in every worker; they are pickled.
         count: number of workers.
+        apart: leave this process free, to import and keep records meanwhile.
     """
-    return _Processes(worker, arguments, count) if count > 1 else _Here(worker, arguments)
+    return _Processes(worker, arguments, count) if count > 1 or apart else _Here(worker, arguments)
 
 
 def launched_processes() -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
+from torch import nn
 
 from langspec.erasure import EraserOptions, ErasureMap, make_eraser
 from langspec.errors import LangspecError
@@ -18,6 +18,7 @@ from langspec.features.bank import Bank, Units
 from langspec.measurement.leak import LeakOptions, language_leak
 from langspec.measurement.rows import Origin
 from langspec.results import Result
+from langspec.training.predict import head_classes
 
 _CHUNK = 4096  # vectors taken from the bank at once
 
@@ -160,14 +161,10 @@ def erased_leak(
 
 
 def head_predictions(
-    head: torch.nn.Module, vectors: np.ndarray, fitted: ErasureMap, languages: np.ndarray
+    head: nn.Module, vectors: np.ndarray, fitted: ErasureMap, languages: np.ndarray
 ) -> np.ndarray:
     """int64 ``[N]``: classes that a kept head reads from erased vectors ``[N, H]``.
 
     ``languages`` (codes ``[N]``) is what oracle erasers are told.
     """
-    erased = fitted.apply(vectors, languages)
-    device = next(head.parameters()).device
-    with torch.inference_mode():
-        scores = head.eval()(torch.from_numpy(erased.astype(np.float32)).to(device))
-    return scores.argmax(dim=-1).cpu().numpy().astype(np.int64)
+    return head_classes(head, fitted.apply(vectors, languages))

@@ -147,6 +147,7 @@ def run(config: Config, root: Path) -> Path:
                 source=corpora.source,
                 sizes=generate.Sizes(**corpora.demo.model_dump()),
                 seed=corpora.seed,
+                workers=config.compute.workers,
             )
             files = sources.files_in(raw)
         elif corpora.kind == "hub":

@@ -24,7 +24,6 @@ from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
 from langspec.results import Result
 from langspec.stages.common import code_hash
-from langspec.training.predict import encode_features
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -173,13 +172,11 @@ class Erasing:
         names = self.values.run
 
         def measure() -> dict[str, list[int]]:
-            device = next(model.parameters()).device
-            test = evaluation.test
-            batch_tokens = evaluation.config.features.batch_tokens
-            vectors = encode_features(model, test, batch_tokens, device).vectors
-            language, _ = evaluation.unit_columns(test)
+            vectors = evaluation.test_vectors(state, model)
+            language, _ = evaluation.unit_columns(evaluation.test)
             # A pair is erased by what was fitted on single texts: the nearest that there is.
-            unit, layer = "token" if test.unit == "token" else "sentence", self._head_layer(model)
+            unit = "token" if evaluation.task.unit == "token" else "sentence"
+            layer = self._head_layer(model)
             predicted: dict[str, list[int]] = {}
             for name in names:
                 maps = self._maps.get((state, name))

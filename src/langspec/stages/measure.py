@@ -42,7 +42,7 @@ from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
-from langspec.training.predict import encode_features, predict
+from langspec.training.predict import encode_features, head_classes
 from langspec.workers import Tell
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Evaluation:
         self.bootstrap = BootstrapOptions(
             resamples=config.evaluate.bootstrap, seed=config.evaluate.seed
         )
-        self._vectors: np.ndarray | None = None
+        self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
         self.code = code_hash("encoders", "tasks", "modelling", "features", "measurement")
 
     def cached(self, kind: str, key: dict[str, Any], compute: Callable[[], Any]) -> Any:
@@ -102,30 +102,30 @@ class Evaluation:
         counts = np.diff(data.inputs.unit_starts)
         return np.repeat(data.languages, counts), np.repeat(data.items, counts)
 
-    def predictions(self, checkpoint: str, model: Any, *, trains_encoder: bool) -> np.ndarray:
+    def predictions(self, checkpoint: str, state: str, model: Any) -> np.ndarray:
         """Class indices of the test units of a checkpoint, cached by its hash."""
-        compute = self._predict if trains_encoder else self._predict_frozen
+
+        def compute() -> Any:
+            vectors = self.test_vectors(state, model)
+            return head_classes(model.heads["task"], vectors).tolist()
+
         key = {"checkpoint": checkpoint, "corpus": self.task_hash, "split": "test"}
         found = self.cached(
-            "predictions",
-            key | {"languages": self.config.corpora.languages},
-            lambda: compute(model).tolist(),
+            "predictions", key | {"languages": self.config.corpora.languages}, compute
         )
         return np.asarray(found, dtype=np.int64)
 
-    def _predict(self, model: Any) -> np.ndarray:
-        device = next(model.parameters()).device
-        return predict(model, self.test, self.config.features.batch_tokens, device)
+    def test_vectors(self, state: str, model: Any) -> np.ndarray:
+        """What a head reads of the test units: float32 ``[N, H]``, of one encoder at a time.
 
-    def _predict_frozen(self, model: Any) -> np.ndarray:
-        """Of a head on the starting encoder, whose vectors are the same for every seed."""
-        device = next(model.parameters()).device
-        if self._vectors is None:
+        ``state`` names the encoder: heads on a frozen one, and on erased vectors, share them.
+        """
+        if self._vectors is None or self._vectors[0] != state:
+            device = next(model.parameters()).device
             tokens = self.config.features.batch_tokens
-            self._vectors = encode_features(model, self.test, tokens, device).vectors
-        with torch.inference_mode():
-            scores = model({"features": torch.from_numpy(self._vectors).to(device)})["task"]
-        return np.asarray(scores.argmax(dim=-1).cpu())
+            found = encode_features(model, self.test, tokens, device).vectors
+            self._vectors = (state, found)
+        return self._vectors[1]
 
     def score_rows(self, method: str, seed: int, predicted: np.ndarray) -> list[Result]:
         """Task scores of predictions, per language and means, with intervals."""
@@ -297,11 +297,11 @@ class Measurer:
         card = read_card(folder)
         model = load_run(folder, evaluation.encoder, evaluation.task).to(self.device)
         checkpoint = checkpoint_hash(folder)
-        predicted = evaluation.predictions(checkpoint, model, trains_encoder=card.trains_encoder)
+        # A frozen run's encoder is the starting one whatever its seed: encoded and probed once.
+        state = checkpoint if card.trains_encoder else evaluation.encoder.card.sha256
+        predicted = evaluation.predictions(checkpoint, state, model)
         found.rows += evaluation.score_rows(method, seed, predicted)
         found.predictions.append(_prediction_table(evaluation, method, seed, predicted))
-        # A frozen run's encoder is the starting one whatever its seed: measured once.
-        state = checkpoint if card.trains_encoder else evaluation.encoder.card.sha256
         measured = card.trains_encoder or first
         if measured:
             leak_seed = seed if card.trains_encoder else 0

@@ -97,9 +97,13 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
     seeds = config.train.seeds
     launched = launched_processes() > 1
     count = 1 if launched else min(config.compute.workers, len(seeds))
+    # Heads on a frozen encoder cost little beside encoding the corpus, which one worker does once.
+    apart = count > 1
+    if method_name == "frozen":
+        count = 1
     with ExitStack() as stack:
         trainer = "langspec.stages.seeds:SeedTrainer"
-        crew = crew_of(trainer, config, root, task_name, method_name, count=count)
+        crew = crew_of(trainer, config, root, task_name, method_name, count=count, apart=apart)
         stack.enter_context(crew)
         # After the workers: this process imports MLflow while they import PyTorch.
         from langspec.stages.tracker import open_tracker

@@ -99,13 +99,17 @@ def encode_features(model: Any, data: TaskData, batch_tokens: int, device: Any) 
 
 
 @torch.inference_mode()
+def head_classes(head: nn.Module, vectors: np.ndarray) -> np.ndarray:
+    """int64 ``[N]``: the classes that a head finds likeliest for vectors ``[N, H]``."""
+    device = next(head.parameters()).device
+    scores = head.eval()(torch.from_numpy(np.asarray(vectors, dtype=np.float32)).to(device))
+    return np.asarray(scores.argmax(dim=-1).cpu(), dtype=np.int64)
+
+
 def predict(model: Any, data: TaskData, batch_tokens: int, device: Any) -> np.ndarray:
     """Class indices int64, aligned with ``data.labels``."""
-    model.eval()
-    predicted = np.full(len(data.labels), IGNORED, dtype=np.int64)
-    for positions, batch in _each_batch(data, batch_tokens, device, "predict"):
-        predicted[positions] = model(batch)["task"].argmax(dim=-1).cpu().numpy()
-    return predicted
+    vectors = encode_features(model, data, batch_tokens, device).vectors
+    return head_classes(model.heads["task"], vectors)
 
 
 @torch.inference_mode()

@@ -19,6 +19,7 @@ from langspec.corpora.demo.sample import HELD_OUT, Sampler, held_out_pair, profi
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.languages import language
+from langspec.workers import Tell, crew_of
 
 VERSION = 3  # of the generator: raise it when the same seed gives other sentences
 LANGUAGES = ("en", "de", "es", "fr", "ru", "tr")
@@ -70,7 +71,15 @@ def realiser(code: str) -> Realiser:
     return found
 
 
-def generate(folder: Path, *, languages: list[str], source: str, sizes: Sizes, seed: int) -> None:
+def generate(
+    folder: Path,
+    *,
+    languages: list[str],
+    source: str,
+    sizes: Sizes,
+    seed: int,
+    workers: int = 1,
+) -> None:
     """Write the demo corpora into ``folder`` (replaced), the same bytes for the same arguments.
 
     UD sentences are drawn language by language at that language's construction frequencies and
@@ -84,6 +93,7 @@ def generate(folder: Path, *, languages: list[str], source: str, sizes: Sizes, s
         source: the language of the training files.
         sizes: how much of each.
         seed: of everything.
+        workers: processes at work; the bytes do not depend on it.
 
     Raises:
         LangspecError: an unknown language, a source that is none of them.
@@ -92,7 +102,7 @@ def generate(folder: Path, *, languages: list[str], source: str, sizes: Sizes, s
         raise LangspecError(f"the source language {source!r} is not among {', '.join(languages)}")
     work = _Generation([realiser(code) for code in languages], source, sizes, seed)
     with atomic_folder(Path(folder)) as temporary:
-        work.write(temporary)
+        work.write(temporary, workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,7 @@ class _Generation:
         """The words of a sentence as they are printed."""
         return surface(code, self.realisers[code].realise(meaning, rng))
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, workers: int) -> None:
         # What is tested comes first, so that whatever is trained on can stay clear of it.
         for code in self.realisers:
             for split in ("test", "dev"):
@@ -127,10 +137,18 @@ class _Generation:
         self._nli_evaluation(folder)
         self._text(folder)
         self._ud(folder, self.source, "train")
-        self._nli_train(folder)
-        self._pretrain(folder)
+        self._training(folder, workers)
         write.dictionary(folder / "pretrain" / "dictionary.tsv", CONCEPTS, self.realisers.values())
         self._facts(folder)
+
+    def _training(self, folder: Path, workers: int) -> None:
+        """NLI training pairs beside pre-training text: neither reads what the other takes up."""
+        parts = ("nli_train", "pretrain")
+        known = (list(self.realisers), self.source, self.sizes, self.seed, dict(self.used))
+        part = f"{__name__}:TrainingPart"
+        with crew_of(part, folder, *known, count=min(workers, len(parts))) as crew:
+            for refused in crew.run({name: name for name in parts}).values():
+                self.refused.update(refused)
 
     def _ud(self, folder: Path, code: str, split: str) -> None:
         rng = self.rng("ud", code, split)
@@ -244,7 +262,8 @@ class _Generation:
             ]
             write.json_lines(folder / "xnli" / "XNLI-1.0" / f"xnli.{split}.jsonl", rows)
 
-    def _nli_train(self, folder: Path) -> None:
+    def nli_train(self, folder: Path) -> None:
+        """Write the pairs of the source language, whose texts nothing else has to avoid."""
         source = self.source
         rows = [
             write.nli_row(
@@ -258,7 +277,8 @@ class _Generation:
         file = folder / "multinli" / "multinli_1.0" / "multinli_1.0_train.jsonl"
         write.json_lines(file, rows)
 
-    def _pretrain(self, folder: Path) -> None:
+    def pretrain(self, folder: Path) -> None:
+        """Write sentences and unlabelled pairs in every language."""
         lines = list(self._lines("pretrain", self.sizes.pretrain_lines))
         write.json_lines(
             folder / "pretrain" / "sentences.jsonl",
@@ -336,6 +356,31 @@ class _Generation:
                 "profiles": {code: asdict(profile(code)) for code in self.realisers},
             },
         )
+
+
+class TrainingPart:
+    """Writes a part of the training text in a worker; returns how many sentences it refused."""
+
+    facts = None
+
+    def __init__(
+        self,
+        folder: Path,
+        languages: list[str],
+        source: str,
+        sizes: Sizes,
+        seed: int,
+        used: dict[str, set[str]],
+    ) -> None:
+        self.folder, self.used = folder, used
+        self.setting = ([realiser(code) for code in languages], source, sizes, seed)
+
+    def __call__(self, part: str, tell: Tell) -> Counter[str]:
+        """Write ``nli_train`` or ``pretrain``."""
+        work = _Generation(*self.setting)
+        work.used.update({code: set(texts) for code, texts in self.used.items()})
+        getattr(work, part)(self.folder)
+        return work.refused
 
 
 def _evaluation_spare(count: int) -> float:
