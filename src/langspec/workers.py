@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial, partialmethod
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from pkgutil import resolve_name
 from typing import Any, Protocol, Self
 
@@ -143,18 +143,28 @@ class _Processes:
 
     def __init__(self, worker: str, arguments: tuple[Any, ...], count: int) -> None:
         kind = "forkserver" if sys.platform.startswith("linux") else "spawn"
-        context: Any = multiprocessing.get_context(kind)
-        if kind == "forkserver":
-            context.set_forkserver_preload([__name__, worker.partition(":")[0]])
-        self._lock = context.RLock()  # one progress bar at a time is drawn
-        level = logging.getLogger().getEffectiveLevel()
+        self._context: Any = multiprocessing.get_context(kind)
+        self._lock = self._context.RLock()  # one progress bar at a time is drawn
+        self._start = partial(self._start_all, worker, arguments, count)
         self._processes: dict[connection.Connection, Any] = {}
         self._ready: list[connection.Connection] = []
         self._facts: Any = None
+        if kind == "forkserver":
+            self._context.set_forkserver_preload([__name__, worker.partition(":")[0]])
+            # It imports while this process goes on; starting a worker would wait until it has.
+            forkserver.ensure_running()
+        else:
+            self._start()
+
+    def _start_all(self, worker: str, arguments: tuple[Any, ...], count: int) -> None:
+        """Start the workers, if they are not at work yet."""
+        if self._processes:
+            return
+        level = logging.getLogger().getEffectiveLevel()
         try:
             for number in range(count):
-                ours, theirs = context.Pipe()
-                process = context.Process(
+                ours, theirs = self._context.Pipe()
+                process = self._context.Process(
                     target=_work,
                     args=(theirs, worker, arguments, number, level, self._lock),
                     daemon=True,
@@ -168,6 +178,7 @@ class _Processes:
 
     @property
     def facts(self) -> Any:
+        self._start()
         while not self._ready and self._facts is None:
             for worker in connection.wait(list(self._processes)):
                 self._hear(worker, _PREPARING)
@@ -187,6 +198,7 @@ class _Processes:
                 process.join()
 
     def run(self, items: Mapping[str, Any], listener: Listener = _DEAF) -> dict[str, Any]:
+        self._start()
         waiting = deque(items.items())
         results: dict[str, Any] = {}
         at_work: dict[Any, str] = {}
