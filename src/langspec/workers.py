@@ -107,6 +107,13 @@ def crew_of(worker: str, *arguments: Any, count: int, apart: bool = False) -> Cr
     return _Processes(worker, arguments, count) if count > 1 or apart else _Here(worker, arguments)
 
 
+def available_cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def launched_processes() -> int:
     """How many processes a launcher (``accelerate launch``, ``torchrun``, MPI) started for this.
 

@@ -151,7 +151,7 @@ def test_png_is_embedded_alone_and_carries_no_text_chunks(root: Path) -> None:
     png = plot.render("png")
     assert png.startswith(b"\x89PNG")
     assert b"tEXt" not in png
-    shown = picture(plot, {"png": png})
+    shown = picture(plot.drawn(["png"]))
     assert shown.uri.startswith("data:image/png;base64,")
     assert shown.files == ("figures/leak_pos.png",)
 

@@ -9,11 +9,11 @@ from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
 from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
-from langspec.report.figures import all_plots
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
 from langspec.report.tables import all_tables
 from langspec.report.tables import headline_text as _headline_text
+from langspec.workers import Crew, crew_of
 
 
 def build_report(
@@ -27,6 +27,7 @@ def build_report(
     methods: Sequence[str],
     formats: Sequence[str],
     title: str = "",
+    crew: Crew | None = None,
 ) -> None:
     """Write ``index.html``, ``tables/*.csv`` and ``figures/*`` to ``out``, whole or not at all.
 
@@ -42,9 +43,35 @@ def build_report(
         methods: trained methods to report, in order.
         formats: figure files to write, of ``png`` and ``svg``; the page embeds the SVG if asked.
         title: the page's heading; "" for the run's name.
+        crew: workers that draw, from :func:`drawing_crew`; None: this process draws.
 
     Raises:
         LangspecError: a task has no results, or a format is unknown.
+    """
+    crew = crew or drawing_crew(formats, 1)
+    run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
+    tables = [*all_tables(run), *erased_tables(run), *data_tables(run)]
+    drawn = crew.run({task: (run, task) for task in run.tasks}).values()
+    with atomic_folder(out) as folder:
+        for sub in ("tables", "figures"):
+            (folder / sub).mkdir()
+        for table in tables:
+            table.write(folder / "tables" / f"{table.name}.csv")
+        plots = [plot for of_task, _ in drawn for plot in of_task]
+        for plot in plots:
+            for kind, data in plot.files.items():
+                (folder / "figures" / f"{plot.name}.{kind}").write_bytes(data)
+        absent = [sentence for _, of_task in drawn for sentence in of_task]
+        pictures = [picture(plot) for plot in plots]
+        page = render_page(run, tables, pictures, absent, title=title or name)
+        write_text(folder / "index.html", page)
+
+
+def drawing_crew(formats: Sequence[str], workers: int) -> Crew:
+    """Workers that draw figures in these formats; with one, the calling process draws.
+
+    Raises:
+        LangspecError: a format is unknown.
     """
     unknown = sorted(set(formats) - set(MIME))
     if unknown or not formats:
@@ -52,22 +79,7 @@ def build_report(
             f"found {', '.join(unknown) or 'no format'}, expected some of {', '.join(MIME)}",
             place="report.formats",
         )
-    run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
-    tables = [*all_tables(run), *erased_tables(run), *data_tables(run)]
-    plots, absent = all_plots(run)
-    with atomic_folder(out) as folder:
-        for sub in ("tables", "figures"):
-            (folder / sub).mkdir()
-        for table in tables:
-            table.write(folder / "tables" / f"{table.name}.csv")
-        pictures = []
-        for plot in plots:
-            rendered = {kind: plot.render(kind) for kind in sorted(set(formats))}
-            for kind, data in rendered.items():
-                (folder / "figures" / f"{plot.name}.{kind}").write_bytes(data)
-            pictures.append(picture(plot, rendered))
-        page = render_page(run, tables, pictures, absent, title=title or name)
-        write_text(folder / "index.html", page)
+    return crew_of("langspec.report.figures:Drawer", formats, count=workers)
 
 
 def headline_text(

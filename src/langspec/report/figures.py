@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from langspec.report.drawing import Drawing
 from langspec.report.erased import ORACLE, eraser_label, tradeoff_points
 from langspec.report.load import (
     BASELINE,
@@ -55,6 +56,7 @@ from langspec.report.tables import (
     task_scores,
     task_title,
 )
+from langspec.workers import Tell
 
 WIDTH = 7.6  # inches; the page's column
 PNG_DPI = 180
@@ -70,6 +72,12 @@ class Plot:
     caption: str
     alt: str
     figure: Figure
+
+    def drawn(self, formats: Sequence[str]) -> Drawing:
+        """The figure as files, without what it was drawn with."""
+        width, height = (round(96 * float(inches)) for inches in self.figure.get_size_inches())
+        files = {kind: self.render(kind) for kind in sorted(set(formats))}
+        return Drawing(self.name, self.title, self.caption, self.alt, width, height, files)
 
     def render(self, kind: str) -> bytes:
         """The figure as ``png`` or ``svg`` bytes, without dates or versions."""
@@ -94,8 +102,22 @@ def _looks() -> Iterator[None]:
         yield
 
 
-def all_plots(run: Run) -> tuple[list[Plot], list[str]]:
-    """Every figure that the run's files allow, and a sentence for each that they do not."""
+class Drawer:
+    """Draws the figures of one task a call; a worker."""
+
+    facts = None
+
+    def __init__(self, formats: Sequence[str]) -> None:
+        self.formats = formats
+
+    def __call__(self, item: tuple[Run, str], tell: Tell) -> tuple[list[Drawing], list[str]]:
+        """Figures of a run's task, and a sentence for each that the run's files do not allow."""
+        plots, absent = plots_of(*item)
+        return [plot.drawn(self.formats) for plot in plots], absent
+
+
+def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
+    """Every figure of a task that the run's files allow, and a sentence for each other."""
     makers: tuple[tuple[Callable[[Run, str], Plot | None], str], ...] = (
         (transfer, "scores by language"),
         (leak_layers, "language leak by layer"),
@@ -106,19 +128,18 @@ def all_plots(run: Run) -> tuple[list[Plot], list[str]]:
         (label_distribution, "label distribution"),
     )
     plots, absent = [], []
-    for task in run.tasks:
-        for make, what in makers:
-            with _looks():
-                plot = make(run, task)
-                if plot is not None:
-                    # Laid out once, not again for every format.
-                    plot.figure.set_dpi(PNG_DPI)
-                    plot.figure.draw_without_rendering()
-                    plot.figure.set_layout_engine("none")
-            if plot is None:
-                absent.append(f"{task_title(task)}: no figure of {what}; its numbers are absent.")
-            else:
-                plots.append(plot)
+    for make, what in makers:
+        with _looks():
+            plot = make(run, task)
+            if plot is not None:
+                # Laid out once, not again for every format.
+                plot.figure.set_dpi(PNG_DPI)
+                plot.figure.draw_without_rendering()
+                plot.figure.set_layout_engine("none")
+        if plot is None:
+            absent.append(f"{task_title(task)}: no figure of {what}; its numbers are absent.")
+        else:
+            plots.append(plot)
     return plots, absent
 
 

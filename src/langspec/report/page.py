@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from langspec.report.figures import Plot
+from langspec.report.drawing import Drawing
 from langspec.report.load import Run
 from langspec.report.tables import Column, Table, decimal, task_title
 from langspec.report.words import facts, limits, reading
@@ -21,22 +21,19 @@ MIME = {"svg": "image/svg+xml", "png": "image/png"}
 
 @dataclass(frozen=True)
 class Picture:
-    """A rendered figure: its words, its pixels as a data URI, its size, the files beside it."""
+    """A figure on the page: what is shown of it as a data URI, and the files beside it."""
 
-    plot: Plot
+    plot: Drawing
     uri: str
-    width: int
-    height: int
     files: tuple[str, ...]
 
 
-def picture(plot: Plot, rendered: Mapping[str, bytes]) -> Picture:
+def picture(plot: Drawing) -> Picture:
     """Embed the SVG where there is one, else the PNG."""
-    kind = "svg" if "svg" in rendered else "png"
-    data = base64.b64encode(rendered[kind]).decode("ascii")
-    width, height = (round(96 * float(inches)) for inches in plot.figure.get_size_inches())
-    files = tuple(f"figures/{plot.name}.{kind}" for kind in sorted(rendered))
-    return Picture(plot, f"data:{MIME[kind]};base64,{data}", width, height, files)
+    kind = "svg" if "svg" in plot.files else "png"
+    data = base64.b64encode(plot.files[kind]).decode("ascii")
+    files = tuple(f"figures/{plot.name}.{kind}" for kind in sorted(plot.files))
+    return Picture(plot, f"data:{MIME[kind]};base64,{data}", files)
 
 
 def render_page(

@@ -13,7 +13,7 @@ from langspec.config import Config
 from langspec.files import atomic_folder, read_json
 from langspec.results import Result, write_results
 from langspec.stages.common import Paths, paths_of, require
-from langspec.workers import crew_of
+from langspec.workers import available_cores, crew_of
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     require(paths.corpora, "corpora")
     require(paths.encoder, "encoder")
     subjects = _subjects(config, paths, task_name)
-    count = min(config.compute.workers, len(subjects))
+    # Subjects are many and small: a worker more than there are cores would only prepare in vain.
+    cores = max(1, available_cores() // config.compute.threads)
+    count = min(config.compute.workers, len(subjects), cores)
     # A bank that another worker reads must not be evicted: with several, at the end.
     limit_gb = config.features.cache_gb if count == 1 else math.inf
     measurer = "langspec.stages.measure:Measurer"

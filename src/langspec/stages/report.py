@@ -7,9 +7,9 @@ from typing import Any
 
 from langspec.config import Config
 from langspec.errors import LangspecError
-from langspec.report.build import build_report, headline_text
-from langspec.stages import replay
+from langspec.report.build import build_report, drawing_crew, headline_text
 from langspec.stages.common import paths_of, require
+from langspec.workers import available_cores
 
 
 def plan(config: Config, root: Path) -> str:
@@ -28,18 +28,25 @@ def run(config: Config, root: Path) -> Path:
     paths = paths_of(config, root)
     for task in config.train.tasks:
         require(paths.evaluate(task), f"evaluate --task {task}")
-    build_report(
-        paths.results,
-        paths.corpora,
-        paths.encoder / "langspec.json",
-        paths.report,
-        name=config.name,
-        tasks=config.train.tasks,
-        methods=config.train.run,
-        formats=config.report.formats,
-        title=config.report.title,
-    )
-    replay.run(config, root)
+    tasks = config.train.tasks
+    workers = min(config.compute.workers, len(tasks), available_cores())
+    with drawing_crew(config.report.formats, workers) as crew:
+        # After the workers: this process imports MLflow while they import what draws.
+        from langspec.stages.replay import run as replay
+
+        build_report(
+            paths.results,
+            paths.corpora,
+            paths.encoder / "langspec.json",
+            paths.report,
+            name=config.name,
+            tasks=tasks,
+            methods=config.train.run,
+            formats=config.report.formats,
+            title=config.report.title,
+            crew=crew,
+        )
+    replay(config, root)
     return paths.report / "index.html"
 
 
