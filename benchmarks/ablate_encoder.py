@@ -12,10 +12,8 @@ under ``.langspec/ablation`` and not run again while recipe, data and code stay 
 from __future__ import annotations
 
 import argparse
-import csv
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,18 +21,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared import ROOT, accuracies, code_hashes, token_leak, write_csv
+
 from langspec.config import Config, load_config
 from langspec.encoders.build import parameters, pretrain_options
 from langspec.encoders.options import PretrainOptions
-from langspec.files import atomic_file, read_json, sha256_file, sha256_json, write_json, write_text
+from langspec.files import read_json, sha256_file, sha256_json, write_json, write_text
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from langspec.encoders.load import Encoder
     from langspec.tasks import TaskData
 
-ROOT = Path(__file__).resolve().parents[1]
 RANDOM = "random"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("the recipe of `params.yaml`", {}),
@@ -51,7 +48,6 @@ METRICS = {
     "retrieval": "retrieval to source, top 1",
     "language_token": "language from a token",
 }
-_CODE = ("encoders", "tasks", "modelling", "objectives", "training", "measurement", "features")
 
 
 def measure(encoder: Encoder, corpora: Path, config: Config, seed: int) -> dict[str, float]:
@@ -70,7 +66,7 @@ def measure(encoder: Encoder, corpora: Path, config: Config, seed: int) -> dict[
         scores[f"{name}_source"] = source
         scores[f"{name}_targets"] = sum(found.values()) / len(found)
     scores["retrieval"] = retrieval(encoder, corpora, config)
-    scores["language_token"] = token_language(encoder, corpora, config)
+    scores["language_token"], _ = token_leak(encoder, corpora, config)
     return scores
 
 
@@ -134,20 +130,6 @@ def task_accuracies(
     return accuracies(test, predicted)
 
 
-def accuracies(data: TaskData, predicted: np.ndarray) -> dict[str, float]:
-    """Share of right labels by language."""
-    import numpy as np
-
-    languages = data.languages
-    if data.unit == "token":
-        languages = np.repeat(languages, np.diff(data.inputs.unit_starts))
-    scored = data.labels >= 0
-    return {
-        str(code): float((predicted == data.labels)[scored & (languages == code)].mean())
-        for code in np.unique(languages)
-    }
-
-
 def retrieval(encoder: Encoder, corpora: Path, config: Config) -> float:
     """Share of test lines whose nearest source-language line is their translation."""
     import numpy as np
@@ -181,60 +163,6 @@ def retrieval(encoder: Encoder, corpora: Path, config: Config) -> float:
         nearest = (vectors[own] @ vectors[source].T).argmax(axis=1)
         shares.append(float((lines[source][nearest] == lines[own]).mean()))
     return sum(shares) / len(shares)
-
-
-def token_language(encoder: Encoder, corpora: Path, config: Config) -> float:
-    """Accuracy of the linear language probe on last-layer token vectors of text."""
-    from langspec.corpora.tables import read_table
-    from langspec.encoders.inputs import text_inputs
-    from langspec.features.bank import BankOptions, BankRows
-    from langspec.features.encode import build_bank
-    from langspec.measurement.bootstrap import BootstrapOptions
-    from langspec.measurement.leak import LeakOptions, language_leak
-    from langspec.measurement.probe import ProbeOptions
-    from langspec.measurement.rows import Origin
-
-    table = read_table(corpora, "text", languages=config.corpora.languages)
-    inputs = text_inputs(
-        encoder.tokenizer,
-        table["text"].to_pylist(),
-        max_tokens=encoder.card.max_tokens,
-        prefix=encoder.card.prefix,
-    )
-    probe = config.evaluate.probe
-    with tempfile.TemporaryDirectory() as folder:
-        bank = build_bank(
-            encoder.model,
-            int(encoder.tokenizer.pad_token_id),
-            inputs,
-            BankRows(
-                languages=table["language"].to_pylist(),
-                splits=table["split"].to_pylist(),
-                lines=table["line"].to_numpy(),
-            ),
-            options=BankOptions(
-                layers=(-1,),
-                max_tokens_per_language=config.features.max_tokens_per_language,
-                seed=config.evaluate.seed,
-                tokens_per_batch=config.features.batch_tokens,
-            ),
-            key="ablation",
-            root=Path(folder),
-        )
-        rows = language_leak(
-            bank,
-            Origin("text", "pretrained", 0, "text", "test"),
-            LeakOptions(
-                probe=ProbeOptions(
-                    strengths=tuple(probe.strengths),
-                    max_iterations=probe.max_iterations,
-                    tolerance=probe.tolerance,
-                ),
-                bootstrap=BootstrapOptions(resamples=100),
-                units=("token",),
-            ),
-        )
-    return next(row.value for row in rows if row.probe == "linear" and row.metric == "accuracy")
 
 
 def baselines(corpora: Path, config: Config) -> dict[str, float]:
@@ -291,8 +219,6 @@ def variant_options(config: Config, variant: str, seed: int) -> PretrainOptions:
 
 def _identity(options: PretrainOptions, corpora: Path, config: Config) -> str:
     """A hash of all that a row depends on."""
-    package = ROOT / "src" / "langspec"
-    code = [sha256_file(path) for name in _CODE for path in sorted((package / name).rglob("*.py"))]
     return sha256_json(
         {
             "options": asdict(options),
@@ -303,7 +229,7 @@ def _identity(options: PretrainOptions, corpora: Path, config: Config) -> str:
                 path.relative_to(corpora).as_posix(): sha256_file(path)
                 for path in sorted(corpora.rglob("*.parquet"))
             },
-            "code": code,
+            "code": code_hashes(),
             "this": sha256_file(Path(__file__)),
         }
     )
@@ -361,15 +287,6 @@ def _cell(values: Sequence[float]) -> str:
 
 def _range(values: Sequence[float]) -> str:
     return f"{min(values):.0f}-{max(values):.0f}" if values else "none"
-
-
-def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """One row a (variant, seed)."""
-    with atomic_file(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

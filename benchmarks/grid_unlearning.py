@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unlearning_runs import ROOT, Job, run_all, write_csv
+from shared import ROOT, write_csv
+from unlearning_runs import Job, run_all
 
 from langspec.files import write_text
 

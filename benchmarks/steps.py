@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from unlearning_runs import ROOT, configuration
+from shared import ROOT
+from unlearning_runs import configuration
 
 CASES = {  # name: method, changes, largest ratio allowed
     "finetune": ("finetune", (), 1.0),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from langspec.config import Config, parse_config, read_values, set_values
-from langspec.files import atomic_file, read_json, sha256_file, sha256_json, write_json
+from shared import accuracies, code_hashes, token_leak
 
-ROOT = Path(__file__).resolve().parents[1]
-_CODE = ("encoders", "tasks", "modelling", "objectives", "training", "measurement", "features")
+from langspec.config import Config, parse_config, read_values, set_values
+from langspec.files import read_json, sha256_file, sha256_json, write_json
 
 
 def configuration(params: Path, assignments: Sequence[str] = ()) -> Config:
@@ -89,17 +87,14 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     languages = config.corpora.languages
     test = task.data(task.rows(paths.corpora, "test", languages), encoder)
     predicted = predict(model, test, config.features.batch_tokens, accelerator.device)
-    code = test.languages
-    if test.unit == "token":
-        code = np.repeat(code, np.diff(test.inputs.unit_starts))
-    right = predicted == test.labels
-    by = {name: float(right[code == name].mean()) for name in languages}
+    by = accuracies(test, predicted)
     last = [row for row in result.steps if "adversary_cross_entropy" in row][-25:]
     shown = {
         key: float(np.mean([row[key] for row in last])) if last else float("nan")
         for key in ("adversary_accuracy", "adversary_cross_entropy")
     }
-    leak, majority = token_leak(model.encoder, encoder, config, paths.corpora)
+    trained = replace(encoder, model=model.encoder)
+    leak, majority = token_leak(trained, paths.corpora, config)
     return {
         "task": task_name,
         "method": method,
@@ -114,61 +109,6 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
         "warnings": " ".join(warning["name"] for warning in result.warnings),
         "cpu_seconds": round(seconds, 1),
     }
-
-
-def token_leak(model: Any, encoder: Any, config: Config, corpora: Path) -> tuple[float, float]:
-    """Accuracy of a fresh linear probe on last-layer tokens, and of the majority class."""
-    from langspec.corpora.tables import read_table
-    from langspec.encoders.inputs import text_inputs
-    from langspec.features.bank import BankOptions, BankRows
-    from langspec.features.encode import build_bank
-    from langspec.measurement.bootstrap import BootstrapOptions
-    from langspec.measurement.leak import LeakOptions, language_leak
-    from langspec.measurement.probe import ProbeOptions
-    from langspec.measurement.rows import Origin
-
-    table = read_table(corpora, "text", languages=config.corpora.languages)
-    inputs = text_inputs(
-        encoder.tokenizer,
-        table["text"].to_pylist(),
-        max_tokens=encoder.card.max_tokens,
-        prefix=encoder.card.prefix,
-    )
-    probe = config.evaluate.probe
-    with tempfile.TemporaryDirectory() as folder:
-        bank = build_bank(
-            model.eval(),
-            int(encoder.tokenizer.pad_token_id),
-            inputs,
-            BankRows(
-                languages=table["language"].to_pylist(),
-                splits=table["split"].to_pylist(),
-                lines=table["line"].to_numpy(),
-            ),
-            options=BankOptions(
-                layers=(-1,),
-                max_tokens_per_language=config.features.max_tokens_per_language,
-                seed=config.evaluate.seed,
-                tokens_per_batch=config.features.batch_tokens,
-            ),
-            key="run",
-            root=Path(folder),
-        )
-        rows = language_leak(
-            bank,
-            Origin("text", "run", 0, "text", "test"),
-            LeakOptions(
-                probe=ProbeOptions(
-                    strengths=tuple(probe.strengths),
-                    max_iterations=probe.max_iterations,
-                    tolerance=probe.tolerance,
-                ),
-                bootstrap=BootstrapOptions(resamples=100),
-                units=("token",),
-            ),
-        )
-    found = {row.probe: row.value for row in rows if row.metric == "accuracy"}
-    return found["linear"], found["majority"]
 
 
 def _job(
@@ -195,8 +135,7 @@ def _job(
 def _identity(config: Config, root: Path, task: str, method: str, seed: int) -> str:
     from langspec.stages.common import paths_of
 
-    paths, package = paths_of(config, root), ROOT / "src" / "langspec"
-    code = [sha256_file(path) for name in _CODE for path in sorted((package / name).rglob("*.py"))]
+    paths = paths_of(config, root)
     own = getattr(config.train.methods, method).model_dump()
     train = config.train.model_dump(exclude={"methods", "run", "seeds"})
     return sha256_json(
@@ -204,7 +143,7 @@ def _identity(config: Config, root: Path, task: str, method: str, seed: int) -> 
             "run": [task, method, seed, own, train, config.features.model_dump()],
             "data": [sha256_file(paths.corpora / f"{table}.parquet") for table in (task, "text")],
             "encoder": sha256_file(paths.encoder / "model.safetensors"),
-            "code": code,
+            "code": code_hashes(),
         }
     )
 
@@ -225,12 +164,3 @@ def run_all(
         ]
         for future in as_completed(futures):
             yield future.result()
-
-
-def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """One row a run."""
-    with atomic_file(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})

@@ -130,8 +130,8 @@ class Unlearning(Objective):
     def language_loss(
         self, logits: torch.Tensor, labels: torch.Tensor, cross_entropy: torch.Tensor
     ) -> torch.Tensor:
-        """The language term ``[N]`` of the encoder's step."""
-        raise NotImplementedError
+        """The language term ``[N]`` of the encoder's step: the adversary's loss, if not said."""
+        return cross_entropy
 
     def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
         """Both terms, weighted."""
@@ -264,12 +264,6 @@ class Control(Unlearning):
     def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
         """Detached."""
         return vectors.detach()
-
-    def language_loss(
-        self, logits: torch.Tensor, labels: torch.Tensor, cross_entropy: torch.Tensor
-    ) -> torch.Tensor:
-        """The discriminator's cross-entropy."""
-        return cross_entropy
 
     def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
         """The task alone."""

@@ -54,9 +54,17 @@ def _subjects(config: Config, paths: Paths, task: str) -> dict[str, Subject]:
     return found | {"random": Subject(random=True), "baselines": Subject(baselines=True)}
 
 
+def _checkpoints(config: Config, methods: list[str]) -> int:
+    """Encoders to measure: one a seed, and one of all seeds that left it as it was."""
+    return sum(1 if method == "frozen" else len(config.train.seeds) for method in methods)
+
+
 def plan(config: Config, root: Path, *, task_name: str) -> str:
     """What :func:`run` would do."""
+    from langspec.tasks import get_task
+
     paths = paths_of(config, root)
+    get_task(task_name, paths.corpora)  # refuses an unknown one
     seeds, methods = len(config.train.seeds), config.train.run
     layers, languages = config.encoder.pretrain.layers, len(config.corpora.languages)
     card = paths.encoder / "config.json"
@@ -64,15 +72,21 @@ def plan(config: Config, root: Path, *, task_name: str) -> str:
     if card.exists():
         values = read_json(card)
         layers, hidden = values["num_hidden_layers"], values["hidden_size"]
-    checkpoints = 1 + ("frozen" in methods) + seeds * len([m for m in methods if m != "frozen"])
+    checkpoints = 1 + _checkpoints(config, methods)
     vectors = languages * config.features.max_tokens_per_language
     disk = checkpoints * vectors * hidden * 2 * (layers + 1) / 1e6
-    probes = checkpoints * (layers + 1) * 2
+    probes = checkpoints * (layers + 1) * 2  # of tokens and of sentences
+    erasers = config.evaluate.erasers
+    erased = _checkpoints(config, [method for method in methods if method in erasers.of])
+    places = erased * (layers + 1 if erasers.layers == "all" else 1) * 2
+    # A probe on what each has erased; inlp fits one more a round.
+    more = places * (len(erasers.run) + ("inlp" in erasers.run) * erasers.inlp.rounds)
+    told = f" and {more} for {len(erasers.run)} erasers" if more else ""
     return (
         f"evaluate {task_name}: {', '.join(methods)} x {seeds} seeds, and a random encoder, on "
         f"{languages} languages -> {paths.evaluate(task_name)}\n"
-        f"  {checkpoints} encoding passes, {probes} probes: about "
-        f"{probes * vectors * hidden * languages / 2.5e8:.0f} s for the probes, "
+        f"  {checkpoints} encoding passes, {probes} probes{told}: about "
+        f"{(probes + more) * vectors * hidden * languages / 2.5e8:.0f} s for the probes, "
         f"{disk:.0f} MB of feature banks (limit {config.features.cache_gb:g} GB), "
         f"{500 + vectors * hidden * 16 / 1e6:.0f} MB of memory"
     )

@@ -148,34 +148,89 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
     return out
 
 
+@dataclass(frozen=True)
+class LanguageCost:
+    """What language text adds to one epoch of one seed; nothing, where a method reads none.
+
+    Attributes:
+        language: pieces of language text that go with the task's.
+        passes: pieces times forwards through the encoder; a backward pass counts as two.
+        width: pieces that a step keeps for its backward pass, for each piece of the task.
+        copies: encoders in memory.
+    """
+
+    language: float = 0
+    passes: float = 0
+    width: float = 1
+    copies: int = 1
+
+
+def language_cost(
+    config: Config, method: Any, language: Any, rows: int, pieces: int
+) -> LanguageCost:
+    """What a method with a discriminator does beside the task (its head is cheap, and left out).
+
+    Args:
+        config: the configuration.
+        method: its section.
+        language: its language rows.
+        rows: of the task.
+        pieces: of those rows.
+    """
+    equal_rows = config.train.batch.language == "rows"
+    own = rows * float(language.lengths.mean()) if equal_rows else float(pieces)
+    kind = method.retention.kind
+    passes = 3 * own
+    if kind == "distil":
+        passes += own  # the starting encoder
+    elif kind == "mlm":
+        passes += 3 * own  # masked rows
+    # `alternate` is the adversary's alone: its discriminator reads rows of its own.
+    alternate = getattr(method, "alternate", None)
+    if alternate is not None:
+        whole = min(own, float(language.lengths.sum())) if alternate == "epoch" else own
+        passes += method.inner_steps * whole
+    ratio = own / pieces
+    return LanguageCost(
+        own, passes, 1 + ratio * (2 if kind == "mlm" else 1), 2 if kind == "distil" else 1
+    )
+
+
 def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str:
-    """What :func:`run` would do."""
+    """What :func:`run` would do. Refuses what it would refuse."""
     from langspec.encoders.load import load_encoder
     from langspec.objectives import get_objective
-    from langspec.stages.seeds import fit_options, method_options
+    from langspec.stages.seeds import fit_options, method_options, unlearning
     from langspec.tasks import get_task
 
     paths = paths_of(config, root)
-    task, objective = (
-        get_task(task_name, paths.corpora),
-        get_objective(method_name, method_options(config, task_name, method_name)),
-    )
+    task = get_task(task_name, paths.corpora)
+    own = method_options(config, task_name, method_name)
+    objective = get_objective(method_name, own)
     options = fit_options(config, task_name, method_name, 0)
     card = read_json(require(paths.encoder, "encoder") / "config.json")
     hidden, layers = card["hidden_size"], card["num_hidden_layers"]
     source = config.corpora.source
-    train = task.data(
-        task.rows(require(paths.corpora, "corpora"), "train", [source]),
-        load_encoder(paths.encoder),
-    )
+    encoder = load_encoder(paths.encoder)
+    train = task.data(task.rows(require(paths.corpora, "corpora"), "train", [source]), encoder)
     pieces = int(train.lengths.sum())
+    beside = LanguageCost()
+    if objective.reads_language:
+        language = unlearning(config, task, method_name, encoder, paths)["language"]
+        beside = language_cost(config, own, language, len(train), pieces)
     weights = layers * 12 * hidden * hidden + hidden * len(task.labels)
-    passes = 3 * options.epochs if objective.trains_encoder else 1  # backward costs two forwards
-    flops = 2 * weights * pieces * passes * (len(config.train.seeds) if passes > 1 else 1)
+    if objective.trains_encoder:
+        seeds = len(config.train.seeds)
+        forwards = (3 * pieces + beside.passes) * options.epochs * seeds
+    else:
+        forwards = pieces  # encoded once, for all seeds
+    flops = 2 * weights * forwards
     megabytes = 4 * weights / 1e6
-    memory = 800 + 5 * megabytes + options.batch_tokens * hidden * layers * 80 / 1e6
+    memory = 800 + (4 + beside.copies) * megabytes
+    memory += options.batch_tokens * beside.width * hidden * layers * 80 / 1e6
+    text = f" and {beside.language:.0f} of language text" if beside.language else ""
     return (
-        f"train {task_name} {method_name}: {len(train)} rows, {pieces} pieces, "
+        f"train {task_name} {method_name}: {len(train)} rows, {pieces} pieces{text}, "
         f"{options.epochs} epochs, seeds {config.train.seeds} -> "
         f"{paths.train(task_name, method_name)}\n"
         f"  about {10 + flops / FLOPS_A_SECOND:.0f} s on this kind of processor, "
