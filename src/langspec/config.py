@@ -36,7 +36,7 @@ class Compute(Section):
     """Where the arithmetic runs, and how repeatable it is."""
 
     threads: Count  # of a worker; fixed: the order of sums depends on it
-    workers: Count  # seeds, checkpoints at work side by side; results do not depend on it
+    workers: Count  # seeds, checkpoints, figures at work side by side; results do not depend on it
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     portable: bool  # keep to AVX2 kernels, so that processors with more agree bit for bit
 
