@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from corpora_files import official_folder, options, write
 
+from conftest import CHECKOUT
 from langspec import presets
 from langspec.config import parse_config, parse_yaml
 from langspec.corpora.custom import name_pattern, parts
@@ -207,6 +209,18 @@ def values(**changes: Any) -> dict[str, Any]:
     found["train"]["tasks"] = ["pos", "stars"]
     found["train"]["stars"] = None
     return found
+
+
+def test_the_example_of_the_docs_is_a_valid_configuration() -> None:
+    page = (CHECKOUT / "docs" / "corpora.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(tasks:.*?)```", page, re.DOTALL)
+    example = parse_yaml(block)
+    found = parse_yaml(presets.preset_text("demo"))
+    found["tasks"] = example["tasks"]
+    found["train"] |= example["train"]
+    config = parse_config(found)
+    assert config.train.tasks == ["pos", "stars", "number"]
+    assert set(config.tasks) == {"stars", "number"}
 
 
 def test_config_knows_tasks_of_ones_own() -> None:
