@@ -9,7 +9,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
-PYTEST := $(BIN)/python -m pytest -q
+# Two workers; a file stays with one of them, for what its tests share. Files start in the order
+# of their names: the integration tests, which take longest, come before the unit tests.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 PORT ?= 5000
 
 .PHONY: help install install-e5 demo test test-unit test-all lint ui lock clean
@@ -44,7 +46,7 @@ test: install ## unit and integration tests, without the slow ones (at most 10 m
 	$(PYTEST) -m "not slow"
 
 test-unit: install ## unit tests only (under a minute)
-	$(PYTEST) tests/unit -m "not slow" -n 2 --dist loadfile
+	$(PYTEST) tests/unit -m "not slow"
 
 test-all: install ## every test, the slow ones too: what CI runs
 	$(PYTEST)

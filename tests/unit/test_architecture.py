@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import cache
 
 import pytest
 
@@ -21,10 +22,16 @@ MODULES = {
 }
 
 
-def imports(module: str) -> set[str]:
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
     """Modules of this project, and top-level names of others, that a module imports."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -35,7 +42,7 @@ def imports(module: str) -> set[str]:
             named, colon, _ = node.value.partition(":")  # workers import "module:class"
             if colon and named in MODULES:
                 found.add(named)
-    return found
+    return frozenset(found)
 
 
 def closure(module: str) -> set[str]:
@@ -56,7 +63,7 @@ def closure(module: str) -> set[str]:
 
 def has_code(module: str) -> bool:
     """Is there more than a docstring?"""
-    return module != "langspec" and len(ast.parse(MODULES[module].read_text()).body) > 1
+    return module != "langspec" and len(parsed(module).body) > 1
 
 
 def package(module: str) -> str:
@@ -144,8 +151,8 @@ def test_light_modules_import_nothing_heavy(module: str) -> None:
 
 
 def test_public_functions_have_docstrings() -> None:
-    for module, path in MODULES.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    for module in MODULES:
+        tree = parsed(module)
         assert ast.get_docstring(tree), module
         for node in tree.body:
             kinds = (ast.FunctionDef, ast.ClassDef)
