@@ -20,14 +20,17 @@ from training_fixtures import (
     token_data,
 )
 
+from langspec.modelling.model import freeze_above
 from langspec.objectives import get_objective
 from langspec.training.loop import fit
 from langspec.training.watch import WatchOptions
 
 
-def main(out: Path, unit: str, method: str) -> None:
+def main(out: Path, unit: str, method: str, layers: int, feature_layer: int) -> None:
     accelerator = Accelerator(cpu=True)
-    model = tiny_model(unit=unit, dropout=0.0)
+    model = tiny_model(unit=unit, dropout=0.0, layers=layers)
+    model.feature_layer = feature_layer
+    freeze_above(model.encoder, feature_layer)
     # Dropout and masking differ between processes: they are left out.
     changes = ["discriminator.dropout=0.0", "retention.kind=distil", "inner_steps=1"]
     chosen = None if method == "finetune" else method_options(method, *changes)
@@ -59,4 +62,4 @@ def main(out: Path, unit: str, method: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

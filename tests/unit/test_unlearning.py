@@ -24,6 +24,7 @@ from training_fixtures import (
 
 from langspec.errors import LangspecError
 from langspec.modelling.discriminator import Discriminator, as_constant
+from langspec.modelling.model import freeze_above
 from langspec.modelling.reversal import reverse_gradient
 from langspec.objectives import get_objective, methods
 from langspec.objectives.adversarial import language_term
@@ -353,6 +354,24 @@ def test_either_level_at_any_layer(method: str, unit: str, level: str) -> None:
     model.feature_layer = 0
     result = train(method, f"discriminator.unit={level}", model=model, unit=unit, epochs=1)
     assert all(math.isfinite(row["loss_language"]) for row in result.steps)
+
+
+def test_what_lies_above_the_feature_layer_is_not_trained() -> None:
+    model = tiny_model(layers=3)
+    before = torch.get_rng_state()
+    freeze_above(model.encoder, 1)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert model.encoder.training
+    trained = {n for n, p in model.encoder.named_parameters() if p.requires_grad}
+    assert trained == {
+        n
+        for n, _ in model.encoder.named_parameters()
+        if "layer.1." not in n and "layer.2." not in n
+    }
+    for layer in (-1, 3):
+        whole = tiny_model(layers=3)
+        freeze_above(whole.encoder, layer)
+        assert all(p.requires_grad for p in whole.parameters())
 
 
 def test_distillation_holds_the_encoder() -> None:

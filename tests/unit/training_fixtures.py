@@ -37,12 +37,14 @@ def token_data(rows: int, seed: int = 0, unit: str = "token") -> TaskData:
     )
 
 
-def tiny_model(seed: int = 0, unit: str = "token", dropout: float = 0.1) -> EncoderWithHeads:
+def tiny_model(
+    seed: int = 0, unit: str = "token", dropout: float = 0.1, layers: int = 1
+) -> EncoderWithHeads:
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=16,
         hidden_size=16,
-        num_hidden_layers=1,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=16,

@@ -92,3 +92,27 @@ class EncoderWithHeads(nn.Module):
 def freeze_embeddings(encoder: Any) -> None:
     """Leave the word embeddings out of training: most parameters, few gradients each."""
     encoder.get_input_embeddings().weight.requires_grad_(False)
+
+
+def freeze_above(encoder: Any, layer: int) -> None:
+    """Leave out of training what comes after hidden state ``layer``: it gets no gradient.
+
+    Averaging over processes waits for every parameter that is trained. Which ones lie above is
+    seen from a backward pass, since architectures name their layers differently.
+    """
+    if layer in (-1, encoder.config.num_hidden_layers):
+        return
+    parameters = [p for p in encoder.parameters() if p.requires_grad]
+    if not parameters:
+        return
+    mode = encoder.training
+    encoder.eval()  # no dropout: the run's random numbers stay where they are
+    zeros = torch.zeros(1, 2, dtype=torch.long, device=parameters[0].device)
+    batch = {"input_ids": zeros, "attention_mask": zeros + 1, "token_type_ids": zeros}
+    with torch.enable_grad():
+        (hidden,) = hidden_states(encoder, batch, layer)
+        gradients = torch.autograd.grad(hidden.sum(), parameters, allow_unused=True)
+    encoder.train(mode)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is None:
+            parameter.requires_grad_(False)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from langspec.encoders.load import Encoder
 from langspec.errors import LangspecError
 from langspec.files import read_json, write_json
-from langspec.modelling.model import EncoderWithHeads, LinearHead
+from langspec.modelling.model import EncoderWithHeads, LinearHead, freeze_above
 from langspec.tasks.base import Task
 
 SCHEMA = 1
@@ -64,6 +64,8 @@ def build_model(
         )
     if pooler is not None and task.unit != "pair":
         pooler.requires_grad_(False)  # tokens do not pass it: it would never get a gradient
+    if with_encoder:
+        freeze_above(encoder.model, feature_layer)
     head = LinearHead(
         encoder.model.config.hidden_size, len(task.labels), dropout=dropout, init=init
     )
