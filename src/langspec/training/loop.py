@@ -96,6 +96,8 @@ def fit(
 ) -> FitResult:
     """Train ``model`` and return the epoch that scores best on ``dev`` (source language).
 
+    Of epochs with equal scores it is the last.
+
     ``log(step, metrics)`` is called on the main process for every step (``train/...``) and epoch
     (``val/...``). With ``checkpoints``, an interrupted run goes on from its last step and ends
     with equal weights. ``language`` is for methods that read language text; ``targets`` (dev rows
@@ -195,17 +197,19 @@ def fit(
         scores = dev_scores(model, dev, options.batch_tokens, accelerator, classes)
         row = {"epoch": epoch, "step": step, **{f"val_{k}": v for k, v in scores.items()}}
         if watcher is not None:
-            found = [
+            others = [
                 dev_scores(model, rows, options.batch_tokens, accelerator, classes)
                 for rows in targets
             ]
-            if found:
-                row["val_targets_macro_f1"] = float(np.mean([f[SELECTION_METRIC] for f in found]))
+            if others:
+                row["val_targets_macro_f1"] = float(np.mean([s[SELECTION_METRIC] for s in others]))
             watcher.end_of_epoch(step, scores[SELECTION_METRIC], row.get("val_targets_macro_f1"))
         result.epochs.append(row)
         if accelerator.is_main_process:
             log(step, {k.replace("val_", "val/", 1): v for k, v in row.items() if k[:4] == "val_"})
-        if not result.dev or scores[SELECTION_METRIC] > result.dev[SELECTION_METRIC]:
+        found, best = scores[SELECTION_METRIC], result.dev.get(SELECTION_METRIC, -1.0)
+        # Of equally good epochs the last: unlearning has gone on, and the score cannot show it.
+        if found >= best:
             result.dev, result.best_epoch = scores, 0 if stopped() else epoch
             result.tensors = {k: v.cpu().clone() for k, v in trainable(model).items()}
 
