@@ -20,35 +20,56 @@ from unlearning_runs import Job, run_all
 
 from langspec.files import write_text
 
+# Where a run does not say otherwise; written out, so that other defaults do not move the grid.
+BASE: dict[str, Any] = {
+    "inner_steps": 3,
+    "discriminator.layers": 0,
+    "discriminator.lr": 3e-3,
+}
+_SHORT = {
+    "strength": "lambda",
+    "weight": "w",
+    "inner_steps": "k",
+    "discriminator.layers": "layers",
+    "discriminator.lr": "lr",
+    "retention.kind": "retention",
+}
 MARGIN = 0.03  # of mean target accuracy below the control's, above which a setting is not chosen
 
 
+def named(method: str, values: dict[str, Any]) -> str:
+    """A run's name: the method and what is set."""
+    order = ["strength", "weight", *(key for key in values if key not in ("strength", "weight"))]
+    told = [f"{_SHORT.get(key, key)}={values[key]}" for key in order if key in values]
+    return " ".join([method, *told])
+
+
 def jobs(task: str, seed: int) -> list[Job]:
-    """At most 24 runs: references, lambda x k, rates, the adversary's weight x k, losses."""
+    """At most 24 runs: references; strength or weight against k, depth, rate and retention."""
     found: list[tuple[str, str, dict[str, Any]]] = [
         ("finetune", "finetune", {}),
         ("control", "control", {}),
     ]
-    for strength in (0.1, 0.3, 1.0, 3.0):
-        for k in (0, 3):
-            values = {"strength": strength, "inner_steps": k}
-            found.append((f"grl lambda={strength:g} k={k}", "grl", values))
-    found += [
-        ("grl lambda=1 k=3 lr=1e-3", "grl", {"discriminator.lr": 1e-3}),
-        ("grl lambda=1 k=3 lr=1e-2", "grl", {"discriminator.lr": 1e-2}),
-        ("grl lambda=1 k=3 layers=1", "grl", {"discriminator.layers": 1}),
-        ("grl lambda=1 k=3 constant", "grl", {"schedule": "constant"}),
-        ("grl lambda=1 k=3 distil", "grl", {"retention.kind": "distil"}),
+    grl: list[dict[str, Any]] = [
+        *({"strength": strength} for strength in (0.1, 0.3, 1.0, 3.0)),
+        *({"strength": strength, "inner_steps": 0} for strength in (0.1, 1.0)),
+        *({"strength": strength, "discriminator.layers": 1} for strength in (0.1, 0.3, 1.0)),
+        *({"strength": strength, "discriminator.lr": 1e-2} for strength in (0.3, 1.0)),
+        {"strength": 0.3, "discriminator.layers": 1, "discriminator.lr": 1e-2},
+        {"strength": 1.0, "schedule": "constant"},
+        {"strength": 1.0, "retention.kind": "distil"},
     ]
-    for weight in (0.3, 0.5, 0.7):
-        for k in (1, 3):
-            values = {"weight": weight, "inner_steps": k}
-            found.append((f"adversary w={weight:g} k={k}", "adversary", values))
-    found += [
-        ("adversary w=0.5 k=1 lr=1e-2", "adversary", {"discriminator.lr": 1e-2}),
-        ("adversary w=0.5 k=1 entropy", "adversary", {"loss": "entropy", "scale": "sum"}),
-        ("adversary w=0.5 k=1 layers=1", "adversary", {"discriminator.layers": 1}),
+    adversary: list[dict[str, Any]] = [
+        *({"weight": 0.3, "inner_steps": k} for k in (1, 3)),
+        {"weight": 0.5},
+        {"weight": 0.3, "discriminator.layers": 1},
+        {"weight": 0.1, "inner_steps": 5, "discriminator.lr": 1e-2},
+        {"weight": 0.3, "discriminator.lr": 1e-2},
+        {"weight": 0.2, "inner_steps": 5, "discriminator.lr": 1e-2},
+        {"weight": 0.3, "loss": "entropy", "scale": "sum"},
     ]
+    found += [(named("grl", BASE | values), "grl", BASE | values) for values in grl]
+    found += [(named("adversary", BASE | v), "adversary", BASE | v) for v in adversary]
     assert len(found) <= 24
     return [
         (

@@ -43,6 +43,8 @@ def test_the_preset_holds_the_published_values() -> None:
         assert found == float(row["value"]), row
         if hasattr(own, "discriminator"):  # one rate for both heads there
             assert own.discriminator.lr == fit.head_lr
+            assert own.discriminator.layers == 0
+        assert not getattr(own, "freeze_embeddings", False)  # in none of the published runs
         assert (fit.epochs, fit.clip, fit.warmup, fit.weight_decay) == (5, None, 0, 0)
         assert fit.schedule == "constant"
 

@@ -169,7 +169,7 @@ def control() -> tuple[float, float]:
     ("method", "changes", "epochs"),
     [
         ("grl", (), 16),
-        ("adversary", ("inner_steps=3", "discriminator.lr=0.01"), 24),
+        ("adversary", ("weight=0.5", "inner_steps=3", "discriminator.lr=0.01"), 24),
     ],
 )
 def test_a_planted_cue_is_unlearned_and_the_task_kept(method, changes, epochs, control) -> None:

@@ -300,7 +300,7 @@ def test_resumed_mid_epoch_ends_bit_equal(tmp_path: Path, method: str, retention
 
 
 def test_what_is_logged() -> None:
-    steps = train("grl", watch=WatchOptions(every=3)).steps
+    steps = train("grl", "strength=1.0", watch=WatchOptions(every=3)).steps
     wanted = {
         "loss", "loss_language", "adversary_accuracy", "adversary_majority",
         "adversary_entropy_min", "adversary_entropy_mean", "adversary_entropy_max",
