@@ -48,7 +48,7 @@ def jobs(task: str, seed: int) -> list[Job]:
     """At most 24 runs: references; strength or weight against k, depth, rate and retention."""
     found: list[tuple[str, str, dict[str, Any]]] = [
         ("finetune", "finetune", {}),
-        ("control", "control", {}),
+        ("control", "control", BASE),
     ]
     grl: list[dict[str, Any]] = [
         *({"strength": strength} for strength in (0.1, 0.3, 1.0, 3.0)),

@@ -47,6 +47,8 @@ from langspec.workers import Tell
 
 logger = logging.getLogger(__name__)
 
+_CODE = ("encoders", "tasks", "modelling", "features", "measurement", "training")
+
 
 class Evaluation:
     """What all checkpoints of a task are measured on, tokenised once."""
@@ -81,7 +83,7 @@ class Evaluation:
             resamples=config.evaluate.bootstrap, seed=config.evaluate.seed
         )
         self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
-        self.code = code_hash("encoders", "tasks", "modelling", "features", "measurement")
+        self.code = code_hash(*_CODE)
 
     def cached(self, kind: str, key: dict[str, Any], compute: Callable[[], Any]) -> Any:
         """A JSON-able value from the cache, or computed and kept: an interrupted stage goes on."""
