@@ -377,8 +377,18 @@ class GrlMethod(UnlearningMethod):
     """``grl``: gradient reversal at the encoder's boundary."""
 
     strength: Annotated[float, Field(ge=0)]  # lambda
+    path: list[Annotated[float, Field(ge=0)]]  # further strengths, each with the first seed
     schedule: Literal["constant", "linear", "dann", "cosine"]
     warmup: Annotated[float, Field(ge=0, lt=1)]  # share of the steps at lambda 0
+
+    @model_validator(mode="after")
+    def _path(self) -> GrlMethod:
+        if len({*self.path, self.strength}) <= len(self.path):
+            raise ValueError(
+                f"path: found {self.path}, expected strengths that differ, and none "
+                f"that is {self.strength:g}, which is trained anyway"
+            )
+        return self
 
 
 class AdversaryMethod(UnlearningMethod):

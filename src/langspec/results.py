@@ -17,6 +17,13 @@ from langspec.files import atomic_file
 if TYPE_CHECKING:
     import pandas as pd
 
+PATH = "@"  # grl@0.1: a point of the lambda path of grl
+
+
+def path_method(method: str, strength: float) -> str:
+    """``grl@0.1``: how results name a method at another strength than its own."""
+    return f"{method}{PATH}{strength:g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

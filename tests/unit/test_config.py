@@ -126,7 +126,7 @@ def test_every_preset_is_valid_and_written_with_its_changes(tmp_path: Path, name
 
 
 def test_an_unknown_preset_lists_them(tmp_path: Path) -> None:
-    with pytest.raises(LangspecError, match="there are demo, e5, paper, tiny"):
+    with pytest.raises(LangspecError, match="there are demo, e5, paper, study, tiny"):
         presets.write("large", tmp_path / "params.yaml")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from langspec.report.erased import erased_layers, erased_table, tradeoff_points
+from langspec.report.erased import erased_layers, erased_table, path_table, tradeoff_points
 from langspec.report.figures import tradeoff
 from langspec.report.load import Run, load_run
 from langspec.report.tables import headline, leak_by_layer
+from langspec.report.words import limits
 from langspec.results import Result, read_results, results_frame
 from report_files import write_run
 
@@ -134,3 +137,68 @@ def test_a_run_without_erasers_has_no_such_table(run: Run) -> None:
     assert erased_table(bare, "pos") is None
     assert erased_layers(bare, "pos") is None
     assert set(tradeoff_points(bare, "pos")["method"]) == {"frozen", "finetune"}
+
+
+def with_path(run: Run) -> Run:
+    """The run, its fine-tuning renamed grl (lambda .3, two seeds) and trained once at lambda 1."""
+    named = {"finetune": "grl"}
+    results = run.results.assign(method=run.results["method"].replace(named))
+    summary = run.summary.assign(method=run.summary["method"].replace(named))
+    path = results[(results["method"] == "grl") & (results["seed"] == 1)]
+    lower = path["value"].where(path["probe"] != "linear", path["value"] / 2)
+    return replace(
+        run,
+        methods=("frozen", "grl"),
+        results=results,
+        summary=summary,
+        erased=run.erased.iloc[:0],
+        path=path.assign(method="grl@1", value=lower),
+        runs={("pos", "grl"): {"params": {"train.methods.grl.strength": 0.3}}},
+    )
+
+
+def test_a_lambda_path_joins_the_strengths_of_one_seed(run: Run) -> None:
+    run = with_path(run)
+    points = tradeoff_points(run, "pos")
+    assert points[points.base == "grl"]["strength"].tolist() == [0.3, 0.3, 1.0]
+    table = path_table(run, "pos")
+    assert table is not None
+    assert table.frame[["strength", "seed"]].to_numpy().tolist() == [[0.3, 1], [0.3, 2], [1, 1]]
+    own, further = table.frame["leak"].iloc[0], table.frame["leak"].iloc[2]
+    assert further == pytest.approx(own / 2)
+    plot = tradeoff(run, "pos")
+    assert plot is not None
+    (axis,) = plot.figure.axes
+    lines = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_zorder() == 2]
+    assert [list(line.get_xdata()) for line in lines] == [pytest.approx([own, further])]
+    assert {text.get_text() for text in axis.texts} == {"λ 0.3", "λ 1"}
+    assert "Joined by a line" in plot.caption
+
+
+def test_without_a_path_there_is_no_line(run: Run) -> None:
+    assert path_table(run, "pos") is None
+    plot = tradeoff(run, "pos")
+    assert plot is not None
+    assert not plot.figure.axes[0].texts
+    assert "Joined" not in plot.caption
+
+
+def test_a_failed_training_is_in_no_number_and_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path, seeds=(1, 2))
+    file = tmp_path / "results" / "train" / "pos" / "finetune" / "run.json"
+    run = json.loads(file.read_text())
+    entry = next(one for one in run["seeds"] if one["seed"] == 2)
+    entry |= {"status": "failed", "reason": "norm"}
+    file.write_text(json.dumps(run))
+    loaded = load_run(
+        tmp_path / "results",
+        tmp_path / "corpora",
+        tmp_path / "encoder",
+        name="demo",
+        tasks=("pos", "nli"),
+        methods=("frozen", "finetune"),
+    )
+    seeds = loaded.results.groupby(["task", "method"])["seed"].unique().map(set)
+    assert seeds["pos", "finetune"] == {1}
+    assert seeds["nli", "finetune"] == {1, 2}
+    assert any("finetune, seed 2 failed (norm)" in text for text in limits(loaded, []))

@@ -46,6 +46,13 @@ def _overlay(base: Any, changes: Any, path: str = "") -> None:
             base[key] = value
 
 
+def _overlays(name: str) -> list[dict[str, Any]]:
+    """What a preset lays over the base, after what the preset does that it is ``over``."""
+    changes = parse_yaml(_text(name))
+    over = changes.pop("over", None)
+    return [*(_overlays(over) if over else []), changes]
+
+
 def preset_text(name: str) -> str:
     """A preset as a whole ``params.yaml``, comments kept."""
     base = _text(BASE)
@@ -55,7 +62,8 @@ def preset_text(name: str) -> str:
     yaml.preserve_quotes = True
     yaml.width = 120
     values = yaml.load(base)
-    _overlay(values, YAML(typ="safe", pure=True).load(_text(name)))
+    for changes in _overlays(name):
+        _overlay(values, changes)
     stream = io.StringIO()
     yaml.dump(values, stream)
     return stream.getvalue()

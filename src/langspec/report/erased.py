@@ -19,6 +19,7 @@ from langspec.report.tables import (
     pick,
     task_title,
 )
+from langspec.results import PATH
 
 ORACLE = "_oracle"
 _SCORES = (
@@ -34,8 +35,8 @@ _LEAKS = (
 
 
 def base_of(method: str) -> str:
-    """``finetune`` of ``finetune+leace``."""
-    return method.partition(ERASED)[0]
+    """``finetune`` of ``finetune+leace``, ``grl`` of ``grl@0.1``."""
+    return method.partition(ERASED)[0].partition(PATH)[0]
 
 
 def eraser_of(method: str) -> str:
@@ -181,18 +182,20 @@ def erased_layers(run: Run, task: str) -> Table | None:
 
 def erased_tables(run: Run) -> list[Table]:
     """Every table of erased encoders that the run's files allow."""
-    found = [make(run, task) for task in run.tasks for make in (erased_table, erased_layers)]
+    makers = (erased_table, erased_layers, path_table)
+    found = [make(run, task) for task in run.tasks for make in makers]
     return [table for table in found if table is not None]
 
 
 def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
     """One row a method and seed that has both a leak and a transfer score.
 
-    Columns: ``method, base, eraser, seed``, then ``leak`` (token macro-F1, last layer measured)
-    and ``score`` (accuracy, mean of the targets), each with ``_low`` and ``_high``. The leak of an
-    encoder that all seeds share (``frozen``) stands at each of them.
+    Columns: ``method, base, eraser, seed``, ``strength`` (lambda; NaN for a method without one),
+    then ``leak`` (token macro-F1, last layer measured) and ``score`` (accuracy, mean of the
+    targets), each with ``_low`` and ``_high``. The leak of an encoder that all seeds share
+    (``frozen``) stands at each of them.
     """
-    rows = pd.concat([run.results, run.erased], ignore_index=True)
+    rows = pd.concat([run.results, run.erased, run.path], ignore_index=True)
     rows = pick(rows, task=task, split="test")
     leaks = pick(rows, probe="linear", unit="token", language="all")
     leaks = last_layers(leaks[leaks["method"] != RANDOM])
@@ -211,9 +214,47 @@ def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
                     "base": base_of(method),
                     "eraser": eraser_of(method),
                     "seed": int(seed),
+                    "strength": _strength(run, task, method),
                 }
                 records.append({**names, **read, **told})
     return pd.DataFrame(records)
+
+
+def _strength(run: Run, task: str, method: str) -> float:
+    """Lambda of a method or of a point of its path; NaN where there is none."""
+    if PATH in method:
+        return float(method.partition(PATH)[2])
+    params = run.runs.get((task, method), {}).get("params", {})
+    own = params.get(f"train.methods.{method}.strength")
+    on_task = params.get(f"train.methods.{method}.overrides.{task}.strength")
+    found = own if on_task is None else on_task
+    return float("nan") if found is None else float(found)
+
+
+def path_table(run: Run, task: str) -> Table | None:
+    """Lambda x (leak, transfer): the points of every path, with the method's own strength."""
+    if run.path.empty:
+        return None
+    points = tradeoff_points(run, task)
+    bases = {base_of(method) for method in run.path["method"]}
+    mine = points[points["base"].isin(bases) & (points["eraser"] == "")].copy()
+    if mine.empty:
+        return None
+    for key in ("leak", "score"):  # of one seed: there is no range over seeds
+        mine[f"{key}_min"] = mine[f"{key}_max"] = mine[key]
+    mine = mine.sort_values(["base", "strength", "seed"]).reset_index(drop=True)
+    columns = (
+        Column("strength", "lambda", kind="number"),
+        Column("seed", "Seed", kind="count"),
+        Column("leak", "token F1", "Language leak", "score"),
+        Column("score", "accuracy", "Mean of target languages", "score"),
+    )
+    caption = (
+        f"{task_title(task)}: leak (a fresh linear probe, last layer) and transfer at each "
+        "strength of gradient reversal; a row a training, [95 % bootstrap over test items]."
+    )
+    name, title = f"path_{task}", f"{task_title(task)}: strengths of reversal"
+    return Table(name, title, caption, columns, mine, section="base")
 
 
 def _interval(rows: pd.DataFrame, metric: str, key: str) -> dict[str, float]:

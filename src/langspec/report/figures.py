@@ -425,6 +425,17 @@ def tradeoff(run: Run, task: str) -> Plot | None:
             alpha=0.85,
             zorder=3 if eraser else 4,
         )
+    for base, path in _paths(points):
+        axis.plot(path["leak"], path["score"], color=colours[base][0], lw=1.1, alpha=0.7, zorder=2)
+        for point in path.to_dict("records"):
+            axis.annotate(
+                f"λ {point['strength']:g}",
+                (point["leak"], point["score"]),
+                textcoords="offset points",
+                xytext=(5, 6),
+                fontsize=7.5,
+                color=colours[base][0],
+            )
     floor = pick(leak_scores(run, task, "majority"), language="all", unit="token")
     floor = pick(floor, metric="macro_f1")
     if len(floor):
@@ -445,13 +456,18 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 5))
     seeds = points.groupby("method")["seed"].nunique()
     span = _span(seeds)
+    joined = (
+        " Joined by a line: one seed at several strengths of reversal."
+        if any(True for _ in _paths(points))
+        else ""
+    )
     caption = (
         f"{task_title(task)}: mean accuracy over the target languages against the token-level "
         "language leak, test splits; one point a method and seed "
         f"({span} seed{'s' * (span != '1')} a method). Colour: the trained method; "
         "small marker: what was erased from it in closed form, its head kept (hollow: an oracle "
-        "that is told the language). Lines: 95 % bootstrap over test items. Dotted: always the "
-        "largest class. Up and left is better."
+        f"that is told the language).{joined} Bars: 95 % bootstrap over test items. Dotted: "
+        "always the largest class. Up and left is better."
     )
     means = points.groupby("method", sort=False)[["leak", "score"]].mean()
     alt = "Scatter plot of transfer against language leak. " + "; ".join(
@@ -460,6 +476,15 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     )
     title = f"{task_title(task)}: transfer against leak"
     return Plot(f"tradeoff_{task}", title, caption, alt + ".", figure)
+
+
+def _paths(points: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each method trained at several strengths, and its points of one seed by strength."""
+    for base, mine in points[points["eraser"] == ""].groupby("base", sort=False):
+        further = mine[mine["method"] != base]
+        if len(further):
+            own = mine[mine["seed"].isin(further["seed"])]
+            yield str(base), own.sort_values("strength")
 
 
 def _ends(point: dict[Any, Any], key: str) -> list[list[float]]:

@@ -16,7 +16,7 @@ import pandas as pd
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.languages import LANGUAGES
-from langspec.results import COLUMNS, read_results
+from langspec.results import COLUMNS, PATH, path_method, read_results
 
 RANDOM = "random"
 BASELINE = "baseline:"
@@ -44,7 +44,9 @@ class Run:
 
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
     :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
-    holds ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no
+    holds ``run.json`` by (task, method); ``path`` the tidy rows of methods at further strengths
+    (``grl@0.1``); ``failed`` why a training collapsed or diverged, by (task, method, seed): its
+    scores are in no frame. ``source`` is the source language's code, or "" where no
     file names it.
     """
 
@@ -61,6 +63,8 @@ class Run:
     source: str = ""
     missing: tuple[str, ...] = ()
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    failed: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
 
 
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -153,10 +157,6 @@ def load_run(
     if results.empty:
         raise LangspecError("the tidy results hold no rows; rerun the evaluate stage", place=root)
 
-    is_erased = results["method"].str.contains(ERASED, regex=False)
-    erased = results[is_erased].reset_index(drop=True)
-    results = results[~is_erased].reset_index(drop=True)
-
     histories: list[History] = []
     runs: dict[tuple[str, str], Mapping[str, Any]] = {}
     for task in tasks:
@@ -170,6 +170,16 @@ def load_run(
             histories += found
             if not found:
                 missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
+
+    failed = _failed(runs)
+    base = results["method"].str.partition(ERASED)[0]
+    places = zip(results["task"], base, results["seed"], strict=True)
+    results = results[[place not in failed for place in places]]
+    is_erased = results["method"].str.contains(ERASED, regex=False)
+    of_path = results["method"].str.contains(PATH, regex=False)
+    erased = results[is_erased].reset_index(drop=True)
+    of_paths = results[of_path].reset_index(drop=True)
+    results = results[~is_erased & ~of_path].reset_index(drop=True)
 
     projections = _projections(root, tasks, missing)
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
@@ -191,6 +201,8 @@ def load_run(
         source=_source(runs, card),
         missing=tuple(missing),
         erased=erased,
+        path=of_paths,
+        failed=failed,
     )
 
 
@@ -212,6 +224,18 @@ def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[s
             found[task] = frame.astype(dict.fromkeys(words, object))
         else:
             missing.append(f"evaluate/{task}/projection.parquet")
+    return found
+
+
+def _failed(runs: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str, int], str]:
+    """Trainings that the watch marked, by (task, method as results name it, seed)."""
+    found = {}
+    for (task, method), run in runs.items():
+        for entry in (*run.get("seeds", ()), *run.get("path", ())):
+            if entry.get("status") == "failed":
+                own = "strength" not in entry
+                name = method if own else path_method(method, entry["strength"])
+                found[task, name, int(entry["seed"])] = str(entry.get("reason"))
     return found
 
 

@@ -119,6 +119,11 @@ def limits(run: Run, absent: list[str]) -> list[str]:
             "The encoder was pre-trained on text of the same grammar, so pre-training and "
             "testing share their vocabulary and constructions."
         )
+    texts += [
+        f"{task_title(task)}: {method}, seed {seed} failed ({reason}); it is in no number and no "
+        "figure but the training curves."
+        for (task, method, seed), reason in run.failed.items()
+    ]
     texts += _seed_limits(run)
     texts += _dev_limits(run)
     texts += _unscored_limits(run)

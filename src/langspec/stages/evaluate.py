@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json
-from langspec.results import Result, write_results
-from langspec.stages.common import Paths, paths_of, require
+from langspec.results import Result, path_method, write_results
+from langspec.stages.common import Paths, path_folder, paths_of, require
 from langspec.workers import available_cores, crew_of
 
 
@@ -51,12 +51,26 @@ def _subjects(config: Config, paths: Paths, task: str) -> dict[str, Subject]:
             found |= {f"{method} seed {run[1]}": Subject(runs=(run,)) for run in runs}
         else:
             found[method] = Subject(runs=tuple(runs))
+        for strength in _path(config, method):
+            name = path_method(method, strength)
+            point = require(
+                path_folder(folder, strength), f"train --task {task} --method {method}"
+            )
+            found[name] = Subject(runs=((name, config.train.seeds[0], point),))
     return found | {"random": Subject(random=True), "baselines": Subject(baselines=True)}
+
+
+def _path(config: Config, method: str) -> list[float]:
+    """Further strengths that a method was trained at."""
+    return list(getattr(getattr(config.train.methods, method), "path", []))
 
 
 def _checkpoints(config: Config, methods: list[str]) -> int:
     """Encoders to measure: one a seed, and one of all seeds that left it as it was."""
-    return sum(1 if method == "frozen" else len(config.train.seeds) for method in methods)
+    return sum(
+        1 if method == "frozen" else len(config.train.seeds) + len(_path(config, method))
+        for method in methods
+    )
 
 
 def plan(config: Config, root: Path, *, task_name: str) -> str:

@@ -30,7 +30,7 @@ from langspec.measurement.projection import ProjectionOptions, projection
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
 from langspec.modelling.saved import load_run, read_card
-from langspec.results import Result
+from langspec.results import PATH, Result
 from langspec.stages.common import (
     checkpoint_hash,
     code_hash,
@@ -309,7 +309,7 @@ class Measurer:
             leak_seed = seed if card.trains_encoder else 0
             found.rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
         found.rows += self.erasing.rows(method, seed, model, checkpoint, state, leak=measured)
-        if first:
+        if first and PATH not in method:
             table, purity = evaluation.projection(method, seed, model.encoder, state)
             found.projection.append(table)
             found.rows += purity

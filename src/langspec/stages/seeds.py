@@ -145,7 +145,8 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
                 "batch": train.batch.model_dump(),
                 "watch": train.watch.model_dump(),
                 task: getattr(train, task).model_dump(),
-                "methods": {method: getattr(train.methods, method).model_dump()},
+                # Not the other points of its path: they are other runs.
+                "methods": {method: getattr(train.methods, method).model_dump(exclude={"path"})},
             },
         }
     )
@@ -214,7 +215,10 @@ class SeedTrainer:
         """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
         config, seed = self.config, job.seed
         began = time.perf_counter()
-        objective = get_objective(self.method, self.options)
+        options = self.options
+        if job.strength is not None:
+            options = options.model_copy(update={"strength": job.strength})
+        objective = get_objective(self.method, options)
         torch.manual_seed(seed)  # the head's first weights
         model = build_model(
             copy_encoder(self.encoder),
@@ -235,9 +239,9 @@ class SeedTrainer:
             self.accelerator,
             classes=len(self.task.labels),
             **self.extra,
-            checkpoints=CheckpointStore(self.facts.checkpoints(self.paths.cache, seed)),
+            checkpoints=CheckpointStore(self.facts.checkpoints(self.paths.cache, job)),
             log=lambda step, metrics: tell((step, metrics)),
-            description=f"{self.task.name} {self.method} seed {seed}",
+            description=f"{self.task.name} {self.method} {job.name}",
         )
         self.accelerator.free_memory()
         if job.folder is not None:
@@ -259,7 +263,8 @@ class SeedTrainer:
         tell((0, {"train/seconds": time.perf_counter() - began}))
         return {
             "seed": seed,
-            "run_key": self.facts.seed_key(seed),
+            **({} if job.strength is None else {"strength": job.strength}),
+            "run_key": self.facts.key(job),
             "best_epoch": result.best_epoch,
             "dev": {key: float(f"{value:.6g}") for key, value in result.dev.items()},
             "skipped_steps": result.skipped_steps,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json, sha256_json, write_json
-from langspec.stages.common import paths_of, require
+from langspec.stages.common import path_folder, paths_of, require
 from langspec.workers import crew_of, launched_processes
 
 if TYPE_CHECKING:
@@ -41,28 +41,49 @@ class TrainingFacts:
         """SHA-256 of the identity."""
         return sha256_json(self.identity)
 
-    def seed_key(self, seed: int) -> str:
-        """SHA-256 of the identity of one seed."""
-        return sha256_json({**self.identity, "seed": seed})
+    def key(self, job: SeedJob) -> str:
+        """SHA-256 of the identity of one job."""
+        own = {} if job.strength is None else {"strength": job.strength}
+        return sha256_json({**self.identity, "seed": job.seed, **own})
 
-    def checkpoints(self, cache: Path, seed: int) -> Path:
-        """Where a seed keeps its checkpoints while it is trained."""
-        return cache / "checkpoints" / self.seed_key(seed)[:24]
+    def checkpoints(self, cache: Path, job: SeedJob) -> Path:
+        """Where a job keeps its checkpoints while it is trained."""
+        return cache / "checkpoints" / self.key(job)[:24]
 
 
 @dataclass(frozen=True)
 class SeedJob:
-    """Train ``seed`` and write it to ``folder`` (the caller renames it); None: write nothing."""
+    """Train ``seed`` and write it to ``folder`` (the caller renames it); None: write nothing.
+
+    ``strength`` is another lambda than the method's: a point of its path.
+    """
 
     seed: int
     folder: Path | None
+    strength: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in progress bars, errors and runs."""
+        point = "" if self.strength is None else f"lambda {self.strength:g} "
+        return f"{point}seed {self.seed}"
+
+
+def _jobs(config: Config, method: str, folder: Path | None) -> dict[str, SeedJob]:
+    """Every seed, and the first one again at each lambda of the path."""
+    seeds = config.train.seeds
+    jobs = [SeedJob(seed, folder and folder / f"seed-{seed}") for seed in seeds]
+    for strength in getattr(getattr(config.train.methods, method), "path", []):
+        place = folder and path_folder(folder, strength)
+        jobs.append(SeedJob(seeds[0], place, strength))
+    return {job.name: job for job in jobs}
 
 
 class _Record:
     """Keeps a run of MLflow for every seed, from what the workers tell."""
 
-    def __init__(self, parent: MethodRun, keys: dict[str, tuple[int, str]]) -> None:
-        self._parent, self._keys = parent, keys
+    def __init__(self, parent: MethodRun, jobs: dict[str, SeedJob], facts: TrainingFacts) -> None:
+        self._parent, self._jobs, self._facts = parent, jobs, facts
         self._stack = ExitStack()  # what a failure ends
         self._open: dict[str, tuple[ExitStack, SeedRun]] = {}
 
@@ -75,7 +96,9 @@ class _Record:
     def started(self, name: str) -> None:
         """Start the seed's run."""
         own = self._stack.enter_context(ExitStack())
-        self._open[name] = own, own.enter_context(self._parent.seed(*self._keys[name]))
+        job = self._jobs[name]
+        run = self._parent.seed(job.seed, self._facts.key(job), strength=job.strength)
+        self._open[name] = own, own.enter_context(run)
 
     def told(self, name: str, value: tuple[int, dict[str, float]]) -> None:
         """Log metrics of a step."""
@@ -94,9 +117,9 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
     out = paths.train(task_name, method_name)
     require(paths.corpora, "corpora")
     require(paths.encoder, "encoder")
-    seeds = config.train.seeds
     launched = launched_processes() > 1
-    count = 1 if launched else min(config.compute.workers, len(seeds))
+    count = len(_jobs(config, method_name, None))
+    count = 1 if launched else min(config.compute.workers, count)
     # Heads on a frozen encoder cost little beside encoding the corpus, which one worker does once.
     apart = count > 1
     if method_name == "frozen":
@@ -128,23 +151,23 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
             run_key=facts.run_key,
         )
         parent = stack.enter_context(start_method(tracker, training))
-        keys = {f"seed {seed}": (seed, facts.seed_key(seed)) for seed in seeds}
-        record = stack.enter_context(_Record(parent, keys))
+        jobs = _jobs(config, method_name, folder)
+        record = stack.enter_context(_Record(parent, jobs, facts))
         stack.enter_context(crew)  # once more: on failure workers end before the folder goes
-        jobs = {
-            name: SeedJob(seed, None if folder is None else folder / f"seed-{seed}")
-            for name, (seed, _) in keys.items()
-        }
-        entries = list(crew.run(jobs, record).values())
+        found = crew.run(jobs, record).values()
+        entries = [entry for entry in found if "strength" not in entry]
+        path = [entry for entry in found if "strength" in entry]
         parent.finish(entries)
         if folder is not None:
             counts = {"train_rows": facts.rows, "truncated_rows": facts.truncated}
             values = {"schema": 1, **asdict(training), **counts, "seeds": entries}
+            if path:
+                values["path"] = path
             write_json(folder / "run.json", values)
     if writes:
-        for seed in seeds:
+        for job in jobs.values():
             # Only now: until the out is renamed, finished seeds are kept there.
-            shutil.rmtree(facts.checkpoints(paths.cache, seed), ignore_errors=True)
+            shutil.rmtree(facts.checkpoints(paths.cache, job), ignore_errors=True)
     return out
 
 
@@ -220,7 +243,7 @@ def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str
         beside = language_cost(config, own, language, len(train), pieces)
     weights = layers * 12 * hidden * hidden + hidden * len(task.labels)
     if objective.trains_encoder:
-        seeds = len(config.train.seeds)
+        seeds = len(_jobs(config, method_name, None))
         forwards = (3 * pieces + beside.passes) * options.epochs * seeds
     else:
         forwards = pieces  # encoded once, for all seeds

@@ -105,13 +105,23 @@ class MethodRun:
 
     @contextmanager
     def seed(
-        self, seed: int, run_key: str, *, tags: Mapping[str, Any] | None = None
+        self,
+        seed: int,
+        run_key: str,
+        *,
+        strength: float | None = None,
+        tags: Mapping[str, Any] | None = None,
     ) -> Iterator[SeedRun]:
-        """A child run, to be finished with :meth:`SeedRun.finish`."""
+        """A child run, to be finished with :meth:`SeedRun.finish`.
+
+        ``strength``: of a point of the lambda path, which is in no mean.
+        """
         parent = self.logger.run_id
-        with start_seed(self._tracker, self._training, seed, run_key, parent, tags=tags) as run:
+        with start_seed(
+            self._tracker, self._training, seed, run_key, parent, strength=strength, tags=tags
+        ) as run:
             yield run
-        if run.entry is not None:
+        if run.entry is not None and strength is None:
             self._entries.append(run.entry)
 
     def finish(self, entries: Iterable[Mapping[str, Any]] | None = None) -> None:
@@ -151,17 +161,23 @@ def start_seed(
     run_key: str,
     parent_run_id: str,
     *,
+    strength: float | None = None,
     tags: Mapping[str, Any] | None = None,
 ) -> Iterator[SeedRun]:
-    """Start the run of one seed below its method's run."""
-    own = {names.RUN_KEY: run_key, "langspec.seed": seed}
+    """Start the run of one seed below its method's run; ``strength``: of a point of its path."""
+    own: dict[str, Any] = {names.RUN_KEY: run_key, "langspec.seed": seed}
+    params, point = dict(training.params), ""
+    if strength is not None:
+        own["langspec.path"] = f"{strength:g}"
+        params[f"train.methods.{training.method}.strength"] = strength
+        point = f"-lambda-{strength:g}"
     with tracker.start_run(
         experiment=training.experiment,
-        name=f"{training.name}-{training.method}-seed-{seed}",
+        name=f"{training.name}-{training.method}{point}-seed-{seed}",
         stage=f"train@{training.task}-{training.method}",
         parent_run_id=parent_run_id or None,
         tags=training.tags() | own | dict(tags or {}),
-        params={**training.params, "seed": seed},
+        params={**params, "seed": seed},
     ) as logger:
         logger.log_data(f"{training.name}/{training.task}", training.data_hash)
         yield SeedRun(logger)

@@ -7,17 +7,17 @@ so a second one adds nothing; ``evaluate`` and ``report`` log by calling it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file, sha256_json
-from langspec.results import read_results
+from langspec.results import PATH, path_method, read_results
 from langspec.tracking import tags as names
-from langspec.tracking.history import Point, evaluation_points, read_history
-from langspec.tracking.methods import MethodRun, Training, start_method, start_seed
+from langspec.tracking.history import evaluation_points, read_history
+from langspec.tracking.methods import MethodRun, SeedRun, Training, start_method, start_seed
 from langspec.tracking.runs import Tracker
 
 if TYPE_CHECKING:
@@ -39,13 +39,37 @@ class Replayed:
     files: int = 0
 
 
+class _Member:
+    """A seed of a method, or a point of its lambda path: an entry of ``run.json``.
+
+    Raises:
+        KeyError: the entry lacks a key.
+    """
+
+    def __init__(self, folder: Path, method: str, entry: Mapping[str, Any]) -> None:
+        self.entry = entry
+        self.seed, self.key = int(entry["seed"]), str(entry["run_key"])
+        self.strength: float | None = entry.get("strength")
+        own = self.strength is None
+        self.method = method if own else path_method(method, entry["strength"])
+        self.name = f"{self.method} {self.seed}"
+        self._folder = folder / (f"seed-{self.seed}" if own else f"path/{self.strength:g}")
+
+    def log(self, run: SeedRun) -> None:
+        """Its history and its chosen epoch."""
+        for file in ("steps.csv", "epochs.csv"):
+            run.log_points(read_history(self._folder / file))
+        run.finish(self.entry)
+
+
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """A method's runs in the store."""
+    """A method's runs in the store; ``ids`` by the members' names."""
 
     training: Training
     parent: str
-    seeds: dict[int, str]
+    members: list[_Member]
+    ids: dict[str, str]
 
 
 def replay(tracker: Tracker, results: Path, name: str, corpora: Path | None = None) -> Replayed:
@@ -90,46 +114,49 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
         )
     try:
         training = Training.of(run | {"name": name})
-        entries = {entry["seed"]: entry for entry in run["seeds"]}
-        keys = {seed: entry["run_key"] for seed, entry in entries.items()}
+        members = [_Member(file.parent, training.method, entry) for entry in run["seeds"]]
+        members += [_Member(file.parent, training.method, entry) for entry in run.get("path", ())]
     except KeyError as error:
         raise LangspecError(
             f"expected the key {error}; rerun the stage train", place=file
         ) from error
     known = {"experiment": training.experiment, "name": name}
     found = tracker.find_run(training.run_key, **known)
-    seeds: dict[int, str] = {}
+    ids: dict[str, str] = {}
     if found is None:
         with start_method(tracker, training, tags=_REPLAYED) as method:
-            for seed, entry in entries.items():
-                with method.seed(seed, keys[seed], tags=_REPLAYED) as child:
-                    child.log_points(_history(file.parent, seed))
-                    child.finish(entry)
-                seeds[seed] = child.logger.run_id
+            for member in members:
+                with method.seed(
+                    member.seed, member.key, strength=member.strength, tags=_REPLAYED
+                ) as child:
+                    member.log(child)
+                ids[member.name] = child.logger.run_id
             method.finish()
-        added.runs += 1 + len(entries)
-        return _Method(training, method.logger.run_id, seeds)
+        added.runs += 1 + len(members)
+        return _Method(training, method.logger.run_id, members, ids)
     parent = found.info.run_id
     before = added.runs
-    for seed, entry in entries.items():
-        old = tracker.find_run(keys[seed], **known)
+    for member in members:
+        old = tracker.find_run(member.key, **known)
         if old is not None:
-            seeds[seed] = old.info.run_id
+            ids[member.name] = old.info.run_id
             continue
-        with start_seed(tracker, training, seed, keys[seed], parent, tags=_REPLAYED) as child:
-            child.log_points(_history(file.parent, seed))
-            child.finish(entry)
-        seeds[seed] = child.logger.run_id
+        with start_seed(
+            tracker,
+            training,
+            member.seed,
+            member.key,
+            parent,
+            strength=member.strength,
+            tags=_REPLAYED,
+        ) as child:
+            member.log(child)
+        ids[member.name] = child.logger.run_id
         added.runs += 1
     if added.runs > before:
         again = MethodRun(tracker, training, tracker.resume_run(parent))
-        again.finish(entries.values())
-    return _Method(training, parent, seeds)
-
-
-def _history(folder: Path, seed: int) -> Iterator[Point]:
-    for file in ("steps.csv", "epochs.csv"):
-        yield from read_history(folder / f"seed-{seed}" / file)
+        again.finish(member.entry for member in members if member.strength is None)
+    return _Method(training, parent, members, ids)
 
 
 def _replay_evaluation(
@@ -144,14 +171,18 @@ def _replay_evaluation(
     trained = {method.training.method: method for method in methods}
     for method in sorted(frame["method"].unique()):
         rows = frame[frame["method"] == method]
-        if method == "all":  # what no method was scored on: told in the report, not a run
+        if method == "all" or PATH in method:  # told in the report; below, of a point of a path
             continue
         if method not in trained:
             _replay_floor(tracker, file.parent.name, method, name, _seed_mean(rows), added)
             continue
-        for seed, run_id in trained[method].seeds.items():
-            _add_evaluation(tracker, run_id, rows[rows["seed"] == seed], added)
         _add_evaluation(tracker, trained[method].parent, _seed_mean(rows), added)
+    for one in methods:
+        for member in one.members:
+            rows = frame[frame["method"] == member.method]
+            _add_evaluation(
+                tracker, one.ids[member.name], rows[rows["seed"] == member.seed], added
+            )
 
 
 def _replay_floor(
