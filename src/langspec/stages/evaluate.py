@@ -56,7 +56,8 @@ def _subjects(config: Config, paths: Paths, task: str) -> dict[str, Subject]:
 
 def _checkpoints(config: Config, methods: list[str]) -> int:
     """Encoders to measure: one a seed, and one of all seeds that left it as it was."""
-    return sum(1 if method == "frozen" else len(config.train.seeds) for method in methods)
+    seeds = len(config.train.seeds)
+    return sum(seeds if getattr(config.train.methods, m).trains_encoder else 1 for m in methods)
 
 
 def plan(config: Config, root: Path, *, task_name: str) -> str:
