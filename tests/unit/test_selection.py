@@ -58,7 +58,9 @@ def test_several_languages_are_never_quietly_the_source_alone(name: str) -> None
 
 
 def test_an_unknown_rule_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(LangspecError, match="found 'best', expected one of source_dev, source_val"):
+    with pytest.raises(
+        LangspecError, match="found 'best', expected one of source_dev, source_val"
+    ):
         get_rule("best")
 
 

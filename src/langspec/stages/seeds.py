@@ -134,9 +134,7 @@ def judged_data(
     }
     known = [code for code, table in tables.items() if len(table)]
     chosen = rule.languages(source, [source, *known])
-    return {
-        code: task.data(tables[code], encoder) if code in tables else dev for code in chosen
-    }
+    return {code: task.data(tables[code], encoder) if code in tables else dev for code in chosen}
 
 
 def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
@@ -239,10 +237,10 @@ class SeedTrainer:
             self.train = encode_features(model, train, tokens, self.accelerator.device)
             self.dev = encode_features(model, dev, tokens, self.accelerator.device)
             for code, rows in judged.items():
-                own = rows is dev
-                judged[code] = (
-                    self.dev if own else encode_features(model, rows, tokens, self.accelerator.device)
-                )
+                found = self.dev
+                if rows is not dev:
+                    found = encode_features(model, rows, tokens, self.accelerator.device)
+                judged[code] = found
 
     def __call__(self, job: SeedJob, tell: Tell) -> dict[str, Any]:
         """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
