@@ -559,6 +559,7 @@ class Report(Section):
 
     title: str
     formats: Annotated[list[Literal["png", "svg"]], Field(min_length=1)]
+    margin: Annotated[float, Field(gt=0, lt=1)]  # of comparisons, in units of the score
 
 
 class Tracking(Section):
