@@ -267,8 +267,18 @@ def compare(
     config = _configure(())
     from langspec.stages import compare as stage
 
-    asked = {"task": task, "metric": metric, "margin": margin, "seed": seed, "form": form}
-    click.echo(stage.run(config, _ROOT, first, second, **asked))
+    found = stage.run(
+        config,
+        _ROOT,
+        first,
+        second,
+        task=task,
+        metric=metric,
+        margin=margin,
+        seed=seed,
+        form=form,
+    )
+    click.echo(found)
 
 
 @main.command()

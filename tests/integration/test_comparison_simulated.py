@@ -50,11 +50,9 @@ def test_the_interval_covers_under_noise_of_seeds_and_of_items(seeds: int) -> No
     found = worlds(count, seeds=seeds, shift=shift)
     covered = np.mean([low <= shift <= high for low, high in (one.interval() for one in found)])
     assert 0.93 <= covered <= 0.98
-    # Of the parts alone neither does: seeds miss the items, items the seeds.
-    ends = [[spread.half_width(0.05) for spread in one.spreads] for one in found]
-    assert all(
-        one.interval()[1] == pytest.approx(one.value + max(e)) for one, e in zip(found, ends)
-    )
+    # Seeds alone miss the items.
+    alone = [abs(one.value - shift) <= one.spreads[0].half_width(0.05) for one in found]
+    assert np.mean(alone) < min(0.93, covered)
 
 
 def test_no_difference_is_found_as_rarely_as_alpha() -> None:
@@ -69,4 +67,4 @@ def test_at_the_margin_equivalence_is_claimed_as_rarely_as_alpha() -> None:
     assert np.mean(claimed) <= 0.05 + 3 * np.sqrt(0.05 / count)
     # And it can be claimed: the test is not merely empty.
     same = worlds(200, seeds=5, shift=0.0)
-    assert np.mean([one.p_equivalent(margin) <= 0.05 for one in same]) > 0.3
+    assert np.mean([one.p_equivalent(margin) <= 0.05 for one in same]) > 0.1

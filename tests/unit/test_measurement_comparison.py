@@ -33,7 +33,7 @@ RUNS = 1000
 
 
 def closed_testing(p: list[float]) -> list[float]:
-    """Holm from its definition: the largest Bonferroni p of all families that hold a hypothesis."""
+    """Holm by its definition: of all families that hold a hypothesis the largest p."""
     every = range(len(p))
     return [
         max(
@@ -151,7 +151,7 @@ def test_items_noise_is_paired_over_methods_and_languages() -> None:
 
 
 def test_with_one_seed_nothing_is_decided() -> None:
-    units, a, b = two_languages(shared=False)
+    units, _, b = two_languages(shared=False)
     found = compare_predictions(units, {1: units.gold}, {1: b[1]}, source="en")
     one = next(c for c in found if c.language == "de")
     assert one.pairing.kind == "single"
@@ -195,5 +195,5 @@ def test_what_cannot_be_compared_is_refused(lengths: tuple[int, int]) -> None:
     count, predicted = lengths
     units = Units(np.repeat("de", count), np.arange(count), np.zeros(count, int))
     run = {1: np.zeros(predicted, int)}
-    with pytest.raises(LangspecError, match="predictions for|no units"):
+    with pytest.raises(LangspecError, match=r"predictions for|no units"):
         compare_predictions(units, run, run, source="en")

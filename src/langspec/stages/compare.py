@@ -10,7 +10,7 @@ from langspec.errors import LangspecError
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.report.compare_text import as_json, records, rendered
-from langspec.report.compared import CompareOptions, compare_sides, load_side
+from langspec.report.compared import CompareOptions, Side, compare_sides, load_side
 from langspec.stages.common import paths_of
 
 MLFLOW = "mlflow:"
@@ -116,27 +116,23 @@ def run(
     options = options_of(config, margin)
     parts, values = [], []
     for name in _tasks(a, b, task):
-        sides = [
-            load_side(
-                one.folder,
-                name,
-                one.method,
-                label=one.label,
-                seed=one.seed if seed is None else seed,
-            )
-            for one in (a, b)
-        ]
-        lines = compare_sides(*sides, options, config.corpora.source)
+        one, other = (_side(found, name, seed) for found in (a, b))
+        lines = compare_sides(one, other, options, config.corpora.source)
         if form == "json":
-            values += records(*sides, lines, options.judge)
+            values += records(one, other, lines, options.judge)
             continue
-        text = rendered(*sides, lines, metric, options.judge, form)
+        text = rendered(one, other, lines, metric, options.judge, form)
         if form == "csv" and parts:
             text = text.partition("\n")[2]  # one heading
         parts.append(text)
     if form == "json":
         return as_json(values)
     return ("\n" if form == "csv" else "\n\n").join(parts)
+
+
+def _side(found: Reference, task: str, seed: int | None) -> Side:
+    seed = found.seed if seed is None else seed
+    return load_side(found.folder, task, found.method, label=found.label, seed=seed)
 
 
 def _tasks(a: Reference, b: Reference, task: str | None) -> list[str]:
