@@ -45,7 +45,8 @@ def _number(value: float) -> str:
     return "–" if np.isnan(value) else decimal(value)
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """A difference with its sign, to three places."""
     if np.isnan(value):
         return "–"
     text = decimal(value)
@@ -66,8 +67,8 @@ def _cells(line: Line, options: JudgeOptions, source: str) -> tuple[str, ...]:
         name_of(line, source),
         _number(one.a),
         _number(one.b),
-        _signed(one.difference.value),
-        "–" if np.isnan(low) else f"[{_signed(low)} {_signed(high)}]",
+        signed(one.difference.value),
+        "–" if np.isnan(low) else f"[{signed(low)} {signed(high)}]",
         probability(line.judged.p_adjusted),
         line.verdict_words(options),
     )

@@ -45,7 +45,7 @@ class Run:
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
     :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
     holds ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no
-    file names it.
+    file names it. ``folder`` is where the run's files lie.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Run:
     encoder: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     missing: tuple[str, ...] = ()
+    folder: Path | None = None
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
 
 
@@ -172,6 +173,11 @@ def load_run(
                 missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
 
     projections = _projections(root, tasks, missing)
+    missing += [
+        f"evaluate/{task}/predictions.parquet"
+        for task in tasks
+        if not (root / "evaluate" / task / "predictions.parquet").is_file()
+    ]
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
     encoder_path = Path(encoder_card)
     if encoder_path.is_dir():
@@ -190,6 +196,7 @@ def load_run(
         encoder=encoder,
         source=_source(runs, card),
         missing=tuple(missing),
+        folder=root,
         erased=erased,
     )
 

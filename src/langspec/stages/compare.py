@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from langspec.config import Config
 from langspec.errors import LangspecError
-from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.difference import JudgeOptions
 from langspec.report.compare_text import as_json, records, rendered
-from langspec.report.compared import CompareOptions, Side, compare_sides, load_side
+from langspec.report.compared import Side, compare_sides, load_side
 from langspec.stages.common import paths_of
+from langspec.stages.report import compare_options
 
 MLFLOW = "mlflow:"
 
@@ -33,15 +33,6 @@ class Reference:
     method: str
     task: str = ""
     seed: int | None = None
-
-
-def options_of(config: Config, margin: float | None = None) -> CompareOptions:
-    """How to compare, as params.yaml says; ``margin`` overrules it."""
-    chosen = config.report.margin if margin is None else margin
-    return CompareOptions(
-        JudgeOptions(margin=chosen),
-        BootstrapOptions(resamples=config.evaluate.bootstrap, seed=config.evaluate.seed),
-    )
 
 
 def find(config: Config, root: Path, text: str) -> Reference:
@@ -113,8 +104,9 @@ def run(
     a, b = find(config, root, first), find(config, root, second)
     if replace(a, label="") == replace(b, label=""):
         raise LangspecError(f"{first} and {second} are one method; name two", place="compare")
-    options = options_of(config, margin)
-    parts, values = [], []
+    options = compare_options(config, margin)
+    parts: list[str] = []
+    values: list[dict[str, Any]] = []
     for name in _tasks(a, b, task):
         one, other = (_side(found, name, seed) for found in (a, b))
         lines = compare_sides(one, other, options, config.corpora.source)
