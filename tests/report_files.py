@@ -319,3 +319,54 @@ def _write_cards(root: Path, languages: tuple[str, ...]) -> None:
         "sha256": "ab" * 32,
     }
     (root / "encoder" / "langspec.json").write_text(json.dumps(encoder), encoding="utf-8")
+
+
+def write_predictions(
+    results: Path,
+    task: str,
+    accuracies: dict[str, float],
+    *,
+    languages: tuple[str, ...] = ("en", "de", "es", "fr", "ru", "tr"),
+    seeds: tuple[int, ...] = (1, 2, 3),
+    items: int = 200,
+    noise: float = 0.002,
+    corpus: int = 0,
+) -> None:
+    """Write ``predictions.parquet`` of a task; each method errs on its own share of the units.
+
+    ``results`` is the run's folder; equal ``corpus`` gives equal gold labels.
+    """
+    kinds, per_item = len(LABELS[task]), 4 if task == "pos" else 1
+    count = items * per_item
+    gold = {
+        code: np.random.default_rng([corpus, i]).integers(0, kinds, count)
+        for i, code in enumerate(languages)
+    }
+    rng = np.random.default_rng(11)
+    frames = []
+    for method, accuracy in accuracies.items():
+        for seed in seeds:
+            share = accuracy + rng.normal(0, noise)
+            for i, code in enumerate(languages):
+                # Seeds and methods meet the same hard units.
+                hard = np.random.default_rng([corpus, i, 1]).permutation(count) / count
+                wrong = (gold[code] + 1) % kinds
+                first = 0 if task == "nli" else i * items
+                frames.append(
+                    pd.DataFrame(
+                        {
+                            "task": task,
+                            "method": method,
+                            "seed": np.int32(seed),
+                            "language": code,
+                            "item": np.repeat(np.arange(first, first + items), per_item),
+                            "unit": np.arange(i * count, (i + 1) * count),
+                            "gold": gold[code],
+                            "predicted": np.where(hard < share, gold[code], wrong),
+                        }
+                    )
+                )
+    frame = pd.concat(frames, ignore_index=True)
+    frame.astype({"method": "category", "language": "category"}).to_parquet(
+        results / "evaluate" / task / "predictions.parquet"
+    )

@@ -227,6 +227,61 @@ def table(name: str | None, columns: str | None) -> None:
 
 
 @main.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--task", help="Only this one; else all that both were evaluated on.")
+@click.option(
+    "--metric",
+    type=click.Choice(["accuracy", "macro_f1", "leak"]),
+    default="accuracy",
+    show_default=True,
+    help="Of the task, or of the language probe by layer.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="A difference that would not matter; else report.margin.",
+)
+@click.option("--seed", type=int, help="Only this seed of both (then nothing is decided).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "csv", "json"]),
+    default="text",
+    show_default=True,
+    help="json: every metric and the whole arithmetic.",
+)
+def compare(
+    first: str,
+    second: str,
+    task: str | None,
+    metric: str,
+    margin: float | None,
+    seed: int | None,
+    form: str,
+) -> None:
+    """Is A better than B? On the same test items, over seeds, with a verdict a language.
+
+    A and B: METHOD of this run, RUN/METHOD of another below results/, or mlflow:ID-or-name.
+    """
+    config = _configure(())
+    from langspec.stages import compare as stage
+
+    found = stage.run(
+        config,
+        _ROOT,
+        first,
+        second,
+        task=task,
+        metric=metric,
+        margin=margin,
+        seed=seed,
+        form=form,
+    )
+    click.echo(found)
+
+
+@main.command()
 @click.argument("name", required=False)
 def preset(name: str | None) -> None:
     """Write a preset's values into params.yaml and show what changed; without NAME, list them."""

@@ -7,7 +7,7 @@ the file is an error, so that what a run used can be read in one place.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
@@ -301,6 +301,8 @@ class Override(Section):
 class Method(Section):
     """What every method has: its values on single tasks."""
 
+    trains_encoder: ClassVar[bool] = True  # as its objective says, readable without PyTorch
+
     overrides: dict[Literal["pos", "nli"], Override]
 
     @model_validator(mode="after")
@@ -331,6 +333,8 @@ class Method(Section):
 
 class FrozenMethod(Method):
     """``frozen``: a head on the encoder as it came; features encoded once."""
+
+    trains_encoder: ClassVar[bool] = False
 
     epochs: Count
     head_lr: Rate
@@ -452,7 +456,7 @@ class Train(Section):
     tasks: Annotated[list[Text], Field(min_length=1)]
     run: Annotated[list[Annotated[str, AfterValidator(_method)]], Field(min_length=1)]
     seeds: Annotated[list[Natural], Field(min_length=1)]
-    selection: Literal["source_dev", "source_val"]
+    selection: Literal["source_dev", "source_val", "mean_dev", "oracle"]
     feature_layer: int
     dropout: Annotated[float, Field(ge=0, lt=1)]
     head_init: Annotated[float, Field(gt=0, le=1)]
@@ -565,6 +569,7 @@ class Report(Section):
 
     title: str
     formats: Annotated[list[Literal["png", "svg"]], Field(min_length=1)]
+    margin: Annotated[float, Field(gt=0, lt=1)]  # of comparisons, in units of the score
 
 
 class Tracking(Section):

@@ -114,7 +114,7 @@ def test_probe_diagnostics_count_what_did_not_converge(tmp_path: Path) -> None:
 
 def test_reading_names_the_best_method_its_baseline_and_the_floors(run: Run) -> None:
     transfer, leak = reading(run, "nli")
-    assert "finetune scores highest with 0.561" in transfer
+    assert "finetune has the highest mean accuracy, 0.561" in transfer
     assert "frozen 0.431" in transfer
     assert "best baseline (length overlap) 0.432" in transfer
     assert "of a token with macro-F1 0.991 for frozen, 0.973 for finetune" in leak

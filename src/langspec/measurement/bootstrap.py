@@ -74,7 +74,7 @@ def _interval(value: float, resampled: np.ndarray, level: float) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def _scores(sums: np.ndarray) -> dict[str, np.ndarray]:
+def count_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
     """Accuracy and macro-F1 ``[...]`` of counts ``[..., 3, K]`` (hits, gold, predicted)."""
     hits, gold, predicted = (sums[..., i, :] for i in range(3))
     total = gold.sum(axis=-1)
@@ -119,8 +119,8 @@ def score_intervals(
     options = options or BootstrapOptions()
     names, index = np.unique(np.asarray(item), return_inverse=True)
     counts = item_counts(index, gold, predicted, len(names), classes)
-    whole = _scores(counts.sum(axis=0))
-    drawn = _scores(resampled_sums(counts, options))
+    whole = count_scores(counts.sum(axis=0))
+    drawn = count_scores(resampled_sums(counts, options))
     return {
         metric: _interval(float(whole[metric]), drawn[metric], options.level) for metric in whole
     }
@@ -166,13 +166,13 @@ def language_intervals(
         taken += counts[code][:, 1].sum(axis=-1) > 0
     if (taken > 1).any():
         joint = resampled_sums(np.stack(list(counts.values()), axis=1), options)
-        drawn = {code: _scores(joint[:, i]) for i, code in enumerate(codes)}
+        drawn = {code: count_scores(joint[:, i]) for i, code in enumerate(codes)}
     else:
         drawn = {}
         for stream, code in enumerate(codes):
             own = counts[code][counts[code][:, 1].sum(axis=-1) > 0]
-            drawn[code] = _scores(resampled_sums(own, options, stream))
-    whole = {code: _scores(counts[code].sum(axis=0)) for code in codes}
+            drawn[code] = count_scores(resampled_sums(own, options, stream))
+    whole = {code: count_scores(counts[code].sum(axis=0)) for code in codes}
     out: dict[str, dict[str, Interval]] = {}
     for metric in ("accuracy", "macro_f1"):
         values = {code: float(whole[code][metric]) for code in codes}
@@ -180,14 +180,14 @@ def language_intervals(
         out[metric] = {
             code: _interval(values[code], samples[code], options.level) for code in codes
         }
-        resampled = _resampled_means(samples, source)
+        resampled = means_over_languages(samples, source)
         for name, value in language_means(values, source).items():
             out[metric][name] = _interval(value, resampled[name], options.level)
     return out
 
 
-def _resampled_means(samples: dict[str, np.ndarray], source: str) -> dict[str, np.ndarray]:
-    """What :func:`language_means` forms, for every resample ``[B]``."""
+def means_over_languages(samples: dict[str, np.ndarray], source: str) -> dict[str, np.ndarray]:
+    """What :func:`language_means` forms, for arrays of scores (one a resample, a run)."""
     targets = [values for code, values in samples.items() if code != source]
     means = {"mean": np.mean(list(samples.values()), axis=0)}
     if targets:

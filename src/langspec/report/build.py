@@ -7,11 +7,13 @@ from pathlib import Path
 
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
+from langspec.report.compared import CompareOptions
+from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
 from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
-from langspec.report.tables import all_tables
+from langspec.report.tables import all_tables, with_rule
 from langspec.report.tables import headline_text as _headline_text
 from langspec.workers import Crew, crew_of
 
@@ -28,6 +30,7 @@ def build_report(
     formats: Sequence[str],
     title: str = "",
     crew: Crew | None = None,
+    comparing: CompareOptions | None = None,
 ) -> None:
     """Write ``index.html``, ``tables/*.csv`` and ``figures/*`` to ``out``, whole or not at all.
 
@@ -44,13 +47,18 @@ def build_report(
         formats: figure files to write, of ``png`` and ``svg``; the page embeds the SVG if asked.
         title: the page's heading; "" for the run's name.
         crew: workers that draw, from :func:`drawing_crew`; None: this process draws.
+        comparing: how methods are compared; None: :class:`CompareOptions` as it is.
 
     Raises:
         LangspecError: a task has no results, or a format is unknown.
     """
     crew = crew or drawing_crew(formats, 1)
     run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
-    tables = [*all_tables(run), *erased_tables(run), *data_tables(run)]
+    comparing = comparing or CompareOptions()
+    compared = {task: contrasts(run, task, comparing) for task in run.tasks}
+    contrasting = [contrast_table(run, task, compared[task], comparing) for task in run.tasks]
+    measured = [*all_tables(run), *erased_tables(run), *filter(None, contrasting)]
+    tables = [*(with_rule(run, table) for table in measured), *data_tables(run)]
     drawn = crew.run({task: (run, task) for task in run.tasks}).values()
     with atomic_folder(out) as folder:
         for sub in ("tables", "figures"):
@@ -63,7 +71,10 @@ def build_report(
                 (folder / "figures" / f"{plot.name}.{kind}").write_bytes(data)
         absent = [sentence for _, of_task in drawn for sentence in of_task]
         pictures = [picture(plot) for plot in plots]
-        page = render_page(run, tables, pictures, absent, title=title or name)
+        verdicts = {
+            task: contrast_sentences(found, comparing.judge) for task, found in compared.items()
+        }
+        page = render_page(run, tables, pictures, absent, title=title or name, verdicts=verdicts)
         write_text(folder / "index.html", page)
 
 

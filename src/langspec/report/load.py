@@ -46,8 +46,8 @@ class Run:
     :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
     holds ``run.json`` by (task, method); ``path`` the tidy rows of methods at further strengths
     (``grl@0.1``); ``failed`` why a training collapsed or diverged, by (task, method, seed): its
-    scores are in no frame. ``source`` is the source language's code, or "" where no
-    file names it.
+    scores are in no frame. ``source`` is the source language's code, or "" where no file names
+    it. ``folder`` is where the run's files lie.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Run:
     encoder: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     missing: tuple[str, ...] = ()
+    folder: Path | None = None
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     failed: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
@@ -182,6 +183,11 @@ def load_run(
     results = results[~is_erased & ~of_path].reset_index(drop=True)
 
     projections = _projections(root, tasks, missing)
+    missing += [
+        f"evaluate/{task}/predictions.parquet"
+        for task in tasks
+        if not (root / "evaluate" / task / "predictions.parquet").is_file()
+    ]
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
     encoder_path = Path(encoder_card)
     if encoder_path.is_dir():
@@ -200,6 +206,7 @@ def load_run(
         encoder=encoder,
         source=_source(runs, card),
         missing=tuple(missing),
+        folder=root,
         erased=erased,
         path=of_paths,
         failed=failed,

@@ -43,6 +43,7 @@ def render_page(
     absent: Sequence[str],
     *,
     title: str,
+    verdicts: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The whole page as text.
 
@@ -52,6 +53,7 @@ def render_page(
         pictures: rendered figures, any order; grouped by the task that their name ends with.
         absent: sentences on what could not be drawn.
         title: the page's heading.
+        verdicts: sentences on a task's comparisons, after its reading.
     """
     environment = jinja2.Environment(
         autoescape=True,
@@ -74,7 +76,7 @@ def render_page(
                     if p.plot.name.endswith(f"_{task}")
                 },
                 "tables": {_kind(t.name, task): t for t in tables if t.name.endswith(f"_{task}")},
-                "reading": reading(run, task),
+                "reading": [*reading(run, task), *(verdicts or {}).get(task, ())],
             }
         )
     named = {table.name: table for table in tables}

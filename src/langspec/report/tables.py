@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from langspec.report.load import (
     language_family,
     language_name,
 )
+from langspec.training.selection import RULES, get_rule
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
 METRIC_TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
@@ -298,12 +299,20 @@ def per_language(run: Run, task: str) -> Table:
 
 
 def _source_words(run: Run) -> str:
-    rules = selection_rules(run)
-    chosen = f" Epoch chosen by {', '.join(rules)}." if rules else ""
     if not run.source:
-        return "No file names the source language." + chosen
+        return "No file names the source language."
     name = language_name(run.source)
-    return f"Trained on {name} only; every other language is zero-shot.{chosen}"
+    zero_shot = all(
+        get_rule(rule).reads == "source" for rule in selection_rules(run) if rule in RULES
+    )
+    others = "every other language is zero-shot" if zero_shot else "others chose the epoch too"
+    return f"Trained on {name} only; {others}."
+
+
+def with_rule(run: Run, table: Table) -> Table:
+    """The table with the rule that chose the epochs of what it shows in its caption."""
+    rules = ", ".join(selection_rules(run)) or "a rule that no file names"
+    return replace(table, caption=f"{table.caption} Epochs chosen by {rules}.")
 
 
 # --- leak ------------------------------------------------------------------------------------

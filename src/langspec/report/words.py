@@ -21,6 +21,7 @@ from langspec.report.tables import (
     task_title,
     unconverged,
 )
+from langspec.training.selection import RULES
 
 FEW_SEEDS = 5
 CEILING = 0.9
@@ -43,8 +44,7 @@ def _transfer_sentence(run: Run, task: str) -> str:
     targets = [code for code in scored_languages(run, task) if code != run.source]
     text = (
         f"Over {len(targets)} target language{'s' * (len(targets) != 1)}, "
-        f"{method_label(best['method'])} scores highest with {decimal(best['value'])} "
-        "mean accuracy"
+        f"{method_label(best['method'])} has the highest mean accuracy, {decimal(best['value'])}"
     )
     source = pick(scores, language=run.source, metric="accuracy", method=best["method"])
     if len(source):
@@ -294,13 +294,14 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 def selection_words(run: Run) -> str:
     """The rule that chose the epoch, in words, where ``run.json`` names it."""
-    words = {
-        "source_dev": "source_dev: best score on the source language's development set",
-        "source_val": "source_val: best score on rows held out of the source's training set",
-        "mean_dev": "mean_dev: best mean over the languages with a development set",
-        "oracle": "oracle: best test score, an upper bound",
-    }
-    return (
-        "; ".join(words.get(rule, rule) for rule in selection_rules(run))
-        or "not named in the files"
-    )
+    told = []
+    for rule in selection_rules(run):
+        text = f"{rule}: {RULES[rule].words}" if rule in RULES else rule
+        languages = {
+            code
+            for document in run.runs.values()
+            if document.get("selection") == rule
+            for code in document.get("selection_languages", ())
+        }
+        told.append(f"{text} ({', '.join(sorted(languages))})" if len(languages) > 1 else text)
+    return "; ".join(told) or "not named in the files"

@@ -67,9 +67,10 @@ def _path(config: Config, method: str) -> list[float]:
 
 def _checkpoints(config: Config, methods: list[str]) -> int:
     """Encoders to measure: one a seed, and one of all seeds that left it as it was."""
+    methods_of, seeds = config.train.methods, len(config.train.seeds)
     return sum(
-        1 if method == "frozen" else len(config.train.seeds) + len(_path(config, method))
-        for method in methods
+        seeds + len(_path(config, name)) if getattr(methods_of, name).trains_encoder else 1
+        for name in methods
     )
 
 

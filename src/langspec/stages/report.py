@@ -7,7 +7,10 @@ from typing import Any
 
 from langspec.config import Config
 from langspec.errors import LangspecError
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.difference import JudgeOptions
 from langspec.report.build import build_report, drawing_crew, headline_text
+from langspec.report.compared import CompareOptions
 from langspec.stages.common import paths_of, require
 from langspec.workers import available_cores
 
@@ -44,10 +47,20 @@ def run(config: Config, root: Path) -> Path:
             methods=config.train.run,
             formats=config.report.formats,
             title=config.report.title,
+            comparing=compare_options(config),
             crew=crew,
         )
     replay(config, root)
     return paths.report / "index.html"
+
+
+def compare_options(config: Config, margin: float | None = None) -> CompareOptions:
+    """How to compare, as params.yaml says; ``margin`` overrules it."""
+    chosen = config.report.margin if margin is None else margin
+    return CompareOptions(
+        JudgeOptions(margin=chosen),
+        BootstrapOptions(resamples=config.evaluate.bootstrap, seed=config.evaluate.seed),
+    )
 
 
 def headline(config: Config, root: Path) -> str:

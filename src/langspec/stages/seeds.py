@@ -29,6 +29,7 @@ from langspec.training.language import read_language_data, with_mlm_head
 from langspec.training.loop import FitOptions, FitResult, fit
 from langspec.training.precision import ACCELERATE, resolve_precision
 from langspec.training.predict import encode_features
+from langspec.training.selection import get_rule
 from langspec.training.watch import WatchOptions
 from langspec.workers import Tell
 
@@ -96,11 +97,6 @@ def unlearning(
     return {"language": language, "targets": targets}
 
 
-def selection_split(config: Config) -> str:
-    """The split of the source language that chooses the epoch."""
-    return "val" if config.train.selection == "source_val" else "dev"
-
-
 def source_data(
     config: Config, task: Task, encoder: Encoder, corpora: Path, split: str
 ) -> TaskData:
@@ -114,6 +110,31 @@ def source_data(
             place=corpora,
         )
     return task.data(table, encoder)
+
+
+def judged_data(
+    config: Config, task: Task, encoder: Encoder, corpora: Path, dev: TaskData
+) -> dict[str, TaskData]:
+    """Rows by language that choose the epoch, where the rule reads more than the source's.
+
+    Args:
+        config: the configuration.
+        task: the task.
+        encoder: for its tokenizer.
+        corpora: the prepared corpora.
+        dev: of the source language, not tokenised again.
+    """
+    rule, source = get_rule(config.train.selection), config.corpora.source
+    if not rule.pooled:
+        return {}
+    tables = {
+        code: task.rows(corpora, rule.split, [code])
+        for code in config.corpora.languages
+        if not (code == source and rule.split == rule.source_split)
+    }
+    known = [code for code, table in tables.items() if len(table)]
+    chosen = rule.languages(source, [source, *known])
+    return {code: task.data(tables[code], encoder) if code in tables else dev for code in chosen}
 
 
 def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
@@ -170,7 +191,9 @@ class SeedTrainer:
         corpora = require(self.paths.corpora, "corpora")
         self.encoder = load_encoder(require(self.paths.encoder, "encoder"))
         train = source_data(config, self.task, self.encoder, corpora, "train")
-        dev = source_data(config, self.task, self.encoder, corpora, selection_split(config))
+        rule = get_rule(config.train.selection)
+        dev = source_data(config, self.task, self.encoder, corpora, rule.source_split)
+        judged: dict[str, Any] = {**judged_data(config, self.task, self.encoder, corpora, dev)}
         settings = run_settings(config, task, method)
         data_hash = corpora_hash(corpora, task)
         self.extra: dict[str, Any] = {}
@@ -179,6 +202,9 @@ class SeedTrainer:
             # Two tables, one hash; who reads the task's alone is not told of the other.
             data_hash = sha256_json([data_hash, corpora_hash(corpora, "text")])
             settings |= {"corpora.targets": config.corpora.targets}
+        if rule.pooled:
+            settings |= {"corpora.targets": config.corpora.targets}
+            self.extra |= {"rule": rule, "judged": judged}
         if self.objective.trains_encoder:
             limits = config.train.watch.model_dump(exclude={"target_rows"})
             self.extra["watch"] = WatchOptions(**(limits | {"fail": tuple(limits["fail"])}))
@@ -196,6 +222,7 @@ class SeedTrainer:
             main_process=self.accelerator.is_main_process,
             rows=len(train),
             truncated=train.inputs.truncated,
+            selection_languages=tuple(judged) or (config.corpora.source,),
         )
         self.train: Any = train
         self.dev: Any = dev
@@ -210,6 +237,11 @@ class SeedTrainer:
             tokens = config.features.batch_tokens
             self.train = encode_features(model, train, tokens, self.accelerator.device)
             self.dev = encode_features(model, dev, tokens, self.accelerator.device)
+            for code, rows in judged.items():
+                found = self.dev
+                if rows is not dev:
+                    found = encode_features(model, rows, tokens, self.accelerator.device)
+                judged[code] = found
 
     def __call__(self, job: SeedJob, tell: Tell) -> dict[str, Any]:
         """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""

@@ -29,12 +29,14 @@ class TrainingFacts:
         main_process: is this the one, of processes started by a launcher, that writes?
         rows: training rows.
         truncated: how many of them were cut to the encoder's length.
+        selection_languages: whose rows choose the epoch.
     """
 
     identity: dict[str, Any]
     main_process: bool
     rows: int
     truncated: int
+    selection_languages: tuple[str, ...] = ()
 
     @property
     def run_key(self) -> str:
@@ -122,7 +124,7 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
     count = 1 if launched else min(config.compute.workers, count)
     # Heads on a frozen encoder cost little beside encoding the corpus, which one worker does once.
     apart = count > 1
-    if method_name == "frozen":
+    if not getattr(config.train.methods, method_name).trains_encoder:
         count = 1
     with ExitStack() as stack:
         trainer = "langspec.stages.seeds:SeedTrainer"
@@ -160,7 +162,8 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
         parent.finish(entries)
         if folder is not None:
             counts = {"train_rows": facts.rows, "truncated_rows": facts.truncated}
-            values = {"schema": 1, **asdict(training), **counts, "seeds": entries}
+            chose = {"selection_languages": list(facts.selection_languages)}
+            values = {"schema": 1, **asdict(training), **counts, **chose, "seeds": entries}
             if path:
                 values["path"] = path
             write_json(folder / "run.json", values)

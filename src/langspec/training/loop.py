@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,12 +27,11 @@ from langspec.training.checkpoint import (
 from langspec.training.language import LanguageData, LanguageStream
 from langspec.training.predict import TrainingData, dev_scores
 from langspec.training.sampler import epoch_batches, rank_rows
+from langspec.training.selection import METRIC, Rule, get_rule, language_metric
 from langspec.training.stepper import Diverged, Stepper
 from langspec.training.watch import Watch, WatchOptions
 
 logger = logging.getLogger(__name__)
-
-SELECTION_METRIC = "macro_f1"  # on the source language's dev set, as in the paper (section 3.5)
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,18 @@ def fit(
     classes: int,
     language: LanguageData | None = None,
     targets: Sequence[TrainingData] = (),
+    rule: Rule | None = None,
+    judged: Mapping[str, TrainingData] | None = None,
     watch: WatchOptions | None = None,
     checkpoints: CheckpointStore | None = None,
     log: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
     description: str = "",
 ) -> FitResult:
-    """Train ``model`` and return the epoch that scores best on ``dev`` (source language).
+    """Train ``model`` and return the epoch that ``rule`` finds best.
 
-    Of epochs with equal scores it is the last.
+    Without a rule that is the one that scores best on ``dev`` (source language). A rule that reads
+    several languages needs ``judged``: the rows of each by its code (where the source is one of
+    them, its ``dev``). Of epochs with equal scores it is the last.
 
     ``log(step, metrics)`` is called on the main process for every step (``train/...``) and epoch
     (``val/...``). With ``checkpoints``, an interrupted run goes on from its last step and ends
@@ -111,6 +114,7 @@ def fit(
     if not len(train) or not len(dev):
         which = "train" if not len(train) else "dev"
         raise LangspecError(f"the source language has no {which} rows", place="corpora")
+    rule, judged = rule or get_rule("source_dev"), judged or {}
     rank, processes = accelerator.process_index, accelerator.num_processes
     torch.manual_seed(options.seed * 1000 + rank)  # dropout differs between processes
     objective.set_up(
@@ -195,6 +199,12 @@ def fit(
 
     def score(epoch: int) -> None:
         scores = dev_scores(model, dev, options.batch_tokens, accelerator, classes)
+        scores |= {
+            language_metric(code): scores[METRIC]
+            if rows is dev
+            else dev_scores(model, rows, options.batch_tokens, accelerator, classes)[METRIC]
+            for code, rows in judged.items()
+        }
         row = {"epoch": epoch, "step": step, **{f"val_{k}": v for k, v in scores.items()}}
         if watcher is not None:
             others = [
@@ -202,12 +212,12 @@ def fit(
                 for rows in targets
             ]
             if others:
-                row["val_targets_macro_f1"] = float(np.mean([s[SELECTION_METRIC] for s in others]))
-            watcher.end_of_epoch(step, scores[SELECTION_METRIC], row.get("val_targets_macro_f1"))
+                row["val_targets_macro_f1"] = float(np.mean([s[METRIC] for s in others]))
+            watcher.end_of_epoch(step, scores[METRIC], row.get("val_targets_macro_f1"))
         result.epochs.append(row)
         if accelerator.is_main_process:
             log(step, {k.replace("val_", "val/", 1): v for k, v in row.items() if k[:4] == "val_"})
-        found, best = scores[SELECTION_METRIC], result.dev.get(SELECTION_METRIC, -1.0)
+        found, best = rule.score(scores), rule.score(result.dev) if result.dev else -1.0
         # Of equally good epochs the last: unlearning has gone on, and the score cannot show it.
         if found >= best:
             result.dev, result.best_epoch = scores, 0 if stopped() else epoch

@@ -1,0 +1,310 @@
+"""Two evaluated methods side by side: read from files, checked to be comparable, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from langspec.errors import LangspecError
+from langspec.files import read_json
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.comparison import (
+    Compared,
+    Units,
+    compare_predictions,
+    compare_values,
+    pair_seeds,
+)
+from langspec.measurement.difference import Judged, JudgeOptions, judge
+from langspec.results import read_results
+
+LEAK = "leak"
+LEAK_METRIC = "macro_f1"
+POOLED = ("mean_targets", "mean", "gap")
+_WORDS = {"higher": "better", "lower": "worse"}
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """How methods are compared: verdicts, and the bootstrap of the items."""
+
+    judge: JudgeOptions = field(default_factory=JudgeOptions)
+    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A method of a run, as it was evaluated on a task.
+
+    Attributes:
+        label: what it is called in what is printed.
+        task: the task.
+        source: code of the source language, "" where no file names it.
+        selection: the rule that chose its epochs, "" where no file names it.
+        keys: language, item, unit and gold label of every unit, sorted.
+        predictions: classes ``[N]`` in the order of ``keys``, by seed; without failed seeds.
+        leaks: macro-F1 of the linear language probe by (unit, layer), then seed.
+        fixed: did training leave the encoder as it was, so that its leak is one number?
+        failed: seeds that collapsed or diverged: in no comparison.
+    """
+
+    label: str
+    task: str
+    source: str
+    selection: str
+    keys: pd.DataFrame
+    predictions: Mapping[int, np.ndarray]
+    leaks: Mapping[tuple[str, int], Mapping[int, float]]
+    fixed: bool
+    failed: tuple[int, ...]
+
+    @property
+    def last_layer(self) -> int:
+        """The last layer that a probe read; -1 where none did."""
+        return max((layer for _, layer in self.leaks), default=-1)
+
+
+_KEYS = ["language", "item", "unit", "gold"]
+
+
+def evaluated_methods(folder: Path, task: str) -> list[str]:
+    """The methods whose predictions stage evaluate wrote, in its order.
+
+    Args:
+        folder: of the run, below ``results/``.
+        task: the task.
+
+    Raises:
+        LangspecError: the task was not evaluated.
+    """
+    path = folder / "evaluate" / task / "predictions.parquet"
+    if not path.is_file():
+        raise LangspecError(
+            f"not there; compare needs the evaluation: langspec evaluate --task {task} (or dvc "
+            "repro, or dvc checkout for a finished run)",
+            place=path,
+        )
+    return [str(name) for name in pd.read_parquet(path, columns=["method"])["method"].unique()]
+
+
+def load_side(
+    folder: Path, task: str, method: str, *, label: str = "", seed: int | None = None
+) -> Side:
+    """Read a method's evaluation.
+
+    Args:
+        folder: of the run, below ``results/``.
+        task: the task.
+        method: one that was trained and evaluated.
+        label: what to call it; "" for its name.
+        seed: only this one; None: all that did not fail.
+
+    Raises:
+        LangspecError: no evaluation, no such method or seed, or every seed failed.
+    """
+    known = evaluated_methods(folder, task)
+    place = folder / "evaluate" / task
+    if method not in known:
+        erased = " (what is erased has no predictions by item)" if "+" in method else ""
+        raise LangspecError(
+            f"found the method {method!r}{erased}, expected one of {', '.join(known)}", place=place
+        )
+    frame = pd.read_parquet(place / "predictions.parquet", filters=[("method", "==", method)])
+    card = folder / "train" / task / method / "run.json"
+    run = read_json(card) if card.is_file() else {}
+    failed = {e["seed"] for e in run.get("seeds", ()) if e.get("status") == "failed"}
+    found = sorted(int(one) for one in frame["seed"].unique())
+    wanted = [one for one in found if one not in failed and seed in (None, one)]
+    if not wanted:
+        told = f", of which {', '.join(map(str, sorted(failed)))} failed" if failed else ""
+        asked = "a seed that did not fail" if seed is None else f"seed {seed}"
+        raise LangspecError(
+            f"found the seeds {', '.join(map(str, found))} of {method}{told}, expected {asked}",
+            place=place,
+        )
+    keys: pd.DataFrame | None = None
+    predictions: dict[int, np.ndarray] = {}
+    for one in wanted:
+        rows = frame[frame["seed"] == one].astype({"language": str})
+        rows = rows.sort_values(_KEYS[:-1], kind="stable", ignore_index=True)
+        if keys is None:
+            keys = rows[_KEYS]
+        elif not keys.equals(rows[_KEYS]):
+            raise LangspecError(
+                f"seeds of {method} were scored on other units; rerun langspec evaluate --task "
+                f"{task}",
+                place=place,
+            )
+        predictions[one] = rows["predicted"].to_numpy(np.int64)
+    assert keys is not None
+    leaks, fixed = _leaks(place / "results.csv", method, found, wanted)
+    return Side(
+        label=label or method,
+        task=task,
+        source=str(run.get("params", {}).get("corpora.source", "")),
+        selection=str(run.get("selection", "")),
+        keys=keys,
+        predictions=predictions,
+        leaks=leaks,
+        fixed=fixed,
+        failed=tuple(sorted(failed)),
+    )
+
+
+def _leaks(
+    path: Path, method: str, seeds: Sequence[int], wanted: Sequence[int]
+) -> tuple[dict[tuple[str, int], dict[int, float]], bool]:
+    """Leaks of the wanted seeds; an encoder that was not trained was probed once, as seed 0."""
+    if not path.is_file():
+        return {}, False
+    rows = read_results(path)
+    rows = rows[
+        (rows["method"] == method)
+        & (rows["probe"] == "linear")
+        & (rows["split"] == "test")
+        & (rows["language"] == "all")
+        & (rows["metric"] == LEAK_METRIC)
+    ]
+    probed = set(rows["seed"])
+    fixed = len(probed) == 1 and probed != set(seeds)
+    leaks: dict[tuple[str, int], dict[int, float]] = {}
+    for row in rows.to_dict("records"):
+        if fixed or row["seed"] in wanted:
+            of_layer = leaks.setdefault((row["unit"], int(row["layer"])), {})
+            of_layer[int(row["seed"])] = float(row["value"])
+    return leaks, fixed
+
+
+def check_comparable(a: Side, b: Side) -> None:
+    """Refuse two sides that were not scored on the same units.
+
+    Raises:
+        LangspecError: saying what differs first.
+    """
+    place = f"compare {a.label} {b.label}"
+    if a.source and b.source and a.source != b.source:
+        raise LangspecError(
+            f"one was trained on {a.source}, the other on {b.source}: their targets differ",
+            place=place,
+        )
+    reason = _other_units(a.keys, b.keys)
+    if reason:
+        raise LangspecError(
+            f"not the same test items of {a.task}: {reason}; evaluate both on the same corpora",
+            place=place,
+        )
+
+
+def _other_units(a: pd.DataFrame, b: pd.DataFrame) -> str:
+    if a.equals(b):
+        return ""
+    mine, theirs = set(a["language"]), set(b["language"])
+    if mine != theirs:
+        return f"languages {', '.join(sorted(mine))} and {', '.join(sorted(theirs))}"
+    for name, columns in (("items", ["language", "item"]), ("units", ["language"])):
+        counts = [len(x.drop_duplicates(columns)) if name == "items" else len(x) for x in (a, b)]
+        if counts[0] != counts[1]:
+            return f"{counts[0]:,} {name} and {counts[1]:,}"
+    differing = int((a["gold"].to_numpy() != b["gold"].to_numpy()).sum())
+    return f"{differing:,} of {len(a):,} gold labels differ" if differing else "other item numbers"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison with its verdict.
+
+    ``metric`` is ``accuracy``, ``macro_f1`` or ``leak``; ``language`` a code or a mean (``all``
+    for a leak); ``layer`` and ``unit`` those of a leak.
+    """
+
+    metric: str
+    language: str
+    compared: Compared
+    judged: Judged
+    layer: int = -1
+    unit: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Of the first method: better or worse at a task; a leak or a gap is higher or lower."""
+        found = self.judged.verdict
+        plain = self.metric == LEAK or self.language == "gap"
+        return found if plain else _WORDS.get(found, found)
+
+    def verdict_words(self, options: JudgeOptions) -> str:
+        """The verdict, and what limits it."""
+        if self.verdict == "equivalent":
+            return f"equivalent (±{options.margin:g})"
+        if self.verdict != "undecided":
+            return self.verdict
+        if not self.compared.difference.trained:
+            return "undecided (one seed)"
+        return f"undecided (detects {self.compared.difference.detectable(options):.3f})"
+
+
+def compare_sides(a: Side, b: Side, options: CompareOptions, source: str = "") -> list[Line]:
+    """All comparisons of two sides; p adjusted over the languages, each mean by itself.
+
+    Args:
+        a: the method that verdicts are about.
+        b: the method it is held against.
+        options: margin, level, bootstrap.
+        source: the source language, where the files of the sides do not name it.
+
+    Raises:
+        LangspecError: they were not scored on the same units.
+    """
+    check_comparable(a, b)
+    units = Units(*(a.keys[name].to_numpy() for name in ("language", "item", "gold")))
+    source = a.source or b.source or source
+    found = compare_predictions(
+        units, a.predictions, b.predictions, source=source, options=options.bootstrap
+    )
+    lines = []
+    for metric in ("accuracy", "macro_f1"):
+        mine = [one for one in found if one.metric == metric]
+        families = [[one] for one in mine if one.language in POOLED]
+        families.insert(0, [one for one in mine if one.language not in POOLED])
+        for family in families:
+            judged = judge([one.difference for one in family], options.judge)
+            lines += [
+                Line(metric, one.language, one, said)
+                for one, said in zip(family, judged, strict=True)
+            ]
+    return lines + compare_leaks(a, b, options)
+
+
+def compare_leaks(a: Side, b: Side, options: CompareOptions) -> list[Line]:
+    """Leaks by unit and layer, seeds alone; p adjusted over a unit's layers but for the last."""
+    both = sorted(set(a.leaks) & set(b.leaks), key=lambda key: (key[0] != "token", *key))
+    last = max((layer for _, layer in both), default=-1)
+    lines = []
+    for unit in dict.fromkeys(unit for unit, _ in both):
+        layers = [layer for of, layer in both if of == unit]
+        for family in ([one for one in layers if one != last], [last]):
+            compared = []
+            for layer in family:
+                mine, theirs = a.leaks[unit, layer], b.leaks[unit, layer]
+                pairing = pair_seeds(mine, theirs, a_fixed=a.fixed, b_fixed=b.fixed)
+                compared.append(compare_values(LEAK, mine, theirs, pairing))
+            judged = judge([one.difference for one in compared], options.judge)
+            lines += [
+                Line(LEAK, "all", one, said, layer, unit)
+                for layer, one, said in zip(family, compared, judged, strict=True)
+            ]
+    return lines
+
+
+def seeds_words(one: Compared) -> str:
+    """Which seeds were compared, and how."""
+    mine, theirs = (", ".join(map(str, seeds)) for seeds in (one.pairing.a, one.pairing.b))
+    return {
+        "paired": f"{len(one.pairing.a)} seeds, paired ({mine})",
+        "apart": f"seeds {mine} against {theirs}, as two samples",
+        "fixed": "an encoder that no training changed, against seeds of the other",
+        "single": "one seed: the noise of training is unknown, so nothing is decided",
+    }[one.pairing.kind]

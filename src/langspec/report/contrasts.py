@@ -1,0 +1,193 @@
+"""Every trained method against ``finetune`` and against ``control``: a table and a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from langspec.measurement.difference import JudgeOptions, judge
+from langspec.report.compare_text import MEANS, probability, signed
+from langspec.report.compared import (
+    LEAK,
+    CompareOptions,
+    Line,
+    Side,
+    compare_sides,
+    evaluated_methods,
+    load_side,
+    seeds_words,
+)
+from langspec.report.load import Run, language_name
+from langspec.report.tables import METRIC_TITLES, Column, Table, method_label, task_title
+
+BASELINES = ("finetune", "control")
+_MAIN = ("mean_targets", "accuracy")
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One method against a baseline in one quantity."""
+
+    method: str
+    baseline: str
+    line: Line
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """All of a task; ``left_out``: methods of which every seed failed."""
+
+    found: tuple[Contrast, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def contrasts(run: Run, task: str, options: CompareOptions) -> Contrasts:
+    """Compare every trained method with the baselines that the run has.
+
+    p-values are adjusted over the methods that are held against one baseline in one quantity
+    (Holm).
+    """
+    folder = run.folder
+    if folder is None or f"evaluate/{task}/predictions.parquet" in run.missing:
+        return Contrasts()
+    evaluated = evaluated_methods(folder, task)
+    methods = [method for method in run.methods if method in evaluated]
+    lost = tuple(method for method in methods if _all_failed(run, task, method))
+    sides = {m: load_side(folder, task, m) for m in methods if m not in lost}
+    found: list[Contrast] = []
+    for baseline in BASELINES:
+        if baseline not in sides:
+            continue
+        mirrored = {c.baseline for c in found if c.method == baseline}
+        others = [method for method in sides if method not in {baseline, *mirrored}]
+        lines = {m: _lines(run, sides[m], sides[baseline], options) for m in others}
+        keys = dict.fromkeys(key for of_method in lines.values() for key in of_method)
+        for key in keys:
+            having = [method for method in others if key in lines[method]]
+            differences = [lines[method][key].compared.difference for method in having]
+            judged = judge(differences, options.judge)
+            found += [
+                Contrast(method, baseline, replace(lines[method][key], judged=said))
+                for method, said in zip(having, judged, strict=True)
+            ]
+    return Contrasts(tuple(found), lost)
+
+
+def _all_failed(run: Run, task: str, method: str) -> bool:
+    entries = run.runs.get((task, method), {}).get("seeds", ())
+    return bool(entries) and all(entry.get("status") == "failed" for entry in entries)
+
+
+def _lines(run: Run, a: Side, b: Side, options: CompareOptions) -> dict[tuple[str, str], Line]:
+    """By language and metric: the mean of targets, the source, the last layer's token leak."""
+    lines = compare_sides(a, b, options, run.source)
+    wanted = (_MAIN, ("mean_targets", "macro_f1"), (run.source, "accuracy"))
+    found = {(line.language, line.metric): line for line in lines if line.metric != LEAK}
+    out = {key: found[key] for key in wanted if key in found}
+    leaks = [line for line in lines if line.metric == LEAK and line.unit == "token"]
+    if leaks:
+        out["all", LEAK] = max(leaks, key=lambda line: line.layer)
+    return out
+
+
+def _quantity(line: Line) -> str:
+    if line.metric == LEAK:
+        return f"language leak (token, layer {line.layer})"
+    return MEANS.get(line.language) or f"source ({language_name(line.language)})"
+
+
+def contrast_table(run: Run, task: str, found: Contrasts, options: CompareOptions) -> Table | None:
+    """Baseline, method and quantity x (both values, difference, p, what is said of it)."""
+    if not found.found:
+        return None
+    judging = options.judge
+    records = []
+    for one in sorted(found.found, key=lambda c: _order(run, c)):
+        line, difference = one.line, one.line.compared.difference
+        low, high = difference.interval(judging.alpha)
+        record: dict[str, Any] = {
+            "section": f"against {one.baseline}",
+            "method": method_label(one.method),
+            "quantity": _quantity(line),
+            "metric": METRIC_TITLES.get(line.metric, METRIC_TITLES["macro_f1"]),
+            "value": line.compared.a,
+            "baseline_value": line.compared.b,
+            "difference": difference.value,
+            "difference_low": low,
+            "difference_high": high,
+            "p": difference.p,
+            "p_holm": line.judged.p_adjusted,
+            "p_equivalent_holm": line.judged.p_equivalent_adjusted,
+            "detectable": difference.detectable(judging) if difference.trained else None,
+            "seeds": seeds_words(line.compared),
+            "items": line.compared.items or None,
+            "verdict": line.verdict,
+            "words": line.verdict_words(judging),
+        }
+        records.append(record)
+    columns = (
+        Column("method", "Method"),
+        Column("quantity", "Quantity"),
+        Column("metric", "Metric"),
+        Column("value", "method", "Mean over seeds", "score"),
+        Column("baseline_value", "baseline", "Mean over seeds", "score"),
+        Column("difference", "Difference", kind="score"),
+        Column("p_holm", "p (Holm)", kind="number"),
+        Column("detectable", "Detectable", kind="number"),
+        Column("words", "Verdict"),
+    )
+    caption = (
+        f"{task_title(task)}, test split: methods against a baseline on the same test items, with "
+        f"{1 - judging.alpha:.0%} intervals: the wider of Student's t over seeds and of seeds and "
+        "items together (paired bootstrap of whole items); of the leak, seeds alone. p adjusted "
+        "over the methods of a block (Holm). Verdicts are about the method: better, worse (a "
+        f"leak: higher, lower); equivalent: surely within ±{judging.margin:g}; else undecided. "
+        f"Detectable: the difference that would be found with {judging.power:.0%} power."
+    )
+    frame = pd.DataFrame(records)
+    frame = frame.apply(lambda c: c if c.dtype != object else c.where(c.notna(), None))
+    notes = tuple(
+        f"{method_label(method)}: every seed failed, so it is not compared."
+        for method in found.left_out
+    )
+    name, title = f"compare_{task}", f"{task_title(task)}: comparisons"
+    return Table(name, title, caption, columns, frame, section="section", notes=notes)
+
+
+def _order(run: Run, one: Contrast) -> tuple[int, int]:
+    return BASELINES.index(one.baseline), run.methods.index(one.method)
+
+
+def contrast_sentences(found: Contrasts, options: JudgeOptions) -> list[str]:
+    """A sentence a baseline: what was decided about transfer and leak, and what was not."""
+    sentences = []
+    for baseline in BASELINES:
+        mine = [one for one in found.found if one.baseline == baseline]
+        parts = []
+        for method in dict.fromkeys(one.method for one in mine):
+            by_key = {(c.line.language, c.line.metric): c.line for c in mine if c.method == method}
+            if _MAIN in by_key:
+                told = _told(by_key[_MAIN], options)
+                leak = by_key.get(("all", LEAK))
+                told += f"; its token leak: {_told(leak, options)}" if leak else ""
+                parts.append(f"{method_label(method)}: {told}")
+        if parts:
+            sentences.append(
+                f"Against {baseline}, in mean accuracy over the targets (margin "
+                f"{options.margin:g}): {'. '.join(parts)}."
+            )
+    return sentences
+
+
+def _told(line: Line, options: JudgeOptions) -> str:
+    low, high = line.compared.difference.interval(options.alpha)
+    difference = signed(line.compared.difference.value)
+    known = "" if pd.isna(low) else f" [{signed(low)}, {signed(high)}]"
+    p = f", p {_equals(probability(line.judged.p_adjusted))}" if known else ""
+    return f"{line.verdict_words(options)}, {difference}{known}{p}"
+
+
+def _equals(p: str) -> str:
+    return p if p[0] == "<" else f"= {p}"

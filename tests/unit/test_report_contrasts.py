@@ -1,0 +1,137 @@
+"""The report's comparisons: against each baseline once, judged together, said as judged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.difference import holm
+from langspec.report.build import build_report
+from langspec.report.compared import CompareOptions
+from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
+from langspec.report.load import Run, load_run
+from langspec.report.tables import with_rule
+from langspec.report.words import selection_words
+from report_files import write_predictions, write_run
+
+METHODS = ("frozen", "finetune", "control", "grl")
+PLANTED = {"frozen": 0.70, "finetune": 0.84, "control": 0.838, "grl": 0.837}
+OPTIONS = CompareOptions(bootstrap=BootstrapOptions(resamples=200))
+
+
+def load(root: Path) -> Run:
+    return load_run(
+        root / "results",
+        root / "corpora",
+        root / "encoder",
+        name="made-up",
+        tasks=("pos",),
+        methods=METHODS,
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder, tasks=("pos",), points=1, layers=1, languages=("en", "de", "tr"))
+    write_predictions(folder / "results", "pos", PLANTED, languages=("en", "de", "tr"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> Run:
+    return load(root)
+
+
+def test_each_pair_is_compared_once(run: Run) -> None:
+    found = contrasts(run, "pos", OPTIONS).found
+    pairs = list(dict.fromkeys((one.method, one.baseline) for one in found))
+    assert pairs == [
+        ("frozen", "finetune"),
+        ("control", "finetune"),
+        ("grl", "finetune"),
+        ("frozen", "control"),
+        ("grl", "control"),
+    ]
+    assert {(c.line.language, c.line.metric) for c in found if c.method == "frozen"} == {
+        ("mean_targets", "accuracy"),
+        ("mean_targets", "macro_f1"),
+        ("en", "accuracy"),
+        ("all", "leak"),
+    }
+
+
+def test_p_is_adjusted_over_the_methods_of_a_quantity(run: Run) -> None:
+    table = contrast_table(run, "pos", contrasts(run, "pos", OPTIONS), OPTIONS)
+    assert table is not None
+    for _, rows in table.frame.groupby(["section", "quantity", "metric"]):
+        assert rows["p_holm"].tolist() == pytest.approx(holm(rows["p"]).tolist())
+    against = table.frame[table.frame["section"] == "against finetune"].set_index(
+        ["method", "quantity", "metric"]
+    )
+    mean = ("mean of targets", "accuracy")
+    assert against.loc[("frozen", *mean), "verdict"] == "worse"
+    assert against.loc[("grl", *mean), "verdict"] == "equivalent"
+    leak = ("frozen", "language leak (token, layer 1)", "macro-F1")
+    assert against.loc[leak, "verdict"] == "higher"
+
+
+def test_sentences_say_no_more_than_the_verdicts(run: Run) -> None:
+    found = contrasts(run, "pos", OPTIONS)
+    finetune, control = contrast_sentences(found, OPTIONS.judge)
+    assert finetune.startswith("Against finetune, in mean accuracy over the targets (margin 0.01)")
+    assert "frozen: worse, −0.1" in finetune
+    assert "control: equivalent (±0.01)" in finetune
+    assert "better" not in finetune + control
+
+
+def test_a_run_without_predictions_says_so(tmp_path: Path) -> None:
+    write_run(tmp_path, tasks=("pos",), points=1, layers=1, languages=("en", "de"))
+    run = load(tmp_path)
+    assert contrasts(run, "pos", OPTIONS).found == ()
+    assert "evaluate/pos/predictions.parquet" in run.missing
+
+
+def test_a_method_whose_seeds_all_failed_is_named(run: Run) -> None:
+    failed = {"selection": "source_dev", "seeds": [{"seed": 1, "status": "failed"}]}
+    found = contrasts(replace(run, runs={**run.runs, ("pos", "grl"): failed}), "pos", OPTIONS)
+    assert found.left_out == ("grl",)
+    assert "grl" not in {one.method for one in found.found}
+    table = contrast_table(run, "pos", found, OPTIONS)
+    assert table is not None
+    assert table.notes == ("grl: every seed failed, so it is not compared.",)
+
+
+def test_every_measured_table_names_its_rule(run: Run) -> None:
+    table = contrast_table(run, "pos", contrasts(run, "pos", OPTIONS), OPTIONS)
+    assert table is not None
+    assert with_rule(run, table).caption.endswith("Epochs chosen by source_dev.")
+    chosen = {"selection": "mean_dev", "selection_languages": ["de", "en"], "seeds": []}
+    other = replace(run, runs={("pos", "finetune"): chosen})
+    assert selection_words(other) == (
+        "mean_dev: best mean over the languages with a development set (de, en)"
+    )
+
+
+def test_the_report_holds_the_table_and_its_sentences(root: Path) -> None:
+    out = root / "report"
+    build_report(
+        root / "results",
+        root / "corpora",
+        root / "encoder",
+        out,
+        name="made-up",
+        tasks=("pos",),
+        methods=METHODS,
+        formats=("svg",),
+        comparing=OPTIONS,
+    )
+    assert (out / "tables" / "compare_pos.csv").is_file()
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert 'id="table-compare_pos"' in page
+    assert "<li>Against finetune, in mean accuracy" in page
+    measured = page[: page.index('id="data"')]
+    assert measured.count("<caption>") == measured.count("Epochs chosen by source_dev.")
