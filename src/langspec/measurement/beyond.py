@@ -305,7 +305,10 @@ class _Sample:
                 layer=layer,
                 probe="mdl",
             )
-        facts = {"iterations": code.fits, "converged": code.converged == code.fits}
+        facts: dict[str, float] = {
+            "iterations": code.fits,
+            "converged": code.converged == code.fits,
+        }
         return rows + self._facts(layer, "mdl", facts)
 
     # --- rows --------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -94,7 +95,7 @@ def online_codelength(
     ends = sorted({int(np.ceil(len(lines) / 2**k)) for k in range(_PORTIONS)})
     bits = np.full(len(labels), np.log2(classes))
     fits = converged = 0
-    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+    for begin, end in pairwise(ends):
         sent, now = place < begin, (place >= begin) & (place < end)
         if len(np.unique(labels[sent])) < 2:
             continue

@@ -36,7 +36,7 @@ class MlpOptions:
     hidden: int = 64
     decays: tuple[float, ...] = (0.01, 1.0)
     learning_rate: float = 3e-3
-    batch: int = 128
+    batch: int = 256
     tolerance: float = 1e-3
     patience: int = 4
     max_epochs: int = 100

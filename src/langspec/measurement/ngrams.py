@@ -63,7 +63,7 @@ def fit_ngrams(
     except ValueError:
         raise LangspecError("the texts given to the character n-grams are empty") from None
     usable = np.flatnonzero(np.isin(dev_labels, present))
-    dev_x = vectorizer.transform([dev[i] for i in usable])
+    dev_x = vectorizer.transform([dev[int(i)] for i in usable])
     model = LogisticRegression(max_iter=options.max_iterations, warm_start=True)
     best = np.inf
     iterations, converged = 0, True
