@@ -7,6 +7,7 @@ from pathlib import Path
 
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
+from langspec.report.beyond import beyond_tables
 from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
 from langspec.report.load import load_run
@@ -50,7 +51,7 @@ def build_report(
     """
     crew = crew or drawing_crew(formats, 1)
     run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
-    tables = [*all_tables(run), *erased_tables(run), *data_tables(run)]
+    tables = [*all_tables(run), *beyond_tables(run), *erased_tables(run), *data_tables(run)]
     drawn = crew.run({task: (run, task) for task in run.tasks}).values()
     with atomic_folder(out) as folder:
         for sub in ("tables", "figures"):

@@ -21,6 +21,16 @@ from langspec.results import COLUMNS, read_results
 RANDOM = "random"
 BASELINE = "baseline:"
 ERASED = "+"  # METHOD+ERASER: what stage evaluate erased from a method's encoder
+# Probes that stand apart from the linear probe on language text (and so does that on task text).
+BEYOND = (
+    "linear_sample",
+    "mlp",
+    "mdl",
+    "control",
+    "selectivity",
+    "shuffled",
+    "char_ngrams",
+)
 POOLED = ("all", "mean", "mean_targets", "gap")
 
 # Everything that makes two rows the same measurement, apart from the seed.
@@ -43,9 +53,10 @@ class Run:
     """Everything known about one run called ``name``.
 
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
-    :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
-    holds ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no
-    file names it.
+    :func:`over_seeds`). Two kinds of tidy rows stand apart: ``erased`` those of erased encoders,
+    ``beyond`` those of probes other than the linear one on language text. ``runs`` holds
+    ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no file
+    names it.
     """
 
     name: str
@@ -61,6 +72,7 @@ class Run:
     source: str = ""
     missing: tuple[str, ...] = ()
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    beyond: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
 
 
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -157,6 +169,11 @@ def load_run(
     erased = results[is_erased].reset_index(drop=True)
     results = results[~is_erased].reset_index(drop=True)
 
+    on_task_text = results["probe"].isin(["linear", "majority"]) & (results["corpus"] != "text")
+    is_beyond = results["probe"].isin(BEYOND) | on_task_text
+    beyond = results[is_beyond].reset_index(drop=True)
+    results = results[~is_beyond].reset_index(drop=True)
+
     histories: list[History] = []
     runs: dict[tuple[str, str], Mapping[str, Any]] = {}
     for task in tasks:
@@ -191,6 +208,7 @@ def load_run(
         source=_source(runs, card),
         missing=tuple(missing),
         erased=erased,
+        beyond=beyond,
     )
 
 
