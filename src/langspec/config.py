@@ -554,6 +554,40 @@ class Erasers(Section):
         return self
 
 
+class BeyondMlp(Section):
+    """The MLP probe."""
+
+    hidden: Count
+    decays: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    max_epochs: Count
+
+
+class BeyondNgrams(Section):
+    """The ceiling of surface form."""
+
+    longest: Count  # characters of an n-gram, from 1
+    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]  # C
+
+
+class Beyond(Section):
+    """What the linear probe on language text does not show."""
+
+    run: list[Literal["mlp", "mdl", "selectivity", "shuffled", "char_ngrams"]]
+    layers: list[Annotated[int, Field(ge=-1)]] | None  # null: first, middle and last
+    max_train_per_language: Limit
+    mlp: BeyondMlp
+    char_ngrams: BeyondNgrams
+    task_text: Natural  # vectors a language of the task's test texts; 0: none
+
+    @model_validator(mode="after")
+    def _lists(self) -> Beyond:
+        if len(set(self.run)) != len(self.run):
+            raise ValueError(f"run names {self.run} with a repetition")
+        if self.layers is not None and not self.layers:
+            raise ValueError("layers names no layer; null means first, middle and last")
+        return self
+
+
 class Evaluate(Section):
     """Scores, probes, intervals."""
 
@@ -561,6 +595,7 @@ class Evaluate(Section):
     bootstrap: Annotated[int, Field(ge=100)]
     probe: Probe
     projection: Projection
+    beyond: Beyond
     erasers: Erasers
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
+from langspec.report.beyond import beyond_tables
 from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
 from langspec.report.data import data_tables
@@ -57,7 +58,12 @@ def build_report(
     comparing = comparing or CompareOptions()
     compared = {task: contrasts(run, task, comparing) for task in run.tasks}
     contrasting = [contrast_table(run, task, compared[task], comparing) for task in run.tasks]
-    measured = [*all_tables(run), *erased_tables(run), *filter(None, contrasting)]
+    measured = [
+        *all_tables(run),
+        *beyond_tables(run),
+        *erased_tables(run),
+        *filter(None, contrasting),
+    ]
     tables = [*(with_rule(run, table) for table in measured), *data_tables(run)]
     drawn = crew.run({task: (run, task) for task in run.tasks}).values()
     with atomic_folder(out) as folder:

@@ -21,6 +21,16 @@ from langspec.results import COLUMNS, PATH, path_method, read_results
 RANDOM = "random"
 BASELINE = "baseline:"
 ERASED = "+"  # METHOD+ERASER: what stage evaluate erased from a method's encoder
+# Probes that stand apart from the linear probe on language text (and so does that on task text).
+BEYOND = (
+    "linear_sample",
+    "mlp",
+    "mdl",
+    "control",
+    "selectivity",
+    "shuffled",
+    "char_ngrams",
+)
 POOLED = ("all", "mean", "mean_targets", "gap")
 
 # Everything that makes two rows the same measurement, apart from the seed.
@@ -43,11 +53,12 @@ class Run:
     """Everything known about one run called ``name``.
 
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
-    :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
-    holds ``run.json`` by (task, method); ``path`` the tidy rows of methods at further strengths
-    (``grl@0.1``); ``failed`` why a training collapsed or diverged, by (task, method, seed): its
-    scores are in no frame. ``source`` is the source language's code, or "" where no file names
-    it. ``folder`` is where the run's files lie.
+    :func:`over_seeds`). Kinds of tidy rows that stand apart: ``erased`` those of erased encoders,
+    ``beyond`` those of probes other than the linear one on language text, ``path`` those of
+    methods at further strengths (``grl@0.1``). ``runs`` holds ``run.json`` by (task, method);
+    ``failed`` why a training collapsed or diverged, by (task, method, seed): its scores are in no
+    frame. ``source`` is the source language's code, or "" where no file names it. ``folder`` is
+    where the run's files lie.
     """
 
     name: str
@@ -64,6 +75,7 @@ class Run:
     missing: tuple[str, ...] = ()
     folder: Path | None = None
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    beyond: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     failed: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
 
@@ -181,6 +193,10 @@ def load_run(
     erased = results[is_erased].reset_index(drop=True)
     of_paths = results[of_path].reset_index(drop=True)
     results = results[~is_erased & ~of_path].reset_index(drop=True)
+    on_task_text = results["probe"].isin(["linear", "majority"]) & (results["corpus"] != "text")
+    is_beyond = results["probe"].isin(BEYOND) | on_task_text
+    beyond = results[is_beyond].reset_index(drop=True)
+    results = results[~is_beyond].reset_index(drop=True)
 
     projections = _projections(root, tasks, missing)
     missing += [
@@ -208,6 +224,7 @@ def load_run(
         missing=tuple(missing),
         folder=root,
         erased=erased,
+        beyond=beyond,
         path=of_paths,
         failed=failed,
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from langspec.report.drawing import Drawing
 from langspec.report.load import Run
-from langspec.report.tables import Column, Table, decimal, task_title
+from langspec.report.tables import MARK, Column, Table, decimal, task_title
 from langspec.report.words import facts, limits, reading
 
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
@@ -141,6 +141,8 @@ def score(record: Mapping[str, Any], column: Column) -> dict[str, str]:
     out = {"value": "–" if _absent(value) else decimal(value), "range": "", "interval": ""}
     if out["value"] == "–":
         return out
+    if not _absent(record.get(f"{column.key}_unconverged")):
+        out["value"] += MARK
     if not _absent(parts["min"]) and not _absent(parts["max"]):
         low, high = decimal(parts["min"]), decimal(parts["max"])
         out["range"] = f"{low} to {high}" if low != high else ""

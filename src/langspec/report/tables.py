@@ -188,8 +188,11 @@ def headline(run: Run) -> Table:
             source = pick(mine, language=run.source, metric="accuracy")
             _put(record, "source_accuracy", source)
             _put(record, "gap_accuracy", pick(mine, language="gap", metric="accuracy"))
+            last = leak["layer"].max()
             for key, unit, metric in LEAKS:
                 _put(record, key, pick(leak, unit=unit, metric=metric))
+                fits = {"task": task, "method": method, "unit": unit, "layer": last}
+                mark_unconverged(run.results, record, key, probe="linear", **fits)
             records.append(record)
         if not chance.empty:
             record = {"task": task_title(task), "method": "chance: majority class", "seeds": None}
@@ -215,7 +218,9 @@ def headline(run: Run) -> Table:
         "(F1: macro-F1 over the languages; higher: more language-specific). "
         f"{_leak_sizes(run)} {HOW_TO_READ}"
     )
-    return Table("headline", "Headline", caption, columns, _frame(records), section="task")
+    frame = _frame(records)
+    notes = unconverged_note(frame)
+    return Table("headline", "Headline", caption, columns, frame, section="task", notes=notes)
 
 
 def _seeds(run: Run, task: str, method: str) -> int | None:
@@ -332,8 +337,12 @@ def leak_by_layer(run: Run, task: str) -> Table | None:
             at = pick(rows, unit=unit, layer=layer)
             record: dict[str, Any] = {"unit": unit, "layer": int(layer), "n": int(at["n"].max())}
             for method in methods:
+                fits = {"task": task, "method": method, "unit": unit, "layer": layer}
                 for metric in METRIC_TITLES:
                     _put(record, f"{method}_{metric}", pick(at, method=method, metric=metric))
+                    mark_unconverged(
+                        run.results, record, f"{method}_{metric}", probe="linear", **fits
+                    )
             for metric in METRIC_TITLES:
                 floor = pick(chance, unit=unit, metric=metric)
                 here = pick(floor, layer=layer)
@@ -351,7 +360,9 @@ def leak_by_layer(run: Run, task: str) -> Table | None:
         f"{IN_SHORT}"
     )
     name, title = f"leak_{task}", f"{task_title(task)}: language leak by layer"
-    return Table(name, title, caption, tuple(columns), _frame(records), section="unit")
+    frame = _frame(records)
+    notes = unconverged_note(frame)
+    return Table(name, title, caption, tuple(columns), frame, section="unit", notes=notes)
 
 
 def leak_by_language(run: Run, task: str) -> Table | None:
@@ -390,7 +401,7 @@ def leak_by_language(run: Run, task: str) -> Table | None:
 
 
 def _units(rows: pd.DataFrame) -> list[str]:
-    return [unit for unit in ("token", "sentence") if unit in set(rows["unit"])]
+    return [unit for unit in ("token", "sentence", "pair") if unit in set(rows["unit"])]
 
 
 # --- probe diagnostics -----------------------------------------------------------------------
@@ -448,6 +459,26 @@ def probe_diagnostics(run: Run) -> Table | None:
     return Table(name, title, caption, columns, _frame(records), section="section")
 
 
+MARK = "†"
+
+
+def mark_unconverged(rows: pd.DataFrame, record: dict[str, Any], key: str, **equal: Any) -> None:
+    """Note under KEY_unconverged how many of the tidy ``rows``' fits did not converge, if any."""
+    fits = pick(rows, metric="converged", **equal)
+    if failed := int((fits["value"] <= 0).sum()):
+        record[f"{key}_unconverged"] = failed
+
+
+def unconverged_note(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The sentence that explains the mark, where a cell of ``frame`` carries it."""
+    if not any(str(column).endswith("_unconverged") for column in frame.columns):
+        return ()
+    return (
+        f"{MARK}: a fit behind this number did not converge in at least one seed; it is no "
+        "measurement of what can be read, only a bound from below. Raise its limit.",
+    )
+
+
 def unconverged(run: Run) -> pd.DataFrame:
     """Rows of linear probes that did not converge."""
     rows = pick(run.results, probe="linear", metric="converged")
@@ -494,7 +525,7 @@ def headline_text(run: Run) -> str:
                     seeds,
                     _plain(record["targets_accuracy"]),
                     interval,
-                    *(_plain(record[key]) for key in keys),
+                    *(_plain(record[key]) + _mark(record, key) for key in keys),
                 )
             )
         widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
@@ -511,7 +542,11 @@ def headline_text(run: Run) -> str:
         "over items;\ntok/sent: language read by a linear probe from the last layer "
         "(F1: macro-F1)."
     )
-    return "\n\n".join([*blocks, foot]) + "\n"
+    return "\n\n".join([*blocks, foot, *unconverged_note(frame)]) + "\n"
+
+
+def _mark(record: dict[Any, Any], key: str) -> str:
+    return "" if pd.isna(record.get(f"{key}_unconverged")) else MARK
 
 
 def _plain(value: Any) -> str:

@@ -141,6 +141,12 @@ def limits(run: Run, absent: list[str]) -> list[str]:
         )
     elif len(probes):
         texts.append(f"All {len(probes)} linear probes converged.")
+    fits = pick(run.beyond, metric="converged")
+    if failed_fits := int((fits["value"] <= 0).sum()):
+        texts.append(
+            f"{failed_fits} of {len(fits)} fits beyond the linear probe did not converge; the "
+            "tables mark what rests on them."
+        )
     texts.append(
         "A linear probe sees only what is linearly readable: a low value is no proof that "
         "the language was removed from the representation."

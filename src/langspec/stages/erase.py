@@ -44,7 +44,7 @@ def eraser_options(config: Config) -> EraserOptions:
     )
 
 
-def text_bank(evaluation: Evaluation, model: Any, state: str, title: str) -> Bank:
+def text_bank(evaluation: Evaluation, encoder: Any, state: str, title: str) -> Bank:
     """The bank that the plain leak was measured on: the same key, so it is often there already."""
     features = evaluation.config.features
     options = BankOptions(
@@ -54,7 +54,7 @@ def text_bank(evaluation: Evaluation, model: Any, state: str, title: str) -> Ban
         tokens_per_batch=features.batch_tokens,
     )
     return evaluation.bank(
-        model.encoder,
+        encoder,
         state,
         evaluation.text_hash,
         evaluation.text_inputs,
@@ -122,7 +122,8 @@ class Erasing:
         layers = self._layers(model)
 
         def measure() -> list[dict[str, Any]]:
-            bank = text_bank(self.evaluation, model, state, f"encode text: {method} {seed}")
+            title = f"encode text: {method} {seed}"
+            bank = text_bank(self.evaluation, model.encoder, state, title)
             maps = fit_maps(bank, name, self.options, options.units, layers)
             self._maps[state, name] = maps
             origin = Origin(evaluation.task.name, erased, seed, "text", "test")
@@ -182,7 +183,7 @@ class Erasing:
                 maps = self._maps.get((state, name))
                 if maps is None or (unit, layer) not in maps:
                     bank = text_bank(
-                        self.evaluation, model, state, f"encode text: {method} {seed}"
+                        self.evaluation, model.encoder, state, f"encode text: {method} {seed}"
                     )
                     maps = fit_maps(bank, name, self.options, [unit], [layer])
                     self._maps[state, name] = maps

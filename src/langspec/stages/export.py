@@ -81,7 +81,7 @@ def run(
             place="--eraser",
         )
         state = checkpoint_hash(folder) if card.trains_encoder else evaluation.encoder.card.sha256
-        bank = text_bank(evaluation, model, state, f"encode text: {method} {seed}")
+        bank = text_bank(evaluation, model.encoder, state, f"encode text: {method} {seed}")
         on_sentences = fit_maps(bank, eraser, options, ["sentence"], [layers])["sentence", layers]
         if with_head and task.unit == "token":
             on_tokens = fit_maps(bank, eraser, options, ["token"], [layer])["token", layer]

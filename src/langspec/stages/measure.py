@@ -40,6 +40,7 @@ from langspec.stages.common import (
 )
 from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
+from langspec.stages.probing import Probing
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
 from langspec.training.predict import encode_features, head_classes
@@ -66,9 +67,10 @@ class Evaluation:
         self.test = task.data(self.test_table, self.encoder)
         text = read_table(corpora, "text", languages=languages)
         text = text.filter(pc.not_equal(text["split"], "val"))  # the part that is left unread
+        self.texts: list[str] = text["text"].to_pylist()
         self.text_inputs = text_inputs(
             self.encoder.tokenizer,
-            text["text"].to_pylist(),
+            self.texts,
             max_tokens=self.encoder.card.max_tokens,
             prefix=self.encoder.card.prefix,
         )
@@ -277,6 +279,7 @@ class Measurer:
         corpora = paths_of(config, root).corpora
         self.evaluation = Evaluation(config, root, get_task(task, corpora), limit_gb)
         self.erasing = Erasing(self.evaluation)
+        self.probing = Probing(self.evaluation)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -288,6 +291,8 @@ class Measurer:
             model: Any = random_encoder(evaluation.encoder, seed).model
             key = f"random-{seed}-{evaluation.encoder.card.sha256}"
             found.rows += evaluation.leak_rows("random", 0, model.to(self.device), key)
+            found.rows += self.probing.rows("random", 0, model, key)
+            found.rows += self.probing.text_rows(model, key)
         if subject.baselines:
             found.rows += _baseline_rows(evaluation)
             found.rows.append(_unscored(evaluation))
@@ -308,6 +313,7 @@ class Measurer:
         if measured:
             leak_seed = seed if card.trains_encoder else 0
             found.rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
+            found.rows += self.probing.rows(method, leak_seed, model.encoder, state)
         found.rows += self.erasing.rows(method, seed, model, checkpoint, state, leak=measured)
         if first and PATH not in method:
             table, purity = evaluation.projection(method, seed, model.encoder, state)

@@ -72,7 +72,8 @@ def evaluation_points(rows: pd.DataFrame) -> list[Point]:
     """Points of tidy results of one method and seed (or of rows averaged over seeds).
 
     Task scores become ``test/<language>/<metric>``; language probes
-    ``leak/<probe>/layer_<NN>/<unit>_<metric>`` and, to see all layers in one chart,
+    ``leak/<probe>/layer_<NN>/<unit>_<metric>`` (``leak_task_text/...`` on the
+    task's own texts) and, to see all layers in one chart,
     ``leak/<probe>/by_layer/<unit>_<metric>`` with the layer as the axis. Probe rows of single
     languages stay in the table: a chart for each would bury the others.
 
@@ -101,5 +102,7 @@ def _metric_name(row: Mapping[Any, Any]) -> str:
     if not row["probe"]:
         return f"{row['split']}/{row['language']}/{row['metric']}"
     group = "leak" if row["split"] == "test" else f"leak_{row['split']}"
+    if row["probe"] in ("linear", "majority") and row["corpus"] == row["task"]:
+        group += "_task_text"  # beside the leak on language text, under which name it is known
     layer = f"layer_{row['layer']:02d}/" if row["layer"] >= 0 else ""
     return f"{group}/{row['probe']}/{layer}{row['unit']}_{row['metric']}"

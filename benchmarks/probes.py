@@ -1,0 +1,294 @@
+"""What probing costs, and whether the intervals hold what they say.
+
+    python benchmarks/probes.py suite      # every linear probe of one checkpoint at e5's scale
+    python benchmarks/probes.py reencode   # probes from a bank against encoding in every epoch
+    python benchmarks/probes.py growth     # size and memory of banks as the corpus grows
+    python benchmarks/probes.py coverage   # coverage of the clustered bootstrap, simulated
+
+Each prints a Markdown table; seconds are processor seconds of one thread. docs/measuring.md holds
+the figures of one run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+import click
+import numpy as np
+import torch
+
+from langspec.encoders.inputs import Inputs, collate, length_batches
+from langspec.features.bank import Bank, BankOptions, BankRows, Units
+from langspec.features.encode import build_bank
+from langspec.measurement.bootstrap import BootstrapOptions, score_intervals
+from langspec.measurement.leak import LeakOptions, language_leak
+from langspec.measurement.probe import ProbeOptions
+from langspec.measurement.rows import Origin
+
+LANGUAGES = tuple(f"l{i:02d}" for i in range(17))
+PROBE = ProbeOptions(strengths=(0.001, 0.01, 0.1, 1.0, 10.0), max_iterations=2000, tolerance=1e-4)
+ORIGIN = Origin("pos", "benchmark", 0, "text", "test")
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Processor seconds of a piece of work, and what it gave."""
+    began = time.process_time()
+    value = work()
+    return time.process_time() - began, value
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Print Markdown."""
+    cells = [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row] for row in rows]
+    for line in [list(heads), ["---"] * len(heads), *cells]:
+        print("| " + " | ".join(line) + " |", flush=True)
+
+
+# --- the probe suite -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Drawn(Bank):
+    """A bank whose vectors are drawn as they are asked for.
+
+    Dimensions are correlated with variances that fall as 1/rank, around a common mean far from
+    zero, as encoders have them. Languages differ by mean vectors whose length falls with the
+    layer, from nearly separable to a probe accuracy of about a half.
+    """
+
+    rows: dict[str, Units]
+    width: int
+
+    token_meta = property(lambda self: self.rows["token"])
+    sentence_meta = property(lambda self: self.rows["sentence"])
+
+    def draw(self, unit: str, layer: int) -> np.ndarray:
+        """float32 ``[N, H]``."""
+        units, rng = self.rows[unit], np.random.default_rng([layer, len(unit)])
+        axes = np.linalg.qr(rng.normal(size=(self.width, self.width)))[0]
+        spread = 1 / np.sqrt(np.arange(1, self.width + 1))
+        reach = (1.6 - 0.1 * layer) * (1.5 if unit == "sentence" else 1.0)
+        means = rng.normal(size=(len(LANGUAGES), self.width)) * spread * reach / 3
+        noise = rng.normal(size=(len(units), self.width)) * spread
+        return ((noise + means[units.language]) @ axes.T + 5 * axes[0]).astype(np.float32)
+
+    def tokens(self, layer: int) -> np.ndarray:
+        """Token vectors of a layer."""
+        return self.draw("token", layer)
+
+    def sentences(self, layer: int) -> np.ndarray:
+        """Sentence vectors of a layer."""
+        return self.draw("sentence", layer)
+
+
+def drawn_bank(layers: int, width: int, tokens: int, sentences: int) -> Drawn:
+    """A bank of e5's shape: half of the lines to train, a fifth for dev, the rest to test."""
+
+    def units(count: int) -> Units:
+        language = np.repeat(np.arange(len(LANGUAGES)), count)
+        line = np.tile(np.arange(count) * sentences // count, len(LANGUAGES))
+        split = np.array([2, 2, 2, 2, 2, 0, 0, 1, 1, 1])[line % 10]
+        place = np.arange(len(language))
+        return Units(place, place, language, line, split, np.full(len(language), -100))
+
+    meta = {"languages": LANGUAGES, "splits": ("dev", "test", "train"), "layers": range(layers)}
+    return Drawn(
+        Path("drawn"), meta, {"token": units(tokens), "sentence": units(sentences)}, width
+    )
+
+
+@click.group()
+def main() -> None:
+    """Benchmarks of probing."""
+    torch.set_num_threads(1)
+
+
+@main.command()
+@click.option("--layers", default=13)
+@click.option("--width", default=384)
+@click.option("--tokens", default=2000, help="token vectors a language")
+@click.option("--sentences", default=500, help="lines a language")
+def suite(layers: int, width: int, tokens: int, sentences: int) -> None:
+    """Every linear probe of one checkpoint: all layers, tokens and sentences."""
+    bank = drawn_bank(layers, width, tokens, sentences)
+    rows = []
+    for unit in ("token", "sentence"):
+        drawing, _ = seconds(lambda unit=unit: [bank.draw(unit, i) for i in range(layers)])
+        options = LeakOptions(PROBE, BootstrapOptions(1000), (unit,))
+        spent, found = seconds(lambda options=options: language_leak(bank, ORIGIN, options))
+        told = {m: [r.value for r in found if r.probe == "linear" and r.metric == m]
+                for m in ("accuracy", "iterations", "converged")}  # fmt: skip
+        n = len(bank.rows[unit])
+        accuracy = f"{min(told['accuracy']):.2f} to {max(told['accuracy']):.2f}"
+        rows.append((unit, n, len(told["converged"]), int(sum(told["converged"])),
+                     int(sum(told["iterations"])), accuracy, spent - drawing))  # fmt: skip
+    rows.append(
+        ("both", "", *(sum(r[i] for r in rows) for i in (2, 3, 4)), "", sum(r[-1] for r in rows))
+    )
+    table(("unit", "vectors", "probes", "converged", "iterations", "accuracy", "CPU s"), rows)
+
+
+# --- banks of a real encoder's shape ----------------------------------------------------------
+
+
+def encoder(layers: int, width: int, heads: int) -> Any:
+    """An encoder with random weights: what it costs does not depend on them."""
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=5000, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
+        intermediate_size=4 * width,
+    )  # fmt: skip
+    return BertModel(config).eval()
+
+
+def text(lines: int, pieces: int = 25) -> tuple[Inputs, BankRows]:
+    """``lines`` random rows a language, a unit a piece."""
+    count = lines * len(LANGUAGES)
+    ids = np.random.default_rng(0).integers(5, 5000, size=count * pieces)
+    inputs = Inputs(
+        ids=ids.astype(np.int32),
+        starts=np.arange(count + 1) * pieces,
+        segments=np.zeros(len(ids), np.int8),
+        units=np.tile(np.arange(1, pieces, dtype=np.int32), count),
+        unit_starts=np.arange(count + 1) * (pieces - 1),
+        unit_words=np.tile(np.arange(pieces - 1, dtype=np.int32), count),
+    )
+    line = np.tile(np.arange(lines), len(LANGUAGES))
+    split = np.array(["train"] * 5 + ["dev"] * 2 + ["test"] * 3)[line % 10]
+    return inputs, BankRows(np.repeat(LANGUAGES, lines).tolist(), split.tolist(), line)
+
+
+@main.command()
+@click.option("--lines", default=40, help="a language")
+@click.option("--tokens", default=400, help="token vectors a language")
+@click.option("--epochs", default=5, help="of the probe that encodes its text in every epoch")
+def reencode(lines: int, tokens: int, epochs: int) -> None:
+    """Probes from a bank against a probe that encodes its text in every epoch."""
+    model = encoder(12, 384, 12)
+    inputs, rows = text(lines)
+
+    def epoch() -> None:
+        """Encode everything and take one step of Adam on a linear head a batch."""
+        head = torch.nn.Linear(384, len(LANGUAGES))
+        optimiser = torch.optim.Adam(head.parameters())
+        labels = torch.from_numpy(np.repeat(np.arange(len(LANGUAGES)), lines))
+        for part in length_batches(inputs.lengths, 4096):
+            batch = collate(inputs, part, pad_id=0)
+            names = ("input_ids", "attention_mask")
+            with torch.inference_mode():
+                state = model(**{n: batch[n] for n in names}).last_hidden_state
+                vectors = state[batch["unit_rows"], batch["unit_columns"]]
+            optimiser.zero_grad()
+            gold = labels[torch.from_numpy(part)][batch["unit_rows"]]
+            torch.nn.functional.cross_entropy(head(vectors.clone()), gold).backward()
+            optimiser.step()
+
+    once, _ = seconds(epoch)
+    with tempfile.TemporaryDirectory() as folder:
+        options = BankOptions(max_tokens_per_language=tokens)
+        building, bank = seconds(
+            lambda: build_bank(
+                model, 0, inputs, rows, options=options, key="bank", root=Path(folder)
+            )
+        )
+        last = Bank(bank.folder, bank.meta)
+        whole, _ = seconds(lambda: language_leak(last, ORIGIN, LeakOptions(PROBE)))
+        bank.meta["layers"] = [12]
+        np.save(bank.folder / "tokens.npy", np.load(bank.folder / "tokens.npy")[-1:])
+        one, _ = seconds(lambda: language_leak(bank, ORIGIN, LeakOptions(PROBE, units=("token",))))
+    again = epochs * once
+    print(
+        f"One epoch that encodes: {once:.1f} s; the pass that writes the bank: {building:.1f} s.\n"
+    )
+    table(
+        ("what", f"encoding in {epochs} epochs, CPU s", "from the bank, CPU s", "times cheaper"),
+        [
+            ("one more probe (last layer, tokens), bank there", again, one, again / one),
+            ("all 26 probes, each with its own epochs", 26 * again, building + whole,
+             26 * again / (building + whole)),
+            ("all 26 probes, if an epoch served all layers", again, building + whole,
+             again / (building + whole)),
+        ],
+    )  # fmt: skip
+
+
+@main.command()
+@click.option("--factor", type=int, help="measure this one, as JSON (used by itself)")
+def growth(factor: int | None) -> None:
+    """Size and peak memory of a bank of 1 to 8 times as many rows."""
+    if factor is None:
+        found = []
+        for times in (1, 2, 4, 8):
+            command = [sys.executable, __file__, "growth", "--factor", str(times)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found.append(tuple(json.loads(out.splitlines()[-1])))
+        heads = (
+            "rows",
+            "token vectors",
+            "tokens, MB",
+            "sentences, MB",
+            "peak memory, MB",
+            "CPU s",
+        )
+        return table(heads, found)
+    inputs, rows = text(100 * factor)
+    with tempfile.TemporaryDirectory() as folder:
+        options = BankOptions(max_tokens_per_language=1000)
+        model = encoder(4, 128, 4)
+        spent, bank = seconds(
+            lambda: build_bank(
+                model, 0, inputs, rows, options=options, key="bank", root=Path(folder)
+            )
+        )
+        sizes = [bank.meta["sizes"][f"{kind}.npy"] / 1e6 for kind in ("tokens", "sentences")]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(json.dumps([len(inputs), len(bank.languages) * 1000, *sizes, peak, spent]))
+
+
+# --- coverage --------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--simulations", default=1000)
+def coverage(simulations: int) -> None:
+    """How often 95 % intervals hold the truth, by the number of items."""
+    classes, shares = 6, np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.05])
+
+    def draw(rng: np.random.Generator, items: int, level: float) -> tuple[np.ndarray, ...]:
+        ease = rng.beta(level * 17 / 3, (1 - level) * 17 / 3, size=items)
+        item = np.repeat(np.arange(items), rng.integers(2, 15, size=items))
+        gold = rng.choice(classes, p=shares, size=len(item))
+        wrong = (gold + rng.integers(1, classes, size=len(item))) % classes
+        return item, gold, np.where(rng.random(len(item)) < ease[item], gold, wrong)
+
+    rows = []
+    for level in (0.6, 0.9):
+        _, gold, predicted = draw(np.random.default_rng(0), 300_000, level)
+        many = score_intervals(np.zeros(len(gold)), gold, predicted, classes, BootstrapOptions(1))
+        for items in (10, 20, 50, 150, 400):
+            hits = dict.fromkeys(many, 0)
+            for seed in range(simulations):
+                sample = draw(np.random.default_rng([items, seed]), items, level)
+                found = score_intervals(*sample, classes, BootstrapOptions(1000, seed))
+                for metric, interval in found.items():
+                    hits[metric] += interval.low <= many[metric].value <= interval.high
+            rows.append((level, items, *(hits[m] / simulations for m in hits)))
+    table(("accuracy", "items", "coverage, accuracy", "coverage, macro-F1"), rows)
+
+
+if __name__ == "__main__":
+    main()
