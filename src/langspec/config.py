@@ -540,6 +540,21 @@ class Erasers(Section):
         return self
 
 
+class Compat(Section):
+    """The published measure, on the language text and the task's test split."""
+
+    run: list[Literal["seqeval", "paper_probe", "v_measure"]]
+    settings: Literal["all", "own"]
+    epochs: Count
+    texts: Limit  # a language and split
+
+    @model_validator(mode="after")
+    def _unique(self) -> Compat:
+        if len(set(self.run)) != len(self.run):
+            raise ValueError(f"run names {self.run} with a repetition")
+        return self
+
+
 class Evaluate(Section):
     """Scores, probes, intervals."""
 
@@ -548,6 +563,7 @@ class Evaluate(Section):
     probe: Probe
     projection: Projection
     erasers: Erasers
+    compat: Compat
 
 
 class Report(Section):

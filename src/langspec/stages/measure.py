@@ -38,6 +38,7 @@ from langspec.stages.common import (
     paths_of,
     require,
 )
+from langspec.stages.compat import Compat
 from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
 from langspec.tasks import Task, TaskData, get_task
@@ -277,6 +278,7 @@ class Measurer:
         corpora = paths_of(config, root).corpora
         self.evaluation = Evaluation(config, root, get_task(task, corpora), limit_gb)
         self.erasing = Erasing(self.evaluation)
+        self.compat = Compat(self.evaluation)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -291,6 +293,7 @@ class Measurer:
         if subject.baselines:
             found.rows += _baseline_rows(evaluation)
             found.rows.append(_unscored(evaluation))
+            found.rows += self.compat.lengths()
         return found
 
     def _run(self, method: str, seed: int, folder: Path, found: Measured) -> None:
@@ -309,6 +312,9 @@ class Measurer:
             leak_seed = seed if card.trains_encoder else 0
             found.rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
         found.rows += self.erasing.rows(method, seed, model, checkpoint, state, leak=measured)
+        found.rows += self.compat.rows(
+            method, seed, model, checkpoint, state, predicted, measured=measured
+        )
         if first:
             table, purity = evaluation.projection(method, seed, model.encoder, state)
             found.projection.append(table)
