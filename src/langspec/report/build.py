@@ -11,6 +11,7 @@ from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
+from langspec.report.published import published_tables
 from langspec.report.tables import all_tables
 from langspec.report.tables import headline_text as _headline_text
 from langspec.workers import Crew, crew_of
@@ -27,6 +28,7 @@ def build_report(
     methods: Sequence[str],
     formats: Sequence[str],
     title: str = "",
+    published: Path | None = None,
     crew: Crew | None = None,
 ) -> None:
     """Write ``index.html``, ``tables/*.csv`` and ``figures/*`` to ``out``, whole or not at all.
@@ -43,14 +45,23 @@ def build_report(
         methods: trained methods to report, in order.
         formats: figure files to write, of ``png`` and ``svg``; the page embeds the SVG if asked.
         title: the page's heading; "" for the run's name.
+        published: the folder of published numbers; None: that column stays empty.
         crew: workers that draw, from :func:`drawing_crew`; None: this process draws.
 
     Raises:
         LangspecError: a task has no results, or a format is unknown.
     """
     crew = crew or drawing_crew(formats, 1)
-    run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
-    tables = [*all_tables(run), *erased_tables(run), *data_tables(run)]
+    run = load_run(
+        results_root,
+        corpora,
+        encoder_card,
+        name=name,
+        tasks=tasks,
+        methods=methods,
+        published=published,
+    )
+    tables = [*all_tables(run), *erased_tables(run), *published_tables(run), *data_tables(run)]
     drawn = crew.run({task: (run, task) for task in run.tasks}).values()
     with atomic_folder(out) as folder:
         for sub in ("tables", "figures"):

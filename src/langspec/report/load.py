@@ -23,6 +23,11 @@ BASELINE = "baseline:"
 ERASED = "+"  # METHOD+ERASER: what stage evaluate erased from a method's encoder
 POOLED = ("all", "mean", "mean_targets", "gap")
 
+PUBLISHED = ["task", "method", "metric", "language", "value"]
+_PUBLISHED_FILE = "tanti2021_results.csv"
+# Their names of methods, and the ones here.
+_PUBLISHED_METHODS = {"entmax": "adversary"}
+
 # Everything that makes two rows the same measurement, apart from the seed.
 KEYS = ("task", "method", "corpus", "split", "language", "layer", "probe", "unit", "metric")
 
@@ -45,7 +50,7 @@ class Run:
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
     :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
     holds ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no
-    file names it.
+    file names it. ``published`` holds the published numbers (:data:`PUBLISHED`).
     """
 
     name: str
@@ -61,6 +66,7 @@ class Run:
     source: str = ""
     missing: tuple[str, ...] = ()
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    published: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PUBLISHED))
 
 
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -123,6 +129,7 @@ def load_run(
     name: str,
     tasks: Sequence[str],
     methods: Sequence[str],
+    published: Path | None = None,
 ) -> Run:
     """Read a run's files.
 
@@ -133,6 +140,7 @@ def load_run(
         name: the run's name, for titles.
         tasks: tasks to report, in order.
         methods: trained methods to report, in order; others found in the results follow.
+        published: the folder of published numbers.
 
     Raises:
         LangspecError: a task has no tidy results.
@@ -189,8 +197,9 @@ def load_run(
         card=card,
         encoder=encoder,
         source=_source(runs, card),
-        missing=tuple(missing),
         erased=erased,
+        published=_published(published, missing),
+        missing=tuple(missing),  # after all that is read
     )
 
 
@@ -199,6 +208,22 @@ def _json(path: Path, what: str, missing: list[str]) -> Mapping[str, Any]:
         return read_json(path)
     missing.append(what)
     return {}
+
+
+def _published(folder: Path | None, missing: list[str]) -> pd.DataFrame:
+    if folder is None:
+        return pd.DataFrame(columns=PUBLISHED)
+    path = Path(folder) / _PUBLISHED_FILE
+    if not path.is_file():
+        missing.append(f"data/published/{_PUBLISHED_FILE}")
+        return pd.DataFrame(columns=PUBLISHED)
+    frame = pd.read_csv(path, keep_default_na=False)
+    if list(frame.columns) != PUBLISHED:
+        raise LangspecError(
+            f"expected the columns {', '.join(PUBLISHED)}, found {', '.join(frame.columns)}",
+            place=path,
+        )
+    return frame.assign(method=frame["method"].replace(_PUBLISHED_METHODS))
 
 
 def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[str, pd.DataFrame]:

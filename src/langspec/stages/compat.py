@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +236,7 @@ class Compat:
                     language=code,
                     unit=task.unit,
                     n=len(gold),
-                    probe="compat/label",
+                    probe="compat/seqeval" if self.token else "compat/pooled",
                 )
                 for metric, value in scores.items()
             ]
@@ -301,16 +302,17 @@ class Compat:
             )
             title = f"compat/paper_probe/{name}"
             rows += self._language_rows(title, corpora, probe.predict)
-            rows.append(
+            texts = len(corpora.text["train"].lengths)
+            fit = {
+                "epoch": probe.epoch,
+                "steps": self.values.epochs * math.ceil(texts / self.settings[name].minibatch),
+            }
+            rows += [
                 self._origin("text").row(
-                    "epoch",
-                    probe.epoch,
-                    language="all",
-                    unit=self.text_unit,
-                    n=len(corpora.text["train"].lengths),
-                    probe=title,
+                    metric, value, language="all", unit=self.text_unit, n=texts, probe=title
                 )
-            )
+                for metric, value in fit.items()
+            ]
         return rows
 
     def _probe_options(self) -> ProbeOptions:

@@ -44,6 +44,7 @@ def run(config: Config, root: Path) -> Path:
             methods=config.train.run,
             formats=config.report.formats,
             title=config.report.title,
+            published=root / "data" / "published",
             crew=crew,
         )
     replay(config, root)
