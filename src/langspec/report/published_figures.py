@@ -164,7 +164,8 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
     handles = [
         Line2D([], [], color=MUTED, lw=1.4, label="errors anywhere"),
         Line2D([], [], color=MUTED, lw=1.4, ls=(0, (4, 2)), label="errors as correlated as ours"),
-        Line2D([], [], color=MUTED, marker="*", lw=0, ms=9, label="one language always"),
+        Line2D([], [], color=MUTED, marker="*", lw=0, ms=11, mec="white",
+               label="one language always"),
         *(
             Line2D([], [], color=styles[m][0], marker=styles[m][1], lw=0, ms=7, mec="white",
                    label=method_label(m))
@@ -180,7 +181,8 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
         "the ones here, falling anywhere or correlated within sentences as much as those of this "
         "run's probes; star: one language for every token. Points: probes on this run's "
         "checkpoints, the converged one filled, the published one at each of its four settings "
-        "hollow; means over seeds."
+        "hollow; means over seeds. Below the curves: errors spread more evenly over the sentences "
+        "than chance would."
     )
     alt = "Curves with points. Converged probes: " + "; ".join(told) + "."
     title = f"{task_title(task)}: seqeval's score against token accuracy"
@@ -208,4 +210,4 @@ def _curves(
             zorder=2,
         )
     always = curve.constant()
-    axis.plot(always.accuracy, always.macro_f1, "*", color=MUTED, ms=9, mec="white", zorder=3)
+    axis.plot(always.accuracy, always.macro_f1, "*", color=MUTED, ms=11, mec="white", zorder=3)
