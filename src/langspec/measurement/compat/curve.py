@@ -92,8 +92,9 @@ class Curve:
             )
         self.options = options
         rng = np.random.default_rng(options.seed)
-        # All lengths in every language, in equal shares: what is left over is drawn.
-        each = np.resize(np.asarray(lengths, np.int64), options.sentences)
+        # All lengths in every language, as evenly as so many sentences can have them.
+        places = np.arange(options.sentences) * len(lengths) // options.sentences
+        each = np.asarray(lengths, np.int64)[places]
         self.lengths = np.concatenate([rng.permutation(each) for _ in codes])
         language = np.repeat(np.arange(len(codes)), options.sentences)
         self.gold = np.repeat(language, self.lengths)
