@@ -65,6 +65,7 @@ def make_project(folder: Path) -> Path:
     )
     (folder / "data").mkdir()
     shutil.copy(CHECKOUT / "data" / "sources.json", folder / "data")
-    shutil.copytree(CHECKOUT / "data" / "raw", folder / "data" / "raw")
+    for part in ("raw", "published"):
+        shutil.copytree(CHECKOUT / "data" / part, folder / "data" / part)
     subprocess.run([sys.executable, "-m", "langspec", "preset", "tiny"], cwd=folder, check=True)
     return folder

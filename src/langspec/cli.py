@@ -226,6 +226,29 @@ def table(name: str | None, columns: str | None) -> None:
     click.echo(stage.table(config, _ROOT, name, wanted))
 
 
+@main.command("seqeval-curve")
+@click.option("--languages", help="Codes with commas, or how many.  [default: the published 33]")
+@click.option("--length", default="25", show_default=True, help="Tokens: 25 | 5,10,20 | 25-90.")
+@click.option("--sentences", type=int, default=100, show_default=True, help="Of each language.")
+@click.option("--accuracy", default="0.5,0.8,0.9,0.95,0.98,0.99,0.995,1", show_default=True)
+@click.option(
+    "--errors", type=click.Choice(["iid", "clustered", "both"]), default="both", show_default=True
+)
+@click.option(
+    "--correlation", default=0.5, show_default=True, help="In a sentence, of clustered errors."
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["markdown", "csv"]), default="markdown",
+    show_default=True,
+)  # fmt: skip
+def seqeval_curve(**options: Any) -> None:
+    """Print what seqeval says of raw language labels at given token accuracies; no project."""
+    from langspec.stages import seqeval_curve as command
+
+    click.echo(command.run(**options))
+
+
 @main.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")

@@ -588,6 +588,21 @@ class Beyond(Section):
         return self
 
 
+class Compat(Section):
+    """The published measure, on the language text and the task's test split."""
+
+    run: list[Literal["seqeval", "paper_probe", "v_measure"]]
+    settings: Literal["all", "own"]
+    epochs: Count
+    texts: Limit  # a language and split
+
+    @model_validator(mode="after")
+    def _unique(self) -> Compat:
+        if len(set(self.run)) != len(self.run):
+            raise ValueError(f"run names {self.run} with a repetition")
+        return self
+
+
 class Evaluate(Section):
     """Scores, probes, intervals."""
 
@@ -597,6 +612,7 @@ class Evaluate(Section):
     projection: Projection
     beyond: Beyond
     erasers: Erasers
+    compat: Compat
 
 
 class Report(Section):

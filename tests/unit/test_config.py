@@ -47,6 +47,13 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("evaluate.erasers.inlp.rounds=0", r"evaluate\.erasers\.inlp\.rounds: found 0"),
         ("evaluate.erasers.lir.rank=null", r"evaluate\.erasers\.lir\.rank: found None"),
         ("evaluate.erasers.anchor=de", r"evaluate\.erasers\.anchor: found 'de', expected one of"),
+        ("evaluate.compat.run=[mauve]", r"evaluate\.compat\.run\.0: found 'mauve'"),
+        (
+            "evaluate.compat.run=[seqeval, seqeval]",
+            r"evaluate\.compat: run names .* with a repetition",
+        ),
+        ("evaluate.compat.epochs=0", r"evaluate\.compat\.epochs: found 0"),
+        ("evaluate.compat.settings=one", r"evaluate\.compat\.settings: found 'one'"),
         ("train.clip=yes", r"train\.clip: found 'yes'"),
         ("train.methods.grl.schedule=exp", r"grl\.schedule: found 'exp', expected one of"),
         ("train.methods.adversary.loss=mse", r"adversary\.loss: found 'mse', expected one of"),

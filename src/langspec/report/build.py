@@ -14,6 +14,7 @@ from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
+from langspec.report.published import published_tables
 from langspec.report.tables import all_tables, with_rule
 from langspec.report.tables import headline_text as _headline_text
 from langspec.workers import Crew, crew_of
@@ -30,6 +31,7 @@ def build_report(
     methods: Sequence[str],
     formats: Sequence[str],
     title: str = "",
+    published: Path | None = None,
     crew: Crew | None = None,
     comparing: CompareOptions | None = None,
 ) -> None:
@@ -47,6 +49,7 @@ def build_report(
         methods: trained methods to report, in order.
         formats: figure files to write, of ``png`` and ``svg``; the page embeds the SVG if asked.
         title: the page's heading; "" for the run's name.
+        published: the folder of published numbers; None: that column stays empty.
         crew: workers that draw, from :func:`drawing_crew`; None: this process draws.
         comparing: how methods are compared; None: :class:`CompareOptions` as it is.
 
@@ -54,7 +57,15 @@ def build_report(
         LangspecError: a task has no results, or a format is unknown.
     """
     crew = crew or drawing_crew(formats, 1)
-    run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
+    run = load_run(
+        results_root,
+        corpora,
+        encoder_card,
+        name=name,
+        tasks=tasks,
+        methods=methods,
+        published=published,
+    )
     comparing = comparing or CompareOptions()
     compared = {task: contrasts(run, task, comparing) for task in run.tasks}
     contrasting = [contrast_table(run, task, compared[task], comparing) for task in run.tasks]
@@ -62,6 +73,7 @@ def build_report(
         *all_tables(run),
         *beyond_tables(run),
         *erased_tables(run),
+        *published_tables(run),
         *filter(None, contrasting),
     ]
     tables = [*(with_rule(run, table) for table in measured), *data_tables(run)]

@@ -33,6 +33,7 @@ from langspec.report.load import (
     by_family,
     language_name,
 )
+from langspec.report.published import is_token, quantities
 from langspec.report.style import (
     MARKERS,
     MUTED,
@@ -127,6 +128,12 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
         (training, "training curves"),
         (label_distribution, "label distribution"),
     )
+    if quantities(run, task):
+        from langspec.report.published_figures import seqeval_curve, three_columns  # reads Plot
+
+        makers = (*makers, (three_columns, "published numbers"))
+        if is_token(pick(run.summary, task=task)):
+            makers = (*makers, (seqeval_curve, "seqeval's score against token accuracy"))
     plots, absent = [], []
     for make, what in makers:
         with _looks():

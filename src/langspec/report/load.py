@@ -33,6 +33,11 @@ BEYOND = (
 )
 POOLED = ("all", "mean", "mean_targets", "gap")
 
+PUBLISHED = ["task", "method", "metric", "language", "value"]
+_PUBLISHED_FILE = "tanti2021_results.csv"
+# Their names of methods, and the ones here.
+_PUBLISHED_METHODS = {"entmax": "adversary"}
+
 # Everything that makes two rows the same measurement, apart from the seed.
 KEYS = ("task", "method", "corpus", "split", "language", "layer", "probe", "unit", "metric")
 
@@ -58,7 +63,7 @@ class Run:
     methods at further strengths (``grl@0.1``). ``runs`` holds ``run.json`` by (task, method);
     ``failed`` why a training collapsed or diverged, by (task, method, seed): its scores are in no
     frame. ``source`` is the source language's code, or "" where no file names it. ``folder`` is
-    where the run's files lie.
+    where the run's files lie. ``published`` holds the published numbers (:data:`PUBLISHED`).
     """
 
     name: str
@@ -78,6 +83,7 @@ class Run:
     beyond: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     failed: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
+    published: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PUBLISHED))
 
 
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -140,6 +146,7 @@ def load_run(
     name: str,
     tasks: Sequence[str],
     methods: Sequence[str],
+    published: Path | None = None,
 ) -> Run:
     """Read a run's files.
 
@@ -150,6 +157,7 @@ def load_run(
         name: the run's name, for titles.
         tasks: tasks to report, in order.
         methods: trained methods to report, in order; others found in the results follow.
+        published: the folder of published numbers.
 
     Raises:
         LangspecError: a task has no tidy results.
@@ -221,12 +229,13 @@ def load_run(
         card=card,
         encoder=encoder,
         source=_source(runs, card),
-        missing=tuple(missing),
         folder=root,
         erased=erased,
         beyond=beyond,
         path=of_paths,
         failed=failed,
+        published=_published(published, missing),
+        missing=tuple(missing),  # after all that is read
     )
 
 
@@ -235,6 +244,22 @@ def _json(path: Path, what: str, missing: list[str]) -> Mapping[str, Any]:
         return read_json(path)
     missing.append(what)
     return {}
+
+
+def _published(folder: Path | None, missing: list[str]) -> pd.DataFrame:
+    if folder is None:
+        return pd.DataFrame(columns=PUBLISHED)
+    path = Path(folder) / _PUBLISHED_FILE
+    if not path.is_file():
+        missing.append(f"data/published/{_PUBLISHED_FILE}")
+        return pd.DataFrame(columns=PUBLISHED)
+    frame = pd.read_csv(path, keep_default_na=False)
+    if list(frame.columns) != PUBLISHED:
+        raise LangspecError(
+            f"expected the columns {', '.join(PUBLISHED)}, found {', '.join(frame.columns)}",
+            place=path,
+        )
+    return frame.assign(method=frame["method"].replace(_PUBLISHED_METHODS))
 
 
 def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[str, pd.DataFrame]:

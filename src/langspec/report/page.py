@@ -13,6 +13,7 @@ import pandas as pd
 
 from langspec.report.drawing import Drawing
 from langspec.report.load import Run
+from langspec.report.published import published_words
 from langspec.report.tables import MARK, Column, Table, decimal, task_title
 from langspec.report.words import facts, limits, reading
 
@@ -77,6 +78,7 @@ def render_page(
                 },
                 "tables": {_kind(t.name, task): t for t in tables if t.name.endswith(f"_{task}")},
                 "reading": [*reading(run, task), *(verdicts or {}).get(task, ())],
+                "published": published_words(run, task),
             }
         )
     named = {table.name: table for table in tables}

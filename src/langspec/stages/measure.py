@@ -38,6 +38,7 @@ from langspec.stages.common import (
     paths_of,
     require,
 )
+from langspec.stages.compat import Compat
 from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
 from langspec.stages.probing import Probing
@@ -280,6 +281,7 @@ class Measurer:
         self.evaluation = Evaluation(config, root, get_task(task, corpora), limit_gb)
         self.erasing = Erasing(self.evaluation)
         self.probing = Probing(self.evaluation)
+        self.compat = Compat(self.evaluation)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -296,6 +298,7 @@ class Measurer:
         if subject.baselines:
             found.rows += _baseline_rows(evaluation)
             found.rows.append(_unscored(evaluation))
+            found.rows += self.compat.lengths()
         return found
 
     def _run(self, method: str, seed: int, folder: Path, found: Measured) -> None:
@@ -310,12 +313,18 @@ class Measurer:
         found.rows += evaluation.score_rows(method, seed, predicted)
         found.predictions.append(_prediction_table(evaluation, method, seed, predicted))
         measured = card.trains_encoder or first
+        leak_seed = seed if card.trains_encoder else 0
         if measured:
-            leak_seed = seed if card.trains_encoder else 0
             found.rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
+        if PATH in method:  # a point of a curve of transfer against leak, and no more
+            return
+        if measured:
             found.rows += self.probing.rows(method, leak_seed, model.encoder, state)
         found.rows += self.erasing.rows(method, seed, model, checkpoint, state, leak=measured)
-        if first and PATH not in method:
+        found.rows += self.compat.rows(
+            method, seed, model, checkpoint, state, predicted, measured=measured
+        )
+        if first:
             table, purity = evaluation.projection(method, seed, model.encoder, state)
             found.projection.append(table)
             found.rows += purity

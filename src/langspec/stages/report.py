@@ -48,6 +48,7 @@ def run(config: Config, root: Path) -> Path:
             formats=config.report.formats,
             title=config.report.title,
             comparing=compare_options(config),
+            published=root / "data" / "published",
             crew=crew,
         )
     replay(config, root)

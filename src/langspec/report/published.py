@@ -1,0 +1,333 @@
+"""The published numbers, their measure on this run's checkpoints, the sound measure on the same.
+
+The published column was measured on another encoder and other corpora: what can be compared is
+what a measure makes of fine-tuning, not the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from langspec.report.load import Run
+from langspec.report.tables import (
+    Column,
+    Table,
+    _frame,
+    _put,
+    decimal,
+    last_layers,
+    leak_scores,
+    method_label,
+    ordered_methods,
+    pick,
+    task_scores,
+    task_title,
+)
+
+PAPER = "Tanti et al. 2021"
+BEFORE = "frozen"
+COMPAT = "compat/"
+SEQEVAL, POOLED = "compat/seqeval", "compat/pooled"  # label scores: of tokens, of texts
+PROBE, CONVERGED, CLUSTERS = "compat/paper_probe", "compat/linear", "compat/v_measure"
+SETTINGS = ("frozen", "finetune", "grl", "adversary")
+COLUMNS = {
+    "published": "published",
+    "compat": "their measure here",
+    "sound": "sound measure here",
+}
+LEAST = 0.05  # a smaller value before fine-tuning gives no ratio
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One measured thing: its name, the published metrics for it, and the rows of both columns."""
+
+    key: str
+    title: str
+    metrics: tuple[str, ...]
+    compat: pd.DataFrame
+    sound: pd.DataFrame
+
+
+def quantities(run: Run, task: str) -> list[Quantity]:
+    """Everything that has a published measure on this run's checkpoints."""
+    rows = pick(run.summary, task=task, split="test", language="all")
+    rows = rows[rows["probe"].str.startswith(COMPAT)]
+    labels = rows[rows["probe"].isin([SEQEVAL, POOLED]) & rows["metric"].str.endswith("_f1")]
+    token = is_token(rows)
+    probe, converged = pick(rows, probe=PROBE), pick(rows, probe=CONVERGED)
+    clusters = pick(rows, probe=CLUSTERS)
+    scores = pick(task_scores(run, task), language="mean")
+    leak = last_layers(pick(leak_scores(run, task), language="all", metric="macro_f1"))
+    unit = "token" if token else "sentence"
+
+    def published(corpus: str) -> pd.DataFrame:
+        return pick(probe, corpus=corpus, metric="published_macro_f1")
+
+    def clustered(corpus: str, what: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        mine = pick(clusters, corpus=corpus)
+        return pick(mine, metric=f"v_measure_{what}"), pick(mine, metric=f"ami_{what}")
+
+    of_text = "per token" if token else "per text"
+    found = (
+        Quantity(
+            "language_text",
+            f"Language identification on text, {of_text}",
+            ("language_macro_f1_wikipedia",),
+            published("text"),
+            pick(leak, unit=unit),
+        ),
+        Quantity(
+            "language_task",
+            f"Language identification on the task's text, {of_text}",
+            ("language_macro_f1_task_text",),
+            published(task),
+            pick(converged, corpus=task, metric="macro_f1"),
+        ),
+        Quantity(
+            "label_macro",
+            "Task, macro-F1",
+            ("task_macro_f1",),
+            pick(labels, metric="macro_f1"),
+            pick(scores, metric="macro_f1"),
+        ),
+        Quantity(
+            "label_micro",
+            "Task, micro-F1 or accuracy",
+            ("task_micro_f1", "task_accuracy"),
+            pick(labels, metric="micro_f1"),
+            pick(scores, metric="accuracy"),
+        ),
+        Quantity(
+            "clusters_text",
+            "Clusters against language, text",
+            ("v_measure_language_wikipedia",),
+            *clustered("text", "language"),
+        ),
+        Quantity(
+            "clusters_task",
+            "Clusters against language, the task's text",
+            ("v_measure_language_task_text",),
+            *clustered(task, "language"),
+        ),
+        Quantity(
+            "clusters_label",
+            "Clusters against label, the task's text",
+            ("v_measure_task_labels",),
+            *clustered(task, "label"),
+        ),
+    )
+    return [quantity for quantity in found if len(quantity.compat)]
+
+
+def is_token(rows: pd.DataFrame) -> bool:
+    """Were tokens named? Else whole texts."""
+    return "token" in set(rows[rows["probe"].isin([PROBE, CONVERGED, CLUSTERS, SEQEVAL])]["unit"])
+
+
+def published_value(run: Run, task: str, method: str, quantity: Quantity) -> float | None:
+    """The published number of all languages together; None where there is none."""
+    rows = pick(run.published, task=task, method=method, language="")
+    found = rows[rows["metric"].isin(quantity.metrics)]["value"]
+    return float(found.iloc[0]) if len(found) else None
+
+
+def published_table(run: Run, task: str) -> Table | None:
+    """Quantity and method x (published, their measure here, sound measure here, ratios)."""
+    records = []
+    shown = quantities(run, task)
+    for quantity in shown:
+        methods = ordered_methods(run, [*quantity.compat["method"]])
+        before: dict[str, Any] = {}
+        for method in methods:
+            record: dict[str, Any] = {
+                "quantity": quantity.title,
+                "method": method_label(method),
+                "published": published_value(run, task, method, quantity),
+            }
+            _put(record, "compat", pick(quantity.compat, method=method))
+            _put(record, "sound", pick(quantity.sound, method=method))
+            before = before or (record if method == BEFORE else {})
+            for key in COLUMNS:
+                record[f"{key}_ratio"] = _ratio(record[key], before.get(key))
+            records.append(record)
+    if not records:
+        return None
+    columns = (
+        Column("method", "Method"),
+        *(Column(key, label, "Score", "score") for key, label in COLUMNS.items()),
+        *(
+            Column(f"{key}_ratio", label, f"Ratio to {BEFORE}", "number")
+            for key, label in COLUMNS.items()
+        ),
+    )
+    caption = (
+        f"{task_title(task)}: the numbers of {PAPER}, their measure on this run's checkpoints, "
+        "and this run's own measure on the same checkpoints. "
+        f"{_measures(run, task)} Ratio: to {BEFORE}, where that has {LEAST} or more. Mean over "
+        "seeds; smallest to largest seed; intervals only where the measure has them."
+    )
+    name, title = f"published_{task}", f"{task_title(task)}: published, their measure, ours"
+    return Table(name, title, caption, columns, _frame(records), section="quantity")
+
+
+def _ratio(value: Any, before: Any) -> float | None:
+    if value is None or before is None or pd.isna(value) or before < LEAST:
+        return None
+    return float(f"{value / before:.3g}")
+
+
+def _measures(run: Run, task: str) -> str:
+    token = is_token(pick(run.summary, task=task))
+    score = (
+        "seqeval's macro-F1 of raw labels"
+        if token
+        else "macro-F1 over the union of true and predicted labels"
+    )
+    return (
+        f"Their measure: {score}, pooled over languages; languages named by a linear probe "
+        "that Adam trained for a few epochs at the settings of the counterpart's label head; "
+        "V-measure of k-means with k = 33 (labels: their number). Sound: macro-F1 and accuracy, "
+        "mean over languages; macro-F1 of a converged linear probe; adjusted mutual information "
+        "of k-means with as many clusters as classes (chance: 0)."
+    )
+
+
+# --- the probe's settings --------------------------------------------------------------------
+
+
+def settings_table(run: Run, task: str) -> Table | None:
+    """Method and probe x scores on text and on the task's text: the optimiser made visible."""
+    rows = pick(run.summary, task=task, split="test", language="all")
+    probes = [*(f"{PROBE}/{name}" for name in SETTINGS), CONVERGED]
+    rows = rows[rows["probe"].isin(probes)]
+    if rows.empty:
+        return None
+    records = []
+    for method in ordered_methods(run, rows["method"]):
+        for probe in probes:
+            mine = pick(rows, method=method, probe=probe)
+            if mine.empty:
+                continue
+            record: dict[str, Any] = {"model": method_label(method), "probe": probe_label(probe)}
+            for key, corpus in (("text", "text"), ("task", task)):
+                of_corpus = pick(mine, corpus=corpus)
+                for metric in ("accuracy", "published_macro_f1", "error_correlation"):
+                    _put(record, f"{key}_{metric}", pick(of_corpus, metric=metric))
+            for metric in ("steps", "epoch"):
+                found = pick(mine, metric=metric)["value"]
+                record[metric] = float(found.iloc[0]) if len(found) else None
+            records.append(record)
+    token = is_token(rows)
+    score = "seqeval F1" if token else "union F1"
+    columns = [Column("probe", "Probe")]
+    for key, group in (("text", "Text"), ("task", "The task's text")):
+        columns.append(Column(f"{key}_accuracy", "accuracy", group, "score"))
+        columns.append(Column(f"{key}_published_macro_f1", score, group, "score"))
+        if token:
+            name = f"{key}_error_correlation"
+            columns.append(Column(name, "correlation", group, "score"))
+    columns += [Column("steps", "Steps", kind="count"), Column("epoch", "Epoch", kind="number")]
+    words = (
+        " Correlation: of being right, within a text (0: errors fall anywhere)." if token else ""
+    )
+    caption = (
+        f"Models of {task_title(task)}: the same vectors, language named by the published probe "
+        "at each of its four settings and by a converged probe. Steps of Adam in all, and the "
+        f"epoch kept (mean over seeds).{words} Mean over seeds; smallest to largest seed."
+    )
+    name, title = f"published_settings_{task}", f"{task_title(task)}: one probe, four settings"
+    return Table(name, title, caption, tuple(columns), _frame(records), section="model")
+
+
+def probe_label(probe: str) -> str:
+    """A probe's name for rows and legends."""
+    if probe == CONVERGED:
+        return "converged"
+    return f"published, of {probe.removeprefix(PROBE + '/')}"
+
+
+# --- words -----------------------------------------------------------------------------------
+
+
+def published_words(run: Run, task: str) -> list[str]:
+    """What the three columns show and what follows from them, as sentences of the numbers."""
+    shown = {quantity.key: quantity for quantity in quantities(run, task)}
+    if not shown:
+        return []
+    sentences = [
+        text
+        for key in ("language_text", "language_task")
+        if key in shown and (text := _fall(run, task, shown[key]))
+    ]
+    rows = pick(run.summary, task=task, split="test", language="all", corpus="text")
+    sentences += [text for text in (_metric_alone(rows), _optimiser_alone(rows)) if text]
+    sentences.append(
+        "What may be concluded: how the published measure answers to these checkpoints, and how "
+        "far its answer departs from a sound one on the same vectors. What may not: that the "
+        "published values are replicated or refuted. The encoder, the corpora, the languages and "
+        "the number of steps differ, so the columns share no scale; compare the direction and "
+        "the ratio within a column."
+    )
+    return sentences
+
+
+def _fall(run: Run, task: str, quantity: Quantity) -> str:
+    """From frozen to finetune in each column."""
+    after = "finetune"
+    parts = []
+    ends: Mapping[str, Sequence[float | None]] = {
+        "published": [published_value(run, task, m, quantity) for m in (BEFORE, after)],
+        "by their measure here": [_one(quantity.compat, m) for m in (BEFORE, after)],
+        "by the sound measure here": [_one(quantity.sound, m) for m in (BEFORE, after)],
+    }
+    for words, (first, last) in ends.items():
+        if first is not None and last is not None:
+            parts.append(f"{words} {decimal(first)} → {decimal(last)}")
+    if len(parts) < 2:
+        return ""
+    return f"{quantity.title}, {BEFORE} → {after}: {'; '.join(parts)}."
+
+
+def _one(rows: pd.DataFrame, method: str) -> float | None:
+    found = pick(rows, method=method)["value"]
+    return float(found.iloc[0]) if len(found) else None
+
+
+def _metric_alone(rows: pd.DataFrame) -> str:
+    """One probe, its predictions scored in both ways."""
+    mine = pick(rows, probe=CONVERGED)
+    values = {
+        (metric, method): _one(pick(mine, metric=metric), method)
+        for metric in ("accuracy", "published_macro_f1")
+        for method in (BEFORE, "finetune")
+    }
+    if any(value is None for value in values.values()):
+        return ""
+    read = [decimal(value) for value in values.values() if value is not None]
+    return (
+        f"The metric alone: the converged probe's accuracy goes {read[0]} → {read[1]}, and the "
+        f"published score of the very same predictions {read[2]} → {read[3]}."
+    )
+
+
+def _optimiser_alone(rows: pd.DataFrame) -> str:
+    """One encoder, four settings of the probe."""
+    parts = []
+    for method in (BEFORE, "finetune"):
+        mine = pick(rows, method=method, metric="accuracy")
+        values = mine[mine["probe"].isin([f"{PROBE}/{name}" for name in SETTINGS])]["value"]
+        if len(values) < 2:
+            return ""
+        parts.append(f"{method} {decimal(values.min())} to {decimal(values.max())}")
+    return f"The probe's settings alone: accuracies on one encoder, {'; '.join(parts)}."
+
+
+def published_tables(run: Run) -> list[Table]:
+    """Every table beside published numbers that the run's files allow."""
+    found = [make(run, task) for task in run.tasks for make in (published_table, settings_table)]
+    return [table for table in found if table is not None]

@@ -1,0 +1,213 @@
+"""Figures beside published numbers: what each measure makes of training, and the curve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from langspec.measurement.compat.curve import Curve, CurveOptions
+from langspec.report.figures import WIDTH, Plot
+from langspec.report.load import Run
+from langspec.report.published import (
+    COLUMNS,
+    CONVERGED,
+    PAPER,
+    PROBE,
+    SEQEVAL,
+    SETTINGS,
+    published_value,
+    quantities,
+)
+from langspec.report.style import MUTED, PALETTE, method_styles
+from langspec.report.tables import (
+    decimal,
+    leak_scores,
+    method_label,
+    ordered_methods,
+    pick,
+    task_title,
+)
+
+SHOWN = {
+    "language_text": "language, on text",
+    "language_task": "language, on the task's text",
+    "label_macro": "task label",
+}
+STYLES = {"published": (MUTED, "D"), "compat": (PALETTE[1], "s"), "sound": (PALETTE[0], "o")}
+ACCURACIES = (*np.linspace(0, 0.9, 19), *np.linspace(0.91, 1, 19))
+
+
+def three_columns(run: Run, task: str) -> Plot | None:
+    """A panel a quantity, its methods side by side, a line a column of the table."""
+    shown = [quantity for quantity in quantities(run, task) if quantity.key in SHOWN]
+    if not shown:
+        return None
+    methods = ordered_methods(run, [m for q in shown for m in q.compat["method"]])
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    places = range(len(methods))
+    told = []
+    for axis, quantity in zip(axes, shown, strict=True):
+        for key in COLUMNS:
+            colour, marker = STYLES[key]
+            frame = getattr(quantity, key) if key != "published" else None
+            values, spread = [], []
+            for method in methods:
+                row = None if frame is None else pick(frame, method=method).head(1)
+                if row is None:
+                    value = published_value(run, task, method, quantity)
+                    values.append(np.nan if value is None else value)
+                    spread.append((np.nan, np.nan))
+                else:
+                    values.append(float(row["value"].iloc[0]) if len(row) else np.nan)
+                    spread.append(
+                        tuple(row[["min", "max"]].iloc[0]) if len(row) else (np.nan,) * 2
+                    )
+            known = [i for i in places if np.isfinite(values[i])]
+            if not known:
+                continue
+            axis.vlines(places, *zip(*spread, strict=True), color=colour, lw=3, alpha=0.35)
+            axis.plot(
+                known,
+                [values[i] for i in known],
+                marker=marker,
+                color=colour,
+                ls=(0, (4, 2)) if key == "published" else "-",
+                lw=1.6,
+                ms=6,
+                mec="white",
+                mew=0.6,
+                clip_on=False,
+                zorder=3,
+            )
+            told.append(
+                f"{SHOWN[quantity.key]}, {COLUMNS[key]}: "
+                + ", ".join(f"{methods[i]} {decimal(values[i])}" for i in known)
+            )
+        axis.set_title(SHOWN[quantity.key])
+        axis.set_xticks(places, [method_label(method) for method in methods])
+        if len(methods) > 3:
+            axis.tick_params(axis="x", labelrotation=30)
+        axis.set_xlim(-0.3, len(methods) - 0.7)
+        axis.set_ylim(0, 1.02)
+        axis.grid(axis="x", visible=False)
+    axes[0].set_ylabel("score")
+    handles = [
+        Line2D([], [], color=STYLES[key][0], marker=STYLES[key][1], mec="white", mew=0.6, lw=1.6,
+               ls=(0, (4, 2)) if key == "published" else "-",
+               label=f"{label} ({PAPER})" if key == "published" else label)
+        for key, label in COLUMNS.items()
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper left", ncols=3, handlelength=2.4)
+    caption = (
+        f"{task_title(task)}: the same quantity by three columns of the table below. Grey: as "
+        f"published ({PAPER}), on another encoder and other corpora; orange: their measure on "
+        "this run's checkpoints; blue: the sound measure on the same checkpoints (bars: smallest "
+        "to largest seed). Compare the shape of the lines, not their heights: the columns share "
+        "no scale."
+    )
+    title = f"{task_title(task)}: what each measure makes of training"
+    return Plot(
+        f"published_{task}", title, caption, "Line plots. " + "; ".join(told) + ".", figure
+    )
+
+
+def seqeval_curve(run: Run, task: str) -> Plot | None:
+    """The score of raw labels against token accuracy: simulated curves, and our probes on them."""
+    rows = pick(run.summary, task=task, split="test", language="all")
+    probes = [*(f"{PROBE}/{name}" for name in SETTINGS), CONVERGED]
+    points = rows[rows["probe"].isin(probes)]
+    lengths = rows[(rows["probe"] == SEQEVAL) & rows["metric"].str.startswith("length_")]
+    if points.empty or lengths.empty:
+        return None
+    codes = tuple(sorted(set(pick(leak_scores(run, task), metric="recall")["language"])))
+    methods = ordered_methods(run, points["method"])
+    styles = method_styles(methods)
+    corpora = [corpus for corpus in ("text", task) if corpus in set(points["corpus"])]
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(corpora), sharey=True, squeeze=False)[0]
+    told = []
+    for axis, corpus in zip(axes, corpora, strict=True):
+        here = pick(points, corpus=corpus)
+        correlation = _correlation(here)
+        sizes = tuple(pick(lengths, corpus=corpus)["value"].astype(int))
+        _curves(axis, codes, sizes, correlation)
+        for method in methods:
+            for probe in probes:
+                mine = pick(here, method=method, probe=probe)
+                x = pick(mine, metric="accuracy")["value"]
+                y = pick(mine, metric="published_macro_f1")["value"]
+                if not (len(x) and len(y)):
+                    continue
+                colour, marker = styles[method]
+                sound = probe == CONVERGED
+                axis.plot(
+                    x, y, marker, color=colour, ms=8 if sound else 6, alpha=0.95,
+                    mfc=colour if sound else "white", mec="white" if sound else colour,
+                    mew=0.6 if sound else 1.3, zorder=5 if sound else 4, clip_on=False,
+                )  # fmt: skip
+                if sound:
+                    told.append(
+                        f"{corpus}, {method_label(method)}: accuracy {decimal(x.iloc[0])}, score "
+                        f"{decimal(y.iloc[0])}"
+                    )
+        spread = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{min(sizes)}"
+        name = "text" if corpus == "text" else "the task's text"
+        axis.set_title(f"{name} ({spread} tokens a sentence)")
+        axis.set_xlabel("token accuracy")
+        axis.set_xlim(0, 1.01)
+        axis.set_ylim(-0.01, 1.01)
+    axes[0].set_ylabel("seqeval macro-F1 of raw language codes")
+    handles = [
+        Line2D([], [], color=MUTED, lw=1.4, label="errors anywhere"),
+        Line2D([], [], color=MUTED, lw=1.4, ls=(0, (4, 2)), label="errors as correlated as ours"),
+        Line2D([], [], color=MUTED, marker="*", lw=0, ms=11, mec="white",
+               label="one language always"),
+        *(
+            Line2D([], [], color=styles[m][0], marker=styles[m][1], lw=0, ms=7, mec="white",
+                   label=method_label(m))
+            for m in methods
+        ),
+        Line2D([], [], color=MUTED, marker="o", mfc="white", lw=0, ms=6,
+               label="hollow: published probe"),
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.2)
+    caption = (
+        f"{task_title(task)}: what seqeval says of language codes against the share of tokens "
+        f"named rightly, {len(codes)} languages. Curves: simulated errors in sentences as long as "
+        "the ones here, falling anywhere or correlated within sentences as much as those of this "
+        "run's probes; star: one language for every token. Points: probes on this run's "
+        "checkpoints, the converged one filled, the published one at each of its four settings "
+        "hollow; means over seeds. Below the curves: errors spread more evenly over the sentences "
+        "than chance would."
+    )
+    alt = "Curves with points. Converged probes: " + "; ".join(told) + "."
+    title = f"{task_title(task)}: seqeval's score against token accuracy"
+    return Plot(f"seqeval_{task}", title, caption, alt, figure)
+
+
+def _correlation(rows: pd.DataFrame) -> float:
+    """Mean intraclass correlation of these probes' errors, within what a Beta can have."""
+    found = pick(rows, metric="error_correlation")["value"]
+    return float(np.clip(found.mean() if len(found) else 0.0, 0.001, 0.999))
+
+
+def _curves(
+    axis: Axes, codes: tuple[str, ...], lengths: tuple[int, ...], correlation: float
+) -> None:
+    curve = Curve(CurveOptions(languages=codes, lengths=lengths, correlation=correlation))
+    for errors, line in (("iid", "-"), ("clustered", (0, (4, 2)))):
+        found = [curve.point(float(accuracy), errors) for accuracy in ACCURACIES]
+        axis.plot(
+            [point.accuracy for point in found],
+            [point.macro_f1 for point in found],
+            color=MUTED,
+            lw=1.4,
+            ls=line,
+            zorder=2,
+        )
+    always = curve.constant()
+    axis.plot(always.accuracy, always.macro_f1, "*", color=MUTED, ms=11, mec="white", zorder=3)

@@ -1,0 +1,198 @@
+"""Published numbers beside their measure and ours, from planted numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from conftest import CHECKOUT
+from langspec.errors import LangspecError
+from langspec.report.build import build_report
+from langspec.report.figures import plots_of
+from langspec.report.load import Run, load_run
+from langspec.report.published import published_table, published_words, settings_table
+from langspec.report.published_figures import seqeval_curve, three_columns
+from langspec.report.tables import headline
+from langspec.results import Result, read_results, results_frame
+from report_files import write_run
+
+PUBLISHED = CHECKOUT / "data" / "published"
+# Published score and accuracy by the method's own setting, and by a converged probe.
+READ = {"frozen": (0.70, 0.96, 0.90, 0.99), "finetune": (0.24, 0.85, 0.58, 0.94)}
+
+
+def compat_rows(task: str) -> list[Result]:
+    """What stage evaluate writes of the published measure, of one seed."""
+    token = task == "pos"
+    of_text, of_task = ("token", "token") if token else ("sentence", "pair")
+    rows: list[Result] = []
+
+    def add(method, corpus, probe, metric, value, unit, n=900):
+        rows.append(
+            Result(task, method, 1, corpus, "test", "all", -1, probe, unit, metric, value, n)
+        )
+
+    for method, (score, accuracy, linear_score, linear) in READ.items():
+        label = "compat/seqeval" if token else "compat/pooled"
+        add(method, task, label, "macro_f1", 0.5 + score / 10, of_task)
+        add(method, task, label, "micro_f1", 0.6 + score / 10, of_task)
+        probes = {"": (score, accuracy), "/frozen": (score, accuracy),
+                  "/grl": (score / 2, accuracy - 0.2),
+                  "linear": (linear_score, linear)}  # fmt: skip
+        for name, (value, right) in probes.items():
+            probe = "compat/linear" if name == "linear" else f"compat/paper_probe{name}"
+            for corpus, unit, less in (("text", of_text, 0.0), (task, of_task, 0.01)):
+                add(method, corpus, probe, "published_macro_f1", value - less, unit)
+                add(method, corpus, probe, "accuracy", right - less, unit)
+                add(method, corpus, probe, "macro_f1", right - less - 0.001, unit)
+                if token:
+                    add(method, corpus, probe, "error_correlation", 0.05, unit)
+            if name.startswith("/"):
+                add(method, "text", probe, "steps", 75.0, of_text)
+                add(method, "text", probe, "epoch", 5.0, of_text)
+        for corpus, unit in (("text", of_text), (task, of_task)):
+            add(method, corpus, "compat/v_measure", "v_measure_language", score / 2, unit)
+            add(method, corpus, "compat/v_measure", "ami_language", 0.02, unit)
+    if token:
+        for corpus in ("text", task):
+            for share, length in ((5, 3.0), (50, 6.0), (95, 11.0)):
+                add("all", corpus, "compat/seqeval", f"length_{share:02d}", length, "sentence")
+    return rows
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("run")
+    write_run(root, seeds=(1,), points=4, languages=("en", "de", "tr"))
+    for task in ("pos", "nli"):
+        path = root / "results" / "evaluate" / task / "results.csv"
+        both = pd.concat([read_results(path), results_frame(compat_rows(task))])
+        both.to_csv(path, index=False)
+    return root
+
+
+def loaded(root: Path, published: Path | None = PUBLISHED) -> Run:
+    return load_run(
+        root / "results", root / "corpora", root / "encoder",
+        name="made-up", tasks=("pos", "nli"), methods=("frozen", "finetune"), published=published,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> Run:
+    return loaded(root)
+
+
+def test_three_columns_for_each_method_and_quantity(run: Run) -> None:
+    table = published_table(run, "pos")
+    assert table is not None
+    frame = table.frame.set_index(["quantity", "method"])
+    text = frame.loc["Language identification on text, per token"]
+    assert text["published"].tolist() == pytest.approx([0.5934136956, 0.0050719060])
+    assert text["compat"].tolist() == pytest.approx([0.70, 0.24])
+    assert text["sound"].tolist() == pytest.approx([0.991, 0.973])  # the leak, at the last layer
+    assert text["sound_low"].iloc[1] == pytest.approx(0.969)
+    assert text["published_ratio"].iloc[1] == pytest.approx(0.00855, abs=1e-5)
+    assert text["compat_ratio"].iloc[1] == pytest.approx(0.343)
+    assert text["sound_ratio"].iloc[1] == pytest.approx(0.982)
+    task = frame.loc["Language identification on the task's text, per token"]
+    assert task["published"].tolist() == pytest.approx([0.7831770290, 0.0029506171])
+    assert task["sound"].tolist() == pytest.approx([0.979, 0.929])  # the converged probe's
+    clusters = frame.loc["Clusters against language, text"]
+    assert clusters["sound"].tolist() == pytest.approx([0.02, 0.02])
+    assert clusters["sound_ratio"].isna().all()  # 0.02 is too little to divide by
+    assert frame.loc["Task, micro-F1 or accuracy"]["published"].tolist() == pytest.approx(
+        [0.6355578468, 0.7343421915]
+    )
+    assert "seqeval" in table.caption
+
+
+def test_texts_are_compared_with_texts(run: Run) -> None:
+    table = published_table(run, "nli")
+    assert table is not None
+    frame = table.frame.set_index(["quantity", "method"])
+    text = frame.loc["Language identification on text, per text"]
+    assert text["published"].tolist() == pytest.approx([0.9700, 0.9719], abs=5e-5)
+    assert text["sound"].tolist() == pytest.approx([0.995, 0.995])  # per sentence
+    assert "seqeval" not in table.caption
+    assert "union" in table.caption
+
+
+def test_the_four_settings_stand_beside_the_converged_probe(run: Run) -> None:
+    table = settings_table(run, "pos")
+    assert table is not None
+    rows = table.frame[table.frame.model == "finetune"].set_index("probe")
+    assert list(rows.index) == ["published, of frozen", "published, of grl", "converged"]
+    assert rows["text_accuracy"].tolist() == pytest.approx([0.85, 0.65, 0.94])
+    assert rows.loc["published, of grl", "steps"] == 75
+    assert pd.isna(rows.loc["converged", "steps"])
+
+
+def test_the_words_keep_metric_and_optimiser_apart(run: Run) -> None:
+    words = " ".join(published_words(run, "pos"))
+    assert "published 0.593 → 0.005; by their measure here 0.700 → 0.240" in words
+    assert "by the sound measure here 0.991 → 0.973" in words
+    assert "accuracy goes 0.990 → 0.940" in words
+    assert "very same predictions 0.900 → 0.580" in words
+    assert "frozen 0.760 to 0.960; finetune 0.650 to 0.850" in words
+    assert "What may not: that the published values are replicated or refuted" in words
+
+
+def test_compatible_numbers_stay_out_of_every_other_table(run: Run) -> None:
+    plain = replace(
+        run, **{
+            key: frame[~frame["probe"].str.startswith("compat/")]
+            for key, frame in (("results", run.results), ("summary", run.summary))
+        },
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(headline(run).frame, headline(plain).frame)
+    assert published_table(plain, "pos") is None
+    assert settings_table(plain, "pos") is None
+    assert published_words(plain, "pos") == []
+    plots, absent = plots_of(plain, "nli")
+    assert not any("published" in plot.name for plot in plots)
+    assert not any("published" in sentence for sentence in absent)
+
+
+def test_figures_hold_the_numbers(run: Run) -> None:
+    lines, curve = three_columns(run, "pos"), seqeval_curve(run, "pos")
+    assert lines is not None
+    assert curve is not None
+    assert "language, on text, published: frozen 0.593, finetune 0.005" in lines.alt
+    assert "their measure here: frozen 0.700, finetune 0.240" in lines.alt
+    assert "text, finetune: accuracy 0.940, score 0.580" in curve.alt
+    assert "3 to 11 tokens" in curve.figure.axes[0].get_title()
+    again = seqeval_curve(run, "pos")
+    assert again is not None
+    assert curve.render("svg") == again.render("svg")
+    assert seqeval_curve(run, "nli") is None  # no tokens, no seqeval
+
+
+def test_the_page_has_the_section_and_the_tables_their_files(root: Path, tmp_path: Path) -> None:
+    build_report(
+        root / "results", root / "corpora", root / "encoder", tmp_path / "out",
+        name="made-up", tasks=("pos",), methods=("frozen", "finetune"), formats=("svg",),
+        published=PUBLISHED,
+    )  # fmt: skip
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "The published measure" in page
+    assert 'id="table-published_pos"' in page
+    assert (tmp_path / "out" / "tables" / "published_settings_pos.csv").is_file()
+    assert (tmp_path / "out" / "figures" / "seqeval_pos.svg").is_file()
+
+
+def test_without_the_published_files_their_column_is_empty_and_said(
+    root: Path, tmp_path: Path
+) -> None:
+    bare = loaded(root, tmp_path)
+    assert "data/published/tanti2021_results.csv" in bare.missing
+    table = published_table(bare, "pos")
+    assert table is not None
+    assert table.frame["published"].isna().all()
+    assert table.frame["compat"].notna().all()
+    (tmp_path / "tanti2021_results.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(LangspecError, match="expected the columns task, method"):
+        loaded(root, tmp_path)
