@@ -126,6 +126,21 @@ def score_intervals(
     }
 
 
+def ratio_interval(
+    item: np.ndarray,
+    numerator: np.ndarray,
+    denominator: np.ndarray,
+    options: BootstrapOptions | None = None,
+) -> Interval:
+    """Sum of ``numerator`` ``[N]`` over sum of ``denominator`` ``[N]``, items drawn whole."""
+    options = options or BootstrapOptions()
+    names, index = np.unique(np.asarray(item), return_inverse=True)
+    parts = [np.bincount(index, weights=w, minlength=len(names)) for w in (numerator, denominator)]
+    drawn = resampled_sums(np.stack(parts, axis=1), options)
+    value = float(np.sum(numerator) / np.sum(denominator))
+    return _interval(value, drawn[:, 0] / drawn[:, 1], options.level)
+
+
 def language_intervals(
     language: np.ndarray,
     item: np.ndarray,

@@ -6,7 +6,7 @@ can know a line's content from another language.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +35,7 @@ class LeakOptions:
     units: tuple[str, ...] = UNITS
 
 
-def _split_rows(bank: Bank, units: Units, unit: str) -> dict[str, np.ndarray]:
+def split_rows(bank: Bank, units: Units, unit: str) -> dict[str, np.ndarray]:
     """Positions of the vectors of each split; every split must have some."""
     rows = {}
     for split in ("train", "dev", "test"):
@@ -46,10 +46,16 @@ def _split_rows(bank: Bank, units: Units, unit: str) -> dict[str, np.ndarray]:
                 f"the language probe found no {unit} vectors in split {split!r}; it needs train, "
                 "dev and test lines of text"
             )
+    lines = len(np.unique(units.line[rows["train"]]))
+    if lines < len(bank.languages):
+        raise LangspecError(
+            f"the language probe found {lines} training lines for {len(bank.languages)} "
+            "languages; it needs at least as many lines as languages: add text, or a larger share"
+        )
     return rows
 
 
-def _scored(
+def scored_rows(
     origin: Origin,
     languages: tuple[str, ...],
     line: np.ndarray,
@@ -77,6 +83,16 @@ def _scored(
                 )
             )
     return rows
+
+
+def fit_rows(
+    origin: Origin, facts: Mapping[str, float], *, layer: int, probe: str, unit: str, n: int
+) -> list[Result]:
+    """How a fit went, one row a fact; ``n`` counts training vectors."""
+    return [
+        origin.row(name, value, language="all", unit=unit, n=n, layer=layer, probe=probe)
+        for name, value in facts.items()
+    ]
 
 
 def language_leak(
@@ -109,11 +125,11 @@ def language_leak(
     with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=None) as bar:
         for unit in options.units:
             units = bank.token_meta if unit == "token" else bank.sentence_meta
-            rows = _split_rows(bank, units, unit)
+            rows = split_rows(bank, units, unit)
             label = {name: units.language[part].astype(np.int64) for name, part in rows.items()}
             line, gold = units.line[rows["test"]], label["test"]
             majority = np.full_like(gold, np.bincount(label["train"]).argmax())
-            results += _scored(
+            results += scored_rows(
                 origin,
                 languages,
                 line,
@@ -137,7 +153,7 @@ def language_leak(
                 predicted = probe.predict(vectors[rows["test"]])
                 if keep is not None:
                     keep(unit, layer, gold, predicted)
-                results += _scored(
+                results += scored_rows(
                     origin,
                     languages,
                     line,
@@ -148,22 +164,17 @@ def language_leak(
                     probe="linear",
                     unit=unit,
                 )
-                fit = {
-                    "chosen_c": probe.chosen_c,
-                    "iterations": probe.iterations,
-                    "converged": probe.converged,
-                }
-                results += [
-                    origin.row(
-                        metric,
-                        value,
-                        language="all",
-                        unit=unit,
-                        n=len(label["train"]),
-                        layer=layer,
-                        probe="linear",
-                    )
-                    for metric, value in fit.items()
-                ]
+                results += fit_rows(
+                    origin,
+                    {
+                        "chosen_c": probe.chosen_c,
+                        "iterations": probe.iterations,
+                        "converged": probe.converged,
+                    },
+                    layer=layer,
+                    probe="linear",
+                    unit=unit,
+                    n=len(label["train"]),
+                )
                 bar.update()
     return results

@@ -91,14 +91,15 @@ class Probe:
     def log_probabilities(self, features: np.ndarray) -> np.ndarray:
         """float64 ``[N, K]`` of features ``[N, H]``."""
         scaled = (np.asarray(features, dtype=np.float64) - self.mean) / self.scale
-        return _log_softmax(scaled @ self.weights.T + self.intercepts)
+        return log_softmax(scaled @ self.weights.T + self.intercepts)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """int64 ``[N]``: the most probable class of features ``[N, H]``."""
         return self.log_probabilities(features).argmax(axis=1)
 
 
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities ``[N, K]`` from scores ``[N, K]``."""
     shifted = scores - scores.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
@@ -226,6 +227,36 @@ def _fit(
     return theta, iterations, gradient
 
 
+def usable_rows(
+    train: np.ndarray, train_labels: np.ndarray, dev: np.ndarray, dev_labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The classes of the training rows, and bool ``[M]``: validation rows of these classes.
+
+    Raises:
+        LangspecError: what :func:`fit_probe` refuses.
+    """
+    present = np.unique(train_labels)
+    if len(present) < 2:
+        raise LangspecError(
+            f"a probe needs at least two classes in its training rows, found {len(present)}"
+        )
+    usable = np.isin(dev_labels, present)
+    if not usable.any():
+        raise LangspecError("a probe needs validation rows to choose its regularisation on")
+    if not (np.isfinite(train).all() and np.isfinite(dev).all()):
+        raise LangspecError("the features given to a probe are not finite")
+    return present, usable
+
+
+def standardisation(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """float64 ``[H]`` twice: mean, and standard deviation (1 where features do not vary)."""
+    mean = train.mean(axis=0, dtype=np.float64)
+    scale = train.std(axis=0, dtype=np.float64)
+    scale[scale <= 1e-6 * np.abs(train).max(axis=0)] = 1.0
+    scale[scale == 0.0] = 1.0
+    return mean, scale
+
+
 def fit_probe(
     train: np.ndarray,
     train_labels: np.ndarray,
@@ -249,20 +280,8 @@ def fit_probe(
             features that are not finite.
     """
     options = options or ProbeOptions()
-    present = np.unique(train_labels)
-    if len(present) < 2:
-        raise LangspecError(
-            f"a probe needs at least two classes in its training rows, found {len(present)}"
-        )
-    usable = np.isin(dev_labels, present)
-    if not usable.any():
-        raise LangspecError("a probe needs validation rows to choose its regularisation on")
-    if not (np.isfinite(train).all() and np.isfinite(dev).all()):
-        raise LangspecError("the features given to a probe are not finite")
-    mean = train.mean(axis=0, dtype=np.float64)
-    scale = train.std(axis=0, dtype=np.float64)
-    scale[scale <= 1e-6 * np.abs(train).max(axis=0)] = 1.0
-    scale[scale == 0.0] = 1.0
+    present, usable = usable_rows(train, train_labels, dev, dev_labels)
+    mean, scale = standardisation(train)
 
     def standardise(features: np.ndarray) -> np.ndarray:
         return ((features - mean) / scale).astype(np.float32)
@@ -282,7 +301,7 @@ def fit_probe(
             objective, point, variances, c, tolerance, options.max_iterations
         )
         scores = dev_x.astype(np.float64) @ point[:, :-1].T + point[:, -1]
-        loss = float(-_log_softmax(scores)[np.arange(len(dev_y)), dev_y].mean())
+        loss = float(-log_softmax(scores)[np.arange(len(dev_y)), dev_y].mean())
         return point, ProbeStep(c, loss, iterations, gradient, gradient <= tolerance)
 
     theta = kept = np.zeros((len(present), len(variances)))

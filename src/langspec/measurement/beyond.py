@@ -1,0 +1,340 @@
+"""What a linear probe cannot see: non-linear readers, codelengths, control tasks, shuffled labels.
+
+All of it is read from a feature bank, never from the encoder, on the splits of the linear probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from tqdm import tqdm
+
+from langspec.errors import LangspecError
+from langspec.features.bank import Bank, Units
+from langspec.features.sample import lowest_per_group, unit_ranks
+from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
+from langspec.measurement.control import control_labels, shuffled_labels
+from langspec.measurement.leak import UNITS, fit_rows, scored_rows, split_rows
+from langspec.measurement.mdl import online_codelength
+from langspec.measurement.mlp import Mlp, MlpOptions, fit_mlp
+from langspec.measurement.ngrams import NgramOptions, fit_ngrams
+from langspec.measurement.probe import Probe, ProbeOptions, fit_probe
+from langspec.measurement.rows import Origin
+from langspec.results import Result
+
+METHODS = ("mlp", "mdl", "selectivity", "shuffled", "char_ngrams")
+
+
+@dataclass(frozen=True)
+class BeyondOptions:
+    """What to run, where, and how.
+
+    Attributes:
+        run: of :data:`METHODS`.
+        layers: layers of the bank (0: embeddings, -1: the last); None: first, middle and last.
+        units: of ``token`` and ``sentence``.
+        max_train_per_language: training vectors of each language that the probes see; None: all.
+        probe: of every linear probe.
+        mlp: of every MLP probe.
+        ngrams: of the character n-grams.
+        bootstrap: of the intervals.
+        seed: of everything drawn.
+    """
+
+    run: tuple[str, ...] = METHODS
+    layers: tuple[int, ...] | None = None
+    units: tuple[str, ...] = UNITS
+    max_train_per_language: int | None = None
+    probe: ProbeOptions = field(default_factory=ProbeOptions)
+    mlp: MlpOptions = field(default_factory=MlpOptions)
+    ngrams: NgramOptions = field(default_factory=NgramOptions)
+    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
+    seed: int = 0
+
+
+def three_layers(layers: Sequence[int]) -> tuple[int, ...]:
+    """The first, the middle (the later of two) and the last of some layers, ascending."""
+    ordered = sorted(layers)
+    return tuple(sorted({ordered[0], ordered[len(ordered) // 2], ordered[-1]}))
+
+
+def beyond_linear(
+    bank: Bank,
+    origin: Origin,
+    options: BeyondOptions | None = None,
+    *,
+    token_texts: Sequence[str] | None = None,
+    sentence_texts: Sequence[str] | None = None,
+    progress: str = "beyond",
+) -> list[Result]:
+    """Rows of every method of ``options.run`` on the language text of ``bank``.
+
+    Of language ``all``, by unit and layer (layer -1 for ``char_ngrams``), ``accuracy`` and
+    ``macro_f1`` with ``_low``/``_high`` of these probes:
+
+    ``linear_sample``: the linear probe on the rows that all methods here see.
+    ``mlp``: one hidden layer.
+    ``control``: the linear probe on the control task.
+    ``shuffled``: the linear probe on labels shuffled within each split.
+    ``char_ngrams``: character n-grams of the texts.
+
+    Each with ``converged`` (0/1), ``iterations`` and ``chosen_c`` (``chosen_decay`` of ``mlp``) of
+    the fit. Probe ``selectivity``: ``accuracy`` of ``linear_sample`` less that of ``control``.
+    Probe ``mdl``: ``bits`` a training vector and ``compression`` (uniform code over it), the
+    number of probes fitted (``iterations``), and whether all of them ``converged``.
+
+    Args:
+        bank: with the splits train, dev and test.
+        origin: task, method, seed, corpus and split of the rows.
+        options: what to run, where, and how.
+        token_texts: the word of each token vector, in the order of ``bank.token_meta``
+            (:func:`langspec.features.words.unit_texts`); ``selectivity`` and ``char_ngrams`` of
+            tokens need it.
+        sentence_texts: the line of each sentence vector, in the order of ``bank.sentence_meta``;
+            ``char_ngrams`` of sentences needs it.
+        progress: words before the progress bar.
+
+    Raises:
+        LangspecError: an unknown method, fewer than two languages, a split without vectors or
+            with fewer lines than languages, a layer that the bank lacks, texts that are needed
+            and not given, vectors that are not finite.
+    """
+    options = options or BeyondOptions()
+    if unknown := sorted(set(options.run) - set(METHODS)):
+        raise LangspecError(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    if len(bank.languages) < 2:
+        raise LangspecError(
+            f"language probes need at least two languages, found {', '.join(bank.languages)}"
+        )
+    layers = _layers(bank, options.layers)
+    at_layers = [name for name in options.run if name != "char_ngrams"]
+    results: list[Result] = []
+    total = len(options.units) * (len(layers) * bool(at_layers) + ("char_ngrams" in options.run))
+    with tqdm(total=total, desc=progress, unit="layer", leave=False, disable=None) as bar:
+        for unit in options.units:
+            texts = token_texts if unit == "token" else sentence_texts
+            sample = _Sample(bank, origin, options, unit, texts)
+            if "char_ngrams" in options.run:
+                results += sample.ngrams()
+                bar.update()
+            for layer in layers if at_layers else ():
+                vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
+                results += sample.at_layer(layer, vectors)
+                bar.update()
+    return results
+
+
+def _layers(bank: Bank, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+    if wanted is None:
+        return three_layers(bank.layers)
+    layers = sorted({bank.layers[-1] if layer == -1 else layer for layer in wanted})
+    if missing := [layer for layer in layers if layer not in bank.layers]:
+        raise LangspecError(
+            f"layers {missing} are not in this feature bank; it keeps {list(bank.layers)}"
+        )
+    return tuple(layers)
+
+
+class _Sample:
+    """The rows of one unit that every method sees, and what stands for each of them."""
+
+    def __init__(
+        self,
+        bank: Bank,
+        origin: Origin,
+        options: BeyondOptions,
+        unit: str,
+        texts: Sequence[str] | None,
+    ) -> None:
+        self.origin, self.options, self.unit = origin, options, unit
+        self.languages = bank.languages
+        units = bank.token_meta if unit == "token" else bank.sentence_meta
+        self.rows = split_rows(bank, units, unit)
+        self.rows["train"] = self._fewer(units, self.rows["train"])
+        self.label = {name: units.language[rows] for name, rows in self.rows.items()}
+        self.label = {name: label.astype(np.int64) for name, label in self.label.items()}
+        for name, label in self.label.items():
+            if missing := sorted(set(range(len(self.languages))) - set(label.tolist())):
+                codes = ", ".join(self.languages[i] for i in missing)
+                raise LangspecError(f"split {name!r} has no {unit} vectors of {codes}")
+        self.line = {name: units.line[rows] for name, rows in self.rows.items()}
+        needs = {"char_ngrams"} | ({"selectivity"} if unit == "token" else set())
+        if texts is None and (asked := sorted(needs & set(options.run))):
+            raise LangspecError(f"{asked[0]} needs the text of each {unit} vector ({unit}_texts)")
+        if texts is not None and len(texts) != len(units):
+            raise LangspecError(
+                f"expected {len(units)} {unit}_texts, one a vector, found {len(texts)}"
+            )
+        self.texts = None if texts is None else np.asarray(texts, dtype=object)
+        self.types = np.asarray(texts) if unit == "token" and texts else np.arange(len(units))
+
+    def _fewer(self, units: Units, rows: np.ndarray) -> np.ndarray:
+        """At most so many training rows a language: the same ones in whatever order they come."""
+        language = units.language[rows]
+        ranks = unit_ranks(
+            self.options.seed + 1, self.languages, language, units.line[rows], units.unit[rows]
+        )
+        most = self.options.max_train_per_language
+        return rows[lowest_per_group(ranks, language.astype(np.int64), most)]
+
+    # --- texts -------------------------------------------------------------------------------
+
+    def ngrams(self) -> list[Result]:
+        """Character n-grams of the texts, whatever the layer."""
+        assert self.texts is not None  # refused before
+        text = {name: self.texts[rows].tolist() for name, rows in self.rows.items()}
+        fit = fit_ngrams(
+            text["train"],
+            self.label["train"],
+            text["dev"],
+            self.label["dev"],
+            text["test"],
+            self.options.ngrams,
+        )
+        facts = {
+            "chosen_c": fit.chosen_c,
+            "iterations": fit.iterations,
+            "converged": fit.converged,
+        }
+        return self._told(-1, "char_ngrams", self.label["test"], fit.predicted, facts)
+
+    # --- vectors -----------------------------------------------------------------------------
+
+    def at_layer(self, layer: int, vectors: np.ndarray) -> list[Result]:
+        """Every other method on the vectors ``[N, H]`` of a layer."""
+        run = self.options.run
+        part = {name: vectors[rows] for name, rows in self.rows.items()}
+        if not all(np.isfinite(values).all() for values in part.values()):
+            raise LangspecError(
+                f"the {self.unit} vectors of layer {layer} are not finite; the checkpoint has "
+                "diverged"
+            )
+        linear, rows = self._linear(layer, "linear_sample", part, self.label)
+        if "mlp" in run:
+            rows += self._mlp(layer, part)
+        if "selectivity" in run:
+            rows += self._selectivity(layer, part, linear)
+        if "shuffled" in run:
+            seed = self.options.seed
+            labels = {
+                name: shuffled_labels(label, seed + i)
+                for i, (name, label) in enumerate(self.label.items())
+            }
+            rows += self._linear(layer, "shuffled", part, labels)[1]
+        if "mdl" in run:
+            rows += self._mdl(layer, part)
+        return rows
+
+    def _linear(
+        self, layer: int, name: str, part: dict[str, np.ndarray], label: dict[str, np.ndarray]
+    ) -> tuple[np.ndarray, list[Result]]:
+        """Was each test row right ``[T]``, and the rows of a linear probe on some labels."""
+        probe = self._fit_linear(part["train"], label["train"], part["dev"], label["dev"])
+        predicted = probe.predict(part["test"])
+        facts = {
+            "chosen_c": probe.chosen_c,
+            "iterations": probe.iterations,
+            "converged": probe.converged,
+        }
+        rows = self._told(layer, name, label["test"], predicted, facts)
+        return predicted == label["test"], rows
+
+    def _fit_linear(
+        self, x: np.ndarray, y: np.ndarray, dev: np.ndarray, dev_y: np.ndarray
+    ) -> Probe:
+        return fit_probe(x, y, dev, dev_y, len(self.languages), self.options.probe)
+
+    def _fit_mlp(self, x: np.ndarray, y: np.ndarray, dev: np.ndarray, dev_y: np.ndarray) -> Mlp:
+        options = replace(self.options.mlp, seed=self.options.seed)
+        return fit_mlp(x, y, dev, dev_y, len(self.languages), options)
+
+    def _mlp(self, layer: int, part: dict[str, np.ndarray]) -> list[Result]:
+        label = self.label
+        mlp = self._fit_mlp(part["train"], label["train"], part["dev"], label["dev"])
+        facts = {
+            "chosen_decay": mlp.chosen_decay,
+            "iterations": mlp.iterations,
+            "converged": mlp.converged,
+        }
+        return self._told(layer, "mlp", label["test"], mlp.predict(part["test"]), facts)
+
+    def _selectivity(
+        self, layer: int, part: dict[str, np.ndarray], linear: np.ndarray
+    ) -> list[Result]:
+        shares = np.bincount(self.label["train"], minlength=len(self.languages))
+        drawn = control_labels(self.types, shares, self.options.seed)
+        labels = {name: drawn[rows] for name, rows in self.rows.items()}
+        control, rows = self._linear(layer, "control", part, labels)
+        gain = linear.astype(np.float64) - control
+        interval = ratio_interval(
+            self.line["test"], gain, np.ones_like(gain), self.options.bootstrap
+        )
+        return rows + self.origin.interval(
+            "accuracy",
+            interval,
+            language="all",
+            unit=self.unit,
+            n=len(gain),
+            layer=layer,
+            probe="selectivity",
+        )
+
+    def _mdl(self, layer: int, part: dict[str, np.ndarray]) -> list[Result]:
+        dev = part["dev"], self.label["dev"]
+        code = online_codelength(
+            part["train"],
+            self.label["train"],
+            self.line["train"],
+            len(self.languages),
+            lambda x, y: self._fit_linear(x, y, *dev),
+            seed=self.options.seed,
+        )
+        rows: list[Result] = []
+        for metric, interval in (
+            ("bits", code.per_row(self.options.bootstrap)),
+            ("compression", code.compression(self.options.bootstrap)),
+        ):
+            rows += self.origin.interval(
+                metric,
+                interval,
+                language="all",
+                unit=self.unit,
+                n=len(code.bits),
+                layer=layer,
+                probe="mdl",
+            )
+        facts = {"iterations": code.fits, "converged": code.converged == code.fits}
+        return rows + self._facts(layer, "mdl", facts)
+
+    # --- rows --------------------------------------------------------------------------------
+
+    def _told(
+        self,
+        layer: int,
+        name: str,
+        gold: np.ndarray,
+        predicted: np.ndarray,
+        facts: dict[str, float],
+    ) -> list[Result]:
+        rows = scored_rows(
+            self.origin,
+            self.languages,
+            self.line["test"],
+            gold,
+            predicted,
+            self.options.bootstrap,
+            layer=layer,
+            probe=name,
+            unit=self.unit,
+        )
+        return [*_pooled(rows), *self._facts(layer, name, facts)]
+
+    def _facts(self, layer: int, name: str, facts: dict[str, float]) -> list[Result]:
+        count = len(self.rows["train"])
+        return fit_rows(self.origin, facts, layer=layer, probe=name, unit=self.unit, n=count)
+
+
+def _pooled(rows: Iterable[Result]) -> list[Result]:
+    return [row for row in rows if row.language == "all"]

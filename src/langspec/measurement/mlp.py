@@ -1,0 +1,178 @@
+"""A probe with one hidden layer: what can be read when reading need not be linear.
+
+Standardised features, AdamW, early stopping on validation rows, and weight decay chosen there for
+each condition, as the linear probe's C is. There is no optimum to converge to: a fit ends when
+the validation loss has stopped falling, which is said, or at its limit, which is said too.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from langspec.measurement.probe import log_softmax, standardisation, usable_rows
+
+
+@dataclass(frozen=True)
+class MlpOptions:
+    """How the probe is fitted.
+
+    Attributes:
+        hidden: width of the hidden layer (ReLU).
+        decays: weight decays of AdamW to choose from.
+        learning_rate: of AdamW, constant.
+        batch: rows a step.
+        tolerance: fall of the validation log-loss (nats a row) that counts as one.
+        patience: epochs without such a fall after which the fit ends.
+        max_epochs: most epochs.
+        seed: of the initial weights and of the order of rows.
+    """
+
+    hidden: int = 64
+    decays: tuple[float, ...] = (0.01, 1.0)
+    learning_rate: float = 3e-3
+    batch: int = 128
+    tolerance: float = 1e-3
+    patience: int = 4
+    max_epochs: int = 100
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class MlpStep:
+    """One weight decay: best validation log-loss (nats a row), epochs, did it stop by itself?"""
+
+    decay: float
+    dev_loss: float
+    epochs: int
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """A fitted probe.
+
+    Attributes:
+        mean: float64 ``[H]`` of the training features.
+        scale: float64 ``[H]``, their standard deviation (1 where they do not vary).
+        network: ``[N, H]`` to scores of the classes that training had.
+        present: int ``[P]``, those classes.
+        classes: number of classes K.
+        path: the weight decays tried, in order.
+        chosen: index into ``path``.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    network: nn.Module
+    present: np.ndarray
+    classes: int
+    path: tuple[MlpStep, ...]
+    chosen: int
+
+    @property
+    def chosen_decay(self) -> float:
+        """The weight decay with the least validation log-loss."""
+        return self.path[self.chosen].decay
+
+    @property
+    def iterations(self) -> int:
+        """Epochs over the whole path."""
+        return sum(step.epochs for step in self.path)
+
+    @property
+    def converged(self) -> bool:
+        """Did every fit of the path end because its validation loss had stopped falling?"""
+        return all(step.stopped for step in self.path)
+
+    def log_probabilities(self, features: np.ndarray) -> np.ndarray:
+        """float64 ``[N, K]`` of features ``[N, H]``; -inf for classes that training lacked."""
+        x = torch.from_numpy(((features - self.mean) / self.scale).astype(np.float32))
+        out = np.full((len(features), self.classes), -np.inf)
+        with torch.inference_mode():
+            out[:, self.present] = log_softmax(self.network(x).double().numpy())
+        return out
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """int64 ``[N]``: the most probable class of features ``[N, H]``."""
+        return self.log_probabilities(features).argmax(axis=1)
+
+
+def fit_mlp(
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    dev: np.ndarray,
+    dev_labels: np.ndarray,
+    classes: int,
+    options: MlpOptions | None = None,
+) -> Mlp:
+    """Fit with every weight decay and keep the one with the least validation log-loss.
+
+    Arguments and refusals are those of :func:`langspec.measurement.probe.fit_probe`. The same
+    arguments give the same probe; torch's global random state is left as it was.
+    """
+    options = options or MlpOptions()
+    present, usable = usable_rows(train, train_labels, dev, dev_labels)
+    mean, scale = standardisation(train)
+
+    def tensors(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        labels = np.searchsorted(present, y).astype(np.int64)
+        return torch.from_numpy(((x - mean) / scale).astype(np.float32)), torch.from_numpy(labels)
+
+    seen = tensors(train, train_labels)
+    unseen = tensors(dev[usable], dev_labels[usable])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        start = nn.Sequential(
+            nn.Linear(train.shape[1], options.hidden),
+            nn.ReLU(),
+            nn.Linear(options.hidden, len(present)),
+        )
+    fits = [_fit(copy.deepcopy(start), seen, unseen, decay, options) for decay in options.decays]
+    path = tuple(step for _, step in fits)
+    chosen = int(np.argmin([step.dev_loss for step in path]))
+    return Mlp(mean, scale, fits[chosen][0], present, classes, path, chosen)
+
+
+def _fit(
+    network: nn.Sequential,
+    seen: tuple[torch.Tensor, torch.Tensor],
+    unseen: tuple[torch.Tensor, torch.Tensor],
+    decay: float,
+    options: MlpOptions,
+) -> tuple[nn.Sequential, MlpStep]:
+    """Train in place to the epoch of least validation loss."""
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=options.learning_rate, weight_decay=decay, fused=True
+    )
+    generator = torch.Generator().manual_seed(options.seed)
+    x, y = seen
+
+    def dev_loss() -> float:
+        with torch.no_grad():
+            return float(functional.cross_entropy(network(unseen[0]), unseen[1]))
+
+    # The untrained network stands for "nothing to read" where every epoch is worse.
+    best, kept, reference, waited, epoch = dev_loss(), _weights(network), np.inf, 0, 0
+    while epoch < options.max_epochs and waited < options.patience:
+        epoch += 1
+        for rows in torch.randperm(len(x), generator=generator).split(options.batch):
+            optimiser.zero_grad(set_to_none=True)
+            functional.cross_entropy(network(x[rows]), y[rows]).backward()
+            optimiser.step()
+        loss = dev_loss()
+        if loss < best:
+            best, kept = loss, _weights(network)
+        waited = 0 if loss < reference - options.tolerance else waited + 1
+        reference = min(reference, loss)
+    network.load_state_dict(kept)
+    return network, MlpStep(decay, best, epoch, waited >= options.patience)
+
+
+def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
