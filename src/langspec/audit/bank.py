@@ -48,7 +48,13 @@ class Encoded:
 
 
 def encode_texts(
-    subject: Subject, texts: Texts, options: AuditOptions, *, words: int, root: Path, limit_gb: float
+    subject: Subject,
+    texts: Texts,
+    options: AuditOptions,
+    *,
+    words: int,
+    root: Path,
+    limit_gb: float,
 ) -> Encoded:
     """Encode every text once, or open the bank that an earlier audit left.
 

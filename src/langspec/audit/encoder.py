@@ -87,6 +87,8 @@ def load_subject(wanted: Wanted, *, layers: str | None, max_tokens: int | None) 
 
 def _load(wanted: Wanted) -> tuple[Encoder, str]:
     named = wanted.encoder
+    if wanted.folder is not None:
+        return _published(wanted.folder, wanted), named
     folder = Path(named).expanduser()
     if folder.is_dir():
         return _published(folder, wanted), str(named)

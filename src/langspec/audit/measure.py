@@ -17,7 +17,11 @@ from langspec.audit.texts import Texts
 from langspec.encoders.load import random_encoder
 from langspec.erasure import EraserOptions
 from langspec.features.bank import Bank
+from langspec.features.words import unit_texts
+from langspec.measurement.alignment import AlignmentOptions, retrieval
+from langspec.measurement.beyond import beyond_linear
 from langspec.measurement.erased import ErasedBank, Maps, erased_leak, fit_maps
+from langspec.measurement.geometry import language_geometry
 from langspec.measurement.leak import language_leak
 from langspec.measurement.mixing import FOUND, Mixing, mixing
 from langspec.measurement.rows import Origin
@@ -42,8 +46,9 @@ class Audited:
             ``NAME-random``.
         confusions: int ``[K, K]`` (gold, predicted) of the linear probe by unit and layer.
         mixings: neighbourhoods by layer, in the text that languages are read from.
+        searches: by ``plain`` or ``leace`` and layer: neighbourhoods in the parallel text.
+        pivot: the language whose translations are looked for in each other and back.
         cut: texts that were cut at the encoder's length.
-        searches: by layer and ``plain`` or ``leace``: neighbourhoods in the parallel text.
     """
 
     subject: Subject
@@ -52,6 +57,7 @@ class Audited:
     confusions: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
     mixings: dict[int, Mixing] = field(default_factory=dict)
     searches: dict[tuple[str, int], Mixing] = field(default_factory=dict)
+    pivot: str = ""
     cut: int = 0
 
     @property
@@ -108,12 +114,14 @@ def measure(
     erased = replace(origin, method=f"{subject.name}+{ERASER}")
     at_last = {key: fitted for key, fitted in maps.items() if key[1] == last}
     found.rows += erased_leak(bank, at_last, erased, measures.leak, progress="erased")
+    found.rows += language_geometry(bank, origin, measures.geometry)
     found.mixings = _mixings(bank, "test", measures, f"{subject.name}: neighbours")
     for layer, mixed in found.mixings.items():
         found.rows += _mixing_rows(origin, mixed, layer)
     if parallel is not None:
         _search(found, bank, text, parallel, maps, options, measures, banks)
     if options.full:
+        found.rows += _beyond(bank, subject, text, origin, measures)
         _floors(found, text, options, measures, banks)
     return found
 
@@ -164,6 +172,8 @@ def _search(
         )
         found.cut += encoded.cut
         plain = encoded.bank
+    codes = parallel.codes
+    found.pivot = "en" if "en" in codes else codes[0]
     sentences = {key: fitted for key, fitted in maps.items() if key[0] == "sentence"}
     erased = ErasedBank(plain.folder, plain.meta, sentences)
     corpus = parallel.folder.resolve().name
@@ -179,6 +189,8 @@ def _search(
         for layer, mixed in mixings.items():
             found.searches[name, layer] = mixed
             found.rows += _found_rows(origin, mixed, layer)
+        options_of = AlignmentOptions(bootstrap=measures.leak.bootstrap)
+        found.rows += retrieval(one, origin, found.pivot, options_of)
 
 
 def _found_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
@@ -200,6 +212,29 @@ def _found_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
             for code, value in named
         ]
     return rows
+
+
+def _beyond(
+    bank: Bank, subject: Subject, text: Texts, origin: Origin, measures: Measures
+) -> list[Result]:
+    """What a linear probe cannot see, at the first, the middle and the last layer."""
+    encoder = subject.encoder
+    words = unit_texts(
+        encoder.tokenizer,
+        text.texts,
+        bank.token_meta,
+        max_tokens=encoder.card.max_tokens,
+        prefix=encoder.card.prefix,
+    )
+    sentences = [text.texts[row] for row in bank.sentence_meta.row]
+    return beyond_linear(
+        bank,
+        origin,
+        measures.beyond,
+        token_texts=words,
+        sentence_texts=sentences,
+        progress=f"{subject.name}: beyond linear",
+    )
 
 
 def _floors(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from langspec.measurement.beyond import BeyondOptions
 from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.geometry import GeometryOptions
 from langspec.measurement.leak import LeakOptions
 from langspec.measurement.mixing import MixingOptions
 from langspec.measurement.probe import ProbeOptions
@@ -16,11 +18,15 @@ SPLITS = (0.6, 0.1, 0.3)
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which encoder, and what is said of it that its folder does not say (None: as it says)."""
+    """Which encoder, and what is said of it that its folder does not say (None: as it says).
+
+    ``folder`` is where a model named otherwise (``models:/...``) lies on this machine.
+    """
 
     encoder: str
     prefix: str | None = None
     pooling: str | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Measures:
     Attributes:
         leak: of the linear probe and its intervals.
         mixing: of nearest neighbours.
+        geometry: of clusters, neighbours, subspaces and sizes.
+        beyond: of what ``--full`` adds.
         near: Jaccard similarity from which two texts count as near duplicates.
         cache_gb: size of the folder of banks.
     """
@@ -76,5 +84,9 @@ class Measures:
         )
     )
     mixing: MixingOptions = field(default_factory=MixingOptions)
+    geometry: GeometryOptions = field(default_factory=GeometryOptions)
+    beyond: BeyondOptions = field(
+        default_factory=lambda: BeyondOptions(run=("mlp", "mdl", "shuffled", "char_ngrams"))
+    )
     near: float = 0.8
     cache_gb: float = 5.0

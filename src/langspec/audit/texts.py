@@ -171,7 +171,9 @@ def read_texts(
         _check_equal(sizes, folder, place)
         splits = line_splits(max(sizes.values()), SPLITS, seed=seed)
         common = [
-            number for number in range(len(splits)) if all(lines[number] for lines in read.values())
+            number
+            for number in range(len(splits))
+            if all(lines[number] for lines in read.values())
         ]
         common.sort(key=lambda number: rank(seed, str(number)))
         chosen = set(common[:max_texts])
