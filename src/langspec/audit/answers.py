@@ -165,8 +165,9 @@ def _which(found: Audited) -> Answer:
     else:
         pairs = "No two languages are mixed with each other."
     sentence, token = probe_f1(found, "sentence", last), probe_f1(found, "token", last)
+    lead = "Mixed is not unreadable: a" if sorted_out.others or sorted_out.pairs else "A"
     read = (
-        f"Mixed is not unreadable: a linear probe names the language of a text with macro-F1 "
+        f"{lead} linear probe names the language of a text with macro-F1 "
         f"{sentence:.2f}, of a single word in its text with {token:.2f}"
     )
     wrong = confused(found, "token", last)[:3]

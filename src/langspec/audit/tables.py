@@ -190,9 +190,9 @@ def _retrieval(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table | Non
         "What a search finds first at the last layer measured, by cosine. The first columns "
         f"search all {n:,} texts of all languages at once: the first hit is a translation of the "
         "query, another text in the query's own language, or another text in another language. "
-        "Erased: the share of translations after LEACE, fitted on the training lines alone. The last "
-        f"column searches the texts of one language only, from {language_name(searched[0].pivot)} "
-        "and back; in brackets, 95 % bootstrap over lines."
+        "Erased: the share of translations after LEACE, fitted on the training lines alone. The "
+        "last column searches the texts of one language only, from "
+        f"{language_name(searched[0].pivot)} and back; in brackets, 95 % bootstrap over lines."
     )
     return Table("retrieval", "Retrieval", caption, tuple(columns), pd.DataFrame(records))
 
