@@ -82,7 +82,9 @@ def test_empty_lines_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_near_duplicates_across_splits_are_counted(tmp_path: Path) -> None:
     for code in ("en", "de"):
         # One long text again and again, but for its last word.
-        write(tmp_path / f"{code}.txt", [f"{code} {'the same words ' * 20} {i}" for i in range(60)])
+        write(
+            tmp_path / f"{code}.txt", [f"{code} {'the same words ' * 20} {i}" for i in range(60)]
+        )
     found = read(tmp_path)
     assert all(row.near > 10 for row in found.counts)
     assert any("near duplicates" in warning for warning in found.warnings)
