@@ -20,6 +20,9 @@ CONFUSED = 0.05
 COSTS = (0.02, 0.1)
 """First hits lost to the query's own language: below the first hardly, from the second much."""
 
+_LISTED = 4  # languages that fit into the short answer
+_SPACE = "\N{NO-BREAK SPACE}"
+
 QUESTIONS = (
     "Which languages does it keep apart?",
     "At which layer?",
@@ -76,12 +79,15 @@ def answers(found: Audited) -> tuple[Answer, Answer, Answer]:
 
 
 def percent(share: float) -> str:
-    """``97 %``; ``<1 %`` and ``>99 %`` where rounding would say nothing or everything."""
+    """``97 %``; ``<1 %`` and ``>99 %`` where rounding would say nothing or everything.
+
+    The space does not break.
+    """
     if 0 < share < 0.005:
-        return "<1 %"
+        return f"<1{_SPACE}%"
     if 0.995 <= share < 1:
-        return ">99 %"
-    return f"{100 * share:.0f} %"
+        return f">99{_SPACE}%"
+    return f"{100 * share:.0f}{_SPACE}%"
 
 
 def named(codes: Sequence[str], most: int = 6) -> str:
@@ -144,10 +150,13 @@ def _which(found: Audited) -> Answer:
         short = f"All {total} of them." if total > 2 else "Both."
     elif not sorted_out.apart:
         short = f"None of the {total}."
-    elif len(sorted_out.others) <= 4:
-        short = f"{len(sorted_out.apart)} of {total}: all but {named(sorted_out.others, most=4)}."
+    elif len(sorted_out.others) <= _LISTED:
+        short = (
+            f"{len(sorted_out.apart)} of {total}: all but "
+            f"{named(sorted_out.others, most=_LISTED)}."
+        )
     else:
-        short = f"{len(sorted_out.apart)} of {total}: {named(sorted_out.apart)}."
+        short = f"{len(sorted_out.apart)} of {total}."
     own = float(np.diagonal(mixed.shares).mean())
     chance = float(np.diagonal(mixed.chance).mean())
     neighbours = (
@@ -155,6 +164,8 @@ def _which(found: Audited) -> Answer:
         f"{percent(own)} of the 10 texts nearest to a text are in its own language "
         f"(by chance {percent(chance)}; translations of it do not count)."
     )
+    if sorted_out.apart and len(sorted_out.others) > _LISTED:
+        neighbours += f" Not kept apart: {named(sorted_out.others, most=12)}."
     if sorted_out.pairs:
         listed = "; ".join(
             f"{language_name(a)} with {language_name(b)} ({value:.2f})"
@@ -230,6 +241,14 @@ def _matters(found: Audited) -> Answer:
         f"translation for {percent(right)}, another text in the query's own language for "
         f"{percent(own)}, in another language for {percent(other)}."
     )
+    by_language = found.searches["plain", last].found[:, FOUND.index("own_language")]
+    worst = int(by_language.argmax())
+    if by_language[worst] >= COSTS[1]:
+        code = found.searches["plain", last].languages[worst]
+        search += (
+            f" The own language comes first most often for {language_name(code)}: "
+            f"{percent(by_language[worst])}."
+        )
     gain = float(erased[FOUND.index("translation")]) - right
     effect = (
         f"Erasing language linearly (LEACE) makes that {percent(float(erased[0]))} translations"
