@@ -25,7 +25,7 @@ CODES = ("de", "en", "fr", "nl", "ru", "tr")
 APART = {code: i for i, code in enumerate(CODES)}
 QUICK = Measures(
     leak=LeakOptions(bootstrap=BootstrapOptions(resamples=20)),
-    geometry=GeometryOptions(starts=1, permutations=1, per_class=20),
+    geometry=GeometryOptions(starts=1, per_class=20),
 )
 
 

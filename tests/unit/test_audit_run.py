@@ -26,7 +26,7 @@ from langspec.results import read_results
 CODES = ("de", "en", "tr")
 QUICK = Measures(
     leak=LeakOptions(bootstrap=BootstrapOptions(resamples=10)),
-    geometry=GeometryOptions(starts=1, permutations=1, per_class=10),
+    geometry=GeometryOptions(starts=1, per_class=10),
 )
 
 
