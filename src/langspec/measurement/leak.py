@@ -6,7 +6,7 @@ can know a line's content from another language.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,9 @@ from langspec.measurement.scores import confusion, recalls
 from langspec.results import Result
 
 UNITS = ("token", "sentence")
+
+Keep = Callable[[str, int, np.ndarray, np.ndarray], None]
+"""Is given the unit, the layer, and gold and predicted language (int ``[N]``) of the test."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,12 @@ def fit_rows(
 
 
 def language_leak(
-    bank: Bank, origin: Origin, options: LeakOptions | None = None, *, progress: str = "leak"
+    bank: Bank,
+    origin: Origin,
+    options: LeakOptions | None = None,
+    *,
+    progress: str = "leak",
+    keep: Keep | None = None,
 ) -> list[Result]:
     """Rows of the linear probe at every layer of ``bank``, and of the majority class.
 
@@ -101,6 +109,7 @@ def language_leak(
     of language ``all``, ``recall`` of each language, and ``chosen_c``, ``iterations`` and
     ``converged`` (0/1) of the fit, whose ``n`` counts training vectors.
     Probe ``majority`` (layer -1): the commonest language of the training vectors for everything.
+    ``keep`` is given what the linear probe predicts, for tables of what is taken for what.
 
     Raises:
         LangspecError: fewer than two languages, or a split without vectors.
@@ -141,12 +150,15 @@ def language_leak(
                     len(languages),
                     options.probe,
                 )
+                predicted = probe.predict(vectors[rows["test"]])
+                if keep is not None:
+                    keep(unit, layer, gold, predicted)
                 results += scored_rows(
                     origin,
                     languages,
                     line,
                     gold,
-                    probe.predict(vectors[rows["test"]]),
+                    predicted,
                     options.bootstrap,
                     layer=layer,
                     probe="linear",

@@ -136,18 +136,23 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
             makers = (*makers, (seqeval_curve, "seqeval's score against token accuracy"))
     plots, absent = [], []
     for make, what in makers:
-        with _looks():
-            plot = make(run, task)
-            if plot is not None:
-                # Laid out once, not again for every format.
-                plot.figure.set_dpi(PNG_DPI)
-                plot.figure.draw_without_rendering()
-                plot.figure.set_layout_engine("none")
+        plot = laid_out(lambda make=make: make(run, task))  # type: ignore[misc]
         if plot is None:
             absent.append(f"{task_title(task)}: no figure of {what}; its numbers are absent.")
         else:
             plots.append(plot)
     return plots, absent
+
+
+def laid_out(make: Callable[[], Plot | None]) -> Plot | None:
+    """What ``make`` draws in the report's looks, laid out once and not again for every format."""
+    with _looks():
+        plot = make()
+        if plot is not None:
+            plot.figure.set_dpi(PNG_DPI)
+            plot.figure.draw_without_rendering()
+            plot.figure.set_layout_engine("none")
+    return plot
 
 
 # --- transfer --------------------------------------------------------------------------------

@@ -56,14 +56,7 @@ def render_page(
         title: the page's heading.
         verdicts: sentences on a task's comparisons, after its reading.
     """
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"cell": cell, "bodies": bodies, "groups": groups, "score": score}
+    environment = environment_of_pages()
     source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
     tasks = []
     for task in run.tasks:
@@ -92,6 +85,26 @@ def render_page(
         limits=limits(run, list(absent)),
     )
     return page.strip() + "\n"
+
+
+def environment_of_pages() -> jinja2.Environment:
+    """What templates of pages are rendered in: strict, escaping, with the filters of tables."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"cell": cell, "bodies": bodies, "groups": groups, "score": score}
+    return environment
+
+
+def look_of_pages() -> tuple[str, str]:
+    """The macros that draw tables and figures, and the style sheet, for other pages."""
+    source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
+    macros, _, page = source.partition("<!doctype html>")
+    return macros, page.partition("<style>")[2].partition("</style>")[0]
 
 
 def _kind(name: str, task: str) -> str:

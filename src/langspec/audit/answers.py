@@ -1,0 +1,305 @@
+"""The three answers of an audit in plain words, each made of its numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from langspec.audit.measure import ERASER, Audited
+from langspec.measurement.mixing import FOUND, Mixing
+from langspec.report.load import language_name
+
+APART, MIXED = 0.5, 0.5
+"""A language is kept apart from this apartness on, two are mixed from this index on."""
+ALIKE = 0.1
+"""Layers whose mean apartness differs by less are said to be alike."""
+CONFUSED = 0.05
+"""A pair is named as confused if the probe takes this share of one's texts for the other."""
+COSTS = (0.02, 0.1)
+"""First hits lost to the query's own language: below the first hardly, from the second much."""
+
+_LISTED = 4  # languages that fit into the short answer
+_SPACE = "\N{NO-BREAK SPACE}"
+
+QUESTIONS = (
+    "Which languages does it keep apart?",
+    "At which layer?",
+    "Does it matter for retrieval?",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, a few words that answer it, and the numbers behind them in sentences."""
+
+    question: str
+    short: str
+    details: tuple[str, ...]
+
+    def line(self) -> str:
+        """For the terminal."""
+        return f"{self.question} {self.short} {self.details[0]}"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Languages that a layer keeps apart, the others, and pairs that are neighbours readily.
+
+    ``pairs`` are (language, language, index), the most mixed first.
+    """
+
+    apart: tuple[str, ...]
+    others: tuple[str, ...]
+    pairs: tuple[tuple[str, str, float], ...]
+
+
+def groups(mixed: Mixing) -> Groups:
+    """Sort the languages of a layer by what its neighbourhoods show."""
+    codes, apart = mixed.languages, mixed.apartness
+    index = mixed.mixed
+    pairs = [
+        (codes[i], codes[j], float(index[i, j]))
+        for i in range(len(codes))
+        for j in range(i + 1, len(codes))
+        if index[i, j] >= MIXED
+    ]
+    pairs.sort(key=lambda pair: (-pair[2], pair[:2]))
+    return Groups(
+        tuple(c for c, value in zip(codes, apart, strict=True) if value >= APART),
+        tuple(c for c, value in zip(codes, apart, strict=True) if value < APART),
+        tuple(pairs),
+    )
+
+
+def answers(found: Audited) -> tuple[Answer, Answer, Answer]:
+    """The three answers for one encoder."""
+    return _which(found), _where(found), _matters(found)
+
+
+def percent(share: float) -> str:
+    """``97 %``; ``<1 %`` and ``>99 %`` where rounding would say nothing or everything.
+
+    The space does not break.
+    """
+    if 0 < share < 0.005:
+        return f"<1{_SPACE}%"
+    if 0.995 <= share < 1:
+        return f">99{_SPACE}%"
+    return f"{100 * share:.0f}{_SPACE}%"
+
+
+def named(codes: Sequence[str], most: int = 6) -> str:
+    """``German, Dutch and Afrikaans``; beyond ``most``, how many more."""
+    names = [language_name(code) for code in codes]
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def layer_words(layer: int, last: int) -> str:
+    """How a layer is called in a sentence."""
+    if layer == 0:
+        return "the embeddings (layer 0)"
+    return f"the last layer ({layer})" if layer == last else f"layer {layer}"
+
+
+def score(found: Audited, **equal: object) -> float:
+    """The one value of a row of the encoder's results; nan where it was not measured."""
+    for row in found.rows:
+        if all(getattr(row, key) == value for key, value in equal.items()):
+            return row.value
+    return float("nan")
+
+
+def probe_f1(found: Audited, unit: str, layer: int, *, erased: bool = False) -> float:
+    """Macro-F1 of the linear probe, plain or with language erased."""
+    method = f"{found.name}+{ERASER}" if erased else found.name
+    return score(
+        found,
+        method=method,
+        probe="linear",
+        metric="macro_f1",
+        language="all",
+        unit=unit,
+        layer=layer,
+    )
+
+
+def confused(found: Audited, unit: str, layer: int) -> list[tuple[str, str, float]]:
+    """(language, taken for, share) of what the linear probe mixes up, the commonest first."""
+    table = found.confusions[unit, layer].astype(float)
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    codes = found.languages
+    pairs = [
+        (codes[i], codes[j], float(shares[i, j]))
+        for i in range(len(codes))
+        for j in range(len(codes))
+        if i != j and shares[i, j] >= CONFUSED
+    ]
+    return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))
+
+
+def _which(found: Audited) -> Answer:
+    last = found.layers[-1]
+    mixed = found.mixings[last]
+    sorted_out = groups(mixed)
+    total = len(found.languages)
+    if not sorted_out.others:
+        short = f"All {total} of them." if total > 2 else "Both."
+    elif not sorted_out.apart:
+        short = f"None of the {total}."
+    elif len(sorted_out.others) <= _LISTED:
+        short = (
+            f"{len(sorted_out.apart)} of {total}: all but "
+            f"{named(sorted_out.others, most=_LISTED)}."
+        )
+    else:
+        short = f"{len(sorted_out.apart)} of {total}."
+    own = float(np.diagonal(mixed.shares).mean())
+    chance = float(np.diagonal(mixed.chance).mean())
+    neighbours = (
+        f"At {layer_words(last, found.subject.encoder.model.config.num_hidden_layers)}, "
+        f"{percent(own)} of the 10 texts nearest to a text are in its own language "
+        f"(by chance {percent(chance)}; translations of it do not count)."
+    )
+    if sorted_out.apart and len(sorted_out.others) > _LISTED:
+        neighbours += f" Not kept apart: {named(sorted_out.others, most=12)}."
+    if sorted_out.pairs:
+        listed = "; ".join(
+            f"{language_name(a)} with {language_name(b)} ({value:.2f})"
+            for a, b, value in sorted_out.pairs[:5]
+        )
+        more = len(sorted_out.pairs) - 5
+        pairs = f"Mixed with each other: {listed}{f'; and {more} more pairs' if more > 0 else ''}."
+    else:
+        pairs = "No two languages are mixed with each other."
+    sentence, token = probe_f1(found, "sentence", last), probe_f1(found, "token", last)
+    lead = "Mixed is not unreadable: a" if sorted_out.others or sorted_out.pairs else "A"
+    read = (
+        f"{lead} linear probe names the language of a text with macro-F1 "
+        f"{sentence:.2f}, of a single word in its text with {token:.2f}"
+    )
+    wrong = confused(found, "token", last)[:3]
+    if wrong:
+        listed = ", ".join(
+            f"{language_name(a)} for {language_name(b)} ({percent(share)})"
+            for a, b, share in wrong
+        )
+        read += f"; among words it takes most often {listed}"
+    return Answer(QUESTIONS[0], short, (neighbours, pairs, read + "."))
+
+
+def _where(found: Audited) -> Answer:
+    apart = {layer: float(mixed.apartness.mean()) for layer, mixed in found.mixings.items()}
+    own = {
+        layer: float(np.diagonal(mixed.shares).mean()) for layer, mixed in found.mixings.items()
+    }
+    top = found.subject.encoder.model.config.num_hidden_layers
+    most, least = max(apart, key=apart.__getitem__), min(apart, key=apart.__getitem__)
+    if len(apart) == 1:
+        short = f"Only {layer_words(most, top)} was measured."
+    elif apart[most] - apart[least] < ALIKE:
+        short = "At all layers alike."
+    else:
+        short = f"Most at {layer_words(most, top)}, least at {layer_words(least, top)}."
+    shares = (
+        f"The share of own-language neighbours is {percent(own[most])} at "
+        f"{layer_words(most, top)} and {percent(own[least])} at {layer_words(least, top)}."
+    )
+    f1 = {layer: probe_f1(found, "token", layer) for layer in found.layers}
+    best, worst = max(f1, key=f1.__getitem__), min(f1, key=f1.__getitem__)
+    read = (
+        f"A linear probe reads the language of single words best at {layer_words(best, top)} "
+        f"(macro-F1 {f1[best]:.2f}) and worst at {layer_words(worst, top)} ({f1[worst]:.2f})."
+    )
+    return Answer(QUESTIONS[1], short, (shares, read))
+
+
+def _matters(found: Audited) -> Answer:
+    last = found.layers[-1]
+    if ("plain", last) not in found.searches:
+        return Answer(
+            QUESTIONS[2],
+            "Not measured.",
+            (
+                "It takes texts that are translations of each other, line by line: name their "
+                "folder with --parallel (it may be the same folder).",
+            ),
+        )
+    plain, erased = (found.searches[name, last].found.mean(axis=0) for name in ("plain", ERASER))
+    right, own, other = (float(value) for value in plain)
+    if own >= COSTS[1]:
+        short = "Yes, much."
+    elif own >= COSTS[0]:
+        short = "Somewhat."
+    else:
+        short = "Hardly."
+    search = (
+        f"When the texts of all {len(found.languages)} languages are searched, the first hit is a "
+        f"translation for {percent(right)}, another text in the query's own language for "
+        f"{percent(own)}, in another language for {percent(other)}."
+    )
+    by_language = found.searches["plain", last].found[:, FOUND.index("own_language")]
+    worst = int(by_language.argmax())
+    if by_language[worst] >= COSTS[1]:
+        code = found.searches["plain", last].languages[worst]
+        search += (
+            f" The own language comes first most often for {language_name(code)}: "
+            f"{percent(by_language[worst])}."
+        )
+    gain = float(erased[FOUND.index("translation")]) - right
+    effect = (
+        f"Erasing language linearly (LEACE) makes that {percent(float(erased[0]))} translations"
+        f"{_change(gain)}."
+    )
+    pairwise = score(
+        found,
+        method=found.name,
+        probe="cosine",
+        metric="retrieval",
+        language="mean_targets",
+        layer=last,
+    )
+    others = {
+        layer: score(
+            found,
+            method=found.name,
+            probe="cosine",
+            metric="retrieval",
+            language="mean_targets",
+            layer=layer,
+        )
+        for layer in found.layers
+    }
+    best = max(others, key=others.__getitem__)
+    top = found.subject.encoder.model.config.num_hidden_layers
+    pairs = (
+        f"Between {language_name(found.pivot)} and one other language at a time the right "
+        f"translation comes first for {percent(pairwise)} at {layer_words(last, top)}"
+    )
+    if best != last:
+        pairs += f", for {percent(others[best])} at {layer_words(best, top)}"
+    return Answer(QUESTIONS[2], short, (search, effect, pairs + "."))
+
+
+def _change(gain: float) -> str:
+    if abs(gain) < 0.005:
+        return ": no difference"
+    points = f"{100 * abs(gain):.0f} point{'s' if round(100 * abs(gain)) != 1 else ''}"
+    return f", {points} {'more' if gain > 0 else 'fewer'}"
+
+
+def difference(first: Audited, second: Audited) -> str:
+    """One sentence that sets two encoders side by side."""
+    parts = []
+    for found in (first, second):
+        last = found.layers[-1]
+        apart = len(groups(found.mixings[last]).apart)
+        text = f"{found.name} keeps {apart} of {len(found.languages)} languages apart"
+        if ("plain", last) in found.searches:
+            right = float(found.searches["plain", last].found[:, 0].mean())
+            text += f" and finds a translation first for {percent(right)}"
+        parts.append(text)
+    return "; ".join(parts) + "."

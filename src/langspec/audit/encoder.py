@@ -1,0 +1,155 @@
+"""The encoder that an audit is of, however it was named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from langspec import hub
+from langspec.audit.options import Wanted
+from langspec.encoders.e5 import e5_encoder
+from langspec.encoders.hub import fetch
+from langspec.encoders.load import Encoder, check_positions
+from langspec.encoders.published import published_encoder, try_encoder
+from langspec.errors import LangspecError
+from langspec.files import sha256_json
+
+PACKAGED = "e5"
+PLACE = "ENCODER"
+POOLINGS = ("mean", "cls")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
+# Messages of the loaders name the keys of params.yaml, which an audit has not.
+_OWN_WORDS = (
+    ("encoder.pooling", "--pooling"),
+    ("encoder.prefix", "--prefix"),
+    ("encoder.max_tokens", "--max-tokens"),
+    ("then set encoder.kind to folder and encoder.folder to DIR", "then audit DIR"),
+    (f"run {hub.FETCH} on a machine", "run this audit once on a machine"),
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An encoder, the name it goes by in this audit, and the layers that are measured."""
+
+    name: str
+    encoder: Encoder
+    layers: tuple[int, ...]
+    source: str
+
+    @property
+    def sha256(self) -> str:
+        """Of all that its vectors depend on, the pooling and the length apart."""
+        card = self.encoder.card
+        tokenizer = self.encoder.tokenizer.backend_tokenizer.to_str()
+        weights = card.sha256 or sha256_json(asdict(card))
+        return sha256_json({"weights": weights, "tokenizer": tokenizer})
+
+
+def load_subject(wanted: Wanted, *, layers: str | None, max_tokens: int | None) -> Subject:
+    """Find, load and try an encoder.
+
+    Args:
+        wanted: a folder (transformers' or sentence-transformers'), ``e5``, or a Hub id with
+            or without ``@revision``.
+        layers: as the user wrote them; None: all.
+        max_tokens: pieces a text at most; None: as many as the encoder reads.
+
+    Raises:
+        LangspecError: nothing of that name, or no encoder as it is needed here.
+    """
+    if wanted.pooling not in (None, *POOLINGS):
+        raise LangspecError(
+            f"{wanted.pooling!r}; expected one of {', '.join(POOLINGS)}", place="--pooling"
+        )
+    try:
+        encoder, source = _load(wanted)
+    except LangspecError as error:
+        text = str(error)
+        for theirs, ours in _OWN_WORDS:
+            text = text.replace(theirs, ours)
+        raise LangspecError(text) from error
+    card = encoder.card
+    card = replace(
+        card,
+        name=short_name(wanted.encoder),
+        prefix=card.prefix if wanted.prefix is None else wanted.prefix,
+        pooling=card.pooling if wanted.pooling is None else wanted.pooling,
+    )
+    if max_tokens is not None:
+        card = replace(card, max_tokens=max_tokens)
+        check_positions(card, encoder.model, place="--max-tokens")
+    encoder.card = card
+    count = int(encoder.model.config.num_hidden_layers)
+    return Subject(card.name, encoder, parse_layers(layers, count, card.name), source)
+
+
+def _load(wanted: Wanted) -> tuple[Encoder, str]:
+    named = wanted.encoder
+    if wanted.folder is not None:
+        return _published(wanted.folder, wanted), named
+    folder = Path(named).expanduser()
+    if folder.is_dir():
+        return _published(folder, wanted), str(named)
+    if folder.exists():
+        raise LangspecError(
+            f"{named} is a file; expected the folder of a model, a Hub id or e5", place=PLACE
+        )
+    if named == PACKAGED:
+        encoder = e5_encoder()
+        return encoder, encoder.card.source
+    if named.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(named):
+        raise LangspecError(
+            f"{named}: no such folder; expected the folder of a model, a Hub id such as "
+            "FacebookAI/xlm-roberta-base, models:/NAME@ALIAS or e5",
+            place=PLACE,
+        )
+    name, _, revision = named.partition("@")
+    repository = hub.Repository("model", name, revision or "main")
+    return _published(fetch(repository), wanted), f"{repository} of the Hugging Face Hub"
+
+
+def _published(folder: Path, wanted: Wanted) -> Encoder:
+    encoder = published_encoder(folder, prefix=wanted.prefix, pooling=wanted.pooling)
+    if encoder.card.pooling not in POOLINGS:
+        # The folder's own: a pooler that reads the last layer only. Every layer is read here.
+        encoder.card = replace(encoder.card, pooling="cls")
+        try_encoder(encoder, place=folder)
+    return encoder
+
+
+def short_name(named: str) -> str:
+    """The last part of a path or id, for headings and folders: letters, digits, ``.``, ``-``."""
+    last = named.rstrip("/").replace("\\", "/")
+    if named.startswith("models:/"):
+        last = last.removeprefix("models:/").replace("/", "-").replace("@", "-")
+    else:
+        last = Path(last).expanduser().resolve().name if last in (".", "..") else last
+        last = last.rsplit("/", 1)[-1].partition("@")[0]
+    return re.sub(r"[^\w.-]+", "-", last).strip("-.") or "encoder"
+
+
+def parse_layers(text: str | None, count: int, name: str) -> tuple[int, ...]:
+    """Layers from ``0,4-6,-1``: 0 is the embeddings, ``count`` (or -1) the last layer.
+
+    Raises:
+        LangspecError: not such a list, or a layer that the encoder has not.
+    """
+    if text is None:
+        return tuple(range(count + 1))
+    expected = f"expected numbers from 0 (embeddings) to {count} (last), such as 0,4-6,-1"
+    chosen: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(-?\d+)(?:-(\d+))?\s*", part)
+        if not found:
+            raise LangspecError(f"{part.strip()!r}; {expected}", place="--layers")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if first < 0 and not found[2]:
+            first = last = first + count + 1
+        if not 0 <= first <= last <= count:
+            raise LangspecError(
+                f"{part.strip()} is not among the layers of {name}; {expected}", place="--layers"
+            )
+        chosen |= set(range(first, last + 1))
+    return tuple(sorted(chosen))

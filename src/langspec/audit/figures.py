@@ -1,0 +1,294 @@
+"""Figures of an audit: by layer, who lies beside whom, by language and layer, what is confused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from langspec.audit.answers import confused, groups, percent, probe_f1
+from langspec.audit.measure import ERASER, Audited
+from langspec.languages import LANGUAGES
+from langspec.report.drawing import Drawing
+from langspec.report.figures import SHARES, WIDTH, Plot, laid_out
+from langspec.report.load import by_family, language_name
+from langspec.report.style import MUTED, PALETTE
+
+Encoders = Sequence[Audited]
+FORMATS = ("png", "svg")
+_MARKERS = ("o", "s")
+_ANNOTATED = 8  # languages up to which every cell of a matrix carries its number
+_WIDE = 10  # languages from which two matrices stand below each other
+
+
+def draw(audits: Encoders) -> list[Drawing]:
+    """Every figure that the audit's numbers allow, as files."""
+    makers: tuple[Callable[[Encoders], Plot | None], ...] = (
+        by_layer,
+        neighbours,
+        by_language_and_layer,
+        confusions,
+    )
+    plots = (laid_out(lambda make=make: make(audits)) for make in makers)  # type: ignore[misc]
+    return [plot.drawn(FORMATS) for plot in plots if plot is not None]
+
+
+# --- by layer --------------------------------------------------------------------------------
+
+
+def by_layer(audits: Encoders) -> Plot | None:
+    """Apartness, what the probe reads, and what a search finds, by layer."""
+    searched = any(found.searches for found in audits)
+    columns = 3 if searched else 2
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    axes = figure.subplots(1, columns, sharey=True)
+    for found, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False):
+        layers = list(found.layers)
+        own = [float(np.diagonal(found.mixings[layer].shares).mean()) for layer in layers]
+        _line(axes[0], layers, own, colour, marker)
+        for unit, dashed in (("sentence", False), ("token", True)):
+            values = [probe_f1(found, unit, layer) for layer in layers]
+            _line(axes[1], layers, values, colour, marker, dashed=dashed)
+        for name, dashed in (("plain", False), (ERASER, True)):
+            if (name, layers[0]) in found.searches:
+                values = [
+                    float(found.searches[name, layer].found[:, 0].mean()) for layer in layers
+                ]
+                _line(axes[2], layers, values, colour, marker, dashed=dashed)
+    chance = float(np.diagonal(audits[0].mixings[audits[0].layers[-1]].chance).mean())
+    axes[0].axhline(chance, color=MUTED, lw=1, ls=":")
+    axes[0].annotate("chance", (0, chance), xytext=(2, 3), textcoords="offset points",
+                     fontsize=7.5, color=MUTED)  # fmt: skip
+    titles = ["own-language neighbours", "language read by probe", "translation found first"]
+    for axis, title in zip(axes, titles, strict=False):
+        axis.set_title(title)
+        axis.set_xlabel("layer (0: embeddings)")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+        axis.set_ylim(0, 1.02)
+    _keys(axes[1], ("texts", "words"))
+    if searched:
+        _keys(axes[2], ("as it is", "language erased"))
+    if len(audits) > 1:
+        handles = [
+            Line2D([], [], color=colour, marker=marker, ms=6, mec="white", label=found.name)
+            for found, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False)
+        ]
+        figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    caption = (
+        "Left: the share of the 10 texts nearest to a text that are in its language "
+        "(translations left out), mean over the languages. "
+        f"{'Middle' if searched else 'Right'}: macro-F1 of a linear probe that names the language "
+        "of a text, and of a single word in its text. "
+    )
+    if searched:
+        caption += (
+            "Right: how often the first hit of a search in all languages is a translation, "
+            "as it is and after LEACE has erased language linearly."
+        )
+    alt = "Three line plots by layer. " if searched else "Two line plots by layer. "
+    alt += " ".join(
+        f"{found.name}: own-language neighbours "
+        + ", ".join(
+            f"{percent(float(np.diagonal(found.mixings[layer].shares).mean()))} at layer {layer}"
+            for layer in sorted({found.layers[0], found.layers[-1]})
+        )
+        + "."
+        for found in audits
+    )
+    return Plot("by_layer", "By layer", caption, alt, figure)
+
+
+def _line(
+    axis: Axes,
+    layers: Sequence[int],
+    values: Sequence[float],
+    colour: str,
+    marker: str,
+    *,
+    dashed: bool = False,
+) -> None:
+    axis.plot(
+        layers,
+        values,
+        color=colour,
+        marker=marker,
+        ms=4.5,
+        lw=1.3 if dashed else 1.8,
+        ls=(0, (3, 2)) if dashed else "-",
+        mec="white",
+        mew=0.6,
+        mfc="white" if dashed else colour,
+        clip_on=False,
+        zorder=3,
+    )
+    if dashed:
+        axis.lines[-1].set_markeredgecolor(colour)
+
+
+def _keys(axis: Axes, names: tuple[str, str]) -> None:
+    handles = [
+        Line2D([], [], color=MUTED, lw=1.8 if ls == "-" else 1.3, ls=ls, label=name)
+        for name, ls in zip(names, ("-", (0, (3, 2))), strict=True)
+    ]
+    axis.legend(handles=handles, loc="best", handlelength=2.2)
+
+
+# --- matrices --------------------------------------------------------------------------------
+
+
+def neighbours(audits: Encoders) -> Plot | None:
+    """Language by language: whose texts lie nearest, at the last layer measured."""
+    tables = []
+    for found in audits:
+        mixed = found.mixings[found.layers[-1]]
+        tables.append((f"{found.name}, layer {found.layers[-1]}", mixed.languages, mixed.shares))
+    figure = _matrices(tables, "language of the neighbours", "share of the 10 nearest texts")
+    caption = (
+        "Each row: the languages of the 10 texts nearest to a text of the row's language "
+        "(cosine, last layer measured, the same line in other languages left out). A model that "
+        "keeps languages apart has a dark diagonal and nothing else; languages that it mixes "
+        "share a dark block; where language does not order the space, every cell is at chance "
+        f"({percent(1 / len(audits[0].languages))} in equal sizes). Languages by family."
+    )
+    alt = "Matrix of languages by the languages of their nearest texts. " + " ".join(
+        f"{found.name}: " + _mixed_words(found) for found in audits
+    )
+    return Plot("neighbours", "Which languages are mixed up", caption, alt, figure)
+
+
+def _mixed_words(found: Audited) -> str:
+    pairs = groups(found.mixings[found.layers[-1]]).pairs[:6]
+    if not pairs:
+        return "no two languages are mixed."
+    return (
+        "mixed are "
+        + ", ".join(f"{language_name(a)} and {language_name(b)}" for a, b, _ in pairs)
+        + "."
+    )
+
+
+def confusions(audits: Encoders) -> Plot | None:
+    """What the linear probe takes single words for, at the last layer measured."""
+    tables = []
+    for found in audits:
+        table = found.confusions["token", found.layers[-1]].astype(float)
+        shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+        tables.append((f"{found.name}, layer {found.layers[-1]}", found.languages, shares))
+    figure = _matrices(tables, "named as", "share of the words")
+    caption = (
+        "Each row: what a linear probe names the single words of the row's language, read from "
+        "their vectors in context at the last layer measured (test lines)."
+    )
+    told = []
+    for found in audits:
+        wrong = confused(found, "token", found.layers[-1])[:3]
+        listed = ", ".join(
+            f"{language_name(a)} for {language_name(b)} {percent(v)}" for a, b, v in wrong
+        )
+        told.append(f"{found.name}: {listed or 'nothing above 5 %'}.")
+    alt = "Confusion matrix of the word probe. Most taken for another: " + " ".join(told)
+    return Plot("confusions", "What the probe confuses", caption, alt, figure)
+
+
+def _matrices(
+    tables: Sequence[tuple[str, tuple[str, ...], np.ndarray]], across: str, what: str
+) -> Figure:
+    """Square heat maps, languages by family on both sides."""
+    codes = by_family(tables[0][1])
+    count = len(codes)
+    below = len(tables) > 1 and count >= _WIDE
+    rows, columns = (len(tables), 1) if below or len(tables) == 1 else (1, len(tables))
+    cell = 0.30 if count >= _WIDE else 0.42
+    each = 1.3 + cell * count
+    width = WIDTH if columns > 1 else min(WIDTH, each + 1.7)
+    height = each if columns == 1 else 1.2 + (WIDTH - 1.6) / columns * 0.85
+    figure = Figure(figsize=(width, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    annotate = count <= _ANNOTATED
+    for i, (axis, (title, languages, shares)) in enumerate(zip(axes, tables, strict=True)):
+        order = [languages.index(code) for code in codes]
+        sns.heatmap(
+            shares[np.ix_(order, order)],
+            ax=axis,
+            cmap=SHARES,
+            vmin=0,
+            vmax=1,
+            square=True,
+            cbar=False,
+            annot=annotate,
+            fmt=".2f",
+            annot_kws={"fontsize": 7.5},
+            linewidths=0.5,
+            linecolor="white",
+        )
+        if len(tables) > 1:
+            axis.set_title(title)
+        axis.set_xlabel(across)
+        axis.tick_params(length=0)
+        axis.set_xticks(np.arange(count) + 0.5, codes, rotation=0 if count < 12 else 90)
+        shown = i == 0 or below
+        axis.set_yticks(
+            np.arange(count) + 0.5,
+            [_labelled(code) for code in codes] if shown else [],
+            rotation=0,
+        )
+    bar = figure.colorbar(
+        axes[0].collections[0], ax=list(axes), shrink=0.7, aspect=28, pad=0.02, format="%.1f"
+    )
+    bar.set_label(what)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _labelled(code: str) -> str:
+    return f"{language_name(code)} ({code})" if code in LANGUAGES else code
+
+
+def by_language_and_layer(audits: Encoders) -> Plot | None:
+    """Apartness of every language at every layer."""
+    if all(len(found.layers) < 2 for found in audits):
+        return None
+    codes = by_family(audits[0].languages)
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.24 * len(codes)), layout="constrained")
+    axes = figure.subplots(1, len(audits), sharey=True, squeeze=False)[0]
+    weakest = []
+    for axis, found in zip(axes, audits, strict=True):
+        order = [found.languages.index(code) for code in codes]
+        grid = np.stack([found.mixings[layer].apartness[order] for layer in found.layers], axis=1)
+        weakest.append((found.name, codes[int(grid[:, -1].argmin())], float(grid[:, -1].min())))
+        sns.heatmap(
+            np.maximum(grid, 0),
+            ax=axis,
+            cmap=SHARES,
+            vmin=0,
+            vmax=1,
+            cbar=False,
+            annot=len(found.layers) * len(audits) <= 14,
+            fmt=".2f",
+            annot_kws={"fontsize": 7},
+            linewidths=0.5,
+            linecolor="white",
+        )
+        if len(audits) > 1:
+            axis.set_title(found.name)
+        axis.set_xlabel("layer (0: embeddings)")
+        axis.tick_params(length=0)
+        axis.set_yticks(np.arange(len(codes)) + 0.5, [language_name(c) for c in codes], rotation=0)
+        axis.set_xticks(np.arange(len(found.layers)) + 0.5, found.layers, rotation=0)
+    bar = figure.colorbar(axes[0].collections[0], ax=list(axes), shrink=0.8, aspect=28, pad=0.01)
+    bar.set_label("apartness")
+    bar.outline.set_visible(False)
+    caption = (
+        "How far each language is kept apart, by layer: 0 where its texts have as many neighbours "
+        "of their own language as by chance, 1 where all neighbours are. Languages by family."
+    )
+    alt = (
+        "Heat map of apartness by language and layer. Least apart at the last layer: "
+        + "; ".join(f"{name}, {language_name(code)} {value:.2f}" for name, code, value in weakest)
+    )
+    return Plot("apartness", "By language and layer", caption, alt + ".", figure)

@@ -1,0 +1,263 @@
+"""Everything that is measured of one encoder, from its banks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from langspec.audit.bank import LayersOf, encode_texts
+from langspec.audit.encoder import Subject
+from langspec.audit.options import AuditOptions, Measures
+from langspec.audit.texts import Texts
+from langspec.encoders.load import random_encoder
+from langspec.erasure import EraserOptions
+from langspec.features.bank import Bank
+from langspec.features.words import unit_texts
+from langspec.measurement.alignment import AlignmentOptions, retrieval
+from langspec.measurement.beyond import beyond_linear
+from langspec.measurement.erased import ErasedBank, Maps, erased_leak, fit_maps
+from langspec.measurement.geometry import language_geometry
+from langspec.measurement.leak import language_leak
+from langspec.measurement.mixing import FOUND, Mixing, mixing
+from langspec.measurement.rows import Origin
+from langspec.measurement.scores import confusion
+from langspec.results import Result
+
+logger = logging.getLogger(__name__)
+
+TASK = "audit"
+ERASER = "leace"
+RANDOM_SUFFIX = "-random"
+
+
+@dataclass
+class Audited:
+    """What was found out about one encoder.
+
+    Attributes:
+        subject: the encoder.
+        languages: codes, sorted.
+        rows: tidy results; LEACE's stand under ``NAME+leace``, the random encoder's under
+            ``NAME-random``.
+        confusions: int ``[K, K]`` (gold, predicted) of the linear probe by unit and layer.
+        mixings: neighbourhoods by layer, in the text that languages are read from.
+        searches: by ``plain`` or ``leace`` and layer: neighbourhoods in the parallel text.
+        pivot: the language whose translations are looked for in each other and back.
+        cut: texts that were cut at the encoder's length.
+    """
+
+    subject: Subject
+    languages: tuple[str, ...]
+    rows: list[Result] = field(default_factory=list)
+    confusions: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+    mixings: dict[int, Mixing] = field(default_factory=dict)
+    searches: dict[tuple[str, int], Mixing] = field(default_factory=dict)
+    pivot: str = ""
+    cut: int = 0
+
+    @property
+    def name(self) -> str:
+        """The encoder's name in this audit."""
+        return self.subject.name
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that were measured."""
+        return self.subject.layers
+
+
+def measure(
+    subject: Subject,
+    text: Texts,
+    parallel: Texts | None,
+    options: AuditOptions,
+    measures: Measures,
+    *,
+    banks: Path,
+) -> Audited:
+    """Encode once and measure everything that was asked for.
+
+    Args:
+        subject: the encoder.
+        text: language text, split.
+        parallel: translations for retrieval; may be ``text``; None: no retrieval.
+        options: of the audit.
+        measures: how to measure.
+        banks: folder of all banks.
+
+    Raises:
+        LangspecError: vectors that are not finite, splits without vectors.
+    """
+    encoded = encode_texts(
+        subject, text, options, words=options.max_words, root=banks, limit_gb=measures.cache_gb
+    )
+    bank = encoded.bank
+    found = Audited(subject, bank.languages, cut=encoded.cut)
+    origin = Origin(TASK, subject.name, options.seed, text.folder.resolve().name, "test")
+
+    def keep(unit: str, layer: int, gold: np.ndarray, predicted: np.ndarray) -> None:
+        found.confusions[unit, layer] = confusion(gold, predicted, len(bank.languages))
+
+    found.rows += language_leak(
+        bank, origin, measures.leak, progress=f"{subject.name}: probes", keep=keep
+    )
+    last = subject.layers[-1]
+    maps = {
+        **fit_maps(bank, ERASER, EraserOptions(), ("sentence",), subject.layers),
+        **fit_maps(bank, ERASER, EraserOptions(), ("token",), (last,)),
+    }
+    erased = replace(origin, method=f"{subject.name}+{ERASER}")
+    at_last = {key: fitted for key, fitted in maps.items() if key[1] == last}
+    found.rows += erased_leak(bank, at_last, erased, measures.leak, progress="erased")
+    found.rows += language_geometry(bank, origin, measures.geometry)
+    found.mixings = _mixings(bank, "test", measures, f"{subject.name}: neighbours")
+    for layer, mixed in found.mixings.items():
+        found.rows += _mixing_rows(origin, mixed, layer)
+    if parallel is not None:
+        _search(found, bank, text, parallel, maps, options, measures, banks)
+    if options.full:
+        found.rows += _beyond(bank, subject, text, origin, measures)
+        _floors(found, text, options, measures, banks)
+    return found
+
+
+def _mixings(bank: Bank, split: str, measures: Measures, progress: str) -> dict[int, Mixing]:
+    bar = tqdm(bank.layers, desc=progress, unit="layer", leave=False, disable=None)
+    return {layer: mixing(bank, layer, split, measures.mixing) for layer in bar}
+
+
+def _mixing_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
+    """``own_share`` and ``apartness`` of each language and of their mean."""
+    own, apart = np.diagonal(mixed.shares), mixed.apartness
+    rows = []
+    for metric, values in (("own_share", own), ("apartness", apart)):
+        named = [*zip(mixed.languages, values, strict=True), ("mean", values.mean())]
+        rows += [
+            origin.row(
+                metric,
+                value,
+                language=code,
+                unit="sentence",
+                n=mixed.n,
+                layer=layer,
+                probe="neighbours",
+            )
+            for code, value in named
+        ]
+    return rows
+
+
+def _search(
+    found: Audited,
+    bank: Bank,
+    text: Texts,
+    parallel: Texts,
+    maps: Maps,
+    options: AuditOptions,
+    measures: Measures,
+    banks: Path,
+) -> None:
+    """What a search in all languages finds first, as it is and with language erased."""
+    subject = found.subject
+    if parallel is text:
+        plain = bank
+    else:
+        encoded = encode_texts(
+            subject, parallel, options, words=0, root=banks, limit_gb=measures.cache_gb
+        )
+        found.cut += encoded.cut
+        plain = encoded.bank
+    codes = parallel.codes
+    found.pivot = "en" if "en" in codes else codes[0]
+    sentences = {key: fitted for key, fitted in maps.items() if key[0] == "sentence"}
+    erased = ErasedBank(plain.folder, plain.meta, sentences)
+    corpus = parallel.folder.resolve().name
+    for name, one, method in (
+        ("plain", plain, subject.name),
+        (ERASER, erased, f"{subject.name}+{ERASER}"),
+    ):
+        origin = Origin(TASK, method, options.seed, corpus, "test")
+        if name == "plain" and parallel is text:
+            mixings = found.mixings
+        else:
+            mixings = _mixings(one, "test", measures, f"{subject.name}: search")
+        for layer, mixed in mixings.items():
+            found.searches[name, layer] = mixed
+            found.rows += _found_rows(origin, mixed, layer)
+        options_of = AlignmentOptions(bootstrap=measures.leak.bootstrap)
+        found.rows += retrieval(one, origin, found.pivot, options_of)
+
+
+def _found_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
+    """``first_is_*``: what the nearest other text in all languages is, by language and mean."""
+    rows = []
+    for index, kind in enumerate(FOUND):
+        values = mixed.found[:, index]
+        named = [*zip(mixed.languages, values, strict=True), ("mean", values.mean())]
+        rows += [
+            origin.row(
+                f"first_is_{kind}",
+                value,
+                language=code,
+                unit="sentence",
+                n=mixed.n,
+                layer=layer,
+                probe="search",
+            )
+            for code, value in named
+        ]
+    return rows
+
+
+def _beyond(
+    bank: Bank, subject: Subject, text: Texts, origin: Origin, measures: Measures
+) -> list[Result]:
+    """What a linear probe cannot see, at the first, the middle and the last layer."""
+    encoder = subject.encoder
+    words = unit_texts(
+        encoder.tokenizer,
+        text.texts,
+        bank.token_meta,
+        max_tokens=encoder.card.max_tokens,
+        prefix=encoder.card.prefix,
+    )
+    sentences = [text.texts[row] for row in bank.sentence_meta.row]
+    return beyond_linear(
+        bank,
+        origin,
+        measures.beyond,
+        token_texts=words,
+        sentence_texts=sentences,
+        progress=f"{subject.name}: beyond linear",
+    )
+
+
+def _floors(
+    found: Audited, text: Texts, options: AuditOptions, measures: Measures, banks: Path
+) -> None:
+    """A random encoder of the same shape, probed likewise at the first and the last layer."""
+    subject = found.subject
+    ends = tuple(sorted({subject.layers[0], subject.layers[-1]}))
+    drawn = replace(
+        subject,
+        name=subject.name + RANDOM_SUFFIX,
+        encoder=random_encoder(subject.encoder, options.seed),
+        layers=ends,
+    )
+    encoded = encode_texts(
+        drawn, text, options, words=options.max_words, root=banks, limit_gb=measures.cache_gb
+    )
+    origin = Origin(TASK, drawn.name, options.seed, text.folder.resolve().name, "test")
+    bank = LayersOf(encoded.bank.folder, encoded.bank.meta, ends)
+    rows = language_leak(bank, origin, measures.leak, progress=f"{drawn.name}: probes")
+    found.rows += [row for row in rows if row.probe != "majority"]
+
+
+def unconverged(rows: Sequence[Result]) -> list[Result]:
+    """The fits that did not reach their tolerance."""
+    return [row for row in rows if row.metric == "converged" and row.value == 0]

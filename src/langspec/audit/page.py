@@ -1,0 +1,170 @@
+"""The page of an audit: the answers first, everything else below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+from markupsafe import Markup
+
+from langspec.audit.answers import Answer, answers, difference
+from langspec.audit.measure import Audited, unconverged
+from langspec.audit.options import SPLITS, AuditOptions
+from langspec.audit.texts import Texts
+from langspec.report.page import Picture, environment_of_pages, look_of_pages
+from langspec.report.tables import Table
+
+_FEW = 100
+"""Test texts a language below which intervals are wide."""
+
+
+def render(
+    audits: Sequence[Audited],
+    texts: Sequence[Texts],
+    tables: Sequence[Table],
+    pictures: Sequence[Picture],
+    options: AuditOptions,
+) -> str:
+    """The whole page as text.
+
+    Args:
+        audits: one encoder, or two.
+        texts: what was read: language text and, where it is another folder, parallel text.
+        tables: of :func:`langspec.audit.tables.all_tables`.
+        pictures: of the figures.
+        options: of the audit.
+    """
+    macros, style = look_of_pages()
+    source = resources.files("langspec.audit").joinpath("page.html").read_text(encoding="utf-8")
+    page = (
+        environment_of_pages()
+        .from_string(macros + source)
+        .render(
+            title=title(audits),
+            lead=lead(audits, texts),
+            style=Markup(style),
+            answers=[(found.name, answers(found)) for found in audits],
+            warnings=warnings(audits, texts),
+            tables={table.name: table for table in tables},
+            pictures={picture.plot.name: picture for picture in pictures},
+            facts=facts(audits, texts, options),
+            method=method(),
+            command=options.command,
+        )
+    )
+    return page.strip() + "\n"
+
+
+def title(audits: Sequence[Audited]) -> str:
+    """The heading."""
+    names = " and ".join(found.name for found in audits)
+    return f"Which languages does {names} keep apart?" if len(audits) == 1 else f"{names}, audited"
+
+
+def lead(audits: Sequence[Audited], texts: Sequence[Texts]) -> str:
+    """One line below the heading."""
+    read = texts[0]
+    counts = [row.texts for row in read.counts]
+    each = f"{counts[0]:,}" if len(set(counts)) == 1 else f"{min(counts):,} to {max(counts):,}"
+    text = (
+        f"{len(read.codes)} languages, {each} texts each, from "
+        f"{read.folder.resolve().name}. Every answer is about the vectors as they come out of the "
+        "encoder."
+    )
+    return f"{difference(*audits)} {text}" if len(audits) == 2 else text
+
+
+def warnings(audits: Sequence[Audited], texts: Sequence[Texts]) -> list[str]:
+    """What a reader has to know before believing the numbers."""
+    told = [sentence for read in texts for sentence in read.warnings]
+    read = texts[0]
+    tested = min(
+        sum(
+            1 for c, s in zip(read.languages, read.splits, strict=True) if (c, s) == (code, "test")
+        )
+        for code in read.codes
+    )
+    if tested < _FEW:
+        told.append(f"Few texts: the smallest language has {tested} in the test part.")
+    if read.equal_lines and not any(part.parallel for part in texts):
+        told.append(
+            "The files have equal numbers of lines. If line n of each is the same text, name the "
+            "folder with --parallel too: translations are then kept out of the neighbours, and "
+            "retrieval is measured."
+        )
+    for found in audits:
+        if found.cut:
+            limit = found.subject.encoder.card.max_tokens
+            told.append(f"{found.name}: {found.cut:,} texts were cut at {limit} tokens.")
+        failed = unconverged(found.rows)
+        if failed:
+            where = sorted({f"{row.probe}, {row.unit}, layer {row.layer}" for row in failed})
+            more = f" and {len(where) - 4} more" if len(where) > 4 else ""
+            told.append(
+                f"{found.name}: {len(failed)} probes did not converge "
+                f"({'; '.join(where[:4])}{more}); their scores are lower bounds."
+            )
+    return told
+
+
+def facts(
+    audits: Sequence[Audited], texts: Sequence[Texts], options: AuditOptions
+) -> list[tuple[str, str]]:
+    """Name and value of what the numbers depend on."""
+    told = []
+    for found in audits:
+        card, config = found.subject.encoder.card, found.subject.encoder.model.config
+        prefix = f"prefix {card.prefix!r}" if card.prefix else "no prefix"
+        layers = found.layers
+        whole = len(layers) == config.num_hidden_layers + 1
+        told += [
+            (
+                "Encoder" if len(audits) == 1 else found.name,
+                f"{found.subject.source}; {config.model_type}, {config.num_hidden_layers} layers "
+                f"of {config.hidden_size}; measured "
+                + ("all layers" if whole else f"layers {', '.join(map(str, layers))}"),
+            ),
+            (
+                "Read as",
+                f"{card.pooling} pooling, {prefix}, at most {card.max_tokens} tokens",
+            ),
+        ]
+    read = texts[0]
+    shares = ", ".join(f"{100 * share:.0f} %" for share in SPLITS)
+    by = "line number, shared by all languages" if read.parallel else "a hash of the text"
+    told += [
+        ("Texts", f"{len(read.texts):,} in {len(read.codes)} languages"),
+        ("Parts", f"training, validation, test {shares}, by {by}"),
+        ("Words", f"at most {options.max_words:,} a language, drawn by seed"),
+        ("Seed", str(options.seed)),
+    ]
+    return told
+
+
+def method() -> list[str]:
+    """How to read the numbers."""
+    return [
+        "Kept apart: at least half of the way from chance to all of its nearest texts being in "
+        "the same language. Mixed: two languages are neighbours at least half as readily as texts "
+        "of one language are.",
+        "Linear probe: converged multinomial logistic regression on standardised vectors, its "
+        "regularisation chosen on the validation part for each layer.",
+        "Neighbours and search: cosine similarity of pooled text vectors, test part only.",
+        "LEACE is fitted on the training part; it removes what a linear probe can read there, "
+        "and nothing else.",
+        "One seed: the intervals hold the sampling of texts, not that of another corpus.",
+    ]
+
+
+def told(audits: Sequence[Audited]) -> list[str]:
+    """The answers for the terminal, a line each."""
+    lines = []
+    for found in audits:
+        lines += [found.name, *(f"  {line}" for line in _three(answers(found)))]
+    if len(audits) == 2:
+        lines.append(difference(*audits))
+    return lines
+
+
+def _three(three: tuple[Answer, Answer, Answer]) -> list[str]:
+    return [answer.line() for answer in three]

@@ -1,0 +1,59 @@
+"""Where an audit is written, and where its vectors are kept for the next one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from langspec.errors import LangspecError
+from langspec.files import read_json
+
+FACTS = "audit.json"
+"""What marks a folder as an audit; lists the files that the audit wrote."""
+
+
+def out_folder(out: Path | None, names: Sequence[str]) -> Path:
+    """The folder that was asked for, or ``audit-NAME`` in the working folder."""
+    return out if out is not None else Path("audit-" + "-and-".join(names))
+
+
+def check_out(folder: Path, *, force: bool) -> None:
+    """Refuse to write over anything but an earlier audit.
+
+    With ``force``, an earlier audit is replaced even where files were added to it.
+
+    Raises:
+        LangspecError: a file, a folder with other content.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise LangspecError(f"{folder} is a file; name another folder", place="--out")
+    inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if not inside:
+        return
+    try:
+        written = set(read_json(folder / FACTS)["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise LangspecError(
+            f"{folder} exists and holds something else than an audit; name another folder, or "
+            "remove it",
+            place="--out",
+        ) from None
+    added = sorted(inside - written - {FACTS})
+    if added and not force:
+        raise LangspecError(
+            f"{folder} holds an audit and also {added[0]}, which would be lost; move it away, "
+            "name another folder, or say --force",
+            place="--out",
+        )
+
+
+def bank_root() -> Path:
+    """The folder of feature banks: ``LANGSPEC_CACHE``, else the user's cache folder."""
+    named = os.environ.get("LANGSPEC_CACHE")
+    if named:
+        return Path(named).expanduser() / "banks"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "langspec" / "banks"

@@ -1,0 +1,128 @@
+"""An audit from the command's options to the folder that it leaves."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from langspec import __version__
+from langspec.audit.encoder import PLACE, Subject, load_subject, short_name
+from langspec.audit.measure import Audited, measure
+from langspec.audit.options import AuditOptions, Measures
+from langspec.audit.page import render, told
+from langspec.audit.place import FACTS, bank_root, check_out, out_folder
+from langspec.audit.tables import all_tables, confusion_frame, mixing_frame
+from langspec.audit.texts import Texts, read_texts
+from langspec.errors import LangspecError
+from langspec.files import atomic_folder, write_json, write_text
+from langspec.results import write_results
+
+logger = logging.getLogger(__name__)
+
+PAGE = "index.html"
+
+
+def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
+    """Measure, write the folder whole or not at all, and say what was found.
+
+    Raises:
+        LangspecError: anything that a user can put right, before much time is spent on it.
+    """
+    measures = measures or Measures()
+    _check_numbers(options)
+    names = [short_name(wanted.encoder) for wanted in options.encoders]
+    if len(set(names)) < len(names):
+        names = [f"{name}-{number}" for number, name in enumerate(names, 1)]
+    out = out_folder(options.out, names)
+    check_out(out, force=options.force)
+    text, parallel = _read(options, measures)
+    subjects = [
+        replace(
+            load_subject(wanted, layers=options.layers, max_tokens=options.max_tokens), name=name
+        )
+        for wanted, name in zip(options.encoders, names, strict=True)
+    ]
+    audits = []
+    for subject in subjects:
+        logger.info("%s: %s texts, %s", subject.name, f"{len(text.texts):,}", _layers(subject))
+        audits.append(measure(subject, text, parallel, options, measures, banks=bank_root()))
+    texts = [text] if parallel is None or parallel is text else [text, parallel]
+    write_audit(out, audits, texts, options)
+    return "\n".join([*told(audits), f"Page: {out / PAGE}"])
+
+
+def _layers(subject: Subject) -> str:
+    return f"{len(subject.layers)} layer{'s' * (len(subject.layers) != 1)}"
+
+
+def _check_numbers(options: AuditOptions) -> None:
+    for name in ("max_texts", "max_words", "batch_tokens"):
+        value = getattr(options, name)
+        if value < 1:
+            flag = "--" + name.replace("_", "-")
+            raise LangspecError(f"{value}; expected 1 or more", place=flag)
+    if not 1 <= len(options.encoders) <= 2:
+        raise LangspecError(f"{len(options.encoders)} encoders; expected one or two", place=PLACE)
+
+
+def _read(options: AuditOptions, measures: Measures) -> tuple[Texts, Texts | None]:
+    same = options.parallel is not None and _same(options.parallel, options.text)
+
+    def read(folder: Path, *, parallel: bool, place: str) -> Texts:
+        return read_texts(
+            folder,
+            parallel=parallel,
+            max_texts=options.max_texts,
+            seed=options.seed,
+            near=measures.near,
+            place=place,
+        )
+
+    text = read(options.text, parallel=same, place="--text")
+    if options.parallel is None or same:
+        return text, text if same else None
+    return text, read(options.parallel, parallel=True, place="--parallel")
+
+
+def _same(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def write_audit(
+    out: Path, audits: Sequence[Audited], texts: Sequence[Texts], options: AuditOptions
+) -> None:
+    """Write page, results, tables and figures; an earlier audit in ``out`` is replaced."""
+    # Seconds to import: only once there is something to draw.
+    from langspec.audit.figures import draw
+    from langspec.report.page import picture
+
+    tables = all_tables(audits, texts)
+    plots = draw(audits)
+    with atomic_folder(out) as folder:
+        (folder / "figures").mkdir()
+        for table in tables:
+            table.write(folder / "tables" / f"{table.name}.csv")
+        for name, frame in (
+            ("mixing", mixing_frame(audits)),
+            ("confusion", confusion_frame(audits)),
+        ):
+            path = folder / "tables" / f"{name}.csv"
+            frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+        for plot in plots:
+            for kind, data in plot.files.items():
+                (folder / "figures" / f"{plot.name}.{kind}").write_bytes(data)
+        write_results(folder / "results.csv", [row for found in audits for row in found.rows])
+        pictures = [picture(plot) for plot in plots]
+        write_text(folder / PAGE, render(audits, texts, tables, pictures, options))
+        files = sorted(
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        )
+        encoders = [
+            {"name": found.name, "sha256": found.subject.sha256, "layers": found.layers}
+            for found in audits
+        ]
+        facts = {"langspec": __version__, "encoders": encoders, "files": files}
+        write_json(folder / FACTS, facts)

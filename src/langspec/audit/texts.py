@@ -1,0 +1,323 @@
+"""A folder of one-text-a-line files: ``en.txt``, ``de.txt.gz``, or ``fr/*.txt``.
+
+The name of a file, or of the folder it is in, is the code of its language.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+import shutil
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from langspec.audit.options import SPLITS
+from langspec.corpora.lines import CUT_ARCHIVE
+from langspec.corpora.near import NearSplits
+from langspec.corpora.splits import key_split, line_splits, rank
+from langspec.corpora.text import read_text
+from langspec.errors import LangspecError
+from langspec.files import sha256_json
+from langspec.languages import LANGUAGES
+
+logger = logging.getLogger(__name__)
+
+ENDINGS = (".txt", ".txt.gz", ".txt.bz2")
+FEWEST = 30
+"""Texts a language that an audit needs: with fewer, a split may have none."""
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+_NAMES = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of a language's file: lines read, and texts left out or noticed."""
+
+    language: str
+    lines: int
+    empty: int
+    unused: int
+    texts: int
+    repeated: int
+    near: int = 0
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of several languages.
+
+    Attributes:
+        folder: where they come from.
+        languages: code of each text.
+        lines: int ``[N]``; translations share it where ``parallel``, else each text has its own.
+        splits: train, dev or test of each text.
+        texts: the texts.
+        parallel: is line n of one file a translation of line n of another?
+        counts: a language each.
+        warnings: what is odd about them, in sentences.
+    """
+
+    folder: Path
+    languages: list[str]
+    lines: np.ndarray
+    splits: list[str]
+    texts: list[str]
+    parallel: bool
+    counts: list[Counts]
+    equal_lines: bool
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def codes(self) -> list[str]:
+        """The languages, sorted."""
+        return sorted(set(self.languages))
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every text, its language, line and split."""
+        rows = [self.languages, self.lines.tolist(), self.splits, self.texts]
+        return sha256_json(rows)
+
+
+def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
+    """The files of each language below a folder.
+
+    Raises:
+        LangspecError: no folder, no text files, a name that is no code, one language twice, or
+            fewer than two languages.
+    """
+    expected = "expected files such as en.txt, de.txt.gz or fr/news.txt, one text a line"
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "no such folder"
+        raise LangspecError(f"{folder}: {what}; {expected}", place=place)
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            inside = [file for file in sorted(path.iterdir()) if _is_text(file)]
+            if inside and not _CODE.fullmatch(path.name):
+                raise LangspecError(
+                    f"{path}: the folder's name is no language code; {expected}", place=place
+                )
+            if inside:
+                found.setdefault(path.name, []).extend(inside)
+        elif _is_text(path):
+            code = path.name[: path.name.index(".txt")]
+            if not _CODE.fullmatch(code):
+                raise LangspecError(
+                    f"{path}: {code!r} is no language code; {expected}", place=place
+                )
+            found.setdefault(code, []).append(path)
+    for code, files in found.items():
+        if len({file.parent for file in files}) > 1 or (
+            len(files) > 1 and files[0].parent == folder
+        ):
+            named = ", ".join(str(file.relative_to(folder)) for file in files)
+            raise LangspecError(
+                f"{folder}: language {code} stands in several places ({named}); keep one",
+                place=place,
+            )
+    if not found:
+        raise LangspecError(f"{folder}: holds no text files; {expected}", place=place)
+    if len(found) < 2:
+        raise LangspecError(
+            f"{folder}: text of one language only ({next(iter(found))}); an audit compares "
+            "languages and needs at least two files",
+            place=place,
+        )
+    return found
+
+
+def _is_text(path: Path) -> bool:
+    return path.is_file() and path.name.endswith(ENDINGS) and not path.name.startswith(".")
+
+
+def read_texts(
+    folder: Path, *, parallel: bool, max_texts: int, seed: int, near: float, place: str
+) -> Texts:
+    """Read a folder; empty lines are left out and counted.
+
+    Parallel files share their splits, and which lines are taken, by line number; other texts are
+    split by a hash of the text, so that a repeated one never stands on both sides.
+
+    Args:
+        folder: see :func:`files_of`.
+        parallel: the files are translations of each other, line by line.
+        max_texts: texts a language at most, drawn by ``seed``.
+        seed: of sample and splits.
+        near: Jaccard similarity from which texts of two splits count as near duplicates.
+        place: what the folder was named by, for messages.
+
+    Raises:
+        LangspecError: as :func:`files_of`; a file that is not UTF-8 text; parallel files of
+            different lengths; too few texts.
+    """
+    read = {
+        code: [text for file in files for text in _lines(file)]
+        for code, files in sorted(files_of(folder, place=place).items())
+    }
+    sizes = {code: len(lines) for code, lines in read.items()}
+    if parallel:
+        _check_equal(sizes, folder, place)
+        splits = line_splits(max(sizes.values()), SPLITS, seed=seed)
+        common = [
+            number
+            for number in range(len(splits))
+            if all(lines[number] for lines in read.values())
+        ]
+        common.sort(key=lambda number: rank(seed, str(number)))
+        chosen = set(common[:max_texts])
+    rows: list[tuple[str, int, str, str]] = []
+    counts = []
+    for code, lines in read.items():
+        filled = [number for number, text in enumerate(lines) if text]
+        if parallel:
+            taken = [number for number in filled if number in chosen]
+        else:
+            by_rank = sorted(filled, key=lambda n: (rank(seed, lines[n]), n))
+            taken = sorted(by_rank[:max_texts])
+        mine = [
+            (
+                code,
+                number if parallel else len(rows) + i,
+                splits[number] if parallel else key_split(lines[number], SPLITS, seed=seed),
+                lines[number],
+            )
+            for i, number in enumerate(taken)
+        ]
+        _check_enough(code, [split for _, _, split, _ in mine], folder, place)
+        rows += mine
+        counts.append(
+            Counts(
+                language=code,
+                lines=len(lines),
+                empty=len(lines) - len(filled),
+                unused=len(filled) - len(taken),
+                texts=len(taken),
+                repeated=len(taken) - len({lines[number] for number in taken}),
+                near=_near(mine, near),
+            )
+        )
+    languages, numbers, row_splits, texts = (list(column) for column in zip(*rows, strict=True))
+    found = Texts(
+        folder,
+        languages,
+        np.asarray(numbers, dtype=np.int64),
+        row_splits,
+        texts,
+        parallel,
+        counts,
+        len(set(sizes.values())) == 1,
+    )
+    found.warnings.extend(_odd(found))
+    for warning in found.warnings:
+        logger.warning("%s: %s", folder, warning)
+    return found
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The stripped lines of a file, empty ones as ""."""
+    with _unpacked(path) as plain:
+        try:
+            for _, text in read_text(plain):
+                yield text
+        except LangspecError as error:
+            raise LangspecError(str(error).replace(str(plain), str(path))) from None
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """The file, or a temporary copy of what a gzip file holds."""
+    if path.suffix != ".gz":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
+        plain = Path(folder) / "text"
+        try:
+            with gzip.open(path) as packed, plain.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+        except (EOFError, zlib.error):
+            raise LangspecError(CUT_ARCHIVE, place=path) from None
+        except OSError as error:
+            raise LangspecError(f"cannot be unpacked ({error})", place=path) from None
+        yield plain
+
+
+def _check_equal(sizes: dict[str, int], folder: Path, place: str) -> None:
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{code} {count:,}" for code, count in sorted(sizes.items()))
+        raise LangspecError(
+            f"{folder}: parallel files must have equal numbers of lines, found {told}; put the "
+            "missing lines back (an empty line will do), or leave --parallel out",
+            place=place,
+        )
+
+
+def _check_enough(code: str, splits: list[str], folder: Path, place: str) -> None:
+    counts = Counter(splits)
+    if len(splits) < FEWEST or any(not counts[name] for name in _NAMES):
+        each = ", ".join(f"{name} {counts[name]}" for name in _NAMES)
+        raise LangspecError(
+            f"{folder}: {code} has {len(splits)} texts ({each}); expected at least {FEWEST} a "
+            "language, so that each part has some",
+            place=place,
+        )
+
+
+def _near(rows: list[tuple[str, int, str, str]], threshold: float) -> int:
+    """Texts of train that are near one of dev or test, and texts of test near one of dev."""
+    near = NearSplits(threshold)
+    for parts in (("dev", "test"), ("train",)):
+        for _, _, split, text in rows:
+            if split in parts:
+                near.repeats(split, text)
+    facts = near.facts()
+    return facts["train_rows_near_dev_or_test"] + facts["test_rows_near_dev"]
+
+
+def _odd(texts: Texts) -> list[str]:
+    """Sentences on what a reader of the numbers should know."""
+    told = []
+    unknown = [code for code in texts.codes if code not in LANGUAGES]
+    if unknown:
+        told.append(
+            f"Not in the table of languages: {', '.join(unknown)}. They are measured like all "
+            "others; only their names and families are not known."
+        )
+    empty = {row.language: row.empty for row in texts.counts if row.empty}
+    if empty:
+        listed = ", ".join(f"{code} {count:,}" for code, count in empty.items())
+        told.append(f"Empty lines were left out: {listed}.")
+    seen: dict[str, set[str]] = {}
+    for code, text in zip(texts.languages, texts.texts, strict=True):
+        seen.setdefault(text, set()).add(code)
+    shared = sum(len(codes) > 1 for codes in seen.values())
+    if shared:
+        told.append(
+            f"{shared:,} texts stand in more than one language word for word; no encoder can "
+            "tell their languages apart."
+        )
+    near = sum(row.near for row in texts.counts)
+    if near:
+        told.append(
+            f"{near:,} texts are near duplicates of a text in another part (training, "
+            "validation, test); they make the probe look a little better than it is."
+        )
+    sizes = Counter(texts.languages)
+    if max(sizes.values()) > 2 * min(sizes.values()):
+        least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+        told.append(
+            f"Languages differ in size (from {sizes[least]:,} texts, {least}, to "
+            f"{sizes[most]:,}, {most}); compare with chance, which knows it."
+        )
+    return told

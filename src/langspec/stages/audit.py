@@ -1,0 +1,34 @@
+"""No stage of the pipeline: the command that measures any encoder on any text."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from langspec.audit.options import AuditOptions
+from langspec.audit.run import run_audit
+
+_REGISTERED = "models:/"
+
+
+def run(options: AuditOptions) -> str:
+    """Audit; models of MLflow's registry are fetched first.
+
+    Raises:
+        LangspecError: what :func:`langspec.audit.run.run_audit` refuses, or a model that the
+            registry does not have.
+    """
+    if not any(wanted.encoder.startswith(_REGISTERED) for wanted in options.encoders):
+        return run_audit(options)
+    from langspec.tracking.registered import registered_encoder
+
+    with tempfile.TemporaryDirectory(prefix="langspec-") as scratch:
+        encoders = []
+        for number, wanted in enumerate(options.encoders):
+            if wanted.encoder.startswith(_REGISTERED):
+                place = Path(scratch) / str(number)
+                place.mkdir()
+                wanted = replace(wanted, folder=registered_encoder(wanted.encoder, place))
+            encoders.append(wanted)
+        return run_audit(replace(options, encoders=tuple(encoders)))

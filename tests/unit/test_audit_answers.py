@@ -1,0 +1,162 @@
+"""Encoders with a planted geometry: the answers, neighbours and page say what was planted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audit_fixtures import planted, write_texts
+from langspec.audit.answers import answers, groups, named, percent
+from langspec.audit.figures import draw
+from langspec.audit.measure import Audited, measure
+from langspec.audit.options import AuditOptions, Measures, Wanted
+from langspec.audit.page import render, warnings
+from langspec.audit.tables import all_tables
+from langspec.audit.texts import Texts, read_texts
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.geometry import GeometryOptions
+from langspec.measurement.leak import LeakOptions
+from langspec.report.page import picture
+
+CODES = ("de", "en", "fr", "nl", "ru", "tr")
+APART = {code: i for i, code in enumerate(CODES)}
+QUICK = Measures(
+    leak=LeakOptions(bootstrap=BootstrapOptions(resamples=20)),
+    geometry=GeometryOptions(starts=1, per_class=20),
+)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Texts:
+    folder = write_texts(tmp_path_factory.mktemp("planted") / "text", CODES, 100)
+    return read_texts(folder, parallel=True, max_texts=500, seed=0, near=0.8, place="--text")
+
+
+@pytest.fixture(scope="module")
+def banks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("banks")
+
+
+def audited(
+    clusters: dict[str, int], strength: float, texts: Texts, banks: Path, *, parallel: bool = True
+) -> Audited:
+    options = AuditOptions((Wanted("planted"),), texts.folder, max_words=60)
+    return measure(
+        planted(clusters, strength),
+        texts,
+        texts if parallel else None,
+        options,
+        QUICK,
+        banks=banks,
+    )
+
+
+def test_languages_that_lie_apart_are_said_to(texts: Texts, banks: Path) -> None:
+    found = audited(APART, 4.0, texts, banks)
+    which, where, matters = answers(found)
+    assert which.short == "All 6 of them."
+    assert which.details[1] == "No two languages are mixed with each other."
+    assert where.short == "Most at layer 1, least at the embeddings (layer 0)." or (
+        where.short == "Most at the last layer (1), least at the embeddings (layer 0)."
+    )
+    assert matters.short == "Yes, much."  # own-language texts crowd the translations out
+    # Equal shifts are what LEACE takes: translations come first again.
+    assert found.searches["plain", 1].found[:, 0].mean() < 0.2
+    assert found.searches["leace", 1].found[:, 0].mean() > 0.95
+
+
+def test_two_languages_in_one_cluster_are_named_as_mixed(texts: Texts, banks: Path) -> None:
+    found = audited(APART | {"nl": APART["de"]}, 4.0, texts, banks)
+    which, _, _ = answers(found)
+    mixed = groups(found.mixings[1])
+    assert set(mixed.others) == {"de", "nl"}
+    assert [pair[:2] for pair in mixed.pairs] == [("de", "nl")]
+    assert mixed.pairs[0][2] == pytest.approx(1, abs=0.1)
+    assert which.short == "4 of 6: all but German and Dutch."
+    assert "German with Dutch" in which.details[1]
+    # The probe confuses the same two, and no others.
+    table = found.confusions["token", 1]
+    off = table - np.diag(np.diagonal(table))
+    inside = off[0, 3] + off[3, 0]  # de and nl
+    assert inside > 0.9 * off.sum() > 0
+
+
+def test_aligned_translations_are_found_always(texts: Texts, banks: Path) -> None:
+    found = audited(APART, 0.0, texts, banks)
+    which, where, matters = answers(found)
+    assert which.short == "None of the 6."
+    assert where.short == "At all layers alike."
+    assert matters.short == "Hardly."
+    assert found.searches["plain", 1].found[:, 0].min() == 1.0
+    assert "the right translation comes first for 100\N{NO-BREAK SPACE}%" in matters.details[2]
+    assert np.allclose(found.mixings[1].chance.sum(axis=1), 1)
+    assert np.abs(found.mixings[1].apartness).max() < 0.15
+
+
+def test_without_parallel_text_the_third_answer_says_what_is_needed(
+    texts: Texts, banks: Path
+) -> None:
+    found = audited(APART, 4.0, texts, banks, parallel=False)
+    matters = answers(found)[2]
+    assert matters.short == "Not measured."
+    assert "--parallel" in matters.details[0]
+    assert not found.searches
+    assert "retrieval" not in {table.name for table in all_tables([found], [texts])}
+
+
+def test_the_page_holds_answers_tables_and_warnings(texts: Texts, banks: Path) -> None:
+    one = audited(APART | {"nl": 0}, 4.0, texts, banks)
+    two = audited(APART, 0.0, texts, banks)
+    two.subject = replace(two.subject, name="blend")
+    two.rows = [replace(r, method=r.method.replace("planted", "blend")) for r in two.rows]
+    failed = next(row for row in one.rows if row.metric == "converged")
+    one.rows[one.rows.index(failed)] = replace(failed, value=0.0)
+    one.cut = 7
+    options = AuditOptions((Wanted("a"), Wanted("b")), texts.folder, command="langspec audit <a>")
+    both = [one, two]
+    tables, plots = all_tables(both, [texts]), draw(both)
+    page = render(both, [texts], tables, [picture(plot) for plot in plots], options)
+    assert "4 of 6: all but German and Dutch." in page
+    assert "planted keeps 4 of 6 languages apart" in page
+    assert "blend keeps 0 of 6 languages apart" in page
+    assert "langspec audit &lt;a&gt;" in page
+    told = warnings(both, [texts])
+    assert any("1 probes did not converge" in text for text in told)
+    assert any("7 texts were cut at 64 tokens" in text for text in told)
+    assert {plot.name for plot in plots} == {"by_layer", "neighbours", "apartness", "confusions"}
+    compared = {row["what"]: row for row in tables[0].frame.to_dict("records")}
+    apart = compared["share of languages kept apart"]
+    assert apart["difference"] == pytest.approx(-4 / 6)
+    assert compared["first hit is a translation"]["second"] == 1.0
+
+
+def test_a_bank_is_used_again_and_made_anew_if_damaged(
+    texts: Texts, banks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from langspec.features import encode
+
+    passes = []
+    real = encode._encode
+    monkeypatch.setattr(encode, "_encode", lambda *a: passes.append(1) or real(*a))
+    clusters = APART | {"fr": 5}
+    first = audited(clusters, 3.0, texts, banks)
+    assert len(passes) == 1
+    assert audited(clusters, 3.0, texts, banks).rows == first.rows
+    assert len(passes) == 1
+    for file in banks.glob("*/sentences.npy"):
+        file.write_bytes(file.read_bytes()[:-100])
+    assert audited(clusters, 3.0, texts, banks).rows == first.rows
+    assert len(passes) == 2
+
+
+def test_words() -> None:
+    shares = [
+        percent(share).replace("\N{NO-BREAK SPACE}", " ") for share in (0.001, 0.999, 1.0, 0)
+    ]
+    assert shares == ["<1 %", ">99 %", "100 %", "0 %"]
+    assert named(["de"]) == "German"
+    assert named(["de", "xx", "fr"]) == "German, xx and French"
+    assert named(["de"] * 9, most=3) == "German, German and 7 more"

@@ -1,0 +1,182 @@
+"""An audit from options to folder on a tiny random encoder, and every refusal before it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
+
+from audit_fixtures import write_texts
+from langspec.audit.encoder import load_subject, parse_layers, short_name
+from langspec.audit.options import AuditOptions, Measures, Wanted
+from langspec.audit.place import bank_root, check_out, out_folder
+from langspec.audit.run import run_audit
+from langspec.encoders.load import EncoderCard, save_encoder
+from langspec.encoders.wordpiece import train_wordpiece
+from langspec.errors import LangspecError
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.geometry import GeometryOptions
+from langspec.measurement.leak import LeakOptions
+from langspec.results import read_results
+
+CODES = ("de", "en", "tr")
+QUICK = Measures(
+    leak=LeakOptions(bootstrap=BootstrapOptions(resamples=10)),
+    geometry=GeometryOptions(starts=1, per_class=10),
+)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts(tmp_path_factory.mktemp("run") / "text", CODES, 50)
+
+
+@pytest.fixture(scope="module")
+def encoder(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = [line for file in text.iterdir() for line in file.read_text().splitlines()]
+    tokenizer = train_wordpiece(words, 150)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=24,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = BertModel(config, add_pooling_layer=False).eval()
+    folder = tmp_path_factory.mktemp("encoders") / "tiny"
+    save_encoder(folder, model, tokenizer, EncoderCard("tiny", max_tokens=20))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LANGSPEC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def options(encoder: Path | str, text: Path, out: Path, **changes: Any) -> AuditOptions:
+    values: dict[str, Any] = {"max_words": 40, "parallel": text, "out": out}
+    return AuditOptions((Wanted(str(encoder)),), text, **values | changes)
+
+
+def test_a_folder_is_left_that_holds_everything(encoder: Path, text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    told = run_audit(options(encoder, text, out, layers="0,-1", max_tokens=6), QUICK)
+    assert told.splitlines()[-1] == f"Page: {out / 'index.html'}"
+    assert "Does it matter for retrieval?" in told
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "texts were cut at 6 tokens" in page
+    frame = read_results(out / "results.csv")
+    assert set(frame["method"]) == {"tiny", "tiny+leace"}
+    assert set(frame["layer"]) == {-1, 0, 2}
+    assert {"linear", "majority", "neighbours", "search", "cosine"} <= set(frame["probe"])
+    facts = json.loads((out / "audit.json").read_text())
+    written = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    assert set(facts["files"]) | {"audit.json"} == written
+    # The same again is the same bytes, in place of the first; the folder may not hold more.
+    run_audit(options(encoder, text, out, layers="0,-1", max_tokens=6), QUICK)
+    assert (out / "index.html").read_text(encoding="utf-8") == page
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(LangspecError, match=r"also notes\.txt.*--force"):
+        check_out(out, force=False)
+    check_out(out, force=True)
+
+
+def test_parallel_text_may_stand_in_a_folder_of_its_own(
+    encoder: Path, text: Path, tmp_path: Path
+) -> None:
+    other = write_texts(tmp_path / "other", CODES, 60, seed=3)
+    run_audit(options(encoder, text, tmp_path / "out", parallel=other, layers="2"), QUICK)
+    frame = read_results(tmp_path / "out" / "results.csv")
+    assert set(frame[frame["probe"] == "search"]["corpus"]) == {"other"}
+    assert set(frame[frame["probe"] == "linear"]["corpus"]) == {"text"}
+    assert (tmp_path / "out" / "tables" / "parallel_texts.csv").is_file()
+
+
+def test_refusals_are_one_line_and_write_nothing(
+    encoder: Path, text: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def refused(told: str, named: Path | str = encoder, **changes: Any) -> None:
+        wanted = {key: changes.pop(key) for key in ("pooling", "prefix") if key in changes}
+        asked = options(named, changes.pop("text", text), out, **changes)
+        if wanted:
+            asked = AuditOptions((Wanted(str(named), **wanted),), text, out=out)
+        with pytest.raises(LangspecError) as error:
+            run_audit(asked, QUICK)
+        assert told in str(error.value), str(error.value)
+        assert "\n" not in str(error.value)
+        assert not out.exists()
+        assert not list(tmp_path.glob(".out*"))
+
+    refused("--layers: 3 is not among the layers of tiny; expected numbers from 0", layers="3")
+    refused("--layers: 'x'", layers="x")
+    refused("--max-tokens: max_tokens 100; expected 3 to 24", max_tokens=100)
+    refused("--pooling: 'max'; expected one of mean, cls", pooling="max")
+    refused("--max-words: 0; expected 1 or more", max_words=0)
+    refused("ENCODER: ./absent: no such folder", "./absent")
+    refused("is a file", encoder / "config.json")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("langspec.hub.offline", lambda: True)
+    refused("HF_HUB_OFFLINE forbids the network; run this audit once on a machine", "a/b-c")
+
+    def broken(name: str, change: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for file in encoder.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        change(folder)
+        return folder
+
+    refused("no tokenizer.json", broken("a", lambda f: (f / "tokenizer.json").unlink()))
+    decoder = broken("b", lambda f: (f / "langspec.json").unlink())
+    GPT2Model(GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=200)).save_pretrained(decoder)
+    refused("gpt2 is no encoder of text", decoder)
+    other = tmp_path / "holds"
+    other.mkdir()
+    (other / "thesis.tex").write_text("x")
+    with pytest.raises(LangspecError, match="holds something else than an audit"):
+        run_audit(options(encoder, text, other, force=True), QUICK)
+    assert [file.name for file in other.iterdir()] == ["thesis.tex"]
+
+
+def test_vectors_that_are_not_finite_are_refused(
+    encoder: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from langspec.audit import bank
+
+    real = bank.build_bank
+
+    def spoilt(model: Any, *arguments: Any, **named: Any) -> Any:
+        with torch.no_grad():
+            model.encoder.layer[1].output.dense.bias[0] = float("nan")
+        return real(model, *arguments, **named)
+
+    monkeypatch.setattr(bank, "build_bank", spoilt)
+    with pytest.raises(LangspecError, match="layer 2 are not finite"):
+        run_audit(options(encoder, text, tmp_path / "out"), QUICK)
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_layers_and_places(encoder: Path, tmp_path: Path, cache: Path) -> None:
+    assert short_name("FacebookAI/xlm-roberta-base@main") == "xlm-roberta-base"
+    assert short_name("models:/langspec-pos@champion") == "langspec-pos-champion"
+    assert short_name("a folder/my model/") == "my-model"
+    assert parse_layers("0,4-6,-1", 12, "x") == (0, 4, 5, 6, 12)
+    assert parse_layers(None, 2, "x") == (0, 1, 2)
+    assert out_folder(None, ["a", "b"]) == Path("audit-a-and-b")
+    assert bank_root() == cache / "banks"
+    subject = load_subject(
+        Wanted(str(encoder), prefix="query: ", pooling="cls"), layers="1", max_tokens=10
+    )
+    card = subject.encoder.card
+    assert (card.prefix, card.pooling, card.max_tokens) == ("query: ", "cls", 10)
+    assert subject.layers == (1,)
