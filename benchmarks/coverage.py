@@ -1,4 +1,4 @@
-"""How often the interval of a comparison holds the truth, beside intervals that it might have been.
+"""How often the interval of a comparison holds the truth, beside what it might have been.
 
 Simulates differences of S trainings on N items with planted noise of three kinds (of the seed, of
 the item, of single answers) and counts how often each interval of level 95 % covers. Writes
