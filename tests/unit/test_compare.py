@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -48,7 +47,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(made)
-    monkeypatch.setattr(os, "environ", dict(os.environ))
+    # It fixes this process's kernels, and refuses after a test that imported PyTorch.
+    monkeypatch.setattr("langspec.compute.set_environment", lambda compute: None)
     return made
 
 
