@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from langspec.errors import LangspecError
 from langspec.files import write_json
 from langspec.results import Result, write_results
 from langspec.tracking import tags as names
+from langspec.tracking.find import find_training
 from langspec.tracking.methods import Training, start_method
 from langspec.tracking.reap import reap
 from langspec.tracking.replay import Replayed, replay
@@ -549,3 +551,42 @@ def test_a_server_that_hangs_is_told_within_five_seconds(tmp_path: Path) -> None
         with pytest.raises(LangspecError, match="does not answer"):
             open_client(tracking_store(f"http://127.0.0.1:{silent.getsockname()[1]}"))
         assert time.monotonic() - began < 5
+
+
+def test_a_run_leads_back_to_its_files_while_they_are_its_own(
+    tracker: Tracker, tmp_path: Path
+) -> None:
+    with start_method(tracker, TRAINING) as method, method.seed(2, "s2") as seed:
+        seed.finish({"best_epoch": 1, "dev": {"macro_f1": 0.5}})
+    parent = find_training(tracker, "demo-finetune")
+    child = find_training(tracker, seed.logger.run_id)
+    assert (parent.name, parent.task, parent.method, parent.seed) == (
+        "demo", "pos", "finetune", None,
+    )  # fmt: skip
+    assert child.seed == 2
+    file = tmp_path / "demo" / "train" / "pos" / "finetune" / "run.json"
+    assert not parent.is_of(tmp_path / "demo")
+    file.parent.mkdir(parents=True)
+    run = {"run_key": TRAINING.run_key, "seeds": [{"seed": 2, "run_key": "s2"}]}
+    write_json(file, run)
+    assert parent.is_of(tmp_path / "demo")
+    assert child.is_of(tmp_path / "demo")
+    # Trained anew since: the numbers would be another training's.
+    write_json(file, {**run, "run_key": "other", "seeds": [{"seed": 2, "run_key": "other"}]})
+    assert not parent.is_of(tmp_path / "demo")
+    assert not child.is_of(tmp_path / "demo")
+
+
+@pytest.mark.parametrize("name", ["nobody", "0" * 32, "a'b"])
+def test_a_run_that_is_not_there_is_refused(tracker: Tracker, name: str) -> None:
+    with pytest.raises(LangspecError, match="no such run"):
+        find_training(tracker, name)
+
+
+def test_a_name_of_several_tasks_needs_one(tracker: Tracker) -> None:
+    for task in ("pos", "nli"):
+        with start_method(tracker, replace(TRAINING, task=task, run_key=task)) as method:
+            method.finish()
+    with pytest.raises(LangspecError, match=r"several tasks .*nli, pos.* --task"):
+        find_training(tracker, "demo-finetune")
+    assert find_training(tracker, "demo-finetune", "nli").run_key == "nli"

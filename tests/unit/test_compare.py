@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(made)
-    # In this process other tests may have imported torch, after which threads cannot be set.
+    # It fixes this process's kernels, and refuses after a test that imported PyTorch.
     monkeypatch.setattr("langspec.compute.set_environment", lambda compute: None)
     return made
 

@@ -16,7 +16,7 @@ from langspec.report.figures import leak_layers
 from langspec.report.load import load_run
 from langspec.report.page import picture
 from langspec.report.style import class_styles, language_styles, method_styles
-from report_files import write_run
+from report_files import write_predictions, write_run
 
 METHODS = ("frozen", "finetune")
 
@@ -31,6 +31,10 @@ def build(root: Path, out: Path, **options: object) -> Path:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     write_run(folder, tasks=("pos",), seeds=(1, 2), points=4, languages=("en", "de", "tr"))
+    accuracies = dict(zip(METHODS, (0.7, 0.8), strict=True))
+    write_predictions(
+        folder / "results", "pos", accuracies, seeds=(1, 2), languages=("en", "de", "tr")
+    )
     return folder
 
 
@@ -110,6 +114,15 @@ def test_title_is_escaped_and_numbers_stand_in_the_page(report: Path) -> None:
     assert cells
     numbers = re.findall(r'<td class="score">([^<]*)', cells[1])
     assert numbers[:4] == ["0.842", "0.792", "0.961", "0.119"]
+
+
+def test_methods_are_compared_and_every_measured_table_names_its_rule(report: Path) -> None:
+    assert (report / "tables" / "compare_pos.csv").is_file()
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert 'id="table-compare_pos"' in page
+    assert "<li>Against finetune, in mean accuracy over the targets" in page
+    measured = page.count("<caption>") - page.count('id="table-data')
+    assert measured == page.count("Epochs chosen by source_dev.") > 4
 
 
 def test_equal_files_give_equal_bytes(root: Path, report: Path) -> None:

@@ -35,15 +35,15 @@ class Reference:
     seed: int | None = None
 
 
-def find(config: Config, root: Path, text: str) -> Reference:
-    """What ``METHOD``, ``RUN/METHOD`` or ``mlflow:ID-or-name`` names.
+def find(config: Config, root: Path, text: str, task: str | None = None) -> Reference:
+    """What ``METHOD``, ``RUN/METHOD`` or ``mlflow:ID-or-name`` (of a task) names.
 
     Raises:
         LangspecError: there is no such run.
     """
     results = root / "results"
     if text.startswith(MLFLOW):
-        return _find_in_mlflow(config, root, text)
+        return _find_in_mlflow(config, root, text, task)
     run, slash, method = text.rpartition("/")
     folder = results / run if slash else paths_of(config, root).results
     if not (folder / "evaluate").is_dir():
@@ -55,12 +55,12 @@ def find(config: Config, root: Path, text: str) -> Reference:
     return Reference(text, folder, method)
 
 
-def _find_in_mlflow(config: Config, root: Path, text: str) -> Reference:
+def _find_in_mlflow(config: Config, root: Path, text: str, task: str | None) -> Reference:
     """A run of MLflow, whose evaluation is still below results/: the store has no predictions."""
     from langspec.stages.tracker import open_tracker
     from langspec.tracking.find import find_training
 
-    found = find_training(open_tracker(config, root), text.removeprefix(MLFLOW))
+    found = find_training(open_tracker(config, root), text.removeprefix(MLFLOW), task)
     folder = root / "results" / found.name
     if not found.is_of(folder):
         raise LangspecError(
@@ -101,7 +101,7 @@ def run(
         LangspecError: an unknown run, method, task or seed, one method twice, or methods that
             were not scored on the same test items.
     """
-    a, b = find(config, root, first), find(config, root, second)
+    a, b = (find(config, root, text, task) for text in (first, second))
     if replace(a, label="") == replace(b, label=""):
         raise LangspecError(f"{first} and {second} are one method; name two", place="compare")
     options = compare_options(config, margin)

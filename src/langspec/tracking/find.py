@@ -35,8 +35,8 @@ class FoundTraining:
         return self.run_key == (run.get("run_key") if self.seed is None else keys.get(self.seed))
 
 
-def find_training(tracker: Tracker, text: str) -> FoundTraining:
-    """The training whose run has this id or, the newest finished one, this name.
+def find_training(tracker: Tracker, text: str, task: str | None = None) -> FoundTraining:
+    """The training whose run has this id or, the newest finished one (of a task), this name.
 
     Raises:
         LangspecError: there is no such run, or it is not one of a training.
@@ -52,12 +52,14 @@ def find_training(tracker: Tracker, text: str) -> FoundTraining:
     elif re.fullmatch(r"[\w.+:-]+", text):
         ids = [found.experiment_id for found in tracker.client.search_experiments()]
         wanted = f"attributes.run_name = '{text}' and attributes.status = 'FINISHED'"
-        runs = tracker.client.search_runs(ids, wanted, max_results=2) if ids else []
+        if task is not None:
+            wanted += f" and tags.`langspec.task` = '{task}'"
+        runs = list(tracker.client.search_runs(ids, wanted)) if ids else []
         tasks = {found.data.tags.get("langspec.task") for found in runs}
         if len(tasks) > 1:
             raise LangspecError(
                 f"runs of several tasks have this name ({', '.join(sorted(map(str, tasks)))}); "
-                "give an id",
+                "say which by --task",
                 place=place,
             )
         run = runs[0] if runs else None
