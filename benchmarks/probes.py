@@ -185,13 +185,14 @@ def text(lines: int, pieces: int = 25) -> tuple[Inputs, BankRows]:
 
 
 @main.command()
-@click.option("--lines", default=40, help="a language")
+@click.option("--lines", default=40, help="a language; the probes need 34")
+@click.option("--pieces", default=25, help="a line")
 @click.option("--tokens", default=400, help="token vectors a language")
 @click.option("--epochs", default=5, help="of the probe that encodes its text in every epoch")
-def reencode(lines: int, tokens: int, epochs: int) -> None:
+def reencode(lines: int, pieces: int, tokens: int, epochs: int) -> None:
     """Probes from a bank against a probe that encodes its text in every epoch."""
     model = encoder(12, 384, 12)
-    inputs, rows = text(lines)
+    inputs, rows = text(lines, pieces)
 
     def epoch() -> None:
         """Encode everything and take one step of Adam on a linear head a batch."""
