@@ -49,11 +49,23 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - began, value
 
 
+def row(*values: Any) -> None:
+    """Print a row of a Markdown table."""
+    cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in values]
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def head(*names: str) -> None:
+    """Print the head of a Markdown table."""
+    row(*names)
+    row(*["---"] * len(names))
+
+
 def table(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Print Markdown."""
-    cells = [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row] for row in rows]
-    for line in [list(heads), ["---"] * len(heads), *cells]:
-        print("| " + " | ".join(line) + " |", flush=True)
+    """Print a Markdown table."""
+    head(*heads)
+    for values in rows:
+        row(*values)
 
 
 # --- the probe suite -------------------------------------------------------------------------
@@ -173,13 +185,14 @@ def text(lines: int, pieces: int = 25) -> tuple[Inputs, BankRows]:
 
 
 @main.command()
-@click.option("--lines", default=40, help="a language")
+@click.option("--lines", default=40, help="a language; the probes need 34")
+@click.option("--pieces", default=25, help="a line")
 @click.option("--tokens", default=400, help="token vectors a language")
 @click.option("--epochs", default=5, help="of the probe that encodes its text in every epoch")
-def reencode(lines: int, tokens: int, epochs: int) -> None:
+def reencode(lines: int, pieces: int, tokens: int, epochs: int) -> None:
     """Probes from a bank against a probe that encodes its text in every epoch."""
     model = encoder(12, 384, 12)
-    inputs, rows = text(lines)
+    inputs, rows = text(lines, pieces)
 
     def epoch() -> None:
         """Encode everything and take one step of Adam on a linear head a batch."""
@@ -231,23 +244,15 @@ def reencode(lines: int, tokens: int, epochs: int) -> None:
 def growth(factor: int | None) -> None:
     """Size and peak memory of a bank of 1 to 8 times as many rows."""
     if factor is None:
-        found = []
+        head("rows", "token vectors", "tokens, MB", "sentences, MB", "peak memory, MB", "CPU s")
         for times in (1, 2, 4, 8):
             command = [sys.executable, __file__, "growth", "--factor", str(times)]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found.append(tuple(json.loads(out.splitlines()[-1])))
-        heads = (
-            "rows",
-            "token vectors",
-            "tokens, MB",
-            "sentences, MB",
-            "peak memory, MB",
-            "CPU s",
-        )
-        return table(heads, found)
-    inputs, rows = text(100 * factor)
+            row(*json.loads(out.splitlines()[-1]))
+        return
+    inputs, rows = text(40 * factor)
     with tempfile.TemporaryDirectory() as folder:
-        options = BankOptions(max_tokens_per_language=1000)
+        options = BankOptions(max_tokens_per_language=500)
         model = encoder(4, 128, 4)
         spent, bank = seconds(
             lambda: build_bank(
@@ -256,7 +261,7 @@ def growth(factor: int | None) -> None:
         )
         sizes = [bank.meta["sizes"][f"{kind}.npy"] / 1e6 for kind in ("tokens", "sentences")]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps([len(inputs), len(bank.languages) * 1000, *sizes, peak, spent]))
+    print(json.dumps([len(inputs), len(bank.languages) * 500, *sizes, peak, spent]))
 
 
 # --- coverage --------------------------------------------------------------------------------
@@ -275,7 +280,7 @@ def coverage(simulations: int) -> None:
         wrong = (gold + rng.integers(1, classes, size=len(item))) % classes
         return item, gold, np.where(rng.random(len(item)) < ease[item], gold, wrong)
 
-    rows = []
+    head("accuracy", "items", "coverage, accuracy", "coverage, macro-F1")
     for level in (0.6, 0.9):
         _, gold, predicted = draw(np.random.default_rng(0), 300_000, level)
         many = score_intervals(np.zeros(len(gold)), gold, predicted, classes, BootstrapOptions(1))
@@ -286,8 +291,7 @@ def coverage(simulations: int) -> None:
                 found = score_intervals(*sample, classes, BootstrapOptions(1000, seed))
                 for metric, interval in found.items():
                     hits[metric] += interval.low <= many[metric].value <= interval.high
-            rows.append((level, items, *(hits[m] / simulations for m in hits)))
-    table(("accuracy", "items", "coverage, accuracy", "coverage, macro-F1"), rows)
+            row(level, items, *(hits[m] / simulations for m in hits))
 
 
 if __name__ == "__main__":
