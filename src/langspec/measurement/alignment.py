@@ -14,6 +14,7 @@ import numpy as np
 
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
+from langspec.features.sample import unit_ranks
 from langspec.measurement.bootstrap import BootstrapOptions, Interval, resampled_sums
 from langspec.measurement.geometry import rows_of_split, unit_meta, unit_vectors
 from langspec.measurement.rows import Origin
@@ -28,11 +29,11 @@ class AlignmentOptions:
 
     Attributes:
         split: lines of this split alone; None takes all. A bank without splits is taken whole.
-        candidates: lines at most that a sentence is looked for among; the lowest in number.
+        candidates: lines at most that a sentence is looked for among, drawn at random.
         units: of CKA.
         most: vectors at most for CKA, of each unit.
         bootstrap: of the intervals of retrieval, lines drawn whole.
-        seed: of CKA's chance level.
+        seed: of what is drawn.
     """
 
     split: str | None = "test"
@@ -62,9 +63,7 @@ def retrieval_hits(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.diagonal(near) / near.sum(axis=1)
 
 
-def _lines(
-    bank: Bank, units: Units, rows: np.ndarray, most: int | None
-) -> dict[str, dict[int, int]]:
+def _lines(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, dict[int, int]]:
     """Position of the sentence of each line, by language; each line once."""
     found: dict[str, dict[int, int]] = {}
     for position in rows:
@@ -76,13 +75,13 @@ def _lines(
                 f"retrieval expects a line number once a language; {code} has line {line} twice"
             )
         mine[line] = int(position)
-    if most is not None:
-        found = {code: dict(sorted(mine.items())[:most]) for code, mine in found.items()}
     return found
 
 
-def _shared(places: Mapping[str, Mapping[int, int]], source: str) -> dict[str, list[int]]:
-    """Lines that each target language shares with the source, ascending.
+def _shared(
+    places: Mapping[str, Mapping[int, int]], source: str, options: AlignmentOptions
+) -> dict[str, list[int]]:
+    """Lines that each target language shares with the source; ``candidates`` of them at most.
 
     Raises:
         LangspecError: no source, no target, or a language that shares fewer than two lines.
@@ -104,7 +103,16 @@ def _shared(places: Mapping[str, Mapping[int, int]], source: str) -> dict[str, l
             f"retrieval needs text that is parallel by line; {', '.join(lost)} shares fewer than "
             f"two lines with {source}"
         )
+    if options.candidates is not None:
+        shared = {code: _drawn(lines, options) for code, lines in shared.items()}
     return shared
+
+
+def _drawn(lines: list[int], options: AlignmentOptions) -> list[int]:
+    """At most ``candidates`` lines, by a pseudo-random rank: the same for every checkpoint."""
+    none = np.zeros(len(lines), dtype=np.int64)
+    ranks = unit_ranks(options.seed + 4, ("",), none, np.asarray(lines), none)
+    return [lines[i] for i in np.argsort(ranks, kind="stable")[: options.candidates]]
 
 
 def _language_means(
@@ -146,8 +154,8 @@ def retrieval(
     options = options or AlignmentOptions()
     units = unit_meta(bank, "sentence")
     rows = rows_of_split(bank, units, options.split, "sentence")
-    places = _lines(bank, units, rows, options.candidates)
-    shared = _shared(places, source)
+    places = _lines(bank, units, rows)
+    shared = _shared(places, source, options)
     sizes = {code: len(lines) for code, lines in shared.items()}
     chance = {code: 1 / n for code, n in sizes.items()}
     results = [

@@ -97,6 +97,13 @@ def rows_of_split(bank: Bank, units: Units, split: str | None, unit: str) -> np.
     return rows
 
 
+def measured_rows(bank: Bank, units: Units, split: str | None, unit: str) -> np.ndarray:
+    """:func:`rows_of_split`; in a bank with labels, only the vectors that have one."""
+    rows = rows_of_split(bank, units, split, unit)
+    labelled = units.label[rows] >= 0
+    return rows[labelled] if labelled.any() else rows
+
+
 def _classes(bank: Bank, units: Units, rows: np.ndarray, factor: Factor) -> np.ndarray:
     """int64 ``[M]``: the class of each row; at least two classes of at least two vectors."""
     found = (units.language if factor == "language" else units.label)[rows].astype(np.int64)
@@ -164,8 +171,9 @@ def class_geometry(
     ``v_measure_F``, ``ami_F``, ``ari_F`` (k-means, k = number of classes) and ``knn_purity_F`` on
     the sample; ``variance_share_F``, the share of the variance that lies between the classes, and
     ``subspace_share_F``, the share that lies in the directions their means span, on all vectors
-    (F is ``language`` or ``label``). The same with probe ``chance``: what no structure gives. With
-    labels in the bank, each factor is fitted beside the other. For ``language`` also
+    (F is ``language`` or ``label``). The same with probe ``chance``: what no structure gives. In a
+    bank with labels, vectors without one are left out, and each factor is fitted beside the other.
+    For ``language`` also
     ``feature_norm``, ``feature_spread`` (root mean squared distance to the mean) and
     ``effective_rank``. Invariant under rotation and the order of the rows.
 
@@ -176,13 +184,9 @@ def class_geometry(
     results: list[Result] = []
     for unit in options.units:
         units = unit_meta(bank, unit)
-        rows = rows_of_split(bank, units, options.split, unit)
-        labelled = units.label[rows] >= 0
-        if factor == "label":
-            rows, labelled = rows[labelled], labelled[labelled]
+        rows = measured_rows(bank, units, options.split, unit)
         classes = _classes(bank, units, rows, factor)
-        other = units.label if factor == "language" else units.language
-        others = other[rows] if len(labelled) and labelled.all() else None
+        others = (units.label if factor == "language" else units.language)[rows]
         sample = _sample(bank, units, rows, classes, options)
         for layer in bank.layers:
             vectors = unit_vectors(bank, unit, layer)[rows]
