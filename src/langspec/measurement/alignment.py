@@ -18,6 +18,7 @@ from langspec.features.sample import unit_ranks
 from langspec.measurement.bootstrap import BootstrapOptions, Interval, resampled_sums
 from langspec.measurement.geometry import rows_of_split, unit_meta, unit_vectors
 from langspec.measurement.rows import Origin
+from langspec.measurement.subspaces import indicators
 from langspec.results import Result
 
 _TIE = 1e-6  # cosines closer than this are equal: equal texts have equal vectors up to rounding
@@ -251,9 +252,8 @@ def cka(first: np.ndarray, second: np.ndarray) -> float:
 def _centred_by(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """``vectors`` with the mean of each class subtracted: float64 ``[N, H]``."""
     _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(counts), vectors.shape[1]))
-    np.add.at(sums, index, vectors)
-    return np.asarray(vectors - (sums / counts[:, None])[index], dtype=np.float64)
+    means = indicators(index).T @ vectors.astype(np.float64) / counts[:, None]
+    return np.asarray(vectors - means[index], dtype=np.float64)
 
 
 def require_same_rows(first: Bank, second: Bank, unit: str) -> None:
