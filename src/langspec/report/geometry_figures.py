@@ -99,7 +99,7 @@ def geometry(run: Run, task: str) -> Plot | None:
             here = pick(rows, metric=f"{metric}_{factor}", corpus=where[0], unit=where[1])
             for method in methods:
                 _line(axis, pick(here, method=method, probe=""), method, styles)
-            _level(axis, pick(here, probe="chance"), "chance")
+            _level(axis, pick(here, probe="chance"), "chance" if axis is axes[-1] else "")
         values = rows[rows["metric"].str.startswith(metric)]
         axes[0].set_ylim(min(0.0, values["min"].min() - 0.02), 1.05 * values["max"].max())
         _dress(axes, names[metric])
