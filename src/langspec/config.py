@@ -502,6 +502,19 @@ class Projection(Section):
     perplexity: Annotated[float, Field(ge=2)]
 
 
+class GeometrySection(Section):
+    """Clusters, neighbours, variances and subspaces; retrieval of translations; CKA."""
+
+    run: bool
+    vectors: Count  # of the task's test text, a language
+    per_class: Annotated[
+        int, Field(ge=2)
+    ]  # of each language or label, for clusters and neighbours
+    starts: Count  # of k-means
+    neighbours: Count
+    candidates: Annotated[int, Field(ge=2)]  # lines at most that a translation is looked for among
+
+
 class LirEraser(Section):
     """``lir``: singular directions removed of each language."""
 
@@ -547,6 +560,7 @@ class Evaluate(Section):
     bootstrap: Annotated[int, Field(ge=100)]
     probe: Probe
     projection: Projection
+    geometry: GeometrySection
     erasers: Erasers
 
 

@@ -9,6 +9,7 @@ from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
 from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
+from langspec.report.geometry import geometry_tables
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
 from langspec.report.tables import all_tables
@@ -50,7 +51,8 @@ def build_report(
     """
     crew = crew or drawing_crew(formats, 1)
     run = load_run(results_root, corpora, encoder_card, name=name, tasks=tasks, methods=methods)
-    tables = [*all_tables(run), *erased_tables(run), *data_tables(run)]
+    tables = [*all_tables(run), *erased_tables(run)]
+    tables += [*geometry_tables(run), *data_tables(run)]
     drawn = crew.run({task: (run, task) for task in run.tasks}).values()
     with atomic_folder(out) as folder:
         for sub in ("tables", "figures"):

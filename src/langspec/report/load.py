@@ -43,7 +43,8 @@ class Run:
     """Everything known about one run called ``name``.
 
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
-    :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart. ``runs``
+    :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart;
+    ``geometry`` holds geometry, alignment and what moved, over seeds. ``runs``
     holds ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no
     file names it.
     """
@@ -61,6 +62,7 @@ class Run:
     source: str = ""
     missing: tuple[str, ...] = ()
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    geometry: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(KEYS)))
 
 
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -172,6 +174,7 @@ def load_run(
                 missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
 
     projections = _projections(root, tasks, missing)
+    geometry = _geometry(root, tasks, missing)
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
     encoder_path = Path(encoder_card)
     if encoder_path.is_dir():
@@ -191,6 +194,7 @@ def load_run(
         source=_source(runs, card),
         missing=tuple(missing),
         erased=erased,
+        geometry=geometry,
     )
 
 
@@ -213,6 +217,19 @@ def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[s
         else:
             missing.append(f"evaluate/{task}/projection.parquet")
     return found
+
+
+def _geometry(root: Path, tasks: Sequence[str], missing: list[str]) -> pd.DataFrame:
+    """Rows over seeds of every task's ``geometry.csv``."""
+    frames = []
+    for task in tasks:
+        path = root / "evaluate" / task / "geometry.csv"
+        if path.is_file():
+            frames.append(read_results(path))
+        else:
+            missing.append(f"evaluate/{task}/geometry.csv")
+    found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return over_seeds(found) if len(found) else pd.DataFrame(columns=[*KEYS, "value"])
 
 
 def _seed(folder: Path) -> int:

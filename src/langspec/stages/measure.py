@@ -40,6 +40,7 @@ from langspec.stages.common import (
 )
 from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
+from langspec.stages.geometry import Geometry
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
 from langspec.training.predict import encode_features, head_classes
@@ -277,6 +278,7 @@ class Measurer:
         corpora = paths_of(config, root).corpora
         self.evaluation = Evaluation(config, root, get_task(task, corpora), limit_gb)
         self.erasing = Erasing(self.evaluation)
+        self.geometry = Geometry(self.evaluation)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -288,6 +290,7 @@ class Measurer:
             model: Any = random_encoder(evaluation.encoder, seed).model
             key = f"random-{seed}-{evaluation.encoder.card.sha256}"
             found.rows += evaluation.leak_rows("random", 0, model.to(self.device), key)
+            found.geometry += self.geometry.rows("random", 0, model, key, trained=False)
         if subject.baselines:
             found.rows += _baseline_rows(evaluation)
             found.rows.append(_unscored(evaluation))
@@ -308,6 +311,9 @@ class Measurer:
         if measured:
             leak_seed = seed if card.trains_encoder else 0
             found.rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
+            found.geometry += self.geometry.rows(
+                method, leak_seed, model.encoder, state, trained=card.trains_encoder
+            )
         found.rows += self.erasing.rows(method, seed, model, checkpoint, state, leak=measured)
         if first:
             table, purity = evaluation.projection(method, seed, model.encoder, state)
