@@ -516,6 +516,19 @@ class Projection(Section):
     perplexity: Annotated[float, Field(ge=2)]
 
 
+class GeometrySection(Section):
+    """Clusters, neighbours, variances and subspaces; retrieval of translations; CKA."""
+
+    run: bool
+    vectors: Count  # of the task's test text, a language
+    per_class: Annotated[
+        int, Field(ge=2)
+    ]  # of each language or label, for clusters and neighbours
+    starts: Count  # of k-means
+    neighbours: Count
+    candidates: Annotated[int, Field(ge=2)]  # lines at most that a translation is looked for among
+
+
 class LirEraser(Section):
     """``lir``: singular directions removed of each language."""
 
@@ -611,6 +624,7 @@ class Evaluate(Section):
     probe: Probe
     projection: Projection
     beyond: Beyond
+    geometry: GeometrySection
     erasers: Erasers
     compat: Compat
 

@@ -15,12 +15,13 @@ from langspec.audit.answers import confused, groups, percent, probe_f1
 from langspec.audit.measure import ERASER, Audited
 from langspec.languages import LANGUAGES
 from langspec.report.drawing import Drawing
-from langspec.report.figures import SHARES, WIDTH, Plot, laid_out
 from langspec.report.load import by_family, language_name
+from langspec.report.plotting import WIDTH, Plot, laid_out
 from langspec.report.style import MUTED, PALETTE
 
 Encoders = Sequence[Audited]
 FORMATS = ("png", "svg")
+SHARES = sns.light_palette(PALETTE[0], as_cmap=True)
 _MARKERS = ("o", "s")
 _ANNOTATED = 8  # languages up to which every cell of a matrix carries its number
 _WIDE = 10  # languages from which two matrices stand below each other

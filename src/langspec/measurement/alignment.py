@@ -14,9 +14,11 @@ import numpy as np
 
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
+from langspec.features.sample import unit_ranks
 from langspec.measurement.bootstrap import BootstrapOptions, Interval, resampled_sums
 from langspec.measurement.geometry import rows_of_split, unit_meta, unit_vectors
 from langspec.measurement.rows import Origin
+from langspec.measurement.subspaces import indicators
 from langspec.results import Result
 
 _TIE = 1e-6  # cosines closer than this are equal: equal texts have equal vectors up to rounding
@@ -28,11 +30,11 @@ class AlignmentOptions:
 
     Attributes:
         split: lines of this split alone; None takes all. A bank without splits is taken whole.
-        candidates: lines at most that a sentence is looked for among; the lowest in number.
+        candidates: lines at most that a sentence is looked for among, drawn at random.
         units: of CKA.
         most: vectors at most for CKA, of each unit.
         bootstrap: of the intervals of retrieval, lines drawn whole.
-        seed: of CKA's chance level.
+        seed: of what is drawn.
     """
 
     split: str | None = "test"
@@ -62,9 +64,7 @@ def retrieval_hits(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.diagonal(near) / near.sum(axis=1)
 
 
-def _lines(
-    bank: Bank, units: Units, rows: np.ndarray, most: int | None
-) -> dict[str, dict[int, int]]:
+def _lines(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, dict[int, int]]:
     """Position of the sentence of each line, by language; each line once."""
     found: dict[str, dict[int, int]] = {}
     for position in rows:
@@ -76,13 +76,13 @@ def _lines(
                 f"retrieval expects a line number once a language; {code} has line {line} twice"
             )
         mine[line] = int(position)
-    if most is not None:
-        found = {code: dict(sorted(mine.items())[:most]) for code, mine in found.items()}
     return found
 
 
-def _shared(places: Mapping[str, Mapping[int, int]], source: str) -> dict[str, list[int]]:
-    """Lines that each target language shares with the source, ascending.
+def _shared(
+    places: Mapping[str, Mapping[int, int]], source: str, options: AlignmentOptions
+) -> dict[str, list[int]]:
+    """Lines that each target language shares with the source; ``candidates`` of them at most.
 
     Raises:
         LangspecError: no source, no target, or a language that shares fewer than two lines.
@@ -104,7 +104,16 @@ def _shared(places: Mapping[str, Mapping[int, int]], source: str) -> dict[str, l
             f"retrieval needs text that is parallel by line; {', '.join(lost)} shares fewer than "
             f"two lines with {source}"
         )
+    if options.candidates is not None:
+        shared = {code: _drawn(lines, options) for code, lines in shared.items()}
     return shared
+
+
+def _drawn(lines: list[int], options: AlignmentOptions) -> list[int]:
+    """At most ``candidates`` lines, by a pseudo-random rank: the same for every checkpoint."""
+    none = np.zeros(len(lines), dtype=np.int64)
+    ranks = unit_ranks(options.seed + 4, ("",), none, np.asarray(lines), none)
+    return [lines[i] for i in np.argsort(ranks, kind="stable")[: options.candidates]]
 
 
 def _language_means(
@@ -146,8 +155,8 @@ def retrieval(
     options = options or AlignmentOptions()
     units = unit_meta(bank, "sentence")
     rows = rows_of_split(bank, units, options.split, "sentence")
-    places = _lines(bank, units, rows, options.candidates)
-    shared = _shared(places, source)
+    places = _lines(bank, units, rows)
+    shared = _shared(places, source, options)
     sizes = {code: len(lines) for code, lines in shared.items()}
     chance = {code: 1 / n for code, n in sizes.items()}
     results = [
@@ -243,9 +252,8 @@ def cka(first: np.ndarray, second: np.ndarray) -> float:
 def _centred_by(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """``vectors`` with the mean of each class subtracted: float64 ``[N, H]``."""
     _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(counts), vectors.shape[1]))
-    np.add.at(sums, index, vectors)
-    return np.asarray(vectors - (sums / counts[:, None])[index], dtype=np.float64)
+    means = indicators(index).T @ vectors.astype(np.float64) / counts[:, None]
+    return np.asarray(vectors - means[index], dtype=np.float64)
 
 
 def require_same_rows(first: Bank, second: Bank, unit: str) -> None:

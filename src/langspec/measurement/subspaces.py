@@ -73,6 +73,11 @@ def require_finite(vectors: np.ndarray, what: str) -> None:
         )
 
 
+def indicators(index: np.ndarray) -> np.ndarray:
+    """float64 ``[N, K]``: 1 in the column of each row's class, ``index`` int ``[N]``."""
+    return (index[:, None] == np.arange(int(index.max()) + 1)).astype(np.float64)
+
+
 def class_effects(
     vectors: np.ndarray, classes: np.ndarray, others: np.ndarray | None = None
 ) -> Effects:
@@ -91,17 +96,11 @@ def class_effects(
     _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
     if len(counts) < 2:
         raise LangspecError(f"expected vectors of at least two classes, found {len(counts)}")
-    columns = [index]
+    design = indicators(index)
     if others is not None:
-        columns.append(len(counts) + np.unique(others, return_inverse=True)[1])
-    width = int(columns[-1].max()) + 1
-    gram, sums = np.zeros((width, width)), np.zeros((width, data.shape[1]))
-    for mine in columns:
-        np.add.at(sums, mine, data)
-        for other in columns:
-            np.add.at(gram, (mine, other), 1.0)
+        design = np.hstack([design, indicators(np.unique(others, return_inverse=True)[1])])
     # One level of each factor is free: the shortest solution, then centred.
-    found = np.linalg.lstsq(gram, sums, rcond=1e-10)[0][: len(counts)]
+    found = np.linalg.lstsq(design.T @ design, design.T @ data, rcond=1e-10)[0][: len(counts)]
     found -= counts @ found / counts.sum()
     return Effects(found, counts, float(np.square(data).sum()))
 

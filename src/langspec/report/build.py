@@ -12,6 +12,7 @@ from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
 from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
+from langspec.report.geometry import geometry_tables
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
 from langspec.report.published import published_tables
@@ -73,6 +74,7 @@ def build_report(
         *all_tables(run),
         *beyond_tables(run),
         *erased_tables(run),
+        *geometry_tables(run),
         *published_tables(run),
         *filter(None, contrasting),
     ]

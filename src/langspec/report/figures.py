@@ -1,30 +1,20 @@
-"""Figures of the report. Each comes with a caption of what was measured on what, and an alt text.
-
-Equal numbers give equal bytes: no backend state, fixed fonts, no dates, a fixed salt for ids.
-"""
+"""Figures of the report, each with a caption of what was measured on what, and an alt text."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import patheffects
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from langspec.report.drawing import Drawing
 from langspec.report.erased import ORACLE, eraser_label, tradeoff_points
+from langspec.report.geometry_figures import alignment, geometry, moves
 from langspec.report.load import (
     BASELINE,
     RANDOM,
@@ -33,16 +23,23 @@ from langspec.report.load import (
     by_family,
     language_name,
 )
+from langspec.report.maps import projection
+from langspec.report.plotting import (
+    WIDTH,
+    Plot,
+    in_order,
+    join,
+    laid_out,
+    legend,
+    seed_words,
+    span,
+)
 from langspec.report.published import is_token, quantities
 from langspec.report.style import (
     MARKERS,
     MUTED,
     PALETTE,
-    RC,
-    class_styles,
-    language_styles,
     method_styles,
-    sorted_codes,
 )
 from langspec.report.tables import (
     METRIC_TITLES,
@@ -59,48 +56,7 @@ from langspec.report.tables import (
 )
 from langspec.workers import Tell
 
-WIDTH = 7.6  # inches; the page's column
-PNG_DPI = 180
 SHARES = sns.light_palette(PALETTE[0], as_cmap=True)
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A drawn figure with the words that go with it."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    figure: Figure
-
-    def drawn(self, formats: Sequence[str]) -> Drawing:
-        """The figure as files, without what it was drawn with."""
-        width, height = (round(96 * float(inches)) for inches in self.figure.get_size_inches())
-        files = {kind: self.render(kind) for kind in sorted(set(formats))}
-        return Drawing(self.name, self.title, self.caption, self.alt, width, height, files)
-
-    def render(self, kind: str) -> bytes:
-        """The figure as ``png`` or ``svg`` bytes, without dates or versions."""
-        buffer = io.BytesIO()
-        with _looks():
-            # Straight to the canvas: savefig draws everything once more to lay it out.
-            self.figure.set_dpi(PNG_DPI)
-            if kind == "png":
-                FigureCanvasAgg(self.figure).print_png(buffer, metadata={"Software": None})
-            else:
-                canvas = FigureCanvasSVG(self.figure)
-                canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
-        return buffer.getvalue()
-
-
-@contextmanager
-def _looks() -> Iterator[None]:
-    # From matplotlib's own defaults, so that no user's matplotlibrc changes a byte.
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(RC)  # type: ignore[arg-type]
-        yield
 
 
 class Drawer:
@@ -124,6 +80,9 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
         (leak_layers, "language leak by layer"),
         (leak_heatmap, "language leak by language and layer"),
         (tradeoff, "transfer against leak"),
+        (geometry, "geometry by layer"),
+        (alignment, "alignment by layer"),
+        (moves, "principal angles before and after"),
         (projection, "t-SNE before and after"),
         (training, "training curves"),
         (label_distribution, "label distribution"),
@@ -142,17 +101,6 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
         else:
             plots.append(plot)
     return plots, absent
-
-
-def laid_out(make: Callable[[], Plot | None]) -> Plot | None:
-    """What ``make`` draws in the report's looks, laid out once and not again for every format."""
-    with _looks():
-        plot = make()
-        if plot is not None:
-            plot.figure.set_dpi(PNG_DPI)
-            plot.figure.draw_without_rendering()
-            plot.figure.set_layout_engine("none")
-    return plot
 
 
 # --- transfer --------------------------------------------------------------------------------
@@ -223,19 +171,19 @@ def transfer(run: Run, task: str) -> Plot | None:
     for label, code in zip(axes[0].get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if code in names or code == run.source else "normal")
     axes[0].set_ylim(max(positions) + 0.5, min(positions) - 0.5)
-    _legend(figure, methods, styles)
+    legend(figure, methods, styles)
     n = scores[scores["language"].isin(languages)]["n"]
     unit = str(scores["unit"].iloc[0])
     caption = (
-        f"{task_title(task)}, corpus {_join(scores['corpus'])}, test split, "
-        f"{_span(n)} {UNIT_PLURALS.get(unit, unit)} a language. Marker: mean over "
-        f"{_seed_words(scores, trained)}; vertical ticks: single seeds; line: 95 % bootstrap over "
+        f"{task_title(task)}, corpus {join(scores['corpus'])}, test split, "
+        f"{span(n)} {UNIT_PLURALS.get(unit, unit)} a language. Marker: mean over "
+        f"{seed_words(scores, trained)}; vertical ticks: single seeds; line: 95 % bootstrap over "
         "test items, bounds averaged over the seeds. Targets sorted by "
         f"{method_label((trained or methods)[-1])}."
     )
     means = pick(scores, language="mean_targets", metric="accuracy")
     alt = "Dot plot of test scores by language. Mean accuracy over target languages: " + "; ".join(
-        f"{method_label(row.method)} {decimal(row.value)}" for row in _in_order(means, methods)
+        f"{method_label(row.method)} {decimal(row.value)}" for row in in_order(means, methods)
     )
     title = f"{task_title(task)}: scores by language"
     return Plot(f"transfer_{task}", title, caption, alt + ".", figure)
@@ -326,12 +274,12 @@ def leak_layers(run: Run, task: str) -> Plot | None:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylim(0, 1.02)
     axes[0].set_ylabel("language probe, macro-F1")
-    _legend(figure, methods, styles)
+    legend(figure, methods, styles)
     caption = (
         f"Models of {task_title(task)}: macro-F1 over languages of a linear probe "
         "trained on the frozen representation of each layer, on corpus "
-        f"{_join(rows['corpus'])}, test split (lines not seen by the probe). Mean over "
-        f"{_seed_words(rows, [m for m in methods if m != RANDOM])}; dashes: single seeds; "
+        f"{join(rows['corpus'])}, test split (lines not seen by the probe). Mean over "
+        f"{seed_words(rows, [m for m in methods if m != RANDOM])}; dashes: single seeds; "
         "band: 95 % bootstrap over lines, bounds averaged over the seeds. Dotted: always the "
         "largest class."
     )
@@ -339,7 +287,7 @@ def leak_layers(run: Run, task: str) -> Plot | None:
     alt = (
         f"Line plot of language probe macro-F1 by layer. Last layer, per {units[0]}: "
         + "; ".join(
-            f"{method_label(row.method)} {decimal(row.value)}" for row in _in_order(last, methods)
+            f"{method_label(row.method)} {decimal(row.value)}" for row in in_order(last, methods)
         )
     )
     title = f"{task_title(task)}: language leak by layer"
@@ -389,8 +337,8 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
     bar.outline.set_visible(False)
     caption = (
         f"Models of {task_title(task)}: share of each language's tokens that the linear probe "
-        f"names rightly, by layer, corpus {_join(rows['corpus'])}, test split, "
-        f"{_span(rows['n'])} tokens a language, mean over {_seed_words(rows, methods)}. "
+        f"names rightly, by layer, corpus {join(rows['corpus'])}, test split, "
+        f"{span(rows['n'])} tokens a language, mean over {seed_words(rows, methods)}. "
         "Languages by family."
     )
     weakest = last_layers(rows).sort_values(["value", "language"]).iloc[0]
@@ -467,7 +415,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 5))
     seeds = points.groupby("method")["seed"].nunique()
-    span = _span(seeds)
+    told = span(seeds)
     joined = (
         " Joined by a line: one seed at several strengths of reversal."
         if any(True for _ in _paths(points))
@@ -476,7 +424,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     caption = (
         f"{task_title(task)}: mean accuracy over the target languages against the token-level "
         "language leak, test splits; one point a method and seed "
-        f"({span} seed{'s' * (span != '1')} a method). Colour: the trained method; "
+        f"({told} seed{'s' * (told != '1')} a method). Colour: the trained method; "
         "small marker: what was erased from it in closed form, its head kept (hollow: an oracle "
         f"that is told the language).{joined} Bars: 95 % bootstrap over test items. Dotted: "
         "always the largest class. Up and left is better."
@@ -505,154 +453,6 @@ def _ends(point: dict[Any, Any], key: str) -> list[list[float]]:
         [max(point[key] - point[f"{key}_low"], 0.0)],
         [max(point[f"{key}_high"] - point[key], 0.0)],
     ]
-
-
-# --- projection ------------------------------------------------------------------------------
-
-
-def projection(run: Run, task: str) -> Plot | None:
-    """t-SNE grid: a column a method (before, after), a row by language, a row by label."""
-    frame = run.projections.get(task)
-    if frame is None or frame.empty:
-        return None
-    seed = frame.groupby("method")["seed"].transform("min")
-    frame = frame[frame["seed"] == seed]
-    methods = ordered_methods(run, frame["method"])
-    labelled = frame["label"].notna() & (frame["label"].astype(str) != "")
-    rows = ["language", "label"] if labelled.any() else ["language"]
-    figure = Figure(figsize=(WIDTH + 0.9, 3.55 * len(rows) + 0.2), layout="constrained")
-    grid = figure.subplots(len(rows), len(methods), squeeze=False)
-    for line, kind in enumerate(rows):
-        values = frame if kind == "language" else frame[labelled]
-        classes = (
-            sorted_codes(list(values[kind]))
-            if kind == "language"
-            else sorted(set(values[kind].astype(str)))
-        )
-        styles = language_styles(classes) if kind == "language" else class_styles(classes)
-        for axis, method in zip(grid[line], methods, strict=True):
-            _scatter(axis, pick(values, method=method), kind, styles)
-            when = {"frozen": " (before)"}.get(method, " (after)")
-            axis.set_title(f"{method_label(method)}{when}, by {kind}")
-        handles = [
-            Line2D(
-                [],
-                [],
-                ls="",
-                marker=marker,
-                color=colour,
-                ms=5,
-                mec="white",
-                mew=0.4,
-                label=f"{language_name(name)} ({name})" if kind == "language" else name,
-            )
-            for name, (colour, marker) in styles.items()
-        ]
-        grid[line][-1].legend(
-            handles=handles,
-            loc="center left",
-            bbox_to_anchor=(1.01, 0.5),
-            fontsize=7,
-            handletextpad=0.2,
-            labelspacing=0.25,
-            ncols=1 if len(handles) <= 18 else 2,
-            columnspacing=0.6,
-            borderaxespad=0,
-        )
-    counts = frame.groupby("method").size()
-    seeds = _join(frame["seed"].astype(str))
-    caption = (
-        f"t-SNE of last-layer vectors, {task_title(task)}, corpus {_join(frame['corpus'])}: "
-        f"{_span(counts)} points a panel column, the same sample of "
-        f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
-        "(top; families beyond the palette share grey) or label (bottom), each language or label "
-        "with a marker of its own; letters stand at the median of each group. "
-        "Each column is fitted by itself: axes, distances between clusters and cluster sizes "
-        "carry no unit; read neighbourhoods only."
-    )
-    alt = (
-        f"Scatter plots of t-SNE projections for {', '.join(map(method_label, methods))}, "
-        f"coloured by {' and by '.join(rows)}."
-    )
-    title = f"{task_title(task)}: representations before and after"
-    return Plot(f"projection_{task}", title, caption, alt, figure)
-
-
-def _scatter(
-    axis: Axes, points: pd.DataFrame, kind: str, styles: dict[str, tuple[str, str]]
-) -> None:
-    size = float(np.clip(9000 / max(len(points), 1), 4, 16))
-    texts = []
-    for name, (colour, marker) in styles.items():
-        mine = points[points[kind].astype(str) == name]
-        if mine.empty:
-            continue
-        axis.scatter(
-            mine["x"],
-            mine["y"],
-            s=size,
-            color=colour,
-            marker=marker,
-            alpha=0.75,
-            linewidths=0,
-            rasterized=True,
-        )
-        texts.append([mine["x"].median(), mine["y"].median(), name, colour])
-    axis.set(xticks=[], yticks=[])
-    axis.grid(visible=False)
-    axis.margins(0.04)
-    for spine in axis.spines.values():
-        spine.set_visible(True)
-        spine.set_color("#d3d9de")
-    for x, y, name, colour in _apart(texts, axis):
-        axis.text(
-            x,
-            y,
-            name,
-            fontsize=7.5,
-            fontweight="bold",
-            color=_darker(colour),
-            ha="center",
-            va="center",
-            zorder=5,
-            path_effects=[patheffects.withStroke(linewidth=2.4, foreground="white")],
-        )
-
-
-def _apart(texts: list[list[Any]], axis: Axes) -> list[list[Any]]:
-    """Push labels that would overlap apart, a few fixed rounds, in shares of the panel."""
-    if not texts:
-        return texts
-    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
-    span = np.array([right - left, top - bottom])
-    origin = np.array([left, bottom])
-    places = (np.array([[x, y] for x, y, _, _ in texts]) - origin) / span
-    widths = np.array([0.014 * len(name) + 0.012 for _, _, name, _ in texts])
-    for _ in range(80):
-        moved = False
-        for i in range(len(texts)):
-            for j in range(i):
-                gap = places[i] - places[j]
-                need = np.array([widths[i] + widths[j], 0.046])
-                if (np.abs(gap) < need).all():
-                    # Along the axis that needs the smaller push.
-                    short = need - np.abs(gap)
-                    d = int(np.argmin(short))
-                    push = np.zeros(2)
-                    push[d] = (short[d] / 2 + 1e-4) * (1 if gap[d] >= 0 else -1)
-                    places[i] += push
-                    places[j] -= push
-                    moved = True
-        if not moved:
-            break
-    places = places.clip([0.03, 0.03], [0.97, 0.97]) * span + origin
-    return [
-        [*place, name, colour] for place, (_, _, name, colour) in zip(places, texts, strict=True)
-    ]
-
-
-def _darker(colour: str) -> tuple[float, ...]:
-    return tuple(0.62 * part for part in mpl.colors.to_rgb(colour))
 
 
 # --- training --------------------------------------------------------------------------------
@@ -705,7 +505,7 @@ def training(run: Run, task: str) -> Plot | None:
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     left.set_ylim(bottom=0)
-    _legend(figure, methods, styles)
+    legend(figure, methods, styles)
     seeds = sorted({h.seed for h in histories})
     smoothing = "; losses are running means over a fiftieth of the steps" if by_step else ""
     caption = (
@@ -795,7 +595,7 @@ def label_distribution(run: Run, task: str) -> Plot | None:
     total = counts.sum(axis=1)
     caption = (
         f"{task_title(task)}: share of each gold label in the prepared test split, per cent of a "
-        f"language; {_span(total)} labels a language. Languages by family."
+        f"language; {span(total)} labels a language. Languages by family."
     )
     top = counts.sum().sort_values(ascending=False, kind="stable")
     alt = (
@@ -804,59 +604,3 @@ def label_distribution(run: Run, task: str) -> Plot | None:
     )
     title = f"{task_title(task)}: labels of the test split"
     return Plot(f"labels_{task}", title, caption, alt, figure)
-
-
-# --- shared ----------------------------------------------------------------------------------
-
-
-def _legend(figure: Figure, methods: Sequence[str], styles: dict[str, tuple[str, str]]) -> None:
-    handles = []
-    for method in methods:
-        colour, marker = styles[method]
-        thin = method.startswith(BASELINE)
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=colour,
-                marker=marker,
-                ms=6,
-                mew=1.4 if thin else 0.6,
-                mec=colour if thin else "white",
-                lw=0 if thin else 1.6,
-                ls=(0, (4, 2)) if method == RANDOM else "-",
-                label=method_label(method),
-            )
-        )
-    figure.legend(
-        handles=handles,
-        loc="outside upper left",
-        ncols=min(len(handles), 4),
-        handlelength=1.8,
-        columnspacing=1.6,
-    )
-
-
-def _in_order(rows: pd.DataFrame, methods: Sequence[str]) -> list[Any]:
-    rank = {method: index for index, method in enumerate(methods)}
-    ordered = rows.assign(rank=rows["method"].map(rank)).sort_values("rank")
-    return list(ordered.itertuples())
-
-
-def _join(values: pd.Series) -> str:
-    return ", ".join(sorted(set(map(str, values))))
-
-
-def _span(values: pd.Series) -> str:
-    low, high = int(values.min()), int(values.max())
-    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
-
-
-def _seed_words(rows: pd.DataFrame, methods: Sequence[str]) -> str:
-    counts = rows[rows["method"].isin(list(methods))]["seeds"]
-    if counts.empty:
-        return "one seed"
-    low, high = int(counts.min()), int(counts.max())
-    if low == high:
-        return "one seed" if low == 1 else f"{low} seeds"
-    return f"{low} to {high} seeds"

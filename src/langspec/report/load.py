@@ -42,6 +42,9 @@ _PUBLISHED_METHODS = {"entmax": "adversary"}
 KEYS = ("task", "method", "corpus", "split", "language", "layer", "probe", "unit", "metric")
 
 
+Failed = Mapping[tuple[str, str, int], str]  # why, by (task, method, seed)
+
+
 @dataclass(frozen=True)
 class History:
     """Training history of one seed: one row a step and one row an epoch (either may be empty)."""
@@ -60,7 +63,8 @@ class Run:
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
     :func:`over_seeds`). Kinds of tidy rows that stand apart: ``erased`` those of erased encoders,
     ``beyond`` those of probes other than the linear one on language text, ``path`` those of
-    methods at further strengths (``grl@0.1``). ``runs`` holds ``run.json`` by (task, method);
+    methods at further strengths (``grl@0.1``). ``geometry`` holds geometry, alignment and what
+    moved, over seeds. ``runs`` holds ``run.json`` by (task, method);
     ``failed`` why a training collapsed or diverged, by (task, method, seed): its scores are in no
     frame. ``source`` is the source language's code, or "" where no file names it. ``folder`` is
     where the run's files lie. ``published`` holds the published numbers (:data:`PUBLISHED`).
@@ -81,8 +85,9 @@ class Run:
     folder: Path | None = None
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     beyond: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    geometry: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(KEYS)))
     path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
-    failed: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
+    failed: Failed = field(default_factory=dict)
     published: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PUBLISHED))
 
 
@@ -193,9 +198,7 @@ def load_run(
                 missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
 
     failed = _failed(runs)
-    base = results["method"].str.partition(ERASED)[0]
-    places = zip(results["task"], base, results["seed"], strict=True)
-    results = results[[place not in failed for place in places]]
+    results = _without(results, failed)
     is_erased = results["method"].str.contains(ERASED, regex=False)
     of_path = results["method"].str.contains(PATH, regex=False)
     erased = results[is_erased].reset_index(drop=True)
@@ -207,6 +210,7 @@ def load_run(
     results = results[~is_beyond].reset_index(drop=True)
 
     projections = _projections(root, tasks, missing)
+    geometry = _geometry(root, tasks, failed, missing)
     missing += [
         f"evaluate/{task}/predictions.parquet"
         for task in tasks
@@ -232,6 +236,7 @@ def load_run(
         folder=root,
         erased=erased,
         beyond=beyond,
+        geometry=geometry,
         path=of_paths,
         failed=failed,
         published=_published(published, missing),
@@ -276,7 +281,7 @@ def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[s
     return found
 
 
-def _failed(runs: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str, str, int], str]:
+def _failed(runs: Mapping[tuple[str, str], Mapping[str, Any]]) -> Failed:
     """Trainings that the watch marked, by (task, method as results name it, seed)."""
     found = {}
     for (task, method), run in runs.items():
@@ -286,6 +291,28 @@ def _failed(runs: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[tuple[str
                 name = method if own else path_method(method, entry["strength"])
                 found[task, name, int(entry["seed"])] = str(entry.get("reason"))
     return found
+
+
+def _without(rows: pd.DataFrame, failed: Failed) -> pd.DataFrame:
+    """The rows of trainings that did not fail, and of what was erased from those."""
+    base = rows["method"].str.partition(ERASED)[0]
+    places = zip(rows["task"], base, rows["seed"], strict=True)
+    return rows[[place not in failed for place in places]]
+
+
+def _geometry(
+    root: Path, tasks: Sequence[str], failed: Failed, missing: list[str]
+) -> pd.DataFrame:
+    """Rows over seeds of every task's ``geometry.csv``."""
+    frames = []
+    for task in tasks:
+        path = root / "evaluate" / task / "geometry.csv"
+        if path.is_file():
+            frames.append(_without(read_results(path), failed))
+        else:
+            missing.append(f"evaluate/{task}/geometry.csv")
+    found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return over_seeds(found) if len(found) else pd.DataFrame(columns=[*KEYS, "value"])
 
 
 def _seed(folder: Path) -> int:

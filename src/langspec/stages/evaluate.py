@@ -37,6 +37,7 @@ class Measured:
     """Rows and tables of a subject, in the order of its runs."""
 
     rows: list[Result] = field(default_factory=list)
+    geometry: list[Result] = field(default_factory=list)
     predictions: list[pa.Table] = field(default_factory=list)
     projection: list[pa.Table] = field(default_factory=list)
 
@@ -131,6 +132,9 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     out = paths.evaluate(task_name)
     with atomic_folder(out) as temporary:
         write_results(temporary / "results.csv", [row for part in measured for row in part.rows])
+        # A table of its own: many layers and no single score, so that none of it is a chart.
+        geometry = [row for part in measured for row in part.geometry]
+        write_results(temporary / "geometry.csv", geometry)
         for name in ("predictions", "projection"):
             tables = [table for part in measured for table in getattr(part, name)]
             pq.write_table(

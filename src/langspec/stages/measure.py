@@ -41,6 +41,7 @@ from langspec.stages.common import (
 from langspec.stages.compat import Compat
 from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
+from langspec.stages.geometry import Geometry
 from langspec.stages.probing import Probing
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
@@ -282,6 +283,7 @@ class Measurer:
         self.erasing = Erasing(self.evaluation)
         self.probing = Probing(self.evaluation)
         self.compat = Compat(self.evaluation)
+        self.geometry = Geometry(self.evaluation)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -295,6 +297,7 @@ class Measurer:
             found.rows += evaluation.leak_rows("random", 0, model.to(self.device), key)
             found.rows += self.probing.rows("random", 0, model, key)
             found.rows += self.probing.text_rows(model, key)
+            found.geometry += self.geometry.rows("random", 0, model, key, trained=False)
         if subject.baselines:
             found.rows += _baseline_rows(evaluation)
             found.rows.append(_unscored(evaluation))
@@ -320,6 +323,9 @@ class Measurer:
             return
         if measured:
             found.rows += self.probing.rows(method, leak_seed, model.encoder, state)
+            found.geometry += self.geometry.rows(
+                method, leak_seed, model.encoder, state, trained=card.trains_encoder
+            )
         found.rows += self.erasing.rows(method, seed, model, checkpoint, state, leak=measured)
         found.rows += self.compat.rows(
             method, seed, model, checkpoint, state, predicted, measured=measured

@@ -1,0 +1,235 @@
+"""What fine-tuning moves: sizes, variances and subspaces of a checkpoint beside its start.
+
+A smaller share of variance between languages may mean that the language directions shrank, that
+everything else grew, or that languages now lie along other directions; a probe reads all three
+alike. Sizes tell the first two apart, principal angles the third. Means of few vectors are noisy,
+and noise alone turns a subspace: so an angle is always taken between two halves of the lines, and
+stands between what two halves of *one* checkpoint give and what random subspaces give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from langspec.errors import LangspecError
+from langspec.features.bank import Bank, Units
+from langspec.features.sample import unit_ranks
+from langspec.measurement.alignment import require_same_rows
+from langspec.measurement.geometry import measured_rows, sizes, unit_meta, unit_vectors
+from langspec.measurement.rows import Origin
+from langspec.measurement.subspaces import (
+    Effects,
+    angles,
+    class_effects,
+    principal_basis,
+    random_angles,
+)
+from langspec.results import Result
+
+Values = Iterator[tuple[str, str, float]]  # metric, probe, value
+
+
+@dataclass(frozen=True)
+class MovesOptions:
+    """Which vectors are compared.
+
+    Attributes:
+        units: ``token``, ``sentence`` or both.
+        split: lines of this split alone; None takes all. A bank without splits is taken whole.
+        seed: of the halves and of the random subspaces.
+    """
+
+    units: tuple[str, ...] = ("token", "sentence")
+    split: str | None = "test"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Half:
+    """One half of the lines of one checkpoint: effects, bases and variance."""
+
+    effects: dict[str, Effects]  # by factor
+    bases: dict[str, np.ndarray]  # by factor, and ``principal``
+
+
+def halves(line: np.ndarray, seed: int) -> np.ndarray:
+    """bool ``[N]``: the half of each line, by a pseudo-random rank; translations stay together.
+
+    Raises:
+        LangspecError: there is one line only.
+    """
+    names = np.unique(line)
+    if len(names) < 2:
+        raise LangspecError("found a single line of text, which has no two halves to compare")
+    none = np.zeros(len(names), dtype=np.int64)
+    ranks = unit_ranks(seed + 3, ("",), none, names, none)
+    # The lower half of the ranks, so that both halves have equally many lines.
+    return np.isin(line, names[np.argsort(ranks, kind="stable")[: len(names) // 2]])
+
+
+def _factors(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Classes of the rows by factor: the language, and the label where there are any."""
+    found = {"language": units.language[rows].astype(np.int64)}
+    label = units.label[rows]
+    if len(np.unique(label)) > 1:
+        found["label"] = label.astype(np.int64)
+    if len(np.unique(found["language"])) < 2:
+        told = ", ".join(bank.languages[i] for i in np.unique(found["language"]))
+        raise LangspecError(f"what moved needs vectors of at least two languages, found {told}")
+    return found
+
+
+def _effects(vectors: np.ndarray, factors: Mapping[str, np.ndarray]) -> dict[str, Effects]:
+    """The effects of each factor, fitted beside the other where there are two."""
+    found = {}
+    for name, classes in factors.items():
+        others = [values for other, values in factors.items() if other != name]
+        found[name] = class_effects(vectors, classes, others[0] if others else None)
+    return found
+
+
+def _half(vectors: np.ndarray, factors: Mapping[str, np.ndarray], part: np.ndarray) -> _Half:
+    mine = vectors[part]
+    effects = _effects(mine, {name: classes[part] for name, classes in factors.items()})
+    bases = {name: found.basis for name, found in effects.items()}
+    bases["principal"] = principal_basis(mine, max(1, len(bases["language"])))
+    return _Half(effects, bases)
+
+
+def inside(effects: Effects, basis: np.ndarray) -> float:
+    """Share of the variance between the classes that lies in the span of ``basis`` ``[d, H]``."""
+    weighted = effects.weighted
+    total = float(np.square(weighted).sum())
+    return float(np.square(weighted @ basis.T).sum()) / total if total > 0 else np.nan
+
+
+def _mean_angles(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Principal angles averaged over pairs of subspaces, as many as all pairs have."""
+    found = [angles(first, second) for first, second in pairs]
+    fewest = min(len(values) for values in found)
+    return np.mean([values[:fewest] for values in found], axis=0)
+
+
+def _turned(
+    name: str, before: tuple[_Half, _Half], after: tuple[_Half, _Half], width: int, seed: int
+) -> Values:
+    """Angles of one subspace, and how much of its variance is where it was."""
+    (a, b), (x, y) = ([half.bases[name] for half in pair] for pair in (before, after))
+    across = _mean_angles([(a, y), (b, x)])
+    yield f"angle_{name}", "", _mean(across)
+    yield f"angle_{name}", "halves", _mean(_mean_angles([(a, b), (x, y)]))
+    yield f"angle_{name}", "chance", _mean(random_angles(len(a), len(y), width, seed=seed))
+    for i, value in enumerate(across, start=1):
+        yield f"angle_{name}_{i:02d}", "", float(value)
+    if name == "principal":
+        return
+    kept = [inside(x_.effects[name], b_) for x_, b_ in zip(after, (b, a), strict=True)]
+    floor = [
+        inside(before[0].effects[name], b),
+        inside(before[1].effects[name], a),
+        inside(after[0].effects[name], y),
+        inside(after[1].effects[name], x),
+    ]
+    yield f"in_place_{name}", "", float(np.mean(kept))
+    yield f"in_place_{name}", "halves", float(np.mean(floor))
+    yield f"in_place_{name}", "chance", (len(a) + len(b)) / 2 / width
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
+def _between(pair: tuple[_Half, _Half], probe: str) -> Values:
+    """The language subspace beside the label subspace of one checkpoint."""
+    first, second = pair
+    crossed = [
+        (first.bases["language"], second.bases["label"]),
+        (second.bases["language"], first.bases["label"]),
+    ]
+    yield "angle_language_label", probe, _mean(_mean_angles(crossed))
+    shares = [
+        inside(second.effects["label"], first.bases["language"]),
+        inside(first.effects["label"], second.bases["language"]),
+    ]
+    yield "label_in_language", probe, float(np.mean(shares))
+
+
+def _compared(
+    before: np.ndarray,
+    after: np.ndarray,
+    factors: Mapping[str, np.ndarray],
+    part: np.ndarray,
+    seed: int,
+) -> Values:
+    """Every number of one unit and layer."""
+    for probe, vectors in (("before", before), ("after", after)):
+        found = sizes(vectors)
+        for metric, value in found.items():
+            yield metric, probe, value
+        for name, effects in _effects(vectors, factors).items():
+            yield f"variance_share_{name}", probe, effects.share
+            yield f"variance_{name}", probe, effects.share * found["feature_spread"] ** 2
+    width = before.shape[1]
+    start = _half(before, factors, part), _half(before, factors, ~part)
+    now = _half(after, factors, part), _half(after, factors, ~part)
+    for name in (*factors, "principal"):
+        yield from _turned(name, start, now, width, seed)
+    if "label" in factors:
+        yield from _between(start, "before")
+        yield from _between(now, "after")
+        dimensions = [len(start[0].bases[name]) for name in ("language", "label")]
+        chance = random_angles(dimensions[0], dimensions[1], width, seed=seed)
+        yield "angle_language_label", "chance", _mean(chance)
+        yield "label_in_language", "chance", dimensions[0] / width
+
+
+def moves(
+    bank: Bank, start: Bank, origin: Origin, options: MovesOptions | None = None
+) -> list[Result]:
+    """What lies between ``start`` and ``bank``, two checkpoints on the same rows.
+
+    For each unit and layer, F being ``language`` and, in a bank with labels, ``label``:
+
+    - ``feature_norm``, ``feature_spread``, ``effective_rank``, ``variance_share_F`` and
+      ``variance_F`` (the same as a variance, in squared units of the features), with probes
+      ``before`` and ``after``;
+    - ``angle_F``, the mean principal angle in degrees between the subspaces before and after, and
+      ``angle_F_01`` and on, each of them; ``angle_principal`` is that of the directions of largest
+      variance, as many as the language subspace has: what turned because everything did;
+    - ``in_place_F``: the share of the variance between classes after that lies in the subspace of
+      before; unlike a mean of angles it weighs a direction by what lies along it;
+    - ``angle_language_label`` and ``label_in_language`` (the share of the variance between labels
+      that lies in the language subspace) of one checkpoint, probes ``before`` and ``after``.
+
+    Angles and shares are taken across two halves of the lines. Probe ``halves``: between the
+    halves of one checkpoint, that is, noise alone; probe ``chance``: random subspaces.
+
+    Raises:
+        LangspecError: banks of other rows or layers, fewer than two languages, no vectors, values
+            that are not finite.
+    """
+    options = options or MovesOptions()
+    results: list[Result] = []
+    for unit in options.units:
+        require_same_rows(bank, start, unit)
+        units = unit_meta(bank, unit)
+        rows = measured_rows(bank, units, options.split, unit)
+        factors = _factors(bank, units, rows)
+        part = halves(units.line[rows], options.seed)
+        for layer in bank.layers:
+            before = unit_vectors(start, unit, layer)[rows]
+            after = unit_vectors(bank, unit, layer)[rows]
+            if before.shape != after.shape:
+                raise LangspecError(
+                    f"the two checkpoints have {before.shape[1]} and {after.shape[1]} dimensions"
+                )
+            results += [
+                origin.row(
+                    metric, value, language="all", unit=unit, n=len(rows), layer=layer, probe=probe
+                )
+                for metric, probe, value in _compared(before, after, factors, part, options.seed)
+            ]
+    return results

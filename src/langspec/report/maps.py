@@ -1,0 +1,269 @@
+"""t-SNE maps of the report: before and after, by language and by label.
+
+Sizes are in inches throughout, so that what is told apart on paper does not depend on how many
+languages or methods there are: panels have one size, and the figure grows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.spatial import cKDTree
+
+from langspec.report.load import Run, language_family, language_name
+from langspec.report.plotting import Plot, join, span
+from langspec.report.style import INK, MUTED, class_styles, language_styles, sorted_codes
+from langspec.report.tables import method_label, ordered_methods, pick, task_title
+
+PANEL = 3.2  # inches, both ways
+GAP, EDGE, TITLE = 0.16, 0.08, 0.3
+LINE = 0.128  # of the legend
+LETTER, HEIGHT = 0.078, 0.125  # of a direct label: width of a letter, height
+ABOVE = 0.09  # a label stands a little above what it names
+SINGLES = "other families"
+
+Styles = dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a legend: a heading, or a name with its colour and marker."""
+
+    text: str
+    colour: str = MUTED
+    marker: str = ""
+
+
+def projection(run: Run, task: str) -> Plot | None:
+    """t-SNE grid: a column a method (before, after), a row by language, a row by label."""
+    frame = run.projections.get(task)
+    if frame is None or frame.empty:
+        return None
+    seed = frame.groupby("method")["seed"].transform("min")
+    frame = frame[frame["seed"] == seed]
+    methods = ordered_methods(run, frame["method"])
+    labelled = frame["label"].notna() & (frame["label"].astype(str) != "")
+    rows = ["language", "label"] if labelled.any() else ["language"]
+    signs, entries = {}, {}
+    for kind in rows:
+        values = frame if kind == "language" else frame[labelled]
+        if kind == "language":
+            signs[kind] = language_styles(sorted_codes(list(values[kind])))
+            entries[kind] = language_entries(signs[kind])
+        else:
+            signs[kind] = class_styles(sorted(set(values[kind].astype(str))))
+            entries[kind] = [Entry(name, *sign) for name, sign in signs[kind].items()]
+    columns = {kind: legend_columns(entries[kind]) for kind in rows}
+    beside = max(sum(width for width, _ in found) for found in columns.values())
+    width = 2 * EDGE + len(methods) * (PANEL + GAP) + beside
+    height = 2 * EDGE + len(rows) * (PANEL + TITLE)
+    figure = Figure(figsize=(width, height))
+    for line, kind in enumerate(rows):
+        values = frame if kind == "language" else frame[labelled]
+        bottom = height - EDGE - (line + 1) * (PANEL + TITLE)
+        for column, method in enumerate(methods):
+            left = EDGE + column * (PANEL + GAP)
+            axis = figure.add_axes((left / width, bottom / height, PANEL / width, PANEL / height))
+            _scatter(axis, pick(values, method=method), kind, signs[kind])
+            when = {"frozen": " (before)"}.get(method, " (after)")
+            axis.set_title(f"{method_label(method)}{when}, by {kind}")
+        left = EDGE + len(methods) * (PANEL + GAP)
+        axis = figure.add_axes(
+            (left / width, bottom / height, (width - left) / width, PANEL / height)
+        )
+        _legend(axis, columns[kind], width - left)
+    counts = frame.groupby("method").size()
+    seeds = join(frame["seed"].astype(str))
+    caption = (
+        f"t-SNE of last-layer vectors, {task_title(task)}, corpus {join(frame['corpus'])}: "
+        f"{span(counts)} points a panel column, the same sample of "
+        f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
+        "(top; families of one language share grey, as do those beyond the palette) or label "
+        "(bottom), each language or label with a marker of its own. Letters stand where a "
+        "language or label lies densest, a line leads there where they had to make room. "
+        "Each column is fitted by itself: axes, distances between clusters and cluster sizes "
+        "carry no unit; read neighbourhoods only."
+    )
+    alt = (
+        f"Scatter plots of t-SNE projections for {', '.join(map(method_label, methods))}, "
+        f"coloured by {' and by '.join(rows)}."
+    )
+    title = f"{task_title(task)}: representations before and after"
+    return Plot(f"projection_{task}", title, caption, alt, figure)
+
+
+# --- panels ----------------------------------------------------------------------------------
+
+
+def _scatter(axis: Axes, points: pd.DataFrame, kind: str, styles: Styles) -> None:
+    size = float(np.clip(7000 / max(len(points), 1), 4, 15))
+    # Drawn in a mixed order, so that no class hides another because its name comes later.
+    order = np.random.default_rng(0).permutation(len(points))
+    names = points[kind].astype(str).to_numpy()
+    places = points[["x", "y"]].to_numpy(dtype=float)
+    for part in np.array_split(order, max(1, len(order) // 150)):
+        for name, (colour, marker) in styles.items():
+            mine = part[names[part] == name]
+            axis.scatter(
+                places[mine, 0],
+                places[mine, 1],
+                s=size,
+                color=colour,
+                marker=marker,
+                alpha=0.8,
+                linewidths=0,
+                rasterized=True,
+            )
+    axis.set(xticks=[], yticks=[])
+    axis.grid(visible=False)
+    low, high = places.min(axis=0), places.max(axis=0)
+    margin = 0.04 * np.maximum(high - low, 1e-9)
+    axis.set_xlim(low[0] - margin[0], high[0] + margin[0])
+    axis.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    for spine in axis.spines.values():
+        spine.set_visible(True)
+        spine.set_color("#d3d9de")
+    present = [name for name in styles if (names == name).any()]
+    if present:
+        _name(axis, present, [places[names == name] for name in present], styles)
+
+
+def densest(places: np.ndarray) -> np.ndarray:
+    """The point of ``places`` ``[N, 2]`` that the nearest third of the others lies nearest to.
+
+    A centroid of several clusters lies where none of them is.
+    """
+    if len(places) <= 2:
+        return np.asarray(places[0])
+    distances, _ = cKDTree(places).query(places, k=max(2, len(places) // 3 + 1))
+    return np.asarray(places[int(np.argmin(distances[:, -1]))])
+
+
+def _name(axis: Axes, names: list[str], groups: list[np.ndarray], styles: Styles) -> None:
+    """Direct labels, with a line where one had to make room."""
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    scale = PANEL / np.array([right - left, top - bottom])
+    origin = np.array([left, bottom])
+    targets = (np.stack([densest(group) for group in groups]) - origin) * scale
+    boxes = np.array([[LETTER * len(name) + 0.03, HEIGHT] for name in names])
+    found = apart(targets + np.array([0.0, ABOVE]), boxes, PANEL)
+    for name, target, place, box in zip(names, targets, found, boxes, strict=True):
+        colour = _darker(styles[name][0])
+        if (np.abs(place - target) > box / 2 + [0.02, ABOVE]).any():
+            ends = np.stack([target, place]) / scale + origin
+            axis.plot(*ends.T, color=colour, lw=0.7, alpha=0.9, zorder=4, solid_capstyle="round")
+            axis.plot(*ends[0], ".", color=colour, ms=3, zorder=4)
+        x, y = place / scale + origin
+        axis.text(
+            x,
+            y,
+            name,
+            fontsize=7.5,
+            fontweight="bold",
+            color=colour,
+            ha="center",
+            va="center",
+            zorder=5,
+            path_effects=[patheffects.withStroke(linewidth=2.2, foreground="white")],
+        )
+
+
+def apart(targets: np.ndarray, boxes: np.ndarray, side: float) -> np.ndarray:
+    """Centres ``[N, 2]`` of boxes near their targets, without overlap, inside a square.
+
+    Overlapping boxes push each other apart and are drawn back a little to their targets; in the
+    second half they only push, so that none overlaps if there is room. ``boxes`` ``[N, 2]`` are
+    widths and heights.
+    """
+    count, rounds = len(targets), 800
+    # Labels of one spot start on a spiral around it, not on top of each other.
+    turn = np.arange(count) * np.pi * (3 - np.sqrt(5))
+    places = targets + 0.01 * np.sqrt(np.arange(count) + 1)[:, None] * np.stack(
+        [np.cos(turn), np.sin(turn)], axis=1
+    )
+    low, high = boxes / 2 + 0.03, side - boxes / 2 - 0.03
+    need = (boxes[:, None] + boxes[None]) / 2 + 0.005
+    for step in range(rounds):
+        gap = (places[:, None] - places[None]) / need  # in units in which boxes are squares
+        over = 1 - np.abs(gap).max(axis=2)
+        np.fill_diagonal(over, 0.0)
+        hit = over > 0
+        pulled = step < rounds // 2
+        if not hit.any() and not pulled:
+            break
+        way = gap / np.maximum(np.linalg.norm(gap, axis=2, keepdims=True), 1e-12)
+        push = (way * need * (over * hit)[..., None]).sum(axis=1)
+        places = places + 0.35 * push
+        if pulled:
+            places = places + 0.04 * (targets - places)
+        places = np.clip(places, low, high)
+    return np.asarray(places)
+
+
+def _darker(colour: str) -> tuple[float, ...]:
+    return tuple(0.62 * part for part in mpl.colors.to_rgb(colour))
+
+
+# --- legend ----------------------------------------------------------------------------------
+
+
+def language_entries(styles: Styles) -> list[Entry]:
+    """Languages below the name of their family; families of one language together, at the end."""
+    families: dict[str, list[str]] = {}
+    for code in styles:
+        families.setdefault(language_family(code), []).append(code)
+    several = {family: codes for family, codes in sorted(families.items()) if len(codes) > 1}
+    rest = [codes[0] for codes in families.values() if len(codes) == 1]
+    if rest:
+        several[SINGLES if several else ""] = sorted_codes(rest)
+    found = []
+    for family, codes in several.items():
+        if family:
+            found.append(Entry(family))
+        for code in sorted_codes(codes):
+            name = language_name(code)
+            found.append(Entry(f"{name} ({code})" if name != code else code, *styles[code]))
+    return found
+
+
+def legend_columns(entries: list[Entry]) -> list[tuple[float, list[Entry]]]:
+    """Entries dealt out into columns that fit beside a panel, with the width of each in inches.
+
+    A heading and what stands below it stay together where they fit into one column.
+    """
+    most = int(PANEL / LINE)
+    blocks: list[list[Entry]] = []
+    for entry in entries:
+        if not entry.marker or not blocks or (blocks[-1][0].marker and len(blocks[-1]) >= most):
+            blocks.append([])
+        blocks[-1].append(entry)
+    columns: list[list[Entry]] = [[]]
+    for block in blocks:
+        if columns[-1] and len(columns[-1]) + len(block) > most:
+            columns.append([])
+        columns[-1] += block
+    parts = [part[low : low + most] for part in columns for low in range(0, len(part), most)]
+    return [(0.26 + 0.062 * max(len(e.text) for e in part), part) for part in parts]
+
+
+def _legend(axis: Axes, columns: list[tuple[float, list[Entry]]], width: float) -> None:
+    axis.set_axis_off()
+    axis.set(xlim=(0, width), ylim=(PANEL, 0))
+    longest = max(len(part) for _, part in columns)
+    top = max(0.0, (PANEL - longest * LINE) / 2)
+    left = 0.0
+    for inches, part in columns:
+        for line, entry in enumerate(part):
+            y = top + (line + 0.5) * LINE
+            if not entry.marker:
+                axis.text(left, y, entry.text, fontsize=6.6, color=MUTED, va="center")
+                continue
+            axis.plot(left + 0.07, y, entry.marker, color=entry.colour, ms=4.6, mew=0)
+            axis.text(left + 0.17, y, entry.text, fontsize=7, color=INK, va="center")
+        left += inches

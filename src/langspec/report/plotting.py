@@ -1,0 +1,136 @@
+"""What every figure shares: a plot with its words, its looks, legends and captions.
+
+Equal numbers give equal bytes: no backend state, fixed fonts, no dates, a fixed salt for ids.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from langspec.report.drawing import Drawing
+from langspec.report.load import BASELINE, RANDOM
+from langspec.report.style import RC
+from langspec.report.tables import method_label
+
+WIDTH = 7.6  # inches; the page's column
+PNG_DPI = 180
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn figure with the words that go with it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+
+    def drawn(self, formats: Sequence[str]) -> Drawing:
+        """The figure as files, without what it was drawn with."""
+        width, height = (round(96 * float(inches)) for inches in self.figure.get_size_inches())
+        files = {kind: self.render(kind) for kind in sorted(set(formats))}
+        return Drawing(self.name, self.title, self.caption, self.alt, width, height, files)
+
+    def render(self, kind: str) -> bytes:
+        """The figure as ``png`` or ``svg`` bytes, without dates or versions."""
+        buffer = io.BytesIO()
+        with looks():
+            # Straight to the canvas: savefig draws everything once more to lay it out.
+            self.figure.set_dpi(PNG_DPI)
+            if kind == "png":
+                FigureCanvasAgg(self.figure).print_png(buffer, metadata={"Software": None})
+            else:
+                canvas = FigureCanvasSVG(self.figure)
+                canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
+        return buffer.getvalue()
+
+
+@contextmanager
+def looks() -> Iterator[None]:
+    """Draw with the report's own looks."""
+    # From matplotlib's own defaults, so that no user's matplotlibrc changes a byte.
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]
+        yield
+
+
+def laid_out(make: Callable[[], Plot | None]) -> Plot | None:
+    """What ``make`` draws in these looks, laid out once and not again for every format."""
+    with looks():
+        plot = make()
+        if plot is not None:
+            plot.figure.set_dpi(PNG_DPI)
+            plot.figure.draw_without_rendering()
+            plot.figure.set_layout_engine("none")
+    return plot
+
+
+def legend(figure: Figure, methods: Sequence[str], styles: dict[str, tuple[str, str]]) -> None:
+    """A legend of methods above the panels."""
+    handles = []
+    for method in methods:
+        colour, marker = styles[method]
+        thin = method.startswith(BASELINE)
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=colour,
+                marker=marker,
+                ms=6,
+                mew=1.4 if thin else 0.6,
+                mec=colour if thin else "white",
+                lw=0 if thin else 1.6,
+                ls=(0, (4, 2)) if method == RANDOM else "-",
+                label=method_label(method),
+            )
+        )
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=min(len(handles), 4),
+        handlelength=1.8,
+        columnspacing=1.6,
+    )
+
+
+def in_order(rows: pd.DataFrame, methods: Sequence[str]) -> list[Any]:
+    """Rows as named tuples, in the order of the methods."""
+    rank = {method: index for index, method in enumerate(methods)}
+    ordered = rows.assign(rank=rows["method"].map(rank)).sort_values("rank")
+    return list(ordered.itertuples())
+
+
+def join(values: pd.Series) -> str:
+    """Distinct values, for a caption."""
+    return ", ".join(sorted(set(map(str, values))))
+
+
+def span(values: pd.Series) -> str:
+    """Smallest to largest count, for a caption."""
+    low, high = int(values.min()), int(values.max())
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def seed_words(rows: pd.DataFrame, methods: Sequence[str]) -> str:
+    """How many seeds the methods have, for a caption."""
+    counts = rows[rows["method"].isin(list(methods))]["seeds"]
+    if counts.empty:
+        return "one seed"
+    low, high = int(counts.min()), int(counts.max())
+    if low == high:
+        return "one seed" if low == 1 else f"{low} seeds"
+    return f"{low} to {high} seeds"

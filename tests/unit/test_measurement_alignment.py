@@ -1,0 +1,201 @@
+"""Retrieval of planted translations, and CKA of views with a known relation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bank_fixtures import bank_of
+from scipy.stats import ortho_group
+
+from langspec.errors import LangspecError
+from langspec.features.bank import Bank
+from langspec.measurement.alignment import (
+    AlignmentOptions,
+    cka,
+    linear_cka,
+    retrieval,
+    retrieval_hits,
+)
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.rows import Origin
+from langspec.results import Result
+
+ORIGIN = Origin("pos", "frozen", 0, "text", "test")
+OPTIONS = AlignmentOptions(units=("sentence",), bootstrap=BootstrapOptions(resamples=200))
+LINES, WIDTH, CLASSES = 80, 24, 3
+LANGUAGE = np.repeat(np.arange(CLASSES), LINES)
+LINE = np.tile(np.arange(LINES), CLASSES)
+
+
+def aligned(noise: float, shift: float = 0.0, seed: int = 0) -> np.ndarray:
+    """What a line says + a shift a language + noise."""
+    rng = np.random.default_rng(seed)
+    meaning = rng.standard_normal((LINES, WIDTH))[LINE]
+    tongue = shift * rng.standard_normal((CLASSES, WIDTH))[LANGUAGE]
+    return meaning + tongue + noise * rng.standard_normal((len(LINE), WIDTH))
+
+
+def table(rows: list[Result]) -> dict[tuple[str, str, int, str], Result]:
+    return {(row.metric, row.probe, row.layer, row.language): row for row in rows}
+
+
+def test_planted_translations(tmp_path: Path) -> None:
+    noise = np.random.default_rng(5).standard_normal((8, len(LINE), WIDTH))
+    bank = bank_of(tmp_path, "bank", [*noise, aligned(0.01)], LANGUAGE, line=LINE)
+    rows = retrieval(bank, ORIGIN, "en", OPTIONS)
+    found = table(rows)
+    assert {row.language for row in rows} == {"de", "fi", "mean_targets"}
+    chance = found["retrieval", "chance", -1, "de"]
+    assert (chance.value, chance.n) == (1 / LINES, LINES)
+    for metric in ("retrieval", "retrieval_from_source", "retrieval_to_source"):
+        assert found[metric, "cosine", 8, "mean_targets"].value == 1.0
+        values = [found[metric, "cosine", layer, "mean_targets"].value for layer in range(8)]
+        assert np.mean(values) == pytest.approx(chance.value, abs=0.008)
+    for layer in range(8):
+        row, low, high = (
+            found[f"retrieval{end}", "cosine", layer, "mean_targets"]
+            for end in ("", "_low", "_high")
+        )
+        assert low.value <= row.value <= high.value
+        assert row.n == 2 * LINES
+
+
+def test_a_shift_of_a_language_is_what_centring_gives_back(tmp_path: Path) -> None:
+    split = LINE % 2
+    bank = bank_of(
+        tmp_path,
+        "bank",
+        [aligned(0.1), aligned(0.1, shift=20.0)],
+        LANGUAGE,
+        line=LINE,
+        split=split,
+        splits=("test", "train"),
+    )
+    found = table(retrieval(bank, ORIGIN, "en", OPTIONS))
+    value = {key: row.value for key, row in found.items()}
+    assert value["retrieval", "cosine", 0, "mean_targets"] == 1.0
+    assert value["retrieval", "cosine", 1, "mean_targets"] < 0.3
+    assert value["retrieval", "centred", 1, "mean_targets"] == 1.0
+    assert found["retrieval", "chance", -1, "fi"].value == 2 / LINES
+
+
+def test_means_are_those_of_the_training_lines(tmp_path: Path) -> None:
+    """Nothing about the lines looked for is told: their own means are not subtracted."""
+    split, vectors = LINE % 2, aligned(0.1)
+    vectors[(split == 0) & (LANGUAGE == 0)] += 50.0  # a shift of the test lines alone
+    bank = bank_of(
+        tmp_path, "b", [vectors], LANGUAGE, line=LINE, split=split, splits=("test", "train")
+    )
+    found = table(retrieval(bank, ORIGIN, "en", OPTIONS))
+    assert found["retrieval", "centred", 0, "de"].value < 0.6
+    assert found["retrieval", "centred", 0, "fi"].value == 1.0
+
+
+def test_order_and_rotation_change_nothing(tmp_path: Path) -> None:
+    vectors, order = aligned(0.8), np.random.default_rng(2).permutation(len(LINE))
+    turned = (vectors @ ortho_group.rvs(WIDTH, random_state=1))[order]
+    one = bank_of(tmp_path, "a", [vectors], LANGUAGE, line=LINE)
+    two = bank_of(tmp_path, "b", [turned], LANGUAGE[order], line=LINE[order])
+    assert table(retrieval(one, ORIGIN, "en", OPTIONS)) == table(
+        retrieval(two, ORIGIN, "en", OPTIONS)
+    )
+
+
+def test_equal_sentences_share_the_hit() -> None:
+    first = np.eye(4, 6)
+    assert retrieval_hits(first, first).tolist() == [1, 1, 1, 1]
+    second = first.copy()
+    second[1] = second[0]  # two lines of one text: the nearest is one of them by chance
+    assert retrieval_hits(first, second).tolist() == [0.5, 0.25, 1, 1]
+    assert retrieval_hits(first, np.zeros_like(first)).tolist() == [0.25] * 4
+    assert retrieval_hits(first, first * np.array([[1], [7], [0.1], [3]])).tolist() == [1] * 4
+
+
+def test_only_shared_lines_count(tmp_path: Path) -> None:
+    line = LINE.copy()
+    line[LANGUAGE == 2] += LINES // 2  # fi has the second half of the lines and more
+    bank = bank_of(tmp_path, "half", [aligned(0.01)], LANGUAGE, line=line)
+    found = table(retrieval(bank, ORIGIN, "en", OPTIONS))
+    assert found["retrieval", "cosine", 0, "fi"].n == LINES // 2
+    assert found["retrieval", "chance", -1, "fi"].value == 2 / LINES
+    fewer = table(retrieval(bank, ORIGIN, "en", AlignmentOptions(candidates=30)))
+    assert fewer["retrieval", "cosine", 0, "de"].n == 30
+
+
+def test_refusals(tmp_path: Path) -> None:
+    def bank(name: str, line: np.ndarray, language: np.ndarray = LANGUAGE) -> Bank:
+        return bank_of(tmp_path, name, [aligned(1.0)], language, line=line)
+
+    with pytest.raises(LangspecError, match="parallel by line; de, fi shares fewer than two"):
+        retrieval(bank("apart", np.arange(len(LINE))), ORIGIN, "en")
+    with pytest.raises(LangspecError, match="has line 3 twice"):
+        retrieval(bank("twice", np.where(LINE == 5, 3, LINE)), ORIGIN, "en")
+    with pytest.raises(LangspecError, match="no sentence of the source language 'tr'"):
+        retrieval(bank("source", LINE), ORIGIN, "tr")
+    with pytest.raises(LangspecError, match="at least two languages, found de"):
+        retrieval(bank("one", np.arange(len(LINE)), np.zeros_like(LANGUAGE)), ORIGIN, "de")
+
+
+# --- CKA ---------------------------------------------------------------------------------------
+
+
+def test_cka_ignores_rotation_shift_and_scale() -> None:
+    x = aligned(1.0)
+    turned = 3.0 * x @ ortho_group.rvs(WIDTH, random_state=1) + 7.0
+    assert cka(x, turned) == pytest.approx(1.0)
+    assert cka(x, x * np.linspace(0.1, 3, WIDTH)) < 0.99  # not any linear map
+    assert np.isnan(cka(x, np.ones_like(x)))
+
+
+def test_cka_is_the_similarity_of_gram_matrices() -> None:
+    """Kornblith et al. 2019 give two forms: of features, and of centred Gram matrices."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 5)), rng.standard_normal((30, 9))
+    centre = np.eye(30) - 1 / 30
+    k, m = centre @ x @ x.T @ centre, centre @ y @ y.T @ centre
+    expected = (k * m).sum() / (np.linalg.norm(k) * np.linalg.norm(m))
+    assert cka(x, y) == pytest.approx(expected)
+    order = rng.permutation(30)
+    assert cka(x[order], y[order]) == pytest.approx(expected)
+    assert cka(np.repeat(x, 2, axis=0), np.repeat(y, 2, axis=0)) == pytest.approx(expected)
+
+
+def test_cka_of_banks(tmp_path: Path) -> None:
+    """Languages far apart in both views make unlike vectors look alike; within one they do not."""
+    shift = aligned(0.0, shift=30.0) - aligned(0.0)
+    start = bank_of(tmp_path, "a", [aligned(0.5), aligned(0.5) + shift], LANGUAGE, line=LINE)
+    other = np.random.default_rng(9).standard_normal((len(LINE), WIDTH))
+    bank = bank_of(tmp_path, "b", [aligned(0.5), other + shift], LANGUAGE, line=LINE)
+    value = {
+        k[:3]: row.value for k, row in table(linear_cka(bank, start, ORIGIN, OPTIONS)).items()
+    }
+    assert value["cka", "", 0] == pytest.approx(1.0)
+    assert value["cka", "", 1] > 0.95
+    assert value["cka_within_language", "", 1] < 0.25
+    assert value["cka_within_language", "", 1] == pytest.approx(
+        value["cka_within_language", "chance", 1], abs=0.05
+    )
+    assert value["cka", "chance", 0] < 0.3
+
+
+def test_cka_refuses_other_rows(tmp_path: Path) -> None:
+    vectors = aligned(1.0)
+    one = bank_of(tmp_path, "a", [vectors], LANGUAGE, line=LINE)
+    two = bank_of(tmp_path, "b", [vectors], LANGUAGE, line=LINE + 1)
+    deeper = bank_of(tmp_path, "c", [vectors, vectors], LANGUAGE, line=LINE)
+    with pytest.raises(LangspecError, match="hold other sentences"):
+        linear_cka(one, two, ORIGIN, OPTIONS)
+    with pytest.raises(LangspecError, match="other layers"):
+        linear_cka(one, deeper, ORIGIN, OPTIONS)
+    with pytest.raises(LangspecError, match="the same rows, found 3 and 4"):
+        cka(np.ones((3, 2)), np.ones((4, 2)))
+    vectors[0, 0] = np.nan
+    broken = bank_of(tmp_path, "d", [vectors], LANGUAGE, line=LINE)
+    for measure in (
+        lambda: linear_cka(broken, one, ORIGIN, OPTIONS),
+        lambda: retrieval(broken, ORIGIN, "en", OPTIONS),
+    ):
+        with pytest.raises(LangspecError, match="1 of 240 vectors"):
+            measure()

@@ -1,0 +1,210 @@
+"""Tables and figures of geometry, and maps that stay legible with many languages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bank_fixtures import bank_of
+
+from langspec.measurement.alignment import AlignmentOptions, linear_cka, retrieval
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.geometry import GeometryOptions, label_geometry, language_geometry
+from langspec.measurement.moves import MovesOptions, moves
+from langspec.measurement.rows import Origin
+from langspec.report.geometry import NOT_PARALLEL, geometry_tables
+from langspec.report.geometry_figures import alignment, geometry
+from langspec.report.geometry_figures import moves as moves_figure
+from langspec.report.load import Run, over_seeds
+from langspec.report.maps import (
+    PANEL,
+    apart,
+    densest,
+    language_entries,
+    legend_columns,
+    projection,
+)
+from langspec.report.plotting import looks
+from langspec.report.style import language_styles
+from langspec.results import results_frame
+
+LINES = 24
+LANGUAGE, LINE = np.repeat(np.arange(3), LINES), np.tile(np.arange(LINES), 3)
+UD = (
+    "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi "
+    "yo zh"
+).split()
+
+
+def measured(root: Path) -> pd.DataFrame:
+    """What stage evaluate writes, of two layers and two seeds, over seeds."""
+    rows = []
+    text = GeometryOptions(units=("sentence",), per_class=20, starts=1)
+    options = AlignmentOptions(units=("sentence",), bootstrap=BootstrapOptions(resamples=100))
+    rng = np.random.default_rng(0)
+    banks = {}
+    for seed in (0, 1, 2):
+        layers = rng.standard_normal((2, len(LINE), 6)) + LANGUAGE[:, None] / (1 + seed)
+        banks[seed] = {
+            "text": bank_of(root, f"text{seed}", layers, LANGUAGE, line=LINE),
+            "pos": bank_of(root, f"pos{seed}", layers, LANGUAGE, line=LINE, label=LINE % 2),
+        }
+    for seed, found in banks.items():
+        for corpus, bank in found.items():
+            origin = Origin("pos", "finetune" if seed else "frozen", seed, corpus, "test")
+            rows += language_geometry(bank, origin, text)
+            if corpus == "pos":
+                rows += label_geometry(bank, origin, text)
+            else:
+                rows += retrieval(bank, origin, "en", options)
+            if seed:
+                rows += linear_cka(bank, banks[0][corpus], origin, options)
+                rows += moves(bank, banks[0][corpus], origin, MovesOptions(units=("sentence",)))
+    return over_seeds(results_frame(rows))
+
+
+def run_of(geometry: pd.DataFrame, **more: object) -> Run:
+    empty = pd.DataFrame()
+    run = Run("x", ("pos",), ("frozen", "finetune"), empty, empty, source="en")
+    return replace(run, geometry=geometry, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_of(measured(tmp_path_factory.mktemp("banks")))
+
+
+def test_tables_show_what_was_measured(run: Run) -> None:
+    tables = {table.name: table for table in geometry_tables(run)}
+    names = {"geometry", "alignment", "moves"}
+    expected = {f"{n}{layers}_pos" for n in names for layers in ("", "_layers")}
+    assert set(tables) == expected | {"retrieval_languages_pos"}
+    shown = tables["geometry_pos"].frame
+    assert set(shown["layer"]) == {1}
+    assert set(tables["geometry_layers_pos"].frame["layer"]) == {0, 1}
+    row = shown[(shown["method"] == "finetune") & shown["place"].str.startswith("task")].iloc[0]
+    rows = run.geometry
+    found = rows[
+        (rows["metric"] == "ami_label") & (rows["layer"] == 1) & (rows["method"] == "finetune")
+    ]
+    value = found[found["probe"] == ""]["value"].item()
+    assert row["ami_label"] == pytest.approx(value)
+    assert row["ami_label_min"] < row["ami_label"] < row["ami_label_max"]  # two seeds
+    moved = tables["moves_pos"].frame
+    assert set(moved["method"]) == {"finetune"}
+    assert (moved["angle_language_halves"] < moved["angle_language_chance"] + 20).all()
+    by_language = tables["retrieval_languages_pos"].frame
+    assert list(by_language["code"]) == ["de", "fi"]
+    assert (by_language["n"] == LINES).all()
+    for table in tables.values():
+        assert all(f"{c.key}" in table.frame for c in table.columns)
+    assert not any(NOT_PARALLEL in note for note in tables["alignment_pos"].notes)
+
+
+def test_absent_retrieval_is_told(run: Run) -> None:
+    run = run_of(run.geometry[~run.geometry["metric"].str.startswith("retrieval")])
+    tables = {table.name: table for table in geometry_tables(run)}
+    assert NOT_PARALLEL in tables["alignment_pos"].notes
+    assert not [c for c in tables["alignment_pos"].columns if "retrieval" in c.key]
+    assert "retrieval_languages_pos" not in tables
+    with looks():
+        plot = alignment(run, "pos")
+    assert plot is not None
+    assert NOT_PARALLEL in plot.caption
+    assert len(plot.figure.axes) == 2
+
+
+def test_figures_have_a_line_a_method_and_name_the_last_layer(run: Run) -> None:
+    with looks():
+        plots = [make(run, "pos") for make in (geometry, alignment, moves_figure)]
+    for plot in plots:
+        assert plot is not None
+        assert "finetune" in plot.alt
+    mean = run.geometry.query("metric == 'retrieval' and probe == 'cosine' and layer == 1")
+    value = mean.query("language == 'mean_targets' and method == 'finetune'")["value"].item()
+    assert f"finetune {value:.3f}" in plots[1].alt  # type: ignore[union-attr]
+
+
+def test_without_geometry_there_is_nothing(run: Run) -> None:
+    bare = run_of(run.geometry.iloc[:0])
+    assert geometry_tables(bare) == []
+    assert geometry(bare, "pos") is alignment(bare, "pos") is moves_figure(bare, "pos") is None
+
+
+# --- maps ------------------------------------------------------------------------------------
+
+
+def overlapping(places: np.ndarray, boxes: np.ndarray) -> int:
+    gap = np.abs(places[:, None] - places[None])
+    hit = (gap < (boxes[:, None] + boxes[None]) / 2 - 1e-9).all(axis=2)
+    return int(np.triu(hit, 1).sum())
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.2, 2.0])
+def test_33_labels_never_overlap_and_stay_inside(spread: float) -> None:
+    targets = 1.6 + spread * (np.random.default_rng(3).random((33, 2)) - 0.5)
+    boxes = np.tile([0.186, 0.125], (33, 1))
+    found = apart(targets, boxes, PANEL)
+    assert overlapping(found, boxes) == 0
+    assert (found - boxes / 2 >= 0).all()
+    assert (found + boxes / 2 <= PANEL).all()
+    # No further than a round heap of all labels needs, and near their targets where there is room.
+    assert np.linalg.norm(found - targets, axis=1).max() < 1.0
+    far = apart(np.array([[0.5, 0.5], [2.5, 2.5]]), boxes[:2], PANEL)
+    assert far == pytest.approx(np.array([[0.5, 0.5], [2.5, 2.5]]), abs=0.03)
+
+
+def test_a_name_stands_on_the_densest_spot_not_between_clusters() -> None:
+    rng = np.random.default_rng(0)
+    heap, few = rng.normal([10, 0], 0.5, (60, 2)), rng.normal([-10, 0], 0.5, (30, 2))
+    assert np.linalg.norm(densest(np.concatenate([few, heap])) - [10, 0]) < 1
+    assert densest(heap[:1]).tolist() == heap[0].tolist()
+
+
+def test_the_legend_names_every_language_once_and_keeps_families_together() -> None:
+    entries = language_entries(language_styles(UD))
+    columns = legend_columns(entries)
+    shown = [entry for _, part in columns for entry in part]
+    assert shown == entries
+    assert len([entry for entry in entries if entry.marker]) == len(UD)
+    assert all(len(part) * 0.128 <= PANEL for _, part in columns)
+    assert all(not part[0].marker for _, part in columns)  # each begins with a heading
+    labels = legend_columns([entry for entry in entries if entry.marker])
+    assert len(labels) == 2  # 33 lines without headings
+
+
+def test_the_map_of_33_languages_has_panels_of_one_size(run: Run) -> None:
+    rng = np.random.default_rng(0)
+    count = 33 * 6
+    frame = pd.DataFrame(
+        {
+            "language": np.repeat(UD, 6),
+            "label": np.tile(["NOUN", "VERB"], count // 2),
+            "x": rng.normal(size=count),
+            "y": rng.normal(size=count),
+            "seed": 1,
+            "corpus": "pos",
+        }
+    )
+    both = pd.concat([frame.assign(method="frozen"), frame.assign(method="finetune")])
+    with looks():
+        plot = projection(run_of(run.geometry, projections={"pos": both}), "pos")
+    assert plot is not None
+    width, height = plot.figure.get_size_inches()
+    boxes = [axis.get_position() for axis in plot.figure.axes if axis.axison]
+    assert len(boxes) == 4
+    for box in boxes:
+        assert box.width * width == pytest.approx(PANEL)
+        assert box.height * height == pytest.approx(PANEL)
+    assert {t.get_text() for t in plot.figure.axes[0].texts} == set(UD)
+    # Nothing of the legend reaches into a panel or out of the figure.
+    plot.figure.set_dpi(100)
+    plot.figure.draw_without_rendering()
+    side = plot.figure.axes[2]
+    for text in side.texts:
+        extent = text.get_window_extent()
+        assert extent.x0 >= boxes[1].x1 * width * 100
+        assert extent.x1 <= width * 100 + 1
