@@ -44,9 +44,9 @@ class Run:
 
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
     :func:`over_seeds`); ``erased`` the tidy rows of erased encoders, which stand apart;
-    ``geometry`` holds geometry, alignment and what moved, over seeds. ``runs``
-    holds ``run.json`` by (task, method). ``source`` is the source language's code, or "" where no
-    file names it.
+    ``geometry`` holds geometry, alignment and what moved, over seeds; ``trajectory`` tidy rows
+    with a ``step``. ``runs`` holds ``run.json`` by (task, method). ``source`` is the source
+    language's code, or "" where no file names it.
     """
 
     name: str
@@ -62,6 +62,9 @@ class Run:
     source: str = ""
     missing: tuple[str, ...] = ()
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    trajectory: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["step", *COLUMNS])
+    )
     geometry: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(KEYS)))
 
 
@@ -195,6 +198,7 @@ def load_run(
         missing=tuple(missing),
         erased=erased,
         geometry=geometry,
+        trajectory=_trajectory(root, tasks),
     )
 
 
@@ -230,6 +234,20 @@ def _geometry(root: Path, tasks: Sequence[str], missing: list[str]) -> pd.DataFr
             missing.append(f"evaluate/{task}/geometry.csv")
     found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return over_seeds(found) if len(found) else pd.DataFrame(columns=[*KEYS, "value"])
+
+
+def _trajectory(root: Path, tasks: Sequence[str]) -> pd.DataFrame:
+    """Moments of trainings, where any were looked at (``evaluate.trajectory``)."""
+    files = [root / "evaluate" / task / "trajectory.csv" for task in tasks]
+    frames = [
+        pd.read_csv(file, keep_default_na=False, na_values={"value": ["", "nan"]})
+        for file in files
+        if file.is_file()
+    ]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return pd.DataFrame(columns=["step", *COLUMNS])
+    return pd.concat(frames, ignore_index=True)
 
 
 def _seed(folder: Path) -> int:

@@ -41,6 +41,7 @@ from langspec.stages.common import (
 from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
 from langspec.stages.geometry import Geometry
+from langspec.stages.trajectory import Trajectory
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
 from langspec.training.predict import encode_features, head_classes
@@ -279,6 +280,7 @@ class Measurer:
         self.evaluation = Evaluation(config, root, get_task(task, corpora), limit_gb)
         self.erasing = Erasing(self.evaluation)
         self.geometry = Geometry(self.evaluation)
+        self.trajectory = Trajectory(self.evaluation, root)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -291,6 +293,8 @@ class Measurer:
             key = f"random-{seed}-{evaluation.encoder.card.sha256}"
             found.rows += evaluation.leak_rows("random", 0, model.to(self.device), key)
             found.geometry += self.geometry.rows("random", 0, model, key, trained=False)
+        if subject.trajectory is not None:
+            found.trajectory += self.trajectory.rows(*subject.trajectory)
         if subject.baselines:
             found.rows += _baseline_rows(evaluation)
             found.rows.append(_unscored(evaluation))
