@@ -13,8 +13,8 @@ from langspec.report.tables import decimal, method_label, ordered_methods, pick,
 _PANELS = (
     ("linear", "macro_f1", "token", "probe, per token"),
     ("linear", "macro_f1", "sentence", "probe, per sentence"),
-    ("", "variance_share_language", "token", "variance share, per token"),
-    ("", "variance_share_language", "sentence", "variance share, per sentence"),
+    ("", "variance_share_language", "token", "variance, per token"),
+    ("", "variance_share_language", "sentence", "variance, per sentence"),
 )
 
 
@@ -38,13 +38,14 @@ def trajectory(run: Run, task: str) -> Plot | None:
                 ascending=False
             )
             # One scale for what can be compared: all layers, steps and methods of a measure.
-            top = pick(rows, probe=probe, metric=metric, unit=unit)["value"].max()
+            values = pick(rows, probe=probe, metric=metric, unit=unit)["value"]
+            low = min(0.9, float(np.floor(values.min() * 10) / 10))
             sns.heatmap(
                 table,
                 ax=axis,
                 cmap="cividis",
-                vmin=0,
-                vmax=1 if probe else top,
+                vmin=low if probe else 0,
+                vmax=1 if probe else values.max(),
                 cbar_kws={"aspect": 12, "pad": 0.02},
                 linewidths=0.4,
                 linecolor="white",
