@@ -529,6 +529,15 @@ class GeometrySection(Section):
     candidates: Annotated[int, Field(ge=2)]  # lines at most that a translation is looked for among
 
 
+class TrajectorySection(Section):
+    """Leak by layer and training step: the first seed of each method is trained once more."""
+
+    of: list[Annotated[str, AfterValidator(_method)]]
+    points: Count  # moments after the start, evenly over the steps
+    tokens: Count  # of language text, a language
+    lines: Annotated[int, Field(ge=10)]  # texts a language
+
+
 class LirEraser(Section):
     """``lir``: singular directions removed of each language."""
 
@@ -625,6 +634,7 @@ class Evaluate(Section):
     projection: Projection
     beyond: Beyond
     geometry: GeometrySection
+    trajectory: TrajectorySection
     erasers: Erasers
     compat: Compat
 
@@ -678,6 +688,13 @@ class Config(Section):
         for index, name in enumerate(self.train.tasks):
             if name not in known:
                 raise ValueError(f"train.tasks.{index}: found {name!r}, expected one of {told}")
+        for index, name in enumerate(self.evaluate.trajectory.of):
+            if name == "frozen" or name not in self.train.run:
+                run = ", ".join(n for n in self.train.run if n != "frozen") or "none"
+                raise ValueError(
+                    f"evaluate.trajectory.of.{index}: found {name!r}, expected a method of "
+                    f"train.run that trains the encoder: {run}"
+                )
         if self.train.selection == "source_val" and not self.corpora.val:
             raise ValueError("train.selection: source_val needs corpora.val above 0")
         return self

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conftest import CHECKOUT, make_project
@@ -66,6 +67,22 @@ def change(folder: Path, old: str, new: str) -> Callable[[], None]:
     assert before.count(old) == 1, old
     path.write_text(before.replace(old, new))
     return lambda: path.write_text(before) and None
+
+
+def test_geometry_and_trajectory_stand_beside_the_scores(project: Path) -> None:
+    for task in ("pos", "nli"):
+        folder = project / "results" / "tiny" / "evaluate" / task
+        rows = read_results(folder / "geometry.csv")
+        assert set(rows["method"]) == {"frozen", "finetune", "random"}
+        assert {"retrieval", "cka", "ami_language", "ami_label"} <= set(rows["metric"])
+        assert set(rows[rows.metric == "angle_language"]["seed"]) == {1, 2}
+        assert set(rows[rows.metric == "angle_language"]["method"]) == {"finetune"}
+        moments = pd.read_csv(folder / "trajectory.csv")
+        # Looked at on the way, the training ends with the very weights that were kept.
+        same = moments[moments["metric"] == "same_weights"]
+        assert list(same["value"]) == [1.0]
+        assert moments["step"].nunique() == 3
+        assert set(moments[moments["probe"] == "linear"]["layer"]) == {0, 1, 2}
 
 
 def test_results_are_tidy_and_whole(project: Path) -> None:

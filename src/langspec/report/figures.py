@@ -54,6 +54,7 @@ from langspec.report.tables import (
     task_scores,
     task_title,
 )
+from langspec.report.trajectories import trajectory
 from langspec.workers import Tell
 
 SHARES = sns.light_palette(PALETTE[0], as_cmap=True)
@@ -83,6 +84,7 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
         (geometry, "geometry by layer"),
         (alignment, "alignment by layer"),
         (moves, "principal angles before and after"),
+        (trajectory, "language by layer and training step (evaluate.trajectory)"),
         (projection, "t-SNE before and after"),
         (training, "training curves"),
         (label_distribution, "label distribution"),

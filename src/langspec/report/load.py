@@ -63,11 +63,12 @@ class Run:
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
     :func:`over_seeds`). Kinds of tidy rows that stand apart: ``erased`` those of erased encoders,
     ``beyond`` those of probes other than the linear one on language text, ``path`` those of
-    methods at further strengths (``grl@0.1``). ``geometry`` holds geometry, alignment and what
-    moved, over seeds. ``runs`` holds ``run.json`` by (task, method);
-    ``failed`` why a training collapsed or diverged, by (task, method, seed): its scores are in no
-    frame. ``source`` is the source language's code, or "" where no file names it. ``folder`` is
-    where the run's files lie. ``published`` holds the published numbers (:data:`PUBLISHED`).
+    methods at further strengths (``grl@0.1``), ``trajectory`` those with a ``step``. ``geometry``
+    holds geometry, alignment and what moved, over seeds. ``runs`` holds ``run.json`` by (task,
+    method); ``failed`` why a training collapsed or diverged, by (task, method, seed): its scores
+    are in no frame. ``source`` is the source language's code, or "" where no file names it.
+    ``folder`` is where the run's files lie. ``published`` holds the published numbers
+    (:data:`PUBLISHED`).
     """
 
     name: str
@@ -85,6 +86,9 @@ class Run:
     folder: Path | None = None
     erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     beyond: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    trajectory: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["step", *COLUMNS])
+    )
     geometry: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(KEYS)))
     path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     failed: Failed = field(default_factory=dict)
@@ -237,6 +241,7 @@ def load_run(
         erased=erased,
         beyond=beyond,
         geometry=geometry,
+        trajectory=_trajectory(root, tasks),
         path=of_paths,
         failed=failed,
         published=_published(published, missing),
@@ -313,6 +318,20 @@ def _geometry(
             missing.append(f"evaluate/{task}/geometry.csv")
     found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return over_seeds(found) if len(found) else pd.DataFrame(columns=[*KEYS, "value"])
+
+
+def _trajectory(root: Path, tasks: Sequence[str]) -> pd.DataFrame:
+    """Moments of trainings, where any were looked at (``evaluate.trajectory``)."""
+    files = [root / "evaluate" / task / "trajectory.csv" for task in tasks]
+    frames = [
+        pd.read_csv(file, keep_default_na=False, na_values={"value": ["", "nan"]})
+        for file in files
+        if file.is_file()
+    ]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return pd.DataFrame(columns=["step", *COLUMNS])
+    return pd.concat(frames, ignore_index=True)
 
 
 def _seed(folder: Path) -> int:

@@ -84,7 +84,7 @@ def projection(run: Run, task: str) -> Plot | None:
         f"t-SNE of last-layer vectors, {task_title(task)}, corpus {join(frame['corpus'])}: "
         f"{span(counts)} points a panel column, the same sample of "
         f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
-        "(top; families of one language share grey, as do those beyond the palette) or label "
+        "(top; families beyond the palette share grey) or label "
         "(bottom), each language or label with a marker of its own. Letters stand where a "
         "language or label lies densest, a line leads there where they had to make room. "
         "Each column is fitted by itself: axes, distances between clusters and cluster sizes "

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json
-from langspec.results import Result, path_method, write_results
+from langspec.results import COLUMNS, Result, path_method, write_results
 from langspec.stages.common import Paths, path_folder, paths_of, require
 from langspec.workers import available_cores, crew_of
 
@@ -25,11 +26,13 @@ class Subject:
             together, so that its vectors are made once.
         random: measure the encoder with random weights instead.
         baselines: score the heuristics that see no meaning instead.
+        trajectory: follow the training of this run instead.
     """
 
     runs: tuple[tuple[str, int, Path], ...] = ()
     random: bool = False
     baselines: bool = False
+    trajectory: tuple[str, int, Path] | None = None
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Measured:
 
     rows: list[Result] = field(default_factory=list)
     geometry: list[Result] = field(default_factory=list)
+    trajectory: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[pa.Table] = field(default_factory=list)
     projection: list[pa.Table] = field(default_factory=list)
 
@@ -58,6 +62,10 @@ def _subjects(config: Config, paths: Paths, task: str) -> dict[str, Subject]:
                 path_folder(folder, strength), f"train --task {task} --method {method}"
             )
             found[name] = Subject(runs=((name, config.train.seeds[0], point),))
+    for method in config.evaluate.trajectory.of:
+        seed = config.train.seeds[0]
+        run = (method, seed, paths.train(task, method) / f"seed-{seed}")
+        found[f"trajectory of {method}"] = Subject(trajectory=run)
     return found | {"random": Subject(random=True), "baselines": Subject(baselines=True)}
 
 
@@ -129,12 +137,18 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
         from langspec.features.cache import evict  # imports PyTorch
 
         evict(paths.cache / "banks", config.features.cache_gb)
+    import pandas as pd
+
     out = paths.evaluate(task_name)
     with atomic_folder(out) as temporary:
         write_results(temporary / "results.csv", [row for part in measured for row in part.rows])
         # A table of its own: many layers and no single score, so that none of it is a chart.
         geometry = [row for part in measured for row in part.geometry]
         write_results(temporary / "geometry.csv", geometry)
+        moments = [row for part in measured for row in part.trajectory]
+        pd.DataFrame(moments, columns=["step", *COLUMNS]).to_csv(
+            temporary / "trajectory.csv", index=False, float_format="%.6g"
+        )
         for name in ("predictions", "projection"):
             tables = [table for part in measured for table in getattr(part, name)]
             pq.write_table(

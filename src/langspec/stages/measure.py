@@ -43,6 +43,7 @@ from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject
 from langspec.stages.geometry import Geometry
 from langspec.stages.probing import Probing
+from langspec.stages.trajectory import Trajectory
 from langspec.tasks import Task, TaskData, get_task
 from langspec.tasks.heuristics import heuristic_predictions
 from langspec.training.predict import encode_features, head_classes
@@ -284,6 +285,7 @@ class Measurer:
         self.probing = Probing(self.evaluation)
         self.compat = Compat(self.evaluation)
         self.geometry = Geometry(self.evaluation)
+        self.trajectory = Trajectory(self.evaluation, root)
 
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
@@ -298,6 +300,8 @@ class Measurer:
             found.rows += self.probing.rows("random", 0, model, key)
             found.rows += self.probing.text_rows(model, key)
             found.geometry += self.geometry.rows("random", 0, model, key, trained=False)
+        if subject.trajectory is not None:
+            found.trajectory += self.trajectory.rows(*subject.trajectory)
         if subject.baselines:
             found.rows += _baseline_rows(evaluation)
             found.rows.append(_unscored(evaluation))

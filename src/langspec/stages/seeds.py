@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from langspec.encoders.load import Encoder, load_encoder
 from langspec.encoders.mlm import load_mlm_head
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
-from langspec.modelling.model import freeze_embeddings
+from langspec.modelling.model import EncoderWithHeads, freeze_embeddings
 from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
 from langspec.objectives import get_objective
 from langspec.stages.common import Paths, code_hash, corpora_hash, paths_of, require
@@ -243,10 +244,14 @@ class SeedTrainer:
                     found = encode_features(model, rows, tokens, self.accelerator.device)
                 judged[code] = found
 
-    def __call__(self, job: SeedJob, tell: Tell) -> dict[str, Any]:
-        """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
+    def train_seed(
+        self,
+        job: SeedJob,
+        log: Callable[[int, dict[str, float], EncoderWithHeads], None],
+        checkpoints: CheckpointStore | None,
+    ) -> FitResult:
+        """Train a seed; ``log`` is called after every step, and may look at the model."""
         config, seed = self.config, job.seed
-        began = time.perf_counter()
         options = self.options
         if job.strength is not None:
             options = options.model_copy(update={"strength": job.strength})
@@ -262,7 +267,7 @@ class SeedTrainer:
         )
         if getattr(self.options, "freeze_embeddings", False):
             freeze_embeddings(model.encoder)
-        result = fit(
+        return fit(
             model.to(self.accelerator.device),
             objective,
             self.train,
@@ -271,9 +276,18 @@ class SeedTrainer:
             self.accelerator,
             classes=len(self.task.labels),
             **self.extra,
-            checkpoints=CheckpointStore(self.facts.checkpoints(self.paths.cache, job)),
-            log=lambda step, metrics: tell((step, metrics)),
+            checkpoints=checkpoints,
+            log=lambda step, metrics: log(step, metrics, model),
             description=f"{self.task.name} {self.method} {job.name}",
+        )
+
+    def __call__(self, job: SeedJob, tell: Tell) -> dict[str, Any]:
+        """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
+        config, seed = self.config, job.seed
+        began = time.perf_counter()
+        checkpoints = CheckpointStore(self.facts.checkpoints(self.paths.cache, job))
+        result = self.train_seed(
+            job, lambda step, metrics, model: tell((step, metrics)), checkpoints
         )
         self.accelerator.free_memory()
         if job.folder is not None:

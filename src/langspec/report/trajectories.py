@@ -1,0 +1,90 @@
+"""Leak by layer and training step: heat maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from langspec.report.load import Run
+from langspec.report.plotting import WIDTH, Plot
+from langspec.report.tables import decimal, method_label, ordered_methods, pick, task_title
+
+_PANELS = (
+    ("linear", "macro_f1", "token", "probe, per token"),
+    ("linear", "macro_f1", "sentence", "probe, per sentence"),
+    ("", "variance_share_language", "token", "variance, per token"),
+    ("", "variance_share_language", "sentence", "variance, per sentence"),
+)
+
+
+def trajectory(run: Run, task: str) -> Plot | None:
+    """Layer x step for each method that was followed: what a probe reads, and variance shares."""
+    rows = pick(run.trajectory, task=task)
+    if rows.empty:
+        return None
+    methods = ordered_methods(run, rows["method"])
+    layers = sorted(set(rows["layer"]) - {-1})
+    figure = Figure(
+        figsize=(WIDTH + 0.6, 0.5 + (0.9 + 0.2 * len(layers)) * len(methods)),
+        layout="constrained",
+    )
+    grid = figure.subplots(len(methods), len(_PANELS), squeeze=False)
+    for axes, method in zip(grid, methods, strict=True):
+        mine = pick(rows, method=method)
+        for axis, (probe, metric, unit, words) in zip(axes, _PANELS, strict=True):
+            shown = pick(mine, probe=probe, metric=metric, unit=unit)
+            table = shown.pivot(index="layer", columns="step", values="value").sort_index(
+                ascending=False
+            )
+            # One scale for what can be compared: all layers, steps and methods of a measure.
+            values = pick(rows, probe=probe, metric=metric, unit=unit)["value"]
+            low = min(0.9, float(np.floor(values.min() * 10) / 10))
+            sns.heatmap(
+                table,
+                ax=axis,
+                cmap="cividis",
+                vmin=low if probe else 0,
+                vmax=1 if probe else values.max(),
+                cbar_kws={"aspect": 12, "pad": 0.02},
+                linewidths=0.4,
+                linecolor="white",
+            )
+            axis.set_title(words if method == methods[0] else "", fontsize=8.2)
+            axis.set_ylabel(f"{method_label(method)}: layer" if axis is axes[0] else "")
+            axis.set_xlabel("step" if method == methods[-1] else "")
+            axis.tick_params(length=0, labelrotation=0, labelsize=7)
+            steps = list(table.columns)
+            at = np.arange(0, len(steps), max(1, -(-len(steps) // 4)))
+            axis.set_xticks(at + 0.5, [str(steps[i]) for i in at])
+    linear = pick(rows, probe="linear", metric="macro_f1")
+    n = linear.groupby("unit")["n"].max()
+    same = pick(rows, metric="same_weights")
+    equal = bool((same["value"] == 1).all())
+    caption = (
+        f"{task_title(task)}: first seed of {', '.join(map(method_label, methods))}, trained once "
+        "more and looked at on the way. Macro-F1 of a converged linear language probe, fitted "
+        "anew at each layer and step, and share of the variance between languages, on a small "
+        "fixed sample of the language text ("
+        + ", ".join(f"{count:,} test {unit}s" for unit, count in n.items())
+        + "): read the shape, and the leak tables for the numbers. "
+        + (
+            "The weights at the end are those that were kept, bit for bit."
+            if equal
+            else "The weights at the end are not those that were kept (a processor or a number of "
+            "processes differs): it is another run of the same recipe."
+        )
+    )
+    last = linear[(linear["layer"] == max(layers)) & (linear["unit"] == "token")]
+    told = []
+    for method in methods:
+        values = pick(last, method=method).sort_values("step")["value"]
+        told.append(
+            f"{method_label(method)} from {decimal(values.iloc[0])} to {decimal(values.iloc[-1])}"
+        )
+    alt = (
+        "Heat maps of language leak by layer and training step. Probe macro-F1 per token at the "
+        f"last layer: {'; '.join(told)}."
+    )
+    title = f"{task_title(task)}: language by layer and step"
+    return Plot(f"trajectory_{task}", title, caption, alt, figure)
