@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langspec.config import Config, flatten
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_json
+from langspec.files import read_json, sha256_file, sha256_json
 from langspec.stages.common import code_hash, corpora_hash, paths_of, require
 from langspec.tuning import claims
 from langspec.tuning.space import Space, space_of, starting_points
-from langspec.tuning.study import Identity, Place, open_storage, open_study, place_of
-
-if TYPE_CHECKING:
-    import optuna
+from langspec.tuning.study import Identity, Place, Study, open_storage, open_study, place_of
 
 STORAGE_VARIABLE = "LANGSPEC_STUDIES"
 MASKED_HEAD = "mlm_head.safetensors"  # encoders.mlm.MLM_HEAD, whose module takes seconds to import
 _CODE = ("encoders", "tasks", "modelling", "objectives", "training", "features", "measurement")
+_HERE, _FILES = Path(__file__).parent, ("seeds.py", "trial.py")
 _NOT_OF_A_TRIAL = ("trials", "seed", "startup")  # what a study may be continued with otherwise
 
 
@@ -30,7 +28,7 @@ class Opened:
 
     name: str
     place: Place
-    study: optuna.Study
+    study: Study
     space: Space
     identity: Identity
     lock: claims.Lock
@@ -108,7 +106,7 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
             "data": {table: corpora_hash(paths.corpora, table) for table in (tune.task, "text")},
             "encoder": card["sha256"],
         },
-        code=code_hash(*_CODE),
+        code=sha256_json([code_hash(*_CODE), *(sha256_file(_HERE / name) for name in _FILES)]),
     )
 
 
@@ -133,7 +131,7 @@ def open_for(config: Config, root: Path, name: str, place: Place) -> Opened:
     return Opened(name, place, study, space, identity, lock, untried)
 
 
-def enqueue(study: optuna.Study, config: Config, space: Space) -> str:
+def enqueue(study: Study, config: Config, space: Space) -> str:
     """Put the starting points up, if nothing was tried yet; what cannot be, in words."""
     points, untried = starting_points(config, space)
     if not study.get_trials(deepcopy=False):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from langspec.config import (
@@ -234,6 +235,11 @@ def _parameter(
     return Parameter(name, path, search.low, search.high, search.log, whole=kind is int, when=when)
 
 
+@cache
+def _published() -> Config:
+    return load_preset("paper", [])
+
+
 def starting_points(config: Config, space: Space) -> tuple[list[tuple[str, dict[str, Any]]], str]:
     """What is tried before anything is drawn: what params.yaml holds, then what was published.
 
@@ -242,7 +248,7 @@ def starting_points(config: Config, space: Space) -> tuple[list[tuple[str, dict[
     """
     found = [("params.yaml", space.at(config))]
     if space.method in PAPER_METHODS and space.task in PAPER_TASKS:
-        found.append(("Tanti et al. 2021", space.at(load_preset("paper", []))))
+        found.append(("Tanti et al. 2021", space.at(_published())))
     untold = [
         f"{origin}: {'; '.join(outside)}"
         for origin, values in found
@@ -280,7 +286,7 @@ def listing(config: Config) -> str:
         "| parameter | methods | default space | paper's grid | params.yaml |",
         "|---|---|---|---|---|",
     ]
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for method in Methods.model_fields:
         found: dict[str, dict[str, Parameter]] = {}
         for space in SPACES:

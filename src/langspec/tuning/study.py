@@ -19,6 +19,7 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 IDENTITY, CODE, UID = "langspec.identity", "langspec.code", "langspec.uid"
 ANSWER_SECONDS = 3
+Study = optuna.Study  # for signatures of those who do not import Optuna
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -174,9 +176,8 @@ def open_study(
     Raises:
         LangspecError: there is one of that name with another fingerprint.
     """
-    directions = ["maximize", "minimize"] if tune.pareto else ["maximize"]
     if name not in optuna.study.get_all_study_names(storage):
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+        study = optuna.create_study(study_name=name, storage=storage, directions=_directions(tune))
         study.set_user_attr(IDENTITY, dict(identity.parts))
         study.set_user_attr(CODE, identity.code)
         study.set_user_attr(UID, uuid.uuid4().hex)
@@ -188,8 +189,15 @@ def open_study(
 
 def memory_study(name: str, tune: Tune) -> optuna.Study:
     """A study of this process alone (Hyperband hashes the name, so equal names prune alike)."""
-    directions = ["maximize", "minimize"] if tune.pareto else ["maximize"]
-    return optuna.create_study(study_name=name, directions=directions, pruner=pruner_of(tune))
+    return optuna.create_study(
+        study_name=name, directions=_directions(tune), pruner=pruner_of(tune)
+    )
+
+
+def _directions(tune: Tune) -> list[StudyDirection]:
+    """Transfer is maximised and leak minimised, or the score is maximised."""
+    score, leak = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
+    return [score, leak] if tune.pareto else [score]
 
 
 def load_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
