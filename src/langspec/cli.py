@@ -271,7 +271,9 @@ def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
 @click.option("--trials", type=int, metavar="N", help="Of the study, over all workers of it.")
 @click.option("--workers", type=click.IntRange(1), default=1, help="Processes here.")
 @click.option("--study", metavar="NAME", help="Its name; there: go on with it.")
-@click.option("--storage", metavar="URL", help="A database, or a journal file.")
+@click.option(
+    "--storage", metavar="URL", envvar="LANGSPEC_STUDIES", help="A database, or a journal file."
+)
 @click.option("--pareto", is_flag=True, help="Transfer and leak each for itself: a front.")
 @click.option(
     "--space",
@@ -332,7 +334,9 @@ def sweep(
 
 @main.command()
 @click.argument("study")
-@click.option("--storage", metavar="URL", help="Where it is kept, if not in its journal.")
+@click.option(
+    "--storage", metavar="URL", envvar="LANGSPEC_STUDIES", help="Where, if not in its journal."
+)
 @click.option("--trial", type=int, metavar="N", help="Not the best one, but this.")
 @click.option("--front", "row", type=int, metavar="I", help="Row I of front.csv, from 0.")
 def adopt(study: str, storage: str | None, trial: int | None, row: int | None) -> None:

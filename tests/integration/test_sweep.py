@@ -170,8 +170,8 @@ def test_the_stage_is_repeatable_bit_for_bit(project: Path, langspec) -> None:
     out = project / "results" / "tiny" / "tune"
     langspec(project, "tune")
     assert (out / "trials.csv").read_text().count("\n") == 1  # none: the header alone
-    values = [f"--set=tune.{pair}" for pair in
-              ("trials=5", "rows=40", "rungs=3", "tokens_per_language=40", "startup=2")]  # fmt: skip
+    short = ("trials=5", "rows=40", "rungs=3", "tokens_per_language=40", "startup=2")
+    values = [f"--set=tune.{pair}" for pair in short]
     hashes = set()
     for _ in range(2):
         langspec(project, "tune", *values)

@@ -107,14 +107,14 @@ def test_deleted_runs_stay_deleted_and_others_untouched(tracker: Tracker) -> Non
 def test_a_half_written_child_is_completed(tracker: Tracker, monkeypatch) -> None:
     runs = SweepRuns(tracker, SWEEP)
     assert tracker.client is not None
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(
-            type(tracker.client),
-            "set_terminated",
-            lambda *arguments, **named: (_ for _ in ()).throw(KeyboardInterrupt),
-        )
-        broken.setattr("langspec.tracking.sweeps.STATE", "langspec.not_yet")
-        runs.update(TRIALS[:1])
+
+    def killed(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("langspec.tracking.runs.RunLogger.set_tags", killed)
+        with pytest.raises(KeyboardInterrupt):
+            runs.update(TRIALS[:1])
     assert children(tracker, runs.parent)[0].info.status == "RUNNING"
     again = SweepRuns(tracker, SWEEP)
     assert again.update(TRIALS[:1]) == 1

@@ -106,7 +106,7 @@ def test_the_trial_of_a_dead_process_is_tried_once_more(tmp_path: Path) -> None:
     assert states(study) == ["RUNNING"]
     work(study, space, tune, fake, lock, slots=3)
     found = records(study)
-    assert [trial.state for trial in found][0] == "FAIL"
+    assert found[0].state == "FAIL"
     assert "ended without a result" in found[0].reason
     (retry,) = [trial for trial in found if trial.retry_of == 0]
     assert found[0].retried_by == retry.number

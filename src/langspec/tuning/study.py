@@ -105,6 +105,11 @@ def open_storage(place: Place) -> optuna.storages.BaseStorage:
     if kind in ("postgresql", "mysql", "mariadb"):
         options["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
     try:
+        if kind == "sqlite":  # several processes at once on a new file break each other's tables
+            from langspec.tuning.claims import file_lock
+
+            with file_lock(Path(url.database or "memory").absolute()):
+                return RDBStorage(url.render_as_string(), engine_kwargs=options)
         return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
     except (ImportError, ModuleNotFoundError):
         raise LangspecError(
