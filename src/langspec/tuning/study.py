@@ -108,7 +108,10 @@ def open_storage(place: Place) -> optuna.storages.BaseStorage:
         if kind == "sqlite":  # several processes at once on a new file break each other's tables
             from langspec.tuning.claims import file_lock
 
-            with file_lock(Path(url.database or "memory").absolute()):
+            file = Path(url.database or "memory").absolute()
+            if not file.parent.is_dir():  # a lock would make it
+                raise FileNotFoundError(f"no folder {file.parent}")
+            with file_lock(file):
                 return RDBStorage(url.render_as_string(), engine_kwargs=options)
         return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
     except (ImportError, ModuleNotFoundError):
