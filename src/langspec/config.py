@@ -15,6 +15,7 @@ from ruamel.yaml import YAML, YAMLError
 from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.languages import language
+from langspec.search import ALL, Search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -279,10 +280,13 @@ class TaskTraining(Section):
     """Per task: how long, how fast."""
 
     epochs: Count
-    encoder_lr: Rate
-    head_lr: Rate
+    encoder_lr: Annotated[
+        Rate, Search(1e-6, 3e-3, log=True, paper=(1e-3, 1e-4, 1e-5, 1e-6), unless=("frozen",))
+    ]
+    head_lr: Annotated[Rate, Search(1e-4, 1e-1, log=True, paper=(1e-1, 1e-2, 1e-3, 1e-4))]
     batch_tokens: Count  # pieces a step over all processes, padding included
-    batch_rows: Limit  # rows a step instead, drawn whatever their length
+    # rows a step instead, drawn whatever their length
+    batch_rows: Annotated[Limit, Search(paper=(16, 32, 64))]
 
 
 class Override(Section):
@@ -303,7 +307,7 @@ class Method(Section):
 
     trains_encoder: ClassVar[bool] = True  # as its objective says, readable without PyTorch
 
-    overrides: dict[Literal["pos", "nli"], Override]
+    overrides: dict[str, Override]
 
     @model_validator(mode="after")
     def _known(self) -> Method:
@@ -317,7 +321,7 @@ class Method(Section):
 
     def on(self, task: str) -> Method:
         """This section with its overrides for a task put in."""
-        override = self.overrides.get(task)  # type: ignore[call-overload]
+        override = self.overrides.get(task)
         if override is None:
             return self
         changed: dict[str, Any] = {
@@ -337,7 +341,7 @@ class FrozenMethod(Method):
     trains_encoder: ClassVar[bool] = False
 
     epochs: Count
-    head_lr: Rate
+    head_lr: Annotated[Rate, Search(1e-4, 1e-1, log=True, paper=(1e-1, 1e-2, 1e-3, 1e-4))]
     batch_tokens: Count  # a head alone is cheap: larger batches waste less of its time
 
 
@@ -351,24 +355,28 @@ class DiscriminatorSection(Section):
     """The language head that the encoder is trained against; its own optimiser always."""
 
     unit: Literal["task", "token", "sentence"]  # task: what the task labels
-    layers: Natural  # hidden ones; 0: linear
-    hidden: Count
+    layers: Annotated[Natural, Search(0, 2, unless=("control",))]  # hidden ones; 0: linear
+    hidden: Annotated[
+        Count, Search(choices=(64, 128, 256), when=("layers", (1, 2)), unless=("control",))
+    ]
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    lr: Rate
+    lr: Annotated[Rate, Search(1e-4, 3e-2, log=True, paper="head_lr", unless=("control",))]
     betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
 
 
 class RetentionSection(Section):
     """What holds the encoder to what it knew."""
 
-    kind: Literal["none", "distil", "mlm"]
-    weight: Annotated[float, Field(ge=0)]
+    kind: Annotated[Literal["none", "distil", "mlm"], Search(choices=ALL)]
+    weight: Annotated[
+        float, Field(ge=0), Search(0.01, 10.0, log=True, when=("kind", ("distil", "mlm")))
+    ]
 
 
 class UnlearningMethod(FinetuneMethod):
     """What the three methods with a discriminator have in common."""
 
-    inner_steps: Natural  # k
+    inner_steps: Annotated[Natural, Search(0, 5, unless=("control",))]  # k
     discriminator: DiscriminatorSection
     retention: RetentionSection
 
@@ -380,10 +388,13 @@ class ControlMethod(UnlearningMethod):
 class GrlMethod(UnlearningMethod):
     """``grl``: gradient reversal at the encoder's boundary."""
 
-    strength: Annotated[float, Field(ge=0)]  # lambda
-    path: list[Annotated[float, Field(ge=0)]]  # further strengths, each with the first seed
-    schedule: Literal["constant", "linear", "dann", "cosine"]
-    warmup: Annotated[float, Field(ge=0, lt=1)]  # share of the steps at lambda 0
+    # lambda
+    strength: Annotated[
+        float, Field(ge=0), Search(0.01, 10.0, log=True, paper=(0.1, 0.3, 0.5, 0.7))
+    ]
+    path: list[Annotated[float, Field(ge=0)]]  # further lambdas, each with the first seed
+    schedule: Annotated[Literal["constant", "linear", "dann", "cosine"], Search(choices=ALL)]
+    warmup: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.5)]  # share of the steps at lambda 0
 
     @model_validator(mode="after")
     def _path(self) -> GrlMethod:
@@ -398,10 +409,11 @@ class GrlMethod(UnlearningMethod):
 class AdversaryMethod(UnlearningMethod):
     """``adversary``: discriminator steps, then an encoder step against it."""
 
-    loss: Literal["uniform_ce", "entropy", "neg_ce"]
-    scale: Literal["mean", "sum"]  # over the languages
-    weight: Share  # w: (1 - w) task + w language
-    alternate: Literal["step", "epoch"]
+    loss: Annotated[Literal["uniform_ce", "entropy", "neg_ce"], Search(choices=ALL)]
+    scale: Annotated[Literal["mean", "sum"], Search(choices=ALL)]  # over the languages
+    # w: (1 - w) task + w language
+    weight: Annotated[Share, Search(0.01, 0.9, paper=(0.1, 0.3, 0.5, 0.7))]
+    alternate: Annotated[Literal["step", "epoch"], Search(choices=ALL)]
 
 
 class Methods(Section):
@@ -459,7 +471,7 @@ class Train(Section):
     selection: Literal["source_dev", "source_val", "mean_dev", "oracle"]
     feature_layer: int
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    head_init: Annotated[float, Field(gt=0, le=1)]
+    head_init: Annotated[float, Field(gt=0, le=1), Search(paper=(1e-1, 1e-2, 1e-3))]
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     warmup: Share
     schedule: Literal["linear", "constant"]
@@ -639,6 +651,25 @@ class Evaluate(Section):
     compat: Compat
 
 
+class Tune(Section):
+    """Sweeps: what one trial is and how it is scored; the stage tune runs this one."""
+
+    trials: Natural  # 0: the stage does nothing
+    task: Text
+    method: Annotated[str, AfterValidator(_method)]
+    space: Literal["default", "paper"]
+    seed: Natural  # of the sampler
+    startup: Natural  # trials drawn at random before the sampler looks at scores
+    train_seed: Natural  # of every trial's training
+    epochs: Limit  # null: as the method
+    rows: Limit  # of the source's train set, drawn by train_seed; null: all
+    rungs: Count  # times that a trial is measured, evenly over its steps; it may be pruned at each
+    selection: Literal["source_dev", "mean_dev"]  # what transfer is measured on
+    penalty: Annotated[float, Field(ge=0)]  # score = transfer - penalty x leak
+    pareto: bool  # both for themselves; nothing is pruned then
+    tokens_per_language: Annotated[int, Field(ge=20)]  # of text, that a trial's probe reads
+
+
 class Report(Section):
     """Tables, figures, page."""
 
@@ -666,6 +697,7 @@ class Config(Section):
     train: Train
     features: Features
     evaluate: Evaluate
+    tune: Tune
     report: Report
     tracking: Tracking
 
@@ -695,6 +727,13 @@ class Config(Section):
                     f"evaluate.trajectory.of.{index}: found {name!r}, expected a method of "
                     f"train.run that trains the encoder: {run}"
                 )
+        if self.tune.task not in known:
+            raise ValueError(f"tune.task: found {self.tune.task!r}, expected one of {told}")
+        for method in Methods.model_fields:
+            for name in getattr(self.train.methods, method).overrides:
+                if name not in known:
+                    place = f"train.methods.{method}.overrides.{name}"
+                    raise ValueError(f"{place}: found {name!r}, expected one of {told}")
         if self.train.selection == "source_val" and not self.corpora.val:
             raise ValueError("train.selection: source_val needs corpora.val above 0")
         return self

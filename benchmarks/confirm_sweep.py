@@ -1,0 +1,84 @@
+"""A sweep's winner against the values of params.yaml, with seeds that the sweep did not use.
+
+The winner was chosen as the best of many on one seed, so its score there is too good. Both are
+trained and measured as a trial is, with other seeds, and compared seed by seed:
+
+    python benchmarks/confirm_sweep.py demo-pos-grl --seeds 2 3 4
+
+Needs the study (`langspec sweep`). Rows and intervals go to standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared import ROOT
+
+from langspec.compute import set_environment
+from langspec.config import Tune, load_config
+
+
+def interval(differences: Sequence[float]) -> str:
+    """Mean and 95 % interval of Student's t over the seeds."""
+    import numpy as np
+    from scipy import stats
+
+    mean, n = float(np.mean(differences)), len(differences)
+    if n < 2:
+        return f"{mean:+.3f}"
+    half = float(stats.t.ppf(0.975, n - 1) * stats.sem(differences))
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train both with every seed and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study")
+    parser.add_argument("--storage", help="where it is kept, if not in its journal")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 4])
+    parser.add_argument("--root", type=Path, default=ROOT, help="project with the data")
+    given = parser.parse_args(arguments)
+    config = load_config(given.root / "params.yaml")
+    set_environment(config.compute)
+
+    from langspec.stages.study import place_for, studies_folder
+    from langspec.stages.trial import TrialTrainer
+    from langspec.tuning.outcome import records
+    from langspec.tuning.records import best
+    from langspec.tuning.score import Measured
+    from langspec.tuning.study import IDENTITY, load_study, open_storage
+
+    place = place_for(given.study, given.storage, studies_folder(given.root))
+    study = load_study(open_storage(place), given.study)
+    winner = best(records(study), given.study)
+    tune = Tune(**{**config.tune.model_dump(), **study.user_attrs[IDENTITY]["tune"]})
+    trainer = TrialTrainer(config.model_copy(update={"tune": tune}), given.root)
+    settings: dict[str, Mapping[str, Any]] = {
+        "params.yaml": {},
+        f"trial {winner.number}": winner.values,
+    }
+    print("| seed | values | score | transfer | leak |", "|---|---|---|---|---|", sep="\n")
+    found: dict[str, list[Measured]] = {name: [] for name in settings}
+    for seed in given.seeds:
+        for name, values in settings.items():
+            again = {**values, "tune.train_seed": seed, "tune.rungs": 1}  # measured at its end
+            row = trainer(again, lambda rung, measured: None)
+            found[name].append(row)
+            score = row.score(tune.penalty)
+            print(f"| {seed} | {name} | {score:.3f} | {row.transfer:.3f} | {row.leak:.3f} |",
+                  flush=True)  # fmt: skip
+    default, chosen = found.values()
+    pairs = list(zip(chosen, default, strict=True))
+    for name, differences in (
+        ("score", [a.score(tune.penalty) - b.score(tune.penalty) for a, b in pairs]),
+        ("transfer", [a.transfer - b.transfer for a, b in pairs]),
+        ("leak", [a.leak - b.leak for a, b in pairs]),
+    ):
+        print(f"difference of {name}: {interval(differences)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The study of a configuration: its space, its fingerprint, where it is kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langspec.config import Config, flatten
+from langspec.errors import LangspecError
+from langspec.files import read_json, sha256_file, sha256_json
+from langspec.stages.common import code_hash, corpora_hash, paths_of, require
+from langspec.tuning import claims
+from langspec.tuning.space import Space, space_of, starting_points
+from langspec.tuning.study import Identity, Place, Study, open_storage, open_study, place_of
+
+STORAGE_VARIABLE = "LANGSPEC_STUDIES"
+MASKED_HEAD = "mlm_head.safetensors"  # encoders.mlm.MLM_HEAD, whose module takes seconds to import
+_CODE = ("encoders", "tasks", "modelling", "objectives", "training", "features", "measurement")
+_HERE, _FILES = Path(__file__).parent, ("seeds.py", "trial.py")
+_NOT_OF_A_TRIAL = ("trials", "seed", "startup")  # what a study may be continued with otherwise
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study, opened, and what is needed to work on it."""
+
+    name: str
+    place: Place
+    study: Study
+    space: Space
+    identity: Identity
+    lock: claims.Lock
+    untried: str  # starting points that lie outside the space, in words
+
+
+def default_name(config: Config) -> str:
+    """``NAME-TASK-METHOD``, with the space and the aim where they are not the usual ones."""
+    tune = config.tune
+    more = [tune.space] * (tune.space != "default") + ["pareto"] * tune.pareto
+    return "-".join([config.name, tune.task, tune.method, *more])
+
+
+def studies_folder(root: Path) -> Path:
+    """Where journals and figures lie: in the main checkout, whatever copy of it this is."""
+    from langspec.tracking.store import checkout_root
+
+    return checkout_root(root) / ".langspec" / "studies"
+
+
+def place_for(name: str, storage: str | None, folder: Path) -> Place:
+    """The storage named, or the study's journal.
+
+    Raises:
+        LangspecError: the name would not do for a file.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise LangspecError(
+            f"found {name!r}, expected letters, digits, '.', '_' and '-'", place="--study"
+        )
+    return place_of(storage or str(folder / f"{name}.log"))
+
+
+def space_for(config: Config, root: Path) -> Space:
+    """The space, without what the starting encoder cannot do."""
+    encoder = require(paths_of(config, root).encoder, "encoder")
+    return space_of(config, masked_head=(encoder / MASKED_HEAD).is_file())
+
+
+def identity_of(config: Config, root: Path, space: Space) -> Identity:
+    """The fingerprint of a study: everything that a trial's score depends on but its values."""
+    paths, tune = paths_of(config, root), config.tune
+    train = config.train.model_dump(
+        exclude={"tasks", "run", "seeds", "methods", "checkpoint_steps"}, exclude_unset=True
+    )
+    kept = {"selection", "feature_layer", "dropout", "head_init", "weight_decay", "warmup"}
+    kept |= {"schedule", "clip", "batch", "watch", tune.task}
+    method = getattr(config.train.methods, tune.method).model_dump(exclude_unset=True)
+    settings = flatten(
+        {
+            "corpora": {"source": config.corpora.source, "targets": config.corpora.targets},
+            "compute": config.compute.model_dump(exclude={"workers"}),
+            "encoder": {
+                key: getattr(config.encoder, key)
+                for key in ("kind", "name", "prefix", "pooling", "max_tokens")
+            },
+            "train": {
+                **{key: value for key, value in train.items() if key in kept},
+                "methods": {tune.method: method},
+            },
+            "evaluate": {
+                "seed": config.evaluate.seed,
+                "probe": config.evaluate.probe.model_dump(),
+            },
+        }
+    )
+    searched = {parameter.path for parameter in space.parameters}
+    require(paths.corpora, "corpora")
+    card = read_json(require(paths.encoder, "encoder") / "langspec.json")
+    return Identity(
+        parts={
+            "tune": tune.model_dump(exclude=set(_NOT_OF_A_TRIAL)),
+            "space": space.told(),
+            "settings": {key: value for key, value in settings.items() if key not in searched},
+            "data": {table: corpora_hash(paths.corpora, table) for table in (tune.task, "text")},
+            "encoder": card["sha256"],
+        },
+        code=sha256_json([code_hash(*_CODE), *(sha256_file(_HERE / name) for name in _FILES)]),
+    )
+
+
+def data_hash(identity: Identity) -> str:
+    """One hash of the tables that trials read."""
+    return sha256_json(identity.parts["data"])
+
+
+def open_for(config: Config, root: Path, name: str, place: Place) -> Opened:
+    """Open the study of a configuration, or make it with its starting points.
+
+    Raises:
+        LangspecError: the storage cannot be reached, or the study is of something else.
+    """
+    space = space_for(config, root)
+    identity = identity_of(config, root, space)
+    storage = open_storage(place)
+    lock = claims.lock_of(place, storage, name)
+    with lock():
+        study = open_study(storage, name, config.tune, identity)
+        untried = enqueue(study, config, space)
+    return Opened(name, place, study, space, identity, lock, untried)
+
+
+def enqueue(study: Study, config: Config, space: Space) -> str:
+    """Put the starting points up, if nothing was tried yet; what cannot be, in words."""
+    points, untried = starting_points(config, space)
+    if not study.get_trials(deepcopy=False):
+        for origin, values in points:
+            own = {p.name for p in space.parameters if p.same_as is None}
+            params: dict[str, Any] = {k: v for k, v in values.items() if k in own}
+            study.enqueue_trial(params, user_attrs={claims.ORIGIN: origin}, skip_if_exists=True)
+    return untried

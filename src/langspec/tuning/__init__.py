@@ -1,0 +1,1 @@
+"""Sweeps with Optuna, which nothing else imports: space, study, claims, front, adoption."""

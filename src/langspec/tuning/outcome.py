@@ -1,0 +1,109 @@
+"""What a study found, as plain records and as figures."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from langspec.files import atomic_file
+from langspec.tuning import claims
+from langspec.tuning.records import TrialRecord
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+logger = logging.getLogger(__name__)
+
+_OWN = {claims.OWNER, claims.VALUES, claims.REASON, claims.ORIGIN, claims.RETRY_OF,
+        claims.RETRIED_BY, "transfer", "leak"}  # fmt: skip
+
+
+def records(study: optuna.Study) -> list[TrialRecord]:
+    """All trials in order."""
+    return [_record(trial) for trial in study.get_trials(deepcopy=False)]
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    own = trial.user_attrs
+    single = trial.values is not None and len(trial.values) == 1
+    more = {key: value for key, value in own.items() if key not in _OWN}
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name,
+        values=own.get(claims.VALUES, {}),
+        score=trial.values[0] if single else None,
+        transfer=own.get("transfer"),
+        leak=own.get("leak"),
+        rungs=trial.intermediate_values,
+        reason=own.get(claims.REASON, ""),
+        origin=own.get(claims.ORIGIN, ""),
+        retry_of=own.get(claims.RETRY_OF),
+        retried_by=own.get(claims.RETRIED_BY),
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+        more=more,
+    )
+
+
+def draw(study: optuna.Study, folder: Path) -> list[Path]:
+    """Optuna's figures of a study as PNG; those that it cannot draw are told and left out."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from optuna.visualization import matplotlib as figures
+
+    importance = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    drawings: dict[str, Callable[[], Any]]
+    if len(study.directions) == 2:
+        names = ["transfer", "leak"]
+        drawings = {
+            "pareto_front": lambda: figures.plot_pareto_front(study, target_names=names),
+            "importances_transfer": lambda: figures.plot_param_importances(
+                study, evaluator=importance, target=lambda t: t.values[0], target_name="transfer"
+            ),
+            "importances_leak": lambda: figures.plot_param_importances(
+                study, evaluator=importance, target=lambda t: t.values[1], target_name="leak"
+            ),
+        }
+    else:
+        drawings = {
+            "history": lambda: figures.plot_optimization_history(study, target_name="score"),
+            "importances": lambda: figures.plot_param_importances(
+                study, evaluator=importance, target_name="score"
+            ),
+            "rungs": lambda: figures.plot_intermediate_values(study),
+            "slices": lambda: figures.plot_slice(study, target_name="score"),
+        }
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name, draw_one in drawings.items():
+        path = folder / f"{name}.png"
+        if _save(draw_one, path):
+            drawn.append(path)
+    return drawn
+
+
+def _save(draw_one: Callable[[], Any], path: Path) -> bool:
+    import numpy as np
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            axes = draw_one()
+            figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
+            with atomic_file(path) as temporary:
+                figure.savefig(temporary, format="png", dpi=110, bbox_inches="tight")
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        # Importances need two complete trials that differ, for one.
+        logger.info("%s not drawn: %s", path.stem, error)
+        return False
+    finally:
+        pyplot.close("all")
+    return True

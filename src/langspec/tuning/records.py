@@ -1,0 +1,141 @@
+"""A study's trials as plain values, and what follows from them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from langspec.errors import LangspecError
+from langspec.files import atomic_file
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial.
+
+    Attributes:
+        number: its place in the study.
+        state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING.
+        values: by their keys of params.yaml.
+        score: of a finished trial with one aim; None where there is none.
+        transfer: of the last measurement.
+        leak: of the last measurement.
+        rungs: scores on the way.
+        reason: why it was pruned or failed.
+        origin: where its values come from, if they were not drawn.
+        retry_of: the trial that it repeats.
+        retried_by: the trial that repeats it.
+        started: of its work.
+        ended: of its work.
+        more: further numbers.
+    """
+
+    number: int
+    state: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    score: float | None = None
+    transfer: float | None = None
+    leak: float | None = None
+    rungs: Mapping[int, float] = field(default_factory=dict)
+    reason: str = ""
+    origin: str = ""
+    retry_of: int | None = None
+    retried_by: int | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """Has it ended, however?"""
+        return self.state in ("COMPLETE", "PRUNED", "FAIL")
+
+
+def complete(trials: Sequence[TrialRecord], study: str) -> list[TrialRecord]:
+    """Trials that were trained to their end.
+
+    Raises:
+        LangspecError: there is none.
+    """
+    found = [trial for trial in trials if trial.state == "COMPLETE"]
+    if not found:
+        counts = {state: sum(t.state == state for t in trials) for state in ("PRUNED", "FAIL")}
+        reasons = [trial.reason for trial in trials if trial.reason]
+        told = f", e.g. trial {_first(trials)}: {reasons[0]}" if reasons else ""
+        raise LangspecError(
+            f"no trial is complete, so there is no best one: {counts['PRUNED']} of "
+            f"{len(trials)} pruned, {counts['FAIL']} failed{told}; run more trials",
+            place=f"study {study}",
+        )
+    return found
+
+
+def _first(trials: Sequence[TrialRecord]) -> int:
+    return next(trial.number for trial in trials if trial.reason)
+
+
+def best(trials: Sequence[TrialRecord], study: str) -> TrialRecord:
+    """The highest score; of equal ones the first.
+
+    Raises:
+        LangspecError: no trial is complete.
+    """
+    return max(complete(trials, study), key=lambda t: (t.score or 0.0, -t.number))
+
+
+def front(trials: Sequence[TrialRecord], study: str) -> list[TrialRecord]:
+    """Trials that no other beats in transfer and leak at once, by falling transfer.
+
+    Raises:
+        LangspecError: no trial is complete.
+    """
+    found = complete(trials, study)
+    kept: list[TrialRecord] = []
+    # By falling transfer: each belongs to the front if it leaks less than all before it.
+    for trial in sorted(found, key=lambda t: (-_of(t.transfer), _of(t.leak), t.number)):
+        if not kept or _of(trial.leak) < _of(kept[-1].leak):
+            kept.append(trial)
+    return kept
+
+
+def _of(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def write_trials(path: Path, trials: Sequence[TrialRecord]) -> None:
+    """One row a finished trial; no time and no host, so equal studies give equal files."""
+    keys = sorted({key for trial in trials for key in trial.values})
+    columns = ["trial", "state", "score", "transfer", "leak", "origin", "reason", *keys]
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for trial in trials:
+            if not trial.finished:
+                continue
+            numbers = {"score": trial.score, "transfer": trial.transfer, "leak": trial.leak}
+            writer.writerow(
+                {
+                    "trial": trial.number,
+                    "state": trial.state,
+                    **{k: "" if v is None else f"{v:.6g}" for k, v in numbers.items()},
+                    "origin": trial.origin,
+                    "reason": trial.reason,
+                    **trial.values,
+                }
+            )
+
+
+def table(trials: Sequence[TrialRecord], prefix: str) -> str:
+    """Trials as Markdown; ``prefix`` of the keys of params.yaml is left out."""
+    lines = ["| trial | score | transfer | leak | values |", "|---|---|---|---|---|"]
+    for trial in trials:
+        numbers = (trial.score, trial.transfer, trial.leak)
+        told = " | ".join("-" if n is None else f"{n:.3f}" for n in numbers)
+        values = " ".join(f"{k.removeprefix(prefix)}={v}" for k, v in trial.values.items())
+        origin = f" ({trial.origin})" if trial.origin else ""
+        lines.append(f"| {trial.number}{origin} | {told} | {values} |")
+    return "\n".join(lines)

@@ -1,0 +1,309 @@
+"""The parameters that a sweep may change, collected from what ``config.py`` declares.
+
+A value of a sweep belongs to one method on one task: where the method's ``overrides`` know the
+parameter it is written there, so that adopting the rate of one method leaves the others as they
+are; what overrides do not know is written into the method's section.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from langspec.config import (
+    Config,
+    Method,
+    Methods,
+    Override,
+    Section,
+    TaskTraining,
+    Train,
+    parse_config,
+)
+from langspec.errors import LangspecError
+from langspec.presets import load_preset
+from langspec.search import Search
+
+if TYPE_CHECKING:
+    import optuna
+
+SPACES = ("default", "paper")
+PAPER_METHODS = ("frozen", "finetune", "grl", "adversary")
+PAPER_TASKS = ("pos", "nli")
+_DIGITS = 3  # significant ones of a tuned number: what is trained is what params.yaml will say
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a space.
+
+    Attributes:
+        name: its name in the study: the key below the method's or the task's section.
+        path: the key of params.yaml that it is written to.
+        low: smallest value of a range; None: one of ``choices``.
+        high: largest value of a range.
+        log: is the range logarithmic?
+        whole: are its values whole numbers?
+        choices: the values, where it is no range.
+        same_as: the parameter whose value it shares.
+        when: (name of another parameter, the values at which this one counts).
+    """
+
+    name: str
+    path: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    whole: bool = False
+    choices: tuple[Any, ...] = ()
+    same_as: str | None = None
+    when: tuple[str, tuple[Any, ...]] | None = None
+
+    def holds(self, value: Any) -> bool:
+        """Is ``value`` one that the sweep could try?"""
+        if self.same_as:
+            return True
+        if self.low is None or self.high is None:
+            return value in self.choices
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def told(self) -> str:
+        """The values in words."""
+        if self.same_as:
+            return f"= {self.same_as}"
+        if self.low is None:
+            return ", ".join(map(str, self.choices))
+        return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
+
+    def suggest(self, trial: optuna.trial.Trial) -> Any:
+        """A value of the trial's; floats as they will be written."""
+        if self.low is None or self.high is None:
+            return trial.suggest_categorical(self.name, self.choices)
+        if self.whole:
+            return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
+        found = trial.suggest_float(self.name, self.low, self.high, log=self.log)
+        return float(f"{found:.{_DIGITS}g}")
+
+
+class Space:
+    """The parameters of one method on one task, in the order of ``config.py``."""
+
+    def __init__(self, task: str, method: str, parameters: list[Parameter]) -> None:
+        self.task, self.method = task, method
+        self.parameters = parameters
+
+    def counts(self, parameter: Parameter, values: Mapping[str, Any]) -> bool:
+        """Does it make a difference beside the ``values`` of the others?"""
+        if parameter.when is None:
+            return True
+        name, wanted = parameter.when
+        return values.get(name) in wanted
+
+    def suggest(self, trial: optuna.trial.Trial) -> dict[str, Any]:
+        """Values of a trial, by name."""
+        found: dict[str, Any] = {}
+        for parameter in self.parameters:
+            if parameter.same_as:
+                found[parameter.name] = found[parameter.same_as]
+            elif self.counts(parameter, found):
+                found[parameter.name] = parameter.suggest(trial)
+        return found
+
+    def paths(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values by their keys of params.yaml."""
+        return {p.path: values[p.name] for p in self.parameters if p.name in values}
+
+    def at(self, config: Config) -> dict[str, Any]:
+        """The values that a configuration has, by name."""
+        found: dict[str, Any] = {}
+        for parameter in self.parameters:
+            if self.counts(parameter, found):
+                found[parameter.name] = effective(config, self.task, self.method, parameter.name)
+        return found
+
+    def outside(self, values: Mapping[str, Any]) -> list[str]:
+        """Those of ``values`` that the sweep could not try, told with what it would."""
+        return [
+            f"{parameter.path} = {values[parameter.name]} (tried: {parameter.told()})"
+            for parameter in self.parameters
+            if parameter.name in values and not parameter.holds(values[parameter.name])
+        ]
+
+    def told(self) -> dict[str, str]:
+        """The space in words, for fingerprints."""
+        return {
+            p.name: p.told() + (f" when {p.when[0]} in {list(p.when[1])}" if p.when else "")
+            for p in self.parameters
+        }
+
+
+def effective(config: Config, task: str, method: str, name: str) -> Any:
+    """What training uses for a parameter: the override, else the method, the task, ``train``."""
+    section = getattr(config.train.methods, method)
+    override = section.overrides.get(task)
+    found = getattr(override, _override_key(name), None)
+    if found is not None:
+        return found
+    for holder in (section, getattr(config.train, task), config.train):
+        value = holder
+        for part in name.split("."):
+            value = getattr(value, part, None)
+        if value is not None:
+            return value
+    return None
+
+
+def _override_key(name: str) -> str:
+    return name.replace("discriminator.lr", "discriminator_lr")
+
+
+def _declared(section: type[Section], prefix: str = "") -> Iterator[tuple[str, Any, Search]]:
+    """(name, type, search) of every searchable field of a section and of those below it."""
+    for key, field in section.model_fields.items():
+        kind: Any = field.annotation
+        search = next((m for m in field.metadata if isinstance(m, Search)), None)
+        if search is not None:
+            yield f"{prefix}{key}", kind, search
+        elif isinstance(kind, type) and issubclass(kind, Section):
+            yield from _declared(kind, f"{prefix}{key}.")
+
+
+def space_of(config: Config, *, masked_head: bool = True) -> Space:
+    """The space that ``tune`` names.
+
+    Args:
+        config: the configuration.
+        masked_head: has the starting encoder a masked-language head? Without one, ``mlm`` would
+            be refused in every trial, and is left out.
+
+    Raises:
+        LangspecError: the space has no parameter for this method.
+    """
+    tune = config.tune
+    method: type[Method] = Methods.model_fields[tune.method].annotation  # type: ignore[assignment]
+    own = list(_declared(method))
+    taken = {name for name, _, _ in own}
+    shared = [part for part in _declared(TaskTraining) if part[0] not in taken]
+    everywhere = [
+        (name, kind, search)
+        for name, kind, search in _declared(Train)
+        if name in Override.model_fields
+    ]
+    declared = [*shared, *own, *everywhere]
+    parameters = [
+        found
+        for name, kind, search in declared
+        if (found := _parameter(config, name, kind, search, masked_head)) is not None
+    ]
+    if not parameters:
+        raise LangspecError(
+            f"the {tune.space} space has no parameter of {tune.method}", place="tune.space"
+        )
+    return Space(tune.task, tune.method, parameters)
+
+
+def _parameter(
+    config: Config, name: str, kind: Any, search: Search, masked_head: bool
+) -> Parameter | None:
+    """A declared field as a parameter of the chosen space; None where it has no part in it."""
+    tune = config.tune
+    if tune.method in search.unless:
+        return None
+    section = f"train.methods.{tune.method}"
+    key = _override_key(name)
+    path = f"{section}.overrides.{tune.task}.{key}"
+    if key not in Override.model_fields:
+        path = f"{section}.{name}"
+    if tune.space == "paper":
+        if isinstance(search.paper, str):
+            return Parameter(name, path, same_as=search.paper)
+        return Parameter(name, path, choices=search.paper) if search.paper else None
+    parent = name.rpartition(".")[0]
+    when = search.when
+    if when is not None:
+        when = (f"{parent}.{when[0]}" if parent else when[0], when[1])
+    if search.choices is not None:
+        choices = search.choices or get_args(kind)
+        if get_origin(kind) is Literal and not masked_head:
+            choices = tuple(value for value in choices if value != "mlm")
+        return Parameter(name, path, choices=choices, when=when)
+    if search.low is None:
+        return None
+    return Parameter(name, path, search.low, search.high, search.log, whole=kind is int, when=when)
+
+
+@cache
+def _published() -> Config:
+    return load_preset("paper", [])
+
+
+def starting_points(config: Config, space: Space) -> tuple[list[tuple[str, dict[str, Any]]], str]:
+    """What is tried before anything is drawn: what params.yaml holds, then what was published.
+
+    Returns:
+        (origin, values by name) in order, and what cannot be tried, in words ("" if all can).
+    """
+    found = [("params.yaml", space.at(config))]
+    if space.method in PAPER_METHODS and space.task in PAPER_TASKS:
+        found.append(("Tanti et al. 2021", space.at(_published())))
+    untold = [
+        f"{origin}: {'; '.join(outside)}"
+        for origin, values in found
+        if (outside := space.outside(values))
+    ]
+    return [one for one in found if not space.outside(one[1])], " | ".join(untold)
+
+
+def with_values(config: Config, paths: Mapping[str, Any]) -> Config:
+    """The configuration with values put in by their keys of params.yaml.
+
+    Raises:
+        LangspecError: a value that its type refuses.
+    """
+    values = config.model_dump(exclude_unset=True)
+    put(values, paths)
+    return parse_config(values, place="the trial's values")
+
+
+def put(values: Any, paths: Mapping[str, Any]) -> None:
+    """Set dotted keys in nested mappings, in place; ``overrides`` may lack what is put there."""
+    for path, value in paths.items():
+        *parents, last = path.split(".")
+        section = values
+        for part in parents:
+            if section.get(part) is None:
+                section[part] = {}
+            section = section[part]
+        section[last] = copy.deepcopy(value)
+
+
+def listing(config: Config) -> str:
+    """All parameters of all methods, as the Markdown table of the documentation."""
+    lines = [
+        "| parameter | methods | default space | paper's grid | params.yaml |",
+        "|---|---|---|---|---|",
+    ]
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for method in Methods.model_fields:
+        found: dict[str, dict[str, Parameter]] = {}
+        for space in SPACES:
+            tune = config.tune.model_copy(update={"method": method, "space": space})
+            own = space_of(config.model_copy(update={"tune": tune}))
+            for parameter in own.parameters:
+                found.setdefault(parameter.name, {})[space] = parameter
+        for name, by_space in found.items():
+            told = tuple(by_space[s].told() if s in by_space else "" for s in SPACES)
+            row = rows.setdefault((name, *told), {})
+            row[method] = effective(config, config.tune.task, method, name)
+    for (name, default, paper), methods in rows.items():
+        values = list(dict.fromkeys(str(value) for value in methods.values()))
+        shown = (
+            values[0] if len(values) == 1 else ", ".join(f"{m}: {v}" for m, v in methods.items())
+        )
+        lines.append(
+            f"| `{name}` | {', '.join(methods)} | {default or '-'} | {paper or '-'} | {shown} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""A worker: claims a trial, trains it, tells how it ended, until no slot is left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from langspec.config import Tune
+from langspec.tuning import claims
+from langspec.tuning.score import Collapsed, Measured, Objective
+from langspec.tuning.space import Space
+
+logger = logging.getLogger(__name__)
+
+
+def work(
+    study: optuna.Study,
+    space: Space,
+    tune: Tune,
+    objective: Objective,
+    lock: claims.Lock,
+    *,
+    slots: int,
+    after: Callable[[], None] = lambda: None,
+) -> int:
+    """Work on trials until the study has ``slots`` of them; returns how many were done here.
+
+    A trial that collapses is pruned; one that raises is failed with its reason, and the next one
+    is begun. A signal or Ctrl-C puts the trial up once more and goes on to end the process.
+    """
+    done = 0
+    while (found := claims.claim(study, space, tune, slots, lock)) is not None:
+        trial, values = found
+        try:
+            _run(study, trial, space.paths(values), tune, objective)
+        except (KeyboardInterrupt, SystemExit) as signal:
+            with lock():
+                frozen = study.get_trials(deepcopy=False)[trial.number]
+                if frozen.state == TrialState.RUNNING:
+                    claims.abandon(study, frozen, f"ended by {type(signal).__name__}")
+            raise
+        done += 1
+        after()
+    return done
+
+
+def _run(
+    study: optuna.Study,
+    trial: optuna.trial.Trial,
+    paths: dict[str, Any],
+    tune: Tune,
+    objective: Objective,
+) -> None:
+    """Train one trial and tell its end."""
+
+    def report(rung: int, found: Measured) -> None:
+        if tune.pareto:  # Optuna takes no intermediate values of two aims
+            return
+        trial.report(found.score(tune.penalty), rung)
+        if trial.should_prune():
+            _keep(trial, found)
+            raise optuna.TrialPruned(f"at rung {rung} of {tune.rungs}")
+
+    try:
+        found = objective(paths, report)
+    except optuna.TrialPruned as pruned:
+        trial.set_user_attr(claims.REASON, str(pruned))
+        study.tell(trial, state=TrialState.PRUNED)
+    except Collapsed as collapse:
+        trial.set_user_attr(claims.REASON, f"collapsed: {collapse}")
+        if not tune.pareto:
+            # The worst score there is, at the last rung so far: the sampler must not like it.
+            rung = study.get_trials(deepcopy=False)[trial.number].last_step or 0
+            trial.report(-max(1.0, tune.penalty) - 1.0, rung + 1)
+        study.tell(trial, state=TrialState.PRUNED)
+    except Exception as error:
+        logger.exception("trial %d failed", trial.number)
+        first = next(iter(str(error).splitlines()), "")
+        trial.set_user_attr(claims.REASON, f"{type(error).__name__}: {first}")
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        _keep(trial, found)
+        if tune.pareto:
+            study.tell(trial, [found.transfer, found.leak])
+        else:
+            score = found.score(tune.penalty)
+            trial.report(score, tune.rungs)
+            study.tell(trial, score)
+
+
+def _keep(trial: optuna.trial.Trial, found: Measured) -> None:
+    trial.set_user_attr("transfer", found.transfer)
+    trial.set_user_attr("leak", found.leak)
+    for name, value in found.more.items():
+        trial.set_user_attr(name, value)

@@ -1,0 +1,152 @@
+"""The search space is declared beside the defaults, holds them, and what was published."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from typing import Any
+
+import pytest
+
+from conftest import CHECKOUT
+from langspec import presets
+from langspec.config import Config, Methods, parse_config, parse_yaml, set_values
+from langspec.tuning import space as spaces
+
+METHODS = list(Methods.model_fields)
+TUNED = {"strength", "schedule", "warmup", "weight", "loss", "inner_steps", "alternate",
+         "discriminator.layers", "discriminator.hidden", "discriminator.lr", "retention.kind",
+         "retention.weight", "encoder_lr", "head_lr"}  # fmt: skip
+
+
+@cache
+def values_of(preset: str) -> Any:
+    return parse_yaml(presets.preset_text(preset))
+
+
+def config(preset: str = "demo", **tune: Any) -> Config:
+    return parse_config(set_values(values_of(preset), [f"tune.{k}={v}" for k, v in tune.items()]))
+
+
+@pytest.mark.parametrize("preset", ["demo", "paper"])
+@pytest.mark.parametrize("method", METHODS)
+def test_defaults_lie_inside_and_both_ends_are_valid(method: str, preset: str) -> None:
+    own = config(preset, method=method)
+    found = spaces.space_of(own)
+    assert found.outside(found.at(own)) == []
+    for parameter in found.parameters:
+        tried = parameter.choices or (parameter.low, parameter.high)
+        for value in tried:
+            value = int(value) if parameter.whole else value
+            changed = spaces.with_values(own, {parameter.path: value})
+            assert spaces.effective(changed, "pos", method, parameter.name) == value
+            # Another task, and another method, are left as they were.
+            other = next(name for name in METHODS if name != method)
+            section = getattr(changed.train.methods, other)
+            assert section == getattr(own.train.methods, other)
+            if ".overrides." in parameter.path:
+                assert spaces.effective(changed, "nli", method, parameter.name) == (
+                    spaces.effective(own, "nli", method, parameter.name)
+                )
+
+
+def test_everything_that_matters_is_tuned() -> None:
+    found = {m: {p.name for p in spaces.space_of(config(method=m)).parameters} for m in METHODS}
+    assert set.union(*found.values()) >= TUNED
+    assert found["frozen"] == {"head_lr"}
+    assert found["finetune"] == {"encoder_lr", "head_lr"}
+    assert "inner_steps" not in found["control"]  # nothing flows back: it would change nothing
+
+
+def test_the_paper_grid_is_the_published_one() -> None:
+    found = {p.name: p.told() for p in spaces.space_of(config(space="paper")).parameters}
+    assert found == {
+        "encoder_lr": "0.001, 0.0001, 1e-05, 1e-06",
+        "head_lr": "0.1, 0.01, 0.001, 0.0001",
+        "batch_rows": "16, 32, 64",
+        "head_init": "0.1, 0.01, 0.001",
+        "strength": "0.1, 0.3, 0.5, 0.7",
+        "discriminator.lr": "= head_lr",
+    }
+
+
+@pytest.mark.parametrize("space", spaces.SPACES)
+@pytest.mark.parametrize("task", spaces.PAPER_TASKS)
+@pytest.mark.parametrize("method", spaces.PAPER_METHODS)
+def test_the_published_setting_is_tried_first(method: str, task: str, space: str) -> None:
+    own = config("paper", method=method, task=task, space=space)
+    points, untold = spaces.starting_points(own, spaces.space_of(own))
+    (values,) = [values for origin, values in points if origin.startswith("Tanti")]
+    assert untold == ""
+    names = {"encoder_learning_rate": "encoder_lr", "postencoder_learning_rate": "head_lr",
+             "minibatch_size": "batch_rows", "init_stddev": "head_init", "grl_lambda": "strength",
+             "lang_error_weighting": "weight"}  # fmt: skip
+    published = {"adversary": "entmax"}.get(method, method)
+    table = CHECKOUT / "data" / "published" / "tanti2021_hyperparameters.csv"
+    with table.open(encoding="utf-8") as handle:
+        rows = [r for r in csv.DictReader(handle) if (r["task"], r["method"]) == (task, published)]
+    wanted = {names[row["hyperparameter"]]: float(row["value"]) for row in rows}
+    if space == "default":  # batch and initial weights are in no default space
+        wanted = {k: v for k, v in wanted.items() if k not in ("batch_rows", "head_init")}
+    assert {key: values[key] for key in wanted} == wanted
+    if method in ("grl", "adversary"):
+        assert values["discriminator.lr"] == values["head_lr"]
+
+
+def test_what_cannot_be_tried_is_told_and_left_out() -> None:
+    values = set_values(values_of("demo"), ["train.methods.grl.strength=50.0"])
+    points, untold = spaces.starting_points(parse_config(values), spaces.space_of(config()))
+    assert [origin for origin, _ in points] == ["Tanti et al. 2021"]
+    assert "strength = 50.0 (tried: 0.01 to 10, logarithmic)" in untold
+
+
+def test_without_a_masked_head_mlm_is_not_tried() -> None:
+    def kinds(**has: bool) -> tuple[str, ...]:
+        found = spaces.space_of(config(), **has)
+        return next(p.choices for p in found.parameters if p.name == "retention.kind")
+
+    assert kinds() == ("none", "distil", "mlm")
+    assert kinds(masked_head=False) == ("none", "distil")
+
+
+def test_the_masked_head_has_that_name() -> None:
+    from langspec.stages.study import MASKED_HEAD
+
+    module = (CHECKOUT / "src" / "langspec" / "encoders" / "mlm.py").read_text(encoding="utf-8")
+    assert f'MLM_HEAD = "{MASKED_HEAD}"' in module  # importing it would import PyTorch
+
+
+def test_conditions_and_shared_values() -> None:
+    import optuna
+
+    own = spaces.space_of(config())
+    seen: dict[str, set[bool]] = {"discriminator.hidden": set(), "retention.weight": set()}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    for _ in range(40):
+        found = own.suggest(study.ask())
+        has = "discriminator.hidden" in found
+        assert has == (found["discriminator.layers"] > 0)
+        seen["discriminator.hidden"].add(has)
+        has = "retention.weight" in found
+        assert has == (found["retention.kind"] != "none")
+        seen["retention.weight"].add(has)
+        for value in found.values():  # what is trained is what will be written
+            assert not isinstance(value, float) or value == float(f"{value:.3g}")
+    assert all(both == {True, False} for both in seen.values())
+    paper = spaces.space_of(config(space="paper"))
+    found = paper.suggest(optuna.create_study().ask())
+    assert found["discriminator.lr"] == found["head_lr"]
+
+
+def test_overrides_of_unknown_tasks_are_refused() -> None:
+    from langspec.errors import LangspecError
+
+    values = spaces.with_values(config(), {"train.methods.grl.overrides.pos.strength": 2.0})
+    assert values.train.methods.grl.on("pos").strength == 2.0
+    with pytest.raises(LangspecError, match=r"overrides\.ner: found 'ner', expected one of"):
+        spaces.with_values(config(), {"train.methods.grl.overrides.ner.strength": 2.0})
+
+
+def test_the_documentation_lists_the_space() -> None:
+    text = (CHECKOUT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    assert spaces.listing(config()) in text
