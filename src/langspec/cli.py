@@ -181,6 +181,31 @@ def report(assignments: tuple[str, ...], dry_run: bool) -> None:
 
 
 @main.command()
+@_stage_options
+def register(assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Stage: put the best seed of every method, with its card, into MLflow's registry."""
+    config = _configure(assignments)
+    from langspec.stages import register as stage
+
+    click.echo(stage.plan(config, _ROOT) if dry_run else stage.run(config, _ROOT))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--model", required=True, help="models:/NAME@ALIAS or a FOLDER.")
+@click.option("--format", "kind", help="txt, jsonl, tsv or conllu; default: by FILE's name.")
+@click.option("--output", default="jsonl", show_default=True, help="jsonl or tsv.")
+@click.option("--eraser", default="", help="One of the model's erasers.")
+def predict(file: Path | None, model: str, kind: str | None, output: str, eraser: str) -> None:
+    """Label the rows of FILE (default: standard input) with a registered or exported model."""
+    config = _configure(()) if (_ROOT / "params.yaml").exists() else None
+    from langspec.stages import predict as stage
+
+    for line in stage.run(config, _ROOT, model, file, kind=kind, output=output, eraser=eraser):
+        click.echo(line)
+
+
+@main.command()
 @click.option("--task", required=True, help="pos or nli.")
 @click.option("--method", required=True, help="A method that was trained.")
 @click.option("--seed", required=True, type=int, help="One of its seeds.")
@@ -259,9 +284,12 @@ def pipeline(arguments: tuple[str, ...]) -> None:
 def replay() -> None:
     """Rebuild MLflow runs from results/: what DVC restored unrun, or after a lost store."""
     config = _configure(())
+    from langspec.stages import register
     from langspec.stages import replay as stage
 
     click.echo(stage.run(config, _ROOT))
+    if versions := register.restore(config, _ROOT):
+        click.echo(versions)
 
 
 @main.command()
