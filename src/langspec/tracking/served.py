@@ -34,7 +34,8 @@ class ServedModel(PythonModel):
 
         rows = [
             {str(key): value for key, value in row.items() if not _is_absent(value)}
-            for row in model_input.to_dict("records")
+            # MLflow drops columns that it does not know; a frame without any has no records.
+            for row in model_input.to_dict("records") or [{}]
         ]
         try:
             return self.predictor.predict(rows, (params or {}).get("eraser") or "")
