@@ -272,11 +272,24 @@ def fetch(name: str | None, assignments: tuple[str, ...], dry_run: bool) -> None
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
+@click.option("--preset", default="", help="Write a preset into params.yaml first.")
+@click.option("--name", default="", help="Write `name`.")
+@click.option("--seeds", default="", help="Write train.seeds, e.g. 1,2,3.")
+@click.option("--methods", default="", help="Write train.run, e.g. frozen,finetune.")
+@click.option("--values", default="", help="Write any others: 'train.clip=0.5 train.warmup=0'.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def pipeline(arguments: tuple[str, ...]) -> None:
-    """Run `dvc repro ARGUMENTS` with the stages as child runs of a launched `mlflow run`."""
+def pipeline(
+    preset: str, name: str, seeds: str, methods: str, values: str, arguments: tuple[str, ...]
+) -> None:
+    """Run `dvc repro ARGUMENTS` with the stages as child runs of a launched `mlflow run`.
+
+    Values are written into params.yaml first, and the change is shown.
+    """
     from langspec.stages import pipeline as stage
 
+    changes = stage.assignments(name=name, seeds=seeds, methods=methods, values=values)
+    for line in stage.write_values(preset, changes, _ROOT):
+        click.echo(line)
     sys.exit(stage.run(list(arguments), _ROOT))
 
 
