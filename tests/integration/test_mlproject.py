@@ -1,4 +1,4 @@
-"""`mlflow run .` as users type it: values written, stages as child runs, environments asked for."""
+"""`mlflow run .` as users type it: values written, child runs, environments asked for."""
 
 from __future__ import annotations
 
@@ -141,9 +141,8 @@ def test_env_manager_uv_installs_what_conda_yaml_names(project: Path, tmp_path: 
         project, "--env-manager", "uv", PATH=path, MLFLOW_ENV_ROOT=str(tmp_path / "envs")
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert any(
-        line.startswith("venv ") and "3.11" in line for line in asked.read_text().split("\n")
-    )
+    (venv,) = [line for line in asked.read_text().splitlines() if line.startswith("venv ")]
+    assert "3.11" in venv
     installed = (tmp_path / "installed").read_text().splitlines()
     pins = [line for line in installed if line.startswith("mlflow==")]
     assert pins == [

@@ -74,6 +74,7 @@ def test_evaluation_points_are_named_for_the_charts() -> None:
         Point("leak/linear/layer_10/token_macro_f1", 1.0, 0),
         Point("leak/linear/layer_09/token_macro_f1", 0.9, 0),
         Point("leak/majority/token_accuracy", 0.5, 0),
+        Point("headline/leak", 1.0, 0),
         Point("leak/linear/by_layer/token_macro_f1", 0.9, 9),
         Point("leak/linear/by_layer/token_macro_f1", 1.0, 10),
     ]
