@@ -8,6 +8,7 @@ from typing import Any
 from langspec.config import Config
 from langspec.errors import LangspecError
 from langspec.report.build import build_report, drawing_crew, headline_text
+from langspec.report.metrics import write_metrics
 from langspec.stages.common import paths_of, require
 from langspec.workers import available_cores
 
@@ -46,6 +47,7 @@ def run(config: Config, root: Path) -> Path:
             title=config.report.title,
             crew=crew,
         )
+    write_metrics(paths.results, tasks, config.train.run)
     replay(config, root)
     return paths.report / "index.html"
 
