@@ -40,10 +40,8 @@ def project(tmp_path: Path) -> Path:
     (folder / "src").symlink_to(CHECKOUT / "src")
     (folder / "params.yaml").write_text(preset_text("tiny"))
     (folder / "stage.py").write_text(STAGE)
-    (folder / "dvc.yaml").write_text(
-        f'stages:\n  one:\n    cmd: "{sys.executable}" stage.py\n'
-        "    params: [train.seeds]\n    outs: [out.txt]\n"
-    )
+    stage = {"cmd": f'"{sys.executable}" stage.py', "params": ["train.seeds"], "outs": ["out.txt"]}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"one": stage}}))
     subprocess.run([BINARIES / "dvc", "init", "--no-scm", "-q"], cwd=folder, check=True)
     return folder
 
