@@ -143,6 +143,22 @@ def test_a_failed_seed_is_never_registered_and_its_method_never_champion(
     assert "langspec-pos has no alias 'champion'; there are: none" in told.stderr
 
 
+def test_a_card_is_never_given_to_other_weights(
+    project: Path, tmp_path: Path, langspec: Run
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(
+        project, copy, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts", ".langspec")
+    )
+    seed = record(copy, "nli")["versions"][0]["seed"]
+    trained = copy / "results" / "tiny" / "train" / "nli" / "finetune"
+    shutil.rmtree(trained / f"seed-{seed}")
+    shutil.copytree(trained / f"seed-{3 - seed}", trained / f"seed-{seed}")
+    done = langspec(copy, "replay", check=False)
+    assert done.returncode == 2
+    assert "was trained anew since; run: langspec register" in done.stderr
+
+
 def test_predictions_are_those_that_were_evaluated(project: Path, langspec: Run) -> None:
     """CoNLL-U of the test set in, the labels of predictions.parquet out."""
     (file,) = (project / "data" / "corpora" / "tiny" / "raw" / "ud").glob("*German*/*test*")

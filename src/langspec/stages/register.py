@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.config import Config
+from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_json, write_json, write_text
 from langspec.registry.choose import METRIC, Candidate, candidate, champion
 from langspec.stages.common import Paths, checkpoint_hash, code_hash, paths_of, require
@@ -252,12 +253,18 @@ def _assemble(paths: Paths, version: dict[str, Any], place: Path, folder: Path) 
     from langspec.tasks import get_task
 
     own = place / version["method"]
+    trained = require(
+        paths.train(version["task"], version["method"]) / f"seed-{version['seed']}",
+        f"train --task {version['task']} --method {version['method']}",
+    )
+    if checkpoint_hash(trained) != version["weights_hash"]:
+        # Its card would tell the numbers of other weights.
+        raise LangspecError(
+            f"{trained} was trained anew since; run: langspec register", place=place / RECORD
+        )
     assemble(
         folder,
-        require(
-            paths.train(version["task"], version["method"]) / f"seed-{version['seed']}",
-            f"train --task {version['task']} --method {version['method']}",
-        ),
+        trained,
         load_encoder(require(paths.encoder, "encoder")),
         get_task(version["task"], paths.corpora),
         (own / CARD).read_text(encoding="utf-8"),

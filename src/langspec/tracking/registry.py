@@ -135,7 +135,9 @@ def _add(
     run = tracker.find_run(version["seed_key"], experiment=experiment, name=name)
     if run is None:
         raise LangspecError(
-            f"no finished run of seed {version['seed']}; run: langspec replay", place=experiment
+            f"no finished run of {version['method']} seed {version['seed']} as it was registered; "
+            "run: langspec register",
+            place=experiment,
         )
     place = f"model-{version['key'][:12]}"
     with tempfile.TemporaryDirectory(prefix="langspec-") as temporary:
