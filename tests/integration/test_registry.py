@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from conftest import Run, make_project
+from conftest import CHECKOUT, Run, make_project
 from langspec.config import load_config
 from langspec.files import read_json, sha256_folder, write_json
 
@@ -235,8 +235,11 @@ def test_a_fresh_process_loads_it_without_pickle_and_without_langspec(
 ) -> None:
     """With its own copy of the code: this process finds no installed langspec."""
     blocker = tmp_path / "sitecustomize.py"
+    source = str(CHECKOUT / "src")
     blocker.write_text(
-        "import sys\nsys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
+        "import sys\n"
+        f"sys.path[:] = [place for place in sys.path if place != {source!r}]\n"
+        "sys.meta_path[:] = [one for one in sys.meta_path if 'editable' not in repr(one)]\n"
     )
     variables = os.environ | {
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
