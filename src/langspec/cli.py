@@ -182,6 +182,31 @@ def report(assignments: tuple[str, ...], dry_run: bool) -> None:
 
 
 @main.command()
+@_stage_options
+def register(assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Stage: put the best seed of every method, with its card, into MLflow's registry."""
+    config = _configure(assignments)
+    from langspec.stages import register as stage
+
+    click.echo(stage.plan(config, _ROOT) if dry_run else stage.run(config, _ROOT))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--model", required=True, help="models:/NAME@ALIAS or a FOLDER.")
+@click.option("--format", "kind", help="txt, jsonl, tsv or conllu; default: by FILE's name.")
+@click.option("--output", default="jsonl", show_default=True, help="jsonl or tsv.")
+@click.option("--eraser", default="", help="One of the model's erasers.")
+def predict(file: Path | None, model: str, kind: str | None, output: str, eraser: str) -> None:
+    """Label the rows of FILE (default: standard input) with a registered or exported model."""
+    config = _configure(()) if (_ROOT / "params.yaml").exists() else None
+    from langspec.stages import predict as stage
+
+    for line in stage.run(config, _ROOT, model, file, kind=kind, output=output, eraser=eraser):
+        click.echo(line)
+
+
+@main.command()
 @click.option("--task", required=True, help="pos or nli.")
 @click.option("--method", required=True, help="A method that was trained.")
 @click.option("--seed", required=True, type=int, help="One of its seeds.")
@@ -409,11 +434,24 @@ def fetch(name: str | None, assignments: tuple[str, ...], dry_run: bool) -> None
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
+@click.option("--preset", default="", help="Write a preset into params.yaml first.")
+@click.option("--name", default="", help="Write `name`.")
+@click.option("--seeds", default="", help="Write train.seeds, e.g. 1,2,3.")
+@click.option("--methods", default="", help="Write train.run, e.g. frozen,finetune.")
+@click.option("--values", default="", help="Write any others: 'train.clip=0.5 train.warmup=0'.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def pipeline(arguments: tuple[str, ...]) -> None:
-    """Run `dvc repro ARGUMENTS` with the stages as child runs of a launched `mlflow run`."""
+def pipeline(
+    preset: str, name: str, seeds: str, methods: str, values: str, arguments: tuple[str, ...]
+) -> None:
+    """Run `dvc repro ARGUMENTS` with the stages as child runs of a launched `mlflow run`.
+
+    Values are written into params.yaml first, and the change is shown.
+    """
     from langspec.stages import pipeline as stage
 
+    changes = stage.assignments(name=name, seeds=seeds, methods=methods, values=values)
+    for line in stage.write_values(preset, changes, _ROOT):
+        click.echo(line)
     sys.exit(stage.run(list(arguments), _ROOT))
 
 
@@ -514,9 +552,12 @@ def adopt(study: str, storage: str | None, trial: int | None, row: int | None) -
 def replay() -> None:
     """Rebuild MLflow runs from results/: what DVC restored unrun, or after a lost store."""
     config = _configure(())
+    from langspec.stages import register
     from langspec.stages import replay as stage
 
     click.echo(stage.run(config, _ROOT))
+    if versions := register.restore(config, _ROOT):
+        click.echo(versions)
 
 
 @main.command()

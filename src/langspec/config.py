@@ -684,6 +684,7 @@ class Tracking(Section):
     uri: str | None
     flush_points: Count
     flush_seconds: Annotated[float, Field(gt=0)]
+    system_seconds: Annotated[float, Field(gt=0)] | None
 
 
 class Config(Section):

@@ -21,6 +21,7 @@ SETS = [
         "train.tasks=[pos]",
         "train.seeds=[1, 2]",
         "train.pos.epochs=1",
+        "evaluate.trajectory.of=[]",
     )
     for part in ("--set", value)
 ]

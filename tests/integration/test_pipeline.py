@@ -221,6 +221,7 @@ def test_set_is_refused_inside_a_dvc_stage(project: Path, langspec) -> None:
         ("train", "--task", "pos", "--method", "finetune"),
         ("evaluate", "--task", "nli"),
         ("report",),
+        ("register",),
     ],
 )
 def test_a_dry_run_estimates_and_writes_nothing(project: Path, langspec, arguments) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -472,6 +472,71 @@ def test_evaluation_is_added_to_seeds_and_method_once(tracker: Tracker, tmp_path
     runs = {run.info.run_name: run for run in runs_of(tracker)}
     assert len(runs) == 4
     assert runs["demo-finetune-seed-2"].data.metrics["test/de/accuracy"] == 0.7
+
+
+def test_what_an_eraser_leaves_stands_below_its_method(tracker: Tracker, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_training(results)
+    rows = [row(f"finetune+{name}", 1, 0.3) for name in ("leace", "lsar")]
+    rows += [row("baseline:majority", 0, 0.05)]
+    write_results(results / "demo" / "evaluate" / "pos" / "results.csv", rows)
+    assert replay(tracker, results, "demo").runs == 6
+    assert replay(tracker, results, "demo") == Replayed()
+    runs = {run.info.run_name: run for run in runs_of(tracker)}
+    parent = runs["demo-finetune"].info.run_id
+    for name in ("leace", "lsar"):
+        run = runs[f"demo-finetune+{name}"]
+        assert run.data.tags["mlflow.parentRunId"] == parent
+        assert run.data.metrics["test/de/accuracy"] == 0.3
+    top = [name for name, run in runs.items() if "mlflow.parentRunId" not in run.data.tags]
+    assert sorted(top) == ["demo-baseline:majority", "demo-finetune"]
+
+
+def test_methods_are_compared_by_equal_names(tracker: Tracker, tmp_path: Path) -> None:
+    """Transfer, leak and lambda of every method under one name each; leak by layer a curve."""
+    leak = {"probe": "linear", "language": "all", "corpus": "text", "metric": "macro_f1"}
+    strengths = {"finetune": 0.0, "grl": 0.3, "adversary": 0.1}
+    keys = {"finetune": "lr", "grl": "strength", "adversary": "weight"}
+    rows = []
+    for method, strength in strengths.items():
+        params = {f"train.methods.{method}.{keys[method]}": strength}
+        training = replace(TRAINING, method=method, run_key=method, params=params)
+        assert training.strength == strength
+        folder = tmp_path / "demo" / "train" / "pos" / method
+        for name in ("steps", "epochs"):
+            (folder / "seed-1").mkdir(parents=True, exist_ok=True)
+            (folder / "seed-1" / f"{name}.csv").write_text("step,loss\n1,0.5\n")
+        values = {one.name: getattr(training, one.name) for one in fields(training)}
+        seeds = [entry(1) | {"run_key": f"{method} 1"}]
+        write_json(folder / "run.json", {"schema": 1, **values, "seeds": seeds})
+        rows.append(row(method, 1, 0.8 - strength, language="mean_targets"))
+        rows += [row(method, 1, layer / 10 + strength, **leak, layer=layer) for layer in (0, 1, 2)]
+    write_results(tmp_path / "demo" / "evaluate" / "pos" / "results.csv", rows)
+    assert replay(tracker, tmp_path, "demo").evaluations == 6
+    runs = {run.info.run_name: run for run in runs_of(tracker)}
+    assert tracker.client is not None
+    for method, strength in strengths.items():
+        run = runs[f"demo-{method}"]
+        assert float(run.data.params["lambda"]) == strength
+        assert run.data.metrics["headline/transfer"] == pytest.approx(0.8 - strength)
+        assert run.data.metrics["headline/leak"] == pytest.approx(0.2 + strength)
+        curve = tracker.client.get_metric_history(
+            run.info.run_id, "leak/linear/by_layer/token_macro_f1"
+        )
+        assert [(point.step, point.value) for point in curve] == [
+            (layer, pytest.approx(layer / 10 + strength)) for layer in (0, 1, 2)
+        ]
+
+
+def test_a_training_logs_the_machines_load(template: Path, tmp_path: Path) -> None:
+    shutil.copy(template, tmp_path / "mlflow.db")
+    tracker = Tracker.open(root=tmp_path, system_seconds=0.1)
+    with start_method(tracker, TRAINING) as method:
+        time.sleep(1.5)
+    found = get(tracker, method.logger.run_id)
+    assert found.info.status == "FINISHED"
+    assert 0 <= found.data.metrics["system/cpu_utilization_percentage"] <= 100
+    assert found.data.metrics["system/system_memory_usage_megabytes"] > 0
 
 
 def test_report_files_go_to_their_task(tracker: Tracker, tmp_path: Path) -> None:

@@ -175,17 +175,26 @@ def test_outs_and_stores_are_ignored_by_git() -> None:
     assert {path: path in ignored for path in paths} == paths
 
 
+COMING = {"sweep", "audit"}  # commands that may not be there yet
+
+
 def test_entry_points_of_the_mlproject_are_commands() -> None:
     from langspec.cli import main
 
     project = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))
     assert (ROOT / project["conda_env"]).is_file()
     assert "python_env" not in project  # MLflow takes one of the two
-    for name, entry in project["entry_points"].items():
+    points = project["entry_points"]
+    assert {"main", "train", "sweep", "evaluate", "audit", "report", "register"} == set(points)
+    for name, entry in points.items():
         words = re.sub(r"^PYTHONPATH=src langspec ", "", entry["command"]).split()
+        if words[0] in COMING and words[0] not in main.commands:  # type: ignore[attr-defined]
+            continue
         command = main.commands[words[0]]  # type: ignore[attr-defined]
         options = {option for parameter in command.params for option in parameter.opts}
         used = [word for word in words[1:] if word.startswith("--")]
         assert set(used) <= options, name
         filled = {word.strip("{}") for word in words if word.startswith("{")}
         assert filled == set(entry.get("parameters", {})), name
+        for parameter in entry.get("parameters", {}).values():
+            assert parameter["type"] == "string"  # `path` would have to exist beforehand

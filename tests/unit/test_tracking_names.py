@@ -74,6 +74,7 @@ def test_evaluation_points_are_named_for_the_charts() -> None:
         Point("leak/linear/layer_10/token_macro_f1", 1.0, 0),
         Point("leak/linear/layer_09/token_macro_f1", 0.9, 0),
         Point("leak/majority/token_accuracy", 0.5, 0),
+        Point("headline/leak", 1.0, 0),
         Point("leak/linear/by_layer/token_macro_f1", 0.9, 9),
         Point("leak/linear/by_layer/token_macro_f1", 1.0, 10),
     ]
@@ -164,3 +165,14 @@ def test_a_server_that_is_down_is_told_at_once(tmp_path: Path) -> None:
     # Port 9 (discard) of the loopback: nothing listens there.
     with pytest.raises(LangspecError, match=r"127\.0\.0\.1:9: the tracking server does not"):
         open_client(tracking_store("http://127.0.0.1:9", root=tmp_path))
+
+
+def test_a_store_that_mlflow_run_hands_on_is_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "a project"
+    root.mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/a%20project/mlflow.db")
+    handed_on = tracking_store(root=root)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert handed_on == tracking_store(f"sqlite:///{root}/mlflow.db", root=root)

@@ -39,6 +39,7 @@ class ExportedHead:
         layer: of the vectors it reads, 0 = embeddings.
         weight: float32 ``[K, H]``.
         bias: float32 ``[K]``.
+        single: whether a row has one text (``pair`` tasks).
     """
 
     task: str
@@ -47,6 +48,7 @@ class ExportedHead:
     layer: int
     weight: np.ndarray
     bias: np.ndarray
+    single: bool = False
 
 
 def check_empty(folder: Path, *, place: str = "--out") -> None:
@@ -164,6 +166,7 @@ def _write_head(folder: Path, head: ExportedHead) -> None:
             "schema": SCHEMA,
             "task": head.task,
             "unit": head.unit,
+            "single": head.single,
             "labels": head.labels,
             "layer": head.layer,
         },

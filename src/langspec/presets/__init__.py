@@ -86,9 +86,41 @@ def write(name: str, path: Path) -> str:
         except LangspecError:
             old = {}  # a broken file is what the preset replaces
     write_text(path, text)
-    changed = [
-        f"  {key}: {old.get(key)!r} -> {new[key]!r}" for key in new if old.get(key) != new[key]
-    ]
+    changed = _changes(old, new)
     if not changed:
         return f"{path} already holds preset {name}"
     return "\n".join([f"{path} now holds preset {name}:", *changed])
+
+
+def change(assignments: list[str], path: Path) -> str:
+    """Write ``a.b=c`` into ``path``, comments kept; returns the changes, one dotted key a line.
+
+    Raises:
+        LangspecError: no such key, or a value that the configuration refuses; nothing is written.
+    """
+    old = read_values(path)
+    new = set_values(old, assignments)
+    parse_config(new, place=path)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    values = yaml.load(path.read_text(encoding="utf-8"))
+    for assignment in assignments:
+        *parents, last = assignment.partition("=")[0].split(".")
+        section, wanted = values, new
+        for parent in parents:
+            section, wanted = section[parent], wanted[parent]
+        section[last] = wanted[last]
+    changed = _changes(flatten(old), flatten(new))
+    if not changed:
+        return f"{path} already holds these values"
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    write_text(path, stream.getvalue())
+    return "\n".join([f"{path} changed:", *changed])
+
+
+def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return [
+        f"  {key}: {old.get(key)!r} -> {new[key]!r}" for key in new if old.get(key) != new[key]
+    ]

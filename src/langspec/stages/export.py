@@ -104,6 +104,7 @@ def run(
         layer=layer,
         weight=linear.weight.detach().numpy(),
         bias=linear.bias.detach().numpy(),
+        single=getattr(task, "single", False),
     )
     starting = evaluation.encoder.card
     run_file = folder.parent / "run.json"

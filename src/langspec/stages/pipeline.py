@@ -6,10 +6,30 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from langspec import presets
 from langspec.errors import LangspecError
 from langspec.tracking.runs import adopt_launched_run
+
+
+def assignments(*, name: str, seeds: str, methods: str, values: str) -> list[str]:
+    """``KEY=VALUE`` of the options of ``langspec pipeline``; an empty one changes nothing."""
+    found = [f"name={name}"] if name else []
+    found += [f"train.seeds=[{seeds}]"] if seeds else []
+    found += [f"train.run=[{methods}]"] if methods else []
+    return found + values.split()
+
+
+def write_values(preset: str, changes: list[str], root: Path) -> Iterator[str]:
+    """Write a preset, then single values, into params.yaml; tells what changed."""
+    path = root / "params.yaml"
+    if preset:
+        yield presets.write(preset, path)
+    if changes:
+        yield presets.change(changes, path)
+    sys.stdout.flush()  # before DVC's own lines
 
 
 def run(arguments: list[str], root: Path) -> int:

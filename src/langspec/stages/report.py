@@ -11,6 +11,7 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.report.build import build_report, drawing_crew, headline_text
 from langspec.report.compared import CompareOptions
+from langspec.report.metrics import write_metrics
 from langspec.stages.common import paths_of, require
 from langspec.workers import available_cores
 
@@ -51,6 +52,7 @@ def run(config: Config, root: Path) -> Path:
             published=root / "data" / "published",
             crew=crew,
         )
+    write_metrics(paths.results, tasks, config.train.run)
     replay(config, root)
     return paths.report / "index.html"
 

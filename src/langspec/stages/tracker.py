@@ -15,4 +15,5 @@ def open_tracker(config: Config, root: Path) -> Tracker:
         root=root.resolve(),
         flush_points=config.tracking.flush_points,
         flush_seconds=config.tracking.flush_seconds,
+        system_seconds=config.tracking.system_seconds,
     )

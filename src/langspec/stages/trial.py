@@ -34,7 +34,6 @@ from langspec.stages.seeds import (
     fit_options,
     head_init,
     method_options,
-    selection_split,
     unlearning,
 )
 from langspec.tasks import TaskData, get_task
@@ -42,6 +41,7 @@ from langspec.training.loop import FitOptions, FitResult, fit
 from langspec.training.precision import ACCELERATE, resolve_precision
 from langspec.training.predict import TrainingData, dev_scores, encode_features
 from langspec.training.sampler import epoch_batches
+from langspec.training.selection import get_rule
 from langspec.training.watch import WatchOptions
 from langspec.tuning.score import Collapsed, Measured, Report
 from langspec.tuning.space import with_values
@@ -68,7 +68,7 @@ class TrialTrainer:
         table = self.task.rows(corpora, "train", [source])
         self.train: Any = self._data(_drawn(table, config), "train")
         self.select: Any = self._data(
-            self.task.rows(corpora, selection_split(config), [source]), "dev"
+            self.task.rows(corpora, get_rule(config.train.selection).source_split, [source]), "dev"
         )
         codes = [source] if config.tune.selection == "source_dev" else config.corpora.languages
         found = {code: self.task.rows(corpora, "dev", [code]) for code in codes}

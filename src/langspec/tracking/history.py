@@ -1,7 +1,8 @@
 """Names of metrics in MLflow, from the rows and files that stages keep.
 
 Before the first ``/`` stands the group of the pages' charts: ``train`` (every step), ``val``
-(every epoch), ``best`` (the chosen epoch), ``test`` (task scores), ``leak`` (language probes).
+(every epoch), ``best`` (the chosen epoch), ``test`` (task scores), ``leak`` (language probes),
+``headline`` (the few to compare methods by).
 """
 
 from __future__ import annotations
@@ -91,11 +92,30 @@ def evaluation_points(rows: pd.DataFrame) -> list[Point]:
         Point(name, float(value), 0)
         for name, value in zip(kept["name"], kept["value"], strict=True)
     ]
+    points += _headline(kept)
     layers = kept[(kept["probe"] != "") & (kept["layer"] >= 0)]
     for row in layers.sort_values("layer").to_dict("records"):
         series = row["name"].replace(f"/layer_{row['layer']:02d}/", "/by_layer/")
         points.append(Point(series, float(row["value"]), int(row["layer"])))
     return points
+
+
+def _headline(rows: pd.DataFrame) -> Iterator[Point]:
+    """The few numbers to compare methods by, under equal names whatever the layers: ``headline``.
+
+    ``transfer`` and ``gap`` in accuracy; ``leak`` and ``sentence_leak`` in macro-F1 of the linear
+    probe at the last layer that was probed.
+    """
+    test = rows[rows["split"] == "test"]
+    for name, language in (("transfer", "mean_targets"), ("gap", "gap")):
+        found = test[(test["language"] == language) & (test["metric"] == "accuracy")]
+        for value in found["value"][:1]:
+            yield Point(f"headline/{name}", float(value), 0)
+    leaks = test[(test["probe"] == "linear") & (test["metric"] == "macro_f1")]
+    for name, unit in (("leak", "token"), ("sentence_leak", "sentence")):
+        found = leaks[leaks["unit"] == unit].sort_values("layer")
+        for value in found["value"][-1:]:
+            yield Point(f"headline/{name}", float(value), 0)
 
 
 def _metric_name(row: Mapping[Any, Any]) -> str:

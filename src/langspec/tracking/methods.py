@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from statistics import fmean
 from typing import Any
@@ -51,6 +51,18 @@ class Training:
     def experiment(self) -> str:
         """One MLflow experiment a task."""
         return f"langspec-{self.task}"
+
+    @property
+    def strength(self) -> float:
+        """How hard language is unlearned, one parameter for all methods: lambda, w, or 0.
+
+        So that one row of MLflow's compare page tells methods apart.
+        """
+        section = f"train.methods.{self.method}."
+        for key in ("strength", "weight"):
+            if f"{section}{key}" in self.params:
+                return float(self.params[f"{section}{key}"])
+        return 0.0
 
     def tags(self) -> dict[str, Any]:
         """Tags of the parent and of every seed."""
@@ -147,10 +159,12 @@ def start_method(
         name=f"{training.name}-{training.method}",
         stage=f"train@{training.task}-{training.method}",
         tags=training.tags() | {names.RUN_KEY: training.run_key} | dict(tags or {}),
-        params=training.params,
+        params={**training.params, "lambda": training.strength},
     ) as logger:
         logger.log_data(f"{training.name}/{training.task}", training.data_hash)
-        yield MethodRun(tracker, training, logger)
+        replayed = names.REPLAYED in dict(tags or {})
+        with nullcontext() if replayed else tracker.watch_system(logger.run_id):
+            yield MethodRun(tracker, training, logger)
 
 
 @contextmanager
@@ -167,6 +181,7 @@ def start_seed(
     """Start the run of one seed below its method's run; ``strength``: of a point of its path."""
     own: dict[str, Any] = {names.RUN_KEY: run_key, "langspec.seed": seed}
     params, point = dict(training.params), ""
+    lambda_ = training.strength if strength is None else strength
     if strength is not None:
         own["langspec.path"] = f"{strength:g}"
         params[f"train.methods.{training.method}.strength"] = strength
@@ -177,7 +192,7 @@ def start_seed(
         stage=f"train@{training.task}-{training.method}",
         parent_run_id=parent_run_id or None,
         tags=training.tags() | own | dict(tags or {}),
-        params={**params, "seed": seed},
+        params={**params, "lambda": lambda_, "seed": seed},
     ) as logger:
         logger.log_data(f"{training.name}/{training.task}", training.data_hash)
         yield SeedRun(logger)

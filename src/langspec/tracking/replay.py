@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
-_REPLAYED = {"langspec.replayed": "true"}
+_REPLAYED = {names.REPLAYED: "true"}
 _EVALUATION = "langspec.evaluation"
 _FILES = "langspec.files"
+ERASED = "+"
+"""Between a method and an eraser (``measurement.erased.erased_method``)."""
 _CARD = "langspec.card"
 
 
@@ -165,7 +167,8 @@ def _replay_evaluation(
     """Scores and probes: of a seed to its run, their means to the method's.
 
     Methods without a training (baselines, the random encoder) get a run of their own, so that
-    floors stand beside the methods in the pages.
+    floors stand beside the methods in the pages; what an eraser leaves of a method
+    (``finetune+leace``) gets one below the method's.
     """
     frame = read_results(file)
     trained = {method.training.method: method for method in methods}
@@ -174,7 +177,8 @@ def _replay_evaluation(
         if method == "all" or PATH in method:  # told in the report; below, of a point of a path
             continue
         if method not in trained:
-            _replay_floor(tracker, file.parent.name, method, name, _seed_mean(rows), added)
+            base = trained.get(method.partition(ERASED)[0])
+            _replay_floor(tracker, file.parent.name, method, name, _seed_mean(rows), added, base)
             continue
         _add_evaluation(tracker, trained[method].parent, _seed_mean(rows), added)
     for one in methods:
@@ -186,9 +190,18 @@ def _replay_evaluation(
 
 
 def _replay_floor(
-    tracker: Tracker, task: str, method: str, name: str, rows: pd.DataFrame, added: Replayed
+    tracker: Tracker,
+    task: str,
+    method: str,
+    name: str,
+    rows: pd.DataFrame,
+    added: Replayed,
+    base: _Method | None,
 ) -> None:
-    key = sha256_json([name, task, method, _rows_hash(rows)])
+    """A run for what has no training: a baseline, or below its method what an eraser leaves."""
+    parent = base.parent if base else None
+    of = base.training.run_key if base else ""
+    key = sha256_json([name, task, method, _rows_hash(rows), of])
     experiment = f"langspec-{task}"
     if tracker.find_run(key, experiment=experiment) is not None:
         return
@@ -202,7 +215,9 @@ def _replay_floor(
         experiment=experiment,
         name=f"{name}-{method}",
         stage=f"evaluate@{task}",
+        parent_run_id=parent,
         tags=tags | _REPLAYED,
+        params={"lambda": base.training.strength} if base else None,
     ) as logger:
         for point in evaluation_points(rows):
             logger.log_metrics({point.name: point.value}, point.step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from langspec.errors import LangspecError
 from langspec.tracking import tags as names
@@ -137,9 +139,11 @@ class Tracker:
         *,
         flush_points: int = 500,
         flush_seconds: float = 10.0,
+        system_seconds: float | None = None,
         enabled: bool = True,
     ) -> None:
         self.store = store
+        self._system_seconds = system_seconds
         self.client = open_client(store) if enabled else None
         self._flush = {"flush_points": flush_points, "flush_seconds": flush_seconds}
 
@@ -151,6 +155,7 @@ class Tracker:
         root: Path | None = None,
         flush_points: int = 500,
         flush_seconds: float = 10.0,
+        system_seconds: float | None = None,
     ) -> Tracker:
         """Open the store of :func:`langspec.tracking.store.tracking_store` and reap dead runs.
 
@@ -160,7 +165,10 @@ class Tracker:
 
         adopt_launched_run()
         tracker = cls(
-            tracking_store(uri, root=root), flush_points=flush_points, flush_seconds=flush_seconds
+            tracking_store(uri, root=root),
+            flush_points=flush_points,
+            flush_seconds=flush_seconds,
+            system_seconds=system_seconds,
         )
         reap(tracker)
         return tracker
@@ -250,6 +258,25 @@ class Tracker:
                     error.add_note(f"the run could not be marked in the store: {trouble}")
                 raise
             logger.end(RunStatus.to_string(RunStatus.FINISHED))
+
+    @contextmanager
+    def watch_system(self, run_id: str) -> Iterator[None]:
+        """Log the machine's load (``system/...``) to a run while the body runs.
+
+        Every ``system_seconds``, by MLflow's own sampler; a body that is shorter leaves nothing.
+        """
+        if self.client is None or self._system_seconds is None:
+            yield
+            return
+        logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+        monitor = SystemMetricsMonitor(
+            run_id, sampling_interval=self._system_seconds, tracking_uri=self.store.uri
+        )
+        monitor.start()
+        try:
+            yield
+        finally:
+            monitor.finish()
 
     def resume_run(self, run_id: str) -> RunLogger:
         """A logger that adds to a finished run; its status stays. Call ``flush`` when done."""

@@ -12,12 +12,14 @@ import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 # Read by MLflow when it is imported or first used; a value that the user set wins.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # A server that went away is reported in seconds; the default retries for about four minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# A bar for every model that is saved, on a terminal or not.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -83,7 +85,8 @@ def tracking_store(uri: str | None = None, *, root: Path | None = None) -> Store
     place = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{root / 'mlflow.db'}"
     if uri.startswith(_SQLITE):
-        file = (root / uri.removeprefix(_SQLITE)).resolve()
+        # `mlflow run` hands its store on with a space as %20, which SQLAlchemy takes back.
+        file = (root / unquote(uri.removeprefix(_SQLITE))).resolve()
         return Store(f"{_SQLITE}{file}", file.parent / "mlartifacts")
     if urlparse(uri).scheme in ("", "file"):
         raise LangspecError(

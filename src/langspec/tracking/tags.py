@@ -20,6 +20,7 @@ HOST = "langspec.host"
 PID = "langspec.pid"
 PID_STARTED = "langspec.pid_started"
 FAILURE = "langspec.failure"
+REPLAYED = "langspec.replayed"
 
 LONGEST_PARAM = 250
 """Characters of a parameter's value that MLflow's pages still show legibly."""

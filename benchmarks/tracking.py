@@ -1,0 +1,69 @@
+"""What logging costs beside training steps: CPU seconds in the tracker over those in the steps.
+
+Real matrix products stand for steps of a given length; a fresh sqlite store takes what they log:
+
+    python benchmarks/tracking.py --seconds 60
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+LARGEST = 2.0
+"""Per cent that logging may add."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 if logging costs more than it may."""
+    import numpy as np
+
+    from langspec.tracking.runs import Tracker
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60, help="CPU seconds of steps")
+    parser.add_argument("--step", type=float, default=0.03, help="CPU seconds a step")
+    parser.add_argument("--metrics", type=int, default=14, help="logged every step; grl has 14")
+    parser.add_argument("--system", type=float, default=10, help="seconds between load samples")
+    given = parser.parse_args(arguments)
+    matrix = np.random.default_rng(0).normal(size=(256, 256))
+    logging, working, steps = 0.0, 0.0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        tracker = Tracker.open(
+            f"sqlite:///{folder}/mlflow.db", root=Path(folder), system_seconds=given.system
+        )
+        with (
+            tracker.start_run(experiment="cost", name="run", stage="train") as run,
+            tracker.watch_system(run.run_id),
+        ):
+            while working < given.seconds:
+                began = time.process_time()
+                while time.process_time() - began < given.step:
+                    matrix @ matrix
+                middle = time.process_time()
+                run.log_metrics(
+                    {f"train/m{i}": steps + i / 7 for i in range(given.metrics)}, steps
+                )
+                working += middle - began
+                logging += time.process_time() - middle
+                steps += 1
+            before = time.process_time()
+            run.flush()
+            logging += time.process_time() - before
+    share = 100 * logging / working
+    print(
+        f"{steps} steps of {1000 * working / steps:.1f} ms with {given.metrics} metrics each: "
+        f"{1000 * logging / steps:.3f} ms a step for logging, {share:.2f} % (at most {LARGEST} %)"
+    )
+    return int(share > LARGEST)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+"""An encoder with its task's head, on texts that nobody has labelled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from langspec.encoders.inputs import (
+    Inputs,
+    collate,
+    length_batches,
+    pair_inputs,
+    text_inputs,
+    word_inputs,
+)
+from langspec.encoders.load import Encoder, load_encoder
+from langspec.erasure.base import ErasureMap
+from langspec.erasure.saved import CARD, load_eraser, weights_hash
+from langspec.errors import LangspecError
+from langspec.files import read_json
+from langspec.modelling.model import EncoderWithHeads, LinearHead
+from langspec.serving.words import split_words
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = 1
+ERASERS = "erasers"
+_BATCH_TOKENS = 4096
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What ``head/head.json`` says: ``unit`` is ``token`` or ``pair``; ``single``: one text."""
+
+    task: str
+    unit: str
+    single: bool
+    labels: tuple[str, ...]
+    layer: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of a row to predict; a row of a token task has one of its two."""
+        if self.unit == "token":
+            return ("text", "words")
+        return ("text",) if self.single else ("premise", "hypothesis")
+
+
+class Predictor:
+    """A folder that ``langspec register`` or ``langspec export --head`` wrote, ready to predict.
+
+    Attributes:
+        head: what it predicts.
+        truncated: rows of the last call that were longer than the encoder takes, and were cut.
+    """
+
+    def __init__(
+        self, encoder: Encoder, head: Head, model: Any, erasers: dict[str, ErasureMap]
+    ) -> None:
+        self.encoder = encoder
+        self.head = head
+        self.truncated = 0
+        self._model = model
+        self._erasers = erasers
+
+    @property
+    def erasers(self) -> tuple[str, ...]:
+        """Names of the erasers that lie in the folder."""
+        return tuple(sorted(self._erasers))
+
+    def predict(self, rows: Sequence[Row], eraser: str = "") -> list[dict[str, Any]]:
+        """Labels with their probabilities, a record a row.
+
+        Args:
+            rows: ``text`` (running text, split at spaces and punctuation) or ``words`` (a list;
+                with it ``space_after``, a truth value each, if known) for token tasks,
+                ``premise`` and ``hypothesis`` for pairs, ``text`` for single texts.
+            eraser: one of :attr:`erasers`; its map is put before the head.
+
+        Returns:
+            For token tasks ``words``, ``labels`` and ``probabilities``, one each a word, None for
+            words that were cut off; else ``label``, ``probability`` and ``probabilities`` by
+            label.
+
+        Raises:
+            LangspecError: a row without the columns, with other ones, or empty; no such eraser.
+        """
+        fitted = self._eraser(eraser)
+        for number, row in enumerate(rows, 1):
+            _check(row, self.head.columns, number)
+        inputs, words = self._inputs(rows)
+        self.truncated = inputs.truncated
+        if inputs.truncated:
+            logger.warning(
+                "%d of %d rows were longer than %d pieces and were cut there",
+                inputs.truncated, len(rows), self.encoder.card.max_tokens,
+            )  # fmt: skip
+        found = self._probabilities(inputs, fitted)
+        if words is not None:
+            return [self._tagged(inputs, found, row, of_row) for row, of_row in enumerate(words)]
+        return [
+            {
+                "label": self.head.labels[int(row.argmax())],
+                "probability": float(row.max()),
+                "probabilities": dict(zip(self.head.labels, map(float, row), strict=True)),
+            }
+            for row in found
+        ]
+
+    def _eraser(self, name: str) -> ErasureMap | None:
+        if not name:
+            return None
+        if name not in self._erasers:
+            there = ", ".join(self.erasers) or "none"
+            raise LangspecError(f"no eraser {name!r} here; there are: {there}", place="eraser")
+        return self._erasers[name]
+
+    def _inputs(self, rows: Sequence[Row]) -> tuple[Inputs, list[list[str]] | None]:
+        tokenizer, card = self.encoder.tokenizer, self.encoder.card
+        size, prefix = card.max_tokens, card.prefix
+        if self.head.unit == "token":
+            split = [_words(row) for row in rows]
+            words = [of_row for of_row, _ in split]
+            spaces = [of_row for _, of_row in split]
+            return (
+                word_inputs(tokenizer, words, spaces, max_tokens=size, prefix=prefix),
+                words,
+            )
+        if self.head.single:
+            texts = [row["text"] for row in rows]
+            return text_inputs(tokenizer, texts, max_tokens=size, prefix=prefix), None
+        premises = [row["premise"] for row in rows]
+        hypotheses = [row["hypothesis"] for row in rows]
+        pairs = pair_inputs(
+            tokenizer,
+            premises,
+            hypotheses,
+            max_tokens=size,
+            prefix=prefix,
+            token_types=card.token_types,
+        )
+        return pairs, None
+
+    @torch.inference_mode()
+    def _probabilities(self, inputs: Inputs, fitted: ErasureMap | None) -> np.ndarray:
+        """float64 ``[N, K]``: a row a unit (token tasks) or a row."""
+        token = self.head.unit == "token"
+        count = len(inputs.units) if token else len(inputs)
+        found = np.zeros((count, len(self.head.labels)))
+        for rows in length_batches(inputs.lengths, _BATCH_TOKENS):
+            batch = collate(inputs, rows, pad_id=int(self.encoder.tokenizer.pad_token_id))
+            vectors = self._model.vectors(batch).float()
+            if fitted is not None:
+                vectors = torch.from_numpy(fitted.apply(vectors.numpy()))
+            values = self._model.heads["task"](vectors).double().softmax(dim=-1).numpy()
+            starts = inputs.unit_starts
+            places = (
+                np.concatenate([np.arange(starts[r], starts[r + 1]) for r in rows])
+                if token
+                else rows
+            )
+            found[places] = values
+        return found
+
+    def _tagged(
+        self, inputs: Inputs, found: np.ndarray, row: int, words: list[str]
+    ) -> dict[str, Any]:
+        labels: list[str | None] = [None] * len(words)
+        probabilities: list[float | None] = [None] * len(words)
+        for unit in range(inputs.unit_starts[row], inputs.unit_starts[row + 1]):
+            word, values = int(inputs.unit_words[unit]), found[unit]
+            labels[word] = self.head.labels[int(values.argmax())]
+            probabilities[word] = float(values.max())
+        return {"words": words, "labels": labels, "probabilities": probabilities}
+
+
+def _words(row: Row) -> tuple[list[str], list[bool]]:
+    if row.get("words") is not None:
+        words, spaces = list(row["words"]), row.get("space_after")
+        return words, [True] * len(words) if spaces is None else [bool(space) for space in spaces]
+    return split_words(row["text"])
+
+
+def _check(row: Row, columns: tuple[str, ...], number: int) -> None:
+    """Refuse a row that is not what the head reads."""
+    place = f"row {number}"
+    given = {key: value for key, value in row.items() if value is not None}
+    spaces = given.pop("space_after", None) if "words" in columns else None
+    unknown = sorted(set(given) - set(columns))
+    if unknown:
+        raise LangspecError(
+            f"unknown columns {', '.join(unknown)}; expected {' and '.join(columns)}"
+            if "words" not in columns
+            else f"unknown columns {', '.join(unknown)}; expected text or words",
+            place=place,
+        )
+    if "words" in columns:
+        if len(given) != 1:
+            raise LangspecError("expected either text or words", place=place)
+        if spaces is not None and "text" in given:
+            raise LangspecError("space_after belongs to words, not to text", place=place)
+        columns = tuple(given)
+    for column in columns:
+        value: Any = given.get(column)
+        if column == "words":
+            listed = isinstance(value, list | tuple | np.ndarray)
+            if not listed or not len(value) or not all(_is_text(word) for word in value):
+                raise LangspecError("words: expected a list of words, none empty", place=place)
+            if spaces is not None and len(spaces) != len(value):
+                raise LangspecError(
+                    f"space_after: found {len(spaces)} values, expected {len(value)}", place=place
+                )
+        elif not _is_text(value):
+            what = "empty text" if isinstance(value, str) else f"expected text, found {value!r}"
+            raise LangspecError(f"{column}: {what}", place=place)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def load_predictor(folder: Path) -> Predictor:
+    """Read a folder with an encoder, ``head/`` and perhaps ``erasers/``.
+
+    Raises:
+        LangspecError: no such folder, no head in it, or a file that is damaged or does not
+            belong to the encoder.
+    """
+    folder = Path(folder)
+    if not (folder / "head" / "head.json").is_file():
+        raise LangspecError(
+            "no model with a head here; expected models:/NAME@ALIAS, or a folder that `langspec "
+            "export --head` wrote",
+            place=folder,
+        )
+    card = read_json(folder / "head" / "head.json")
+    if card.get("schema") != SCHEMA:
+        raise LangspecError(
+            f"expected schema {SCHEMA}, found {card.get('schema')!r}; write it again",
+            place=folder / "head" / "head.json",
+        )
+    head = Head(
+        task=card["task"],
+        unit=card["unit"],
+        single=card.get("single", False),
+        labels=tuple(card["labels"]),
+        layer=card["layer"],
+    )
+    encoder = load_encoder(folder)
+    hidden, layers = encoder.model.config.hidden_size, encoder.model.config.num_hidden_layers
+    linear = LinearHead(hidden, len(head.labels), dropout=0.0, init=0.02)
+    place = folder / "head" / "head.safetensors"
+    try:
+        linear.linear.load_state_dict(load_file(place))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise LangspecError(f"cannot be read ({error}); write it again", place=place) from None
+    model = EncoderWithHeads(
+        encoder.model,
+        {"task": linear},
+        unit=head.unit,  # type: ignore[arg-type]
+        pooling=encoder.card.pooling,
+        feature_layer=-1 if head.layer == layers else head.layer,
+    )
+    return Predictor(encoder, head, model.eval(), _erasers(folder, encoder, head))
+
+
+def _erasers(folder: Path, encoder: Encoder, head: Head) -> dict[str, ErasureMap]:
+    places = [place.parent for place in sorted((folder / ERASERS).glob(f"*/{CARD}"))]
+    exported = folder / "head" / "eraser"  # `export --eraser` puts one there
+    if exported.is_dir():
+        places.append(exported)
+    if not places:
+        return {}
+    identity = weights_hash(encoder.model)
+    unit = "token" if head.unit == "token" else "sentence"
+    fitted = [load_eraser(p, encoder=identity, unit=unit, layer=head.layer) for p in places]
+    return {one.name: one for one in fitted}

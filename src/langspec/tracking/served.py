@@ -1,0 +1,51 @@
+"""The model that MLflow serves, as code: MLflow runs a copy of this file, and no pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc import PythonModel
+
+
+class ServedModel(PythonModel):
+    """Text, words or pairs to labels with their probabilities."""
+
+    def load_context(self, context: Any) -> None:
+        """Open the folder that was registered."""
+        from langspec.serving.predictor import load_predictor
+
+        self.predictor = load_predictor(Path(context.artifacts["model"]))
+
+    # MLflow takes another annotation of the input for a signature; that stands in the model.
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> Any:
+        """A record a row; ``params["eraser"]`` names an eraser, "" none.
+
+        Raises:
+            MlflowException: what is wrong with a row, as a server's client is told it.
+        """
+        from langspec.errors import LangspecError
+
+        rows = [
+            {str(key): value for key, value in row.items() if not _is_absent(value)}
+            # MLflow drops columns that it does not know; a frame without any has no records.
+            for row in model_input.to_dict("records") or [{}]
+        ]
+        try:
+            return self.predictor.predict(rows, (params or {}).get("eraser") or "")
+        except LangspecError as error:
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
+
+
+def _is_absent(value: Any) -> bool:
+    """None, or the NaN that a data frame has where a column is not given."""
+    return value is None or value != value if not hasattr(value, "__len__") else False
+
+
+mlflow.models.set_model(ServedModel())

@@ -1,0 +1,62 @@
+"""Values written into params.yaml: shown, checked, comments kept, or nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import CHECKOUT
+from langspec import presets
+from langspec.config import load_config
+from langspec.errors import LangspecError
+from langspec.stages.pipeline import assignments, write_values
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "params.yaml").write_text((CHECKOUT / "params.yaml").read_text())
+    return tmp_path
+
+
+def test_options_become_values() -> None:
+    found = assignments(name="x", seeds="4,5", methods="frozen", values="train.clip=0.5 a.b=c")
+    assert found == [
+        "name=x",
+        "train.seeds=[4,5]",
+        "train.run=[frozen]",
+        "train.clip=0.5",
+        "a.b=c",
+    ]
+    assert assignments(name="", seeds="", methods="", values="") == []
+
+
+def test_changes_are_written_and_shown(project: Path) -> None:
+    file = project / "params.yaml"
+    before = file.read_text()
+    told = presets.change(["train.seeds=[4, 5]", "train.clip=0.5"], file)
+    assert "train.seeds: [1, 2, 3] -> [4, 5]" in told
+    assert "train.clip: 1.0 -> 0.5" in told
+    config = load_config(file)
+    assert (config.train.seeds, config.train.clip) == ([4, 5], 0.5)
+    after = file.read_text()
+    assert after.count("#") == before.count("#")
+    assert presets.change(["train.clip=0.5"], file) == f"{file} already holds these values"
+    assert file.read_text() == after
+
+
+@pytest.mark.parametrize(
+    "bad", ["train.clpi=1", "train.clip=-1", "train.clip", "train.run=[nope]"]
+)
+def test_a_bad_value_writes_nothing(project: Path, bad: str) -> None:
+    before = (project / "params.yaml").read_text()
+    with pytest.raises(LangspecError):
+        list(write_values("", [bad], project))
+    assert (project / "params.yaml").read_text() == before
+
+
+def test_values_are_written_over_the_preset(project: Path) -> None:
+    preset, change = write_values("tiny", ["train.seeds=[9]"], project)
+    assert "now holds preset tiny" in preset
+    assert "train.seeds: [1, 2] -> [9]" in change
+    assert load_config(project / "params.yaml").name == "tiny"

@@ -1,0 +1,57 @@
+"""The numbers that DVC compares between experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from conftest import CHECKOUT
+from langspec.config import parse_yaml
+from langspec.files import read_json, sha256_folder
+from langspec.report.metrics import write_metrics
+from langspec.results import Result, write_results
+
+
+def row(method: str, seed: int, value: float, **more: object) -> Result:
+    values = {
+        "task": "pos", "method": method, "seed": seed, "corpus": "pos", "split": "test",
+        "language": "mean_targets", "layer": -1, "probe": "", "unit": "token",
+        "metric": "accuracy", "value": value, "n": 10,
+    }  # fmt: skip
+    return Result(**(values | more))  # type: ignore[arg-type]
+
+
+def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
+    leak = {"probe": "linear", "language": "all", "metric": "macro_f1"}
+    rows = [
+        *(row("finetune", seed, seed / 10) for seed in (1, 2)),
+        *(row("finetune", 1, layer / 10, **leak, layer=layer) for layer in (10, 9)),
+        *(row("finetune", 2, layer / 5, **leak, layer=layer) for layer in (10, 9)),
+        row("finetune", 1, 0.5, **leak, layer=10, unit="sentence"),
+        row("finetune+leace", 1, 0.0),
+        row("frozen", 1, 0.25),
+    ]
+    write_results(tmp_path / "evaluate" / "pos" / "results.csv", rows)
+    write_metrics(tmp_path, ["pos"], ["frozen", "finetune"])
+    assert read_json(tmp_path / "metrics.json") == {
+        "pos": {
+            "finetune": {"transfer": 0.15, "leak": 1.5, "sentence_leak": 0.5},
+            "frozen": {"transfer": 0.25},
+        }
+    }
+    curve = pd.read_csv(tmp_path / "plots" / "leak_pos_finetune.csv")
+    assert curve["layer"].tolist() == [9, 10]
+    assert curve["token_macro_f1"].tolist() == pytest.approx([1.35, 1.5])
+    before = sha256_folder(tmp_path)
+    write_metrics(tmp_path, ["pos"], ["frozen", "finetune"])
+    assert sha256_folder(tmp_path) == before
+
+
+def test_dvc_names_what_is_written() -> None:
+    stage = parse_yaml((CHECKOUT / "dvc.yaml").read_text())["stages"]["report"]
+    assert stage["metrics"] == ["results/${name}/metrics.json"]
+    ((place, axes),) = stage["plots"][0].items()
+    assert place == "results/${name}/plots"
+    assert axes == {"x": "layer", "y": "token_macro_f1"}
