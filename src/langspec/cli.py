@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 
 from langspec import __version__, logs
 from langspec.errors import LangspecError
+from langspec.interrupts import Terminated, raised
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -29,6 +31,13 @@ class _OneLineErrors(click.Group):
         except LangspecError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
+        except (Terminated, KeyboardInterrupt) as error:
+            ended = error if isinstance(error, Terminated) else Terminated(signal.SIGINT)
+            click.echo(
+                f"stopped by {ended.signal_name}; the same command goes on from what was saved",
+                err=True,
+            )
+            sys.exit(ended.code)
 
 
 def _stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,7 +162,8 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
     if dry_run:
         click.echo(stage.plan(config, _ROOT, task_name=task, method_name=method))
     else:
-        click.echo(stage.run(config, _ROOT, task_name=task, method_name=method))
+        with raised():
+            click.echo(stage.run(config, _ROOT, task_name=task, method_name=method))
 
 
 @main.command()

@@ -156,7 +156,7 @@ def test_a_failing_save_leaves_the_previous_checkpoint(tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("langspec.training.checkpoint.save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(LangspecError, match=r"step 3 .* No space left .* goes on from step 2"):
         store.save(Checkpoint({"a": torch.ones(2)}, {"step": 3}))
     found = store.load()
     assert found is not None
