@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from langspec import __version__, logs
+from langspec import __version__, launch, logs
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated, raised
 
@@ -149,7 +149,7 @@ def encoder(assignments: tuple[str, ...], dry_run: bool) -> None:
 def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: train a method on a task, every seed.
 
-    Also under Accelerate: `accelerate launch -m langspec train --task pos --method finetune`.
+    In several processes: compute.launch, or `accelerate launch -m langspec train ...`.
     """
     config = _configure(assignments)
     methods = type(config.train.methods).model_fields
@@ -161,9 +161,13 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
 
     if dry_run:
         click.echo(stage.plan(config, _ROOT, task_name=task, method_name=method))
-    else:
-        with raised():
-            click.echo(stage.run(config, _ROOT, task_name=task, method_name=method))
+        return
+    with raised():
+        if config.compute.launch is not None and not launch.is_launched():
+            given = ["langspec", "train", "--task", task, "--method", method]
+            given += [part for pair in assignments for part in ("--set", pair)]
+            sys.exit(launch.launch(_ROOT / config.compute.launch, given))
+        click.echo(stage.run(config, _ROOT, task_name=task, method_name=method))
 
 
 @main.command()

@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import parse_flag_from_env
 
 from langspec.config import Config, flatten
 from langspec.encoders.load import Encoder, load_encoder
 from langspec.encoders.mlm import load_mlm_head
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
+from langspec.launch import check_processes
 from langspec.modelling.model import freeze_embeddings
 from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
 from langspec.objectives import get_objective
@@ -27,7 +29,7 @@ from langspec.tasks import Task, TaskData, get_task
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.language import read_language_data, with_mlm_head
 from langspec.training.loop import FitOptions, FitResult, fit
-from langspec.training.precision import ACCELERATE, resolve_precision
+from langspec.training.precision import ACCELERATE, launched_precision, resolve_precision
 from langspec.training.predict import encode_features
 from langspec.training.watch import WatchOptions
 from langspec.workers import Tell
@@ -122,8 +124,9 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
     return flatten(
         {
             "corpora": {"source": config.corpora.source},
-            # Not how many seeds are trained side by side: they are the same seeds.
-            "compute": config.compute.model_dump(exclude={"workers"}),
+            # Not how many seeds are trained side by side, or with how much memory: they are the
+            # same seeds. How many processes share a step is told apart from these.
+            "compute": config.compute.model_dump(exclude={"workers", "launch", "trim_vocabulary"}),
             "encoder": {
                 key: getattr(config.encoder, key)
                 for key in ("kind", "name", "prefix", "pooling", "max_tokens")
@@ -139,6 +142,7 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
                         "weight_decay",
                         "warmup",
                         "schedule",
+                        "accumulate",
                         "clip",
                     )
                 },
@@ -160,10 +164,13 @@ class SeedTrainer:
         self.task = get_task(task, self.paths.corpora)
         self.options = method_options(config, task, method)
         self.objective = get_objective(method, self.options)
+        on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU")
         precision = resolve_precision(
-            config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
+            launched_precision(config.compute.precision),
+            "cuda" if torch.cuda.is_available() and not on_cpu else "cpu",
         )
         self.accelerator = Accelerator(mixed_precision=ACCELERATE[precision])
+        check_processes(self.accelerator.num_processes)
         if self.accelerator.device.type == "cpu":
             torch.set_num_threads(config.compute.threads)
         corpora = require(self.paths.corpora, "corpora")
@@ -223,6 +230,7 @@ class SeedTrainer:
             dropout=config.train.dropout,
             init=head_init(config, self.task.name, self.method),
             with_encoder=objective.trains_encoder,
+            parts=config.train.accumulate,
         )
         if getattr(self.options, "freeze_embeddings", False):
             freeze_embeddings(model.encoder)
