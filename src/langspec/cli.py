@@ -166,7 +166,7 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
         if config.compute.launch is not None and not launch.is_launched():
             given = ["langspec", "train", "--task", task, "--method", method]
             given += [part for pair in assignments for part in ("--set", pair)]
-            sys.exit(launch.launch(_ROOT / config.compute.launch, given))
+            sys.exit(launch.launch(Path(config.compute.launch), given))
         click.echo(stage.run(config, _ROOT, task_name=task, method_name=method))
 
 

@@ -6,6 +6,7 @@ Apart from the stage, which only keeps records, so that it can run in worker pro
 from __future__ import annotations
 
 import csv
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from langspec.files import sha256_json
 from langspec.launch import check_processes
 from langspec.modelling.model import freeze_embeddings
 from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
+from langspec.modelling.vocabulary import pieces_of, trim_vocabulary
 from langspec.objectives import get_objective
 from langspec.stages.common import Paths, code_hash, corpora_hash, paths_of, require
 from langspec.stages.train import SeedJob, TrainingFacts
@@ -33,6 +35,8 @@ from langspec.training.precision import ACCELERATE, launched_precision, resolve_
 from langspec.training.predict import encode_features
 from langspec.training.watch import WatchOptions
 from langspec.workers import Tell
+
+logger = logging.getLogger(__name__)
 
 _CODE = ("encoders", "tasks", "modelling", "objectives", "training")
 
@@ -203,6 +207,8 @@ class SeedTrainer:
             rows=len(train),
             truncated=train.inputs.truncated,
         )
+        if config.compute.trim_vocabulary:
+            self._trim([train, dev])
         self.train: Any = train
         self.dev: Any = dev
         if not self.objective.trains_encoder:
@@ -216,6 +222,22 @@ class SeedTrainer:
             tokens = config.features.batch_tokens
             self.train = encode_features(model, train, tokens, self.accelerator.device)
             self.dev = encode_features(model, dev, tokens, self.accelerator.device)
+
+    def _trim(self, task_rows: list[TaskData]) -> None:
+        """Leave out the word embeddings that nothing here reads."""
+        trains = self.objective.trains_encoder
+        if trains and not getattr(self.options, "freeze_embeddings", False):
+            raise LangspecError(
+                f"found true, but train.methods.{self.method}.freeze_embeddings is false; what is "
+                "left out cannot be trained",
+                place="compute.trim_vocabulary",
+            )
+        rows = [data.inputs.ids for data in [*task_rows, *self.extra.get("targets", ())]]
+        if "language" in self.extra:
+            rows.append(self.extra["language"].inputs.ids)
+        pieces = pieces_of(rows, self.encoder.tokenizer.all_special_ids)
+        saved = trim_vocabulary(self.encoder.model, pieces)
+        logger.info("%d pieces are read; %.0f MB of embeddings left out", len(pieces), saved / 1e6)
 
     def __call__(self, job: SeedJob, tell: Tell) -> dict[str, Any]:
         """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
