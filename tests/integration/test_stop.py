@@ -17,7 +17,7 @@ from langspec.files import read_json, sha256_file
 
 pytestmark = pytest.mark.slow
 
-LONG = ("--set", "train.methods.finetune.overrides={pos: {epochs: 12}}")
+LONG = ("--set", "train.methods.finetune.overrides={pos: {epochs: 5}}")
 TRAIN = ("train", "--task", "pos", "--method", "finetune", *LONG)
 LAUNCHED = ("--set", "compute.launch=accelerate/cpu-2.yaml")
 
@@ -63,7 +63,6 @@ def stopped(folder: Path, number: int, *more: str) -> subprocess.CompletedProces
     [
         (signal.SIGTERM, 143, ()),
         (signal.SIGINT, 130, ("--set", "compute.workers=2")),
-        (signal.SIGTERM, 143, ("--set", "compute.workers=2")),
         (signal.SIGTERM, 143, LAUNCHED),
     ],
 )
