@@ -81,7 +81,10 @@ def table(
 ) -> str:
     """Markdown: medians over the turns, a ``unit`` at a time, and how many times ``base``."""
     per = {}
+    idle = {row["turn"] for row in rows if not row[unit]}  # a step longer than a turn
     for row in rows:
+        if row["turn"] in idle:
+            continue
         own = per.setdefault(row["contestant"], {"cpu": [], "wall": []})
         own["cpu"].append(1e3 * row["cpu_s"] / row[unit])
         own["wall"].append(1e3 * row["wall_s"] / row[unit])

@@ -6,11 +6,11 @@ The same model, rows and trainable parameters, each in a process of its own, tak
     python benchmarks/training.py --preset e5 --root DIR --task nli # data/ of a project in DIR
 
 ``langspec`` is this project's loop as params.yaml or the preset says (precision, batch); with
-``fp32`` beside it where that is not fp32. ``Trainer`` is transformers' with its defaults: batches
-of 8 random rows padded to their longest, fp32, fused AdamW, clipping at 1. ``plain`` pads every
-row to 128 pieces (or as many as the encoder takes), in fp32, with anomaly detection and a for-loop
-Adam, 32 rows a step, as the published program did (Tanti et al. 2021). The score is macro-F1 on
-dev rows after the last turn.
+``fp32`` beside it where that is not fp32, and with steps as small as Trainer's. ``Trainer`` is
+transformers' with its defaults: batches of 8 random rows padded to their longest, fp32, fused
+AdamW, clipping at 1. ``plain`` pads every row to 128 pieces (or as many as the encoder takes), in
+fp32, with anomaly detection and a for-loop Adam, 32 rows a step, as the published program did
+(Tanti et al. 2021). The score is macro-F1 on dev rows after the last turn.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from contest import configuration, contest, parser_of, table
 from shared import write_csv
 
 PADDED, PLAIN_ROWS, DEV_ROWS = 128, 32, 200
+TRAINER_ROWS = 8  # TrainingArguments.per_device_train_batch_size
 
 
 class Subject:
@@ -57,7 +58,7 @@ class Subject:
             freeze_embeddings(self.model.encoder)
         section = getattr(config.train, given.task)
         self.rates = {"encoder": section.encoder_lr, "head": section.head_lr}
-        self.batch_tokens = section.batch_tokens
+        self.batch_tokens = given.batch_tokens or section.batch_tokens
         self.tokens = int(self.data.lengths.sum())
         self.turns = given.turns
 
@@ -92,9 +93,16 @@ class Subject:
             before = done
 
 
-def ours(given: Namespace, precision: str | None = None) -> Iterator[dict[str, float]]:
-    """This project's loop: the steps of :func:`langspec.training.loop.fit`."""
+def ours(
+    given: Namespace, precision: str | None = None, rows: int | None = None
+) -> Iterator[dict[str, float]]:
+    """This project's loop: the steps of :func:`langspec.training.loop.fit`.
+
+    With ``rows``, as many tokens a step as so many rows have on average.
+    """
     subject = Subject(given)
+    if rows is not None:
+        subject.batch_tokens = round(rows * float(subject.data.lengths.mean()))
     from accelerate import Accelerator
 
     from langspec.objectives import get_objective
@@ -225,6 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=200, help="rows a turn")
+    parser.add_argument("--batch-tokens", type=int, help="a step of ours; else as configured")
     parser.add_argument("--freeze", action="store_true", help="the word embeddings")
     given = parser.parse_args(arguments)
     config = configuration(given)
@@ -234,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contestants: dict[str, Any] = {f"langspec ({precision})": ours}
     if precision != "fp32":
         contestants["langspec (fp32)"] = partial(ours, precision="fp32")
+    contestants[f"langspec, steps of {TRAINER_ROWS} rows"] = partial(ours, rows=TRAINER_ROWS)
     contestants |= {"Trainer": trainer, "plain": plain}
     rows = contest(contestants, given)
     asked = {"Trainer": 2 if given.task == "pos" else 1.7}
