@@ -14,7 +14,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 PORT ?= 5000
 
-.PHONY: help install install-e5 demo test test-unit test-all lint ui lock clean
+.PHONY: help install install-e5 demo test test-unit test-all bench lint ui lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,13 @@ test-unit: install ## unit tests only (under a minute)
 
 test-all: install ## every test, the slow ones too: what CI runs
 	$(PYTEST)
+
+bench: install ## short benchmarks on the demo (minutes; data/ as `make demo` leaves it)
+	cd benchmarks && for each in "training --rows 60" "training --rows 60 --freeze" \
+	  "training --task nli --rows 60 --freeze" encoding "steps --steps 15" \
+	  "growth --rows 200" startup; do \
+	  echo; echo "## $$each"; set -- $$each; name=$$1; shift; \
+	  ../$(BIN)/python $$name.py "$$@"; done
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -31,8 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from accelerate import Accelerator
 
     from langspec.encoders.load import load_encoder
+    from langspec.modelling.model import freeze_embeddings
     from langspec.modelling.saved import build_model, copy_encoder
     from langspec.objectives import Setting, get_objective
+    from langspec.presets import load_preset
     from langspec.stages.common import paths_of
     from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
     from langspec.tasks import get_task
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--params", type=Path, default=ROOT / "params.yaml")
+    parser.add_argument("--preset", help="a preset instead of --params, e.g. e5")
     parser.add_argument("--root", type=Path, default=ROOT, help="project with data/")
     parser.add_argument("--task", choices=("pos", "nli"), default="pos")
     parser.add_argument("--steps", type=int, default=40)
@@ -50,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     runs = {}
     for name, (method, changes, _) in CASES.items():
-        config = configuration(given.params, [f"train.methods.{change}" for change in changes])
+        assignments = [f"train.methods.{change}" for change in changes]
+        if given.preset:
+            config = load_preset(given.preset, assignments)
+        else:
+            config = configuration(given.params, assignments)
         task, paths = get_task(given.task), paths_of(config, given.root)
         encoder = load_encoder(paths.encoder)
         data = source_data(config, task, encoder, paths.corpora, "train")
@@ -63,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model = build_model(
             copy_encoder(encoder), task, feature_layer=-1, dropout=0.1, init=0.02
         ).train()
+        if method_options(config, given.task, method).freeze_embeddings:
+            freeze_embeddings(model.encoder)
         accelerator = Accelerator(cpu=True)
         objective.set_up(Setting(model, language, 1, 0, accelerator.device, 0.02))
         batches = epoch_batches(data.lengths, fit.batch_tokens, seed=1, epoch=1)

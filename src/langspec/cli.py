@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from langspec import __version__, logs
+from langspec import __version__, launch, logs
 from langspec.errors import LangspecError
+from langspec.interrupts import Terminated, raised
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -30,6 +32,13 @@ class _OneLineErrors(click.Group):
         except LangspecError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
+        except (Terminated, KeyboardInterrupt) as error:
+            ended = error if isinstance(error, Terminated) else Terminated(signal.SIGINT)
+            click.echo(
+                f"stopped by {ended.signal_name}; the same command goes on from what was saved",
+                err=True,
+            )
+            sys.exit(ended.code)
 
 
 def _stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,7 +150,7 @@ def encoder(assignments: tuple[str, ...], dry_run: bool) -> None:
 def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: train a method on a task, every seed.
 
-    Also under Accelerate: `accelerate launch -m langspec train --task pos --method finetune`.
+    In several processes: compute.launch, or `accelerate launch -m langspec train ...`.
     """
     config = _configure(assignments)
     methods = type(config.train.methods).model_fields
@@ -153,7 +162,12 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
 
     if dry_run:
         click.echo(stage.plan(config, _ROOT, task_name=task, method_name=method))
-    else:
+        return
+    with raised():
+        if config.compute.launch is not None and not launch.is_launched():
+            given = ["langspec", "train", "--task", task, "--method", method]
+            given += [part for pair in assignments for part in ("--set", pair)]
+            sys.exit(launch.launch(Path(config.compute.launch), given))
         click.echo(stage.run(config, _ROOT, task_name=task, method_name=method))
 
 
@@ -296,8 +310,19 @@ def audit(
         raise LangspecError("expected a folder of text files", place="--text")
     if threads is not None and threads < 1:
         raise LangspecError(f"{threads}; expected 1 or more", place="--threads")
-    cores = threads or len(os.sched_getaffinity(0))
-    set_environment(Compute(threads=cores, workers=1, precision="fp32", portable=True))
+    from langspec.workers import available_cores
+
+    cores = threads or available_cores()
+    set_environment(
+        Compute(
+            threads=cores,
+            workers=1,
+            precision="fp32",
+            launch=None,
+            trim_vocabulary=False,
+            portable=True,
+        )
+    )
     from langspec.audit.options import AuditOptions, Wanted
     from langspec.stages import audit as stage
 

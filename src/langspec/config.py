@@ -39,6 +39,8 @@ class Compute(Section):
     threads: Count  # of a worker; fixed: the order of sums depends on it
     workers: Count  # seeds, checkpoints, figures at work side by side; results do not depend on it
     precision: Literal["auto", "fp32", "bf16", "fp16"]
+    launch: str | None  # a file of `accelerate config`: training in the processes that it names
+    trim_vocabulary: bool  # keep only the word embeddings that a training reads
     portable: bool  # keep to AVX2 kernels, so that processors with more agree bit for bit
 
 
@@ -475,6 +477,7 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     warmup: Share
     schedule: Literal["linear", "constant"]
+    accumulate: Count  # parts of a step's rows whose activations are kept one at a time
     clip: Annotated[float, Field(gt=0)] | None
     checkpoint_steps: Count
     default: TaskTraining

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,11 +26,13 @@ from multiprocessing import connection, forkserver
 from pkgutil import resolve_name
 from typing import Any, Protocol, Self
 
-from langspec import logs
+from langspec import interrupts, logs
 from langspec.errors import LangspecError
 
 Tell = Callable[[Any], None]
 _PREPARING = "preparing"
+# So long may a worker save what it has done. (`kubectl` and Slurm give 30 s before they kill.)
+_STOP_SECONDS = 60
 
 
 class Worker(Protocol):
@@ -195,14 +198,28 @@ class _Processes:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """End all workers and wait until they are gone."""
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            process.join(5)
-            if process.is_alive():
-                process.kill()
-                process.join()
+        """Ask all workers to end, which first save what they have done; wait until they are."""
+        with interrupts.kept():  # nobody is left behind by a second signal
+            for process in self._processes.values():
+                process.terminate()
+            end = time.monotonic() + _STOP_SECONDS
+            self._listen_no_more(end)
+            for process in self._processes.values():
+                process.join(max(1.0, end - time.monotonic()))
+                if process.is_alive():
+                    process.kill()
+                    process.join()
+
+    def _listen_no_more(self, end: float) -> None:
+        """Take what workers still tell, or they would wait to tell it instead of ending."""
+        speaking = set(self._processes)
+        while speaking and (left := end - time.monotonic()) > 0:
+            for worker in connection.wait(list(speaking), left):
+                assert isinstance(worker, connection.Connection)
+                try:
+                    worker.recv_bytes()
+                except (EOFError, OSError):
+                    speaking.discard(worker)
 
     def run(self, items: Mapping[str, Any], listener: Listener = _DEAF) -> dict[str, Any]:
         self._start()
@@ -261,11 +278,15 @@ def _work(
     logs.set_up(level)
     _own_line(number, lock)
     try:
-        worker: Worker = resolve_name(name)(*arguments)
-        pipe.send(("ready", worker.facts))
-        while True:
-            item = pipe.recv()
-            pipe.send(("done", worker(item, lambda value: pipe.send(("told", value)))))
+        with interrupts.raised(signal.SIGTERM):
+            # All prepare the same: one is heard.
+            logging.getLogger().setLevel(level if number == 0 else logging.ERROR)
+            worker: Worker = resolve_name(name)(*arguments)
+            logging.getLogger().setLevel(level)
+            pipe.send(("ready", worker.facts))
+            while True:
+                item = pipe.recv()
+                pipe.send(("done", worker(item, lambda value: pipe.send(("told", value)))))
     except (EOFError, BrokenPipeError):
         return  # the main process is gone
     except Exception as error:

@@ -95,7 +95,8 @@ def test_layers(module: str) -> None:
 NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec.stages.replay",
                "langspec.stages.tracker", "langspec.errors", "langspec.files",
                "langspec.languages", "langspec.compute", "langspec.logs", "langspec.workers",
-               "langspec.described", "langspec.hub", "langspec.search")  # fmt: skip
+               "langspec.described", "langspec.hub", "langspec.interrupts", "langspec.launch",
+               "langspec.search")  # fmt: skip
 STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
@@ -140,7 +141,9 @@ def test_help_is_fast_and_imports_nothing_heavy() -> None:
     assert wall < 5  # generous: the machine may be busy
 
 
-@pytest.mark.parametrize("module", ["errors", "files", "results", "languages", "logs", "workers"])
+@pytest.mark.parametrize(
+    "module", ["errors", "files", "results", "languages", "logs", "workers", "interrupts"]
+)
 def test_light_modules_import_nothing_heavy(module: str) -> None:
     tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
     tops = set()

@@ -11,13 +11,20 @@ import torch
 from accelerate import Accelerator
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_fixtures import CLASSES, options, tiny_model, token_data
+from training_fixtures import (
+    CLASSES,
+    language_data,
+    method_options,
+    options,
+    tiny_model,
+    token_data,
+)
 
 from langspec.errors import LangspecError
 from langspec.objectives import get_objective
 from langspec.training import loop
 from langspec.training.checkpoint import Checkpoint, CheckpointStore
-from langspec.training.loop import fit
+from langspec.training.loop import FitResult, fit
 from langspec.training.precision import resolve_precision
 from langspec.training.predict import encode_features, predict
 from langspec.training.sampler import epoch_batches, rank_rows
@@ -156,7 +163,7 @@ def test_a_failing_save_leaves_the_previous_checkpoint(tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("langspec.training.checkpoint.save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(LangspecError, match=r"step 3 .* No space left .* goes on from step 2"):
         store.save(Checkpoint({"a": torch.ones(2)}, {"step": 3}))
     found = store.load()
     assert found is not None
@@ -230,3 +237,71 @@ def test_precision_is_resolved_and_said(caplog) -> None:
 def test_the_loop_never_asks_which_method_or_task_runs() -> None:
     source = Path(loop.__file__).read_text()
     assert not re.search(r"\b(if|elif|match)\b.*\b(method|task|objective\.name)\b", source)
+
+
+@pytest.mark.parametrize("unit", ["token", "pair"])
+@pytest.mark.parametrize("method", ["finetune", "control", "grl", "adversary"])
+def test_rows_in_parts_make_the_same_step(method: str, unit: str) -> None:
+    """Equal to one large batch without dropout, whatever a method does between its passes."""
+
+    def train_in(parts: int) -> FitResult:
+        changes = ["discriminator.dropout=0.0", "retention.kind=distil", "inner_steps=2"]
+        model = tiny_model(unit=unit, dropout=0.0, layers=2)
+        model.parts = parts
+        objective = get_objective(
+            method, method_options(method, *([] if method == "finetune" else changes))
+        )
+        return fit(
+            model, objective, token_data(40, unit=unit), token_data(12, seed=9, unit=unit),
+            options(epochs=1, batch_tokens=100), Accelerator(cpu=True), classes=CLASSES,
+            language=language_data(27) if objective.reads_language else None,
+        )  # fmt: skip
+
+    one, parts = train_in(1), train_in(3)
+    assert len(one.steps) == len(parts.steps) > 1
+    for name, tensor in one.tensors.items():
+        assert torch.allclose(tensor, parts.tensors[name], atol=1e-5, rtol=0), name
+    for ours, theirs in zip(one.steps, parts.steps, strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-4)
+
+
+def test_parts_keep_the_activations_of_one_alone() -> None:
+    """Counted where autograd keeps them: what is saved for the backward pass, in numbers."""
+
+    def kept(parts: int) -> int:
+        model = tiny_model(layers=4).train()
+        model.parts = parts
+        sizes = []
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            model(token_data(64).batch(np.arange(64)))
+        return sum(sizes)
+
+    assert kept(4) < kept(1) / 5
+
+
+def test_a_frozen_encoder_never_runs_backward(monkeypatch) -> None:
+    """Its features are made without a graph, and the head's training never meets it."""
+    model = tiny_model()
+    seen = []
+    model.encoder.register_forward_hook(
+        lambda module, inputs, output: seen.append(output.last_hidden_state.requires_grad)
+    )
+    data, dev = token_data(40), token_data(12, seed=9)
+    train_features, dev_features = (
+        encode_features(model, rows, 64, "cpu") for rows in (data, dev)
+    )
+    encoded = len(seen)
+    assert encoded
+    encoder, model.encoder = model.encoder, None
+    fit(
+        model, get_objective("frozen", method_options("frozen")), train_features, dev_features,
+        options(), Accelerator(cpu=True), classes=CLASSES,
+    )  # fmt: skip
+    assert len(seen) == encoded
+    assert not any(seen)
+    assert all(parameter.grad is None for parameter in encoder.parameters())

@@ -7,9 +7,13 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from langspec.encoders.forward import hidden_states
 from langspec.modelling.pooling import pool, units
+
+PADDED = ("input_ids", "attention_mask", "token_type_ids")  # [B, T] each
 
 
 class LinearHead(nn.Module):
@@ -34,6 +38,11 @@ class EncoderWithHeads(nn.Module):
     the encoder; ``encoder`` may then be ``None``. A batch that carries ``task_rows``, how many of
     its rows belong to the task, gets the hidden states of the rows after them as well: one forward
     a step, whatever else a method reads.
+
+    With ``parts`` > 1 a training batch goes through the encoder in so many parts of equal numbers
+    of rows. Only the last hidden states of all are kept; what a part's backward pass needs is
+    calculated again when it comes (Chen et al. 2016, section 4), a third more arithmetic. A method
+    sees one batch whatever ``parts`` is, also where it looks at the vectors before it goes back.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class EncoderWithHeads(nn.Module):
         unit: Literal["token", "pair"],
         pooling: str,
         feature_layer: int = -1,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -51,14 +61,34 @@ class EncoderWithHeads(nn.Module):
         self.unit = unit
         self.pooling = pooling
         self.feature_layer = feature_layer
+        self.parts = parts
         self.boundary: torch.Tensor | None = None  # of the last step, for the norm of its gradient
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors ``[N, H]`` of the batch's units (tokens) or rows (pairs)."""
         if "features" in batch:
             return batch["features"].float()
-        (hidden,) = hidden_states(self.encoder, batch, self.feature_layer)
-        return self._select(hidden, batch)
+        return self._select(self._encode(batch), batch)
+
+    def _encode(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """States ``[B, T, H]`` of the layer that heads read."""
+        if self.parts == 1 or not torch.is_grad_enabled():
+            return hidden_states(self.encoder, batch, self.feature_layer)[0]
+        width = batch["input_ids"].shape[1]
+        parts = zip(*(batch[key].chunk(self.parts) for key in PADDED), strict=True)
+        return torch.cat(
+            [self._part(dict(zip(PADDED, part, strict=True)), width) for part in parts]
+        )
+
+    def _part(self, rows: Mapping[str, torch.Tensor], width: int) -> torch.Tensor:
+        """The same of some rows, without their own padding on the way, with none of it kept."""
+        longest = int(rows["attention_mask"].sum(1).max())
+        own = {key: value[:, :longest] for key, value in rows.items()}
+        (hidden,) = checkpoint(
+            hidden_states, self.encoder, own, self.feature_layer, use_reentrant=False
+        )
+        padded: torch.Tensor = functional.pad(hidden, (0, 0, 0, width - longest))
+        return padded
 
     def _select(self, hidden: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         if self.unit == "token":
@@ -79,7 +109,7 @@ class EncoderWithHeads(nn.Module):
             vectors = self.vectors(batch)
             return {name: head(vectors) for name, head in self.heads.items()}
         rows = batch["task_rows"]
-        (hidden,) = hidden_states(self.encoder, batch, self.feature_layer)
+        hidden = self._encode(batch)
         vectors = self._select(hidden[:rows], batch)
         if vectors.requires_grad:
             vectors.retain_grad()

@@ -47,8 +47,12 @@ def build_model(
     dropout: float,
     init: float,
     with_encoder: bool = True,
+    parts: int = 1,
 ) -> EncoderWithHeads:
-    """The encoder with a fresh task head (drawn from torch's global generator)."""
+    """The encoder with a fresh task head (drawn from torch's global generator).
+
+    ``parts``: of a training step's rows, see :class:`EncoderWithHeads`.
+    """
     layers = encoder.model.config.num_hidden_layers
     if not -(layers + 1) <= feature_layer <= layers:
         raise LangspecError(
@@ -75,6 +79,7 @@ def build_model(
         unit=task.unit,
         pooling=encoder.card.pooling,
         feature_layer=-1 if feature_layer == layers else feature_layer,
+        parts=parts,
     )
 
 

@@ -6,6 +6,7 @@ Apart from the stage, which only keeps records, so that it can run in worker pro
 from __future__ import annotations
 
 import csv
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,17 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import parse_flag_from_env
 
 from langspec.config import Config, flatten
 from langspec.encoders.load import Encoder, load_encoder
 from langspec.encoders.mlm import load_mlm_head
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
+from langspec.launch import check_processes
 from langspec.modelling.model import EncoderWithHeads, freeze_embeddings
 from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
+from langspec.modelling.vocabulary import pieces_of, trim_vocabulary
 from langspec.objectives import get_objective
 from langspec.stages.common import Paths, code_hash, corpora_hash, paths_of, require
 from langspec.stages.train import SeedJob, TrainingFacts
@@ -28,11 +32,13 @@ from langspec.tasks import Task, TaskData, get_task
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.language import read_language_data, with_mlm_head
 from langspec.training.loop import FitOptions, FitResult, fit
-from langspec.training.precision import ACCELERATE, resolve_precision
+from langspec.training.precision import ACCELERATE, launched_precision, resolve_precision
 from langspec.training.predict import encode_features
 from langspec.training.selection import get_rule
 from langspec.training.watch import WatchOptions
 from langspec.workers import Tell
+
+logger = logging.getLogger(__name__)
 
 _CODE = ("encoders", "tasks", "modelling", "objectives", "training")
 
@@ -144,8 +150,9 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
     return flatten(
         {
             "corpora": {"source": config.corpora.source},
-            # Not how many seeds are trained side by side: they are the same seeds.
-            "compute": config.compute.model_dump(exclude={"workers"}),
+            # Not how many seeds are trained side by side, or with how much memory: they are the
+            # same seeds. How many processes share a step is told apart from these.
+            "compute": config.compute.model_dump(exclude={"workers", "launch", "trim_vocabulary"}),
             "encoder": {
                 key: getattr(config.encoder, key)
                 for key in ("kind", "name", "prefix", "pooling", "max_tokens")
@@ -161,6 +168,7 @@ def run_settings(config: Config, task: str, method: str) -> dict[str, Any]:
                         "weight_decay",
                         "warmup",
                         "schedule",
+                        "accumulate",
                         "clip",
                     )
                 },
@@ -183,10 +191,13 @@ class SeedTrainer:
         self.task = get_task(task, self.paths.corpora)
         self.options = method_options(config, task, method)
         self.objective = get_objective(method, self.options)
+        on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU")
         precision = resolve_precision(
-            config.compute.precision, "cuda" if torch.cuda.is_available() else "cpu"
+            launched_precision(config.compute.precision),
+            "cuda" if torch.cuda.is_available() and not on_cpu else "cpu",
         )
         self.accelerator = Accelerator(mixed_precision=ACCELERATE[precision])
+        check_processes(self.accelerator.num_processes)
         if self.accelerator.device.type == "cpu":
             torch.set_num_threads(config.compute.threads)
         corpora = require(self.paths.corpora, "corpora")
@@ -225,6 +236,8 @@ class SeedTrainer:
             truncated=train.inputs.truncated,
             selection_languages=tuple(judged) or (config.corpora.source,),
         )
+        if config.compute.trim_vocabulary:
+            self._trim([train, dev, *judged.values()])
         self.train: Any = train
         self.dev: Any = dev
         if not self.objective.trains_encoder:
@@ -243,6 +256,22 @@ class SeedTrainer:
                 if rows is not dev:
                     found = encode_features(model, rows, tokens, self.accelerator.device)
                 judged[code] = found
+
+    def _trim(self, task_rows: list[TaskData]) -> None:
+        """Leave out the word embeddings that nothing here reads."""
+        trains = self.objective.trains_encoder
+        if trains and not getattr(self.options, "freeze_embeddings", False):
+            raise LangspecError(
+                f"found true, but train.methods.{self.method}.freeze_embeddings is false; what is "
+                "left out cannot be trained",
+                place="compute.trim_vocabulary",
+            )
+        rows = [data.inputs.ids for data in [*task_rows, *self.extra.get("targets", ())]]
+        if "language" in self.extra:
+            rows.append(self.extra["language"].inputs.ids)
+        pieces = pieces_of(rows, self.encoder.tokenizer.all_special_ids)
+        saved = trim_vocabulary(self.encoder.model, pieces)
+        logger.info("%d pieces are read; %.0f MB of embeddings left out", len(pieces), saved / 1e6)
 
     def train_seed(
         self,
@@ -264,6 +293,7 @@ class SeedTrainer:
             dropout=config.train.dropout,
             init=head_init(config, self.task.name, self.method),
             with_encoder=objective.trains_encoder,
+            parts=config.train.accumulate,
         )
         if getattr(self.options, "freeze_embeddings", False):
             freeze_embeddings(model.encoder)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from mlflow import MlflowClient
@@ -19,21 +16,15 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
+from langspec import interrupts
 from langspec.errors import LangspecError
+from langspec.interrupts import Terminated
 from langspec.tracking import tags as names
 from langspec.tracking.store import Store, open_client, tracking_store
 
 PARENT_VARIABLE = "LANGSPEC_PARENT_RUN_ID"
 _METRICS_A_CALL = 1000  # MLflow's limits of one log_batch
 _PARAMS_A_CALL = 100
-
-
-class Terminated(SystemExit):
-    """SIGTERM, raised in the main thread so that a run ends as KILLED; exit code 143."""
-
-    def __init__(self) -> None:
-        """Exit code 128 + 15, as a shell reports the signal."""
-        super().__init__(128 + signal.SIGTERM)
 
 
 class RunLogger:
@@ -242,7 +233,7 @@ class Tracker:
             run_name=name,
         )
         logger = RunLogger(self.client, run.info.run_id, **self._flush)  # type: ignore[arg-type]
-        with _sigterm_raises():
+        with interrupts.raised():
             try:
                 logger.log_params(params or {})
                 yield logger
@@ -325,19 +316,3 @@ def adopt_launched_run(environment: MutableMapping[str, str] | None = None) -> N
     launched = environment.pop("MLFLOW_RUN_ID", None)
     if launched:
         environment.setdefault(PARENT_VARIABLE, launched)
-
-
-def _raise_terminated(number: int, frame: FrameType | None) -> None:
-    raise Terminated
-
-
-@contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # handlers can only be set in the main thread
-        return
-    before = signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

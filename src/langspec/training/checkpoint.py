@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_file, write_json
 
 logger = logging.getLogger(__name__)
@@ -29,10 +30,14 @@ _STATE = "state.json"
 
 @dataclass
 class Checkpoint:
-    """``tensors`` by flat name, ``state`` a JSON-able dictionary with at least ``step``."""
+    """``tensors`` by flat name, ``state`` a JSON-able dictionary with at least ``step``.
+
+    ``place``: where it was read from.
+    """
 
     tensors: dict[str, torch.Tensor]
     state: dict[str, Any]
+    place: Path | None = None
 
 
 class CheckpointStore:
@@ -45,15 +50,28 @@ class CheckpointStore:
         return [self.folder / "slot-0", self.folder / "slot-1"]
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write into the slot that does not hold the newest checkpoint."""
+        """Write into the slot that does not hold the newest checkpoint.
+
+        Raises:
+            LangspecError: it could not be written (the disk is full); the newest one is as it was.
+        """
         steps = [self._step(slot) for slot in self._slots()]
         target = self._slots()[0 if steps[0] <= steps[1] else 1]
-        with atomic_folder(target) as temporary:
-            tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}
-            save_file(tensors, temporary / _TENSORS)
-            digest = sha256_file(temporary / _TENSORS)
-            state = {**checkpoint.state, "schema": SCHEMA, "tensors_sha256": digest}
-            write_json(temporary / _STATE, state)
+        tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}
+        try:
+            with atomic_folder(target) as temporary:
+                save_file(tensors, temporary / _TENSORS)
+                digest = sha256_file(temporary / _TENSORS)
+                state = {**checkpoint.state, "schema": SCHEMA, "tensors_sha256": digest}
+                write_json(temporary / _STATE, state)
+        except (OSError, SafetensorError) as error:
+            size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+            raise LangspecError(
+                f"the checkpoint of step {checkpoint.state['step']} ({size / 1e6:.1f} MB) could "
+                f"not be written: {error}; make room and run again: it goes on from step "
+                f"{max(0, *steps)}",
+                place=self.folder,
+            ) from error
 
     def load(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; a damaged one is named and passed over."""
@@ -68,21 +86,32 @@ class CheckpointStore:
                 if sha256_file(slot / _TENSORS) != state["tensors_sha256"]:
                     logger.warning("%s: damaged (hash differs); ignored", slot)
                     continue
-                return Checkpoint(load_file(slot / _TENSORS), state)
+                return Checkpoint(load_file(slot / _TENSORS), state, slot)
             except (OSError, KeyError, ValueError, SafetensorError) as error:
                 logger.warning("%s: unreadable (%s); ignored", slot, error)
         return None
+
+    def others(self, description: str) -> int:
+        """How many other folders beside this one hold a run of the same ``description``."""
+        slots = self.folder.parent.glob("*/slot-*")
+        found = {slot.parent for slot in slots if self._value(slot, "description") == description}
+        return len(found - {self.folder})
 
     def clear(self) -> None:
         """Remove both slots: the run is finished and its result is elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @classmethod
+    def _step(cls, slot: Path) -> int:
+        step = cls._value(slot, "step")
+        return step if isinstance(step, int) else -1
+
     @staticmethod
-    def _step(slot: Path) -> int:
+    def _value(slot: Path, key: str) -> Any:
         try:
-            return int(read_json(slot / _STATE)["step"])
+            return read_json(slot / _STATE)[key]
         except (OSError, KeyError, ValueError, TypeError):
-            return -1
+            return None
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:

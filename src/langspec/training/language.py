@@ -16,6 +16,7 @@ from langspec.corpora.tables import read_table
 from langspec.encoders.inputs import Inputs, collate, text_inputs
 from langspec.encoders.load import Encoder
 from langspec.errors import LangspecError
+from langspec.modelling.model import PADDED
 from langspec.tasks.base import IGNORED
 from langspec.training.sampler import WINDOW_BATCHES, rank_rows
 
@@ -211,9 +212,6 @@ class LanguageStream:
         return {key: value.to(device) for key, value in batch.items()}
 
 
-_PADDED = ("input_ids", "attention_mask", "token_type_ids")
-
-
 def join(
     task: Mapping[str, torch.Tensor], others: list[Mapping[str, torch.Tensor]], pad_id: int
 ) -> dict[str, Any]:
@@ -226,6 +224,6 @@ def join(
         return functional.pad(part[key], (0, width - part[key].shape[1]), value=fill)
 
     joint: dict[str, Any] = {**task, "task_rows": len(task["input_ids"])}
-    for key in _PADDED:
+    for key in PADDED:
         joint[key] = torch.cat([padded(part, key) for part in parts])
     return joint

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import nn
 from tqdm import tqdm
 
+from langspec import interrupts
 from langspec.errors import LangspecError
 from langspec.objectives import Objective, Setting
 from langspec.tasks import IGNORED
@@ -77,6 +78,7 @@ class FitResult:
     warnings: list[dict[str, Any]] = field(default_factory=list)
 
 
+@interrupts.kept()  # a signal waits for the end of the step, and for its checkpoint
 def fit(
     model: nn.Module,
     objective: Objective,
@@ -105,11 +107,13 @@ def fit(
     (``val/...``). With ``checkpoints``, an interrupted run goes on from its last step and ends
     with equal weights. ``language`` is for methods that read language text; ``targets`` (dev rows
     of a target language each) are only watched. With ``watch``, a run that collapses or diverges
-    is told by ``FitResult.failure``.
+    is told by ``FitResult.failure``. A signal (:mod:`langspec.interrupts`) ends the run after the
+    step that is being taken, with a checkpoint.
 
     Raises:
-        LangspecError: no rows to train or select on, or, without ``watch``, a loss that is not
-            finite.
+        LangspecError: no rows to train or select on, a checkpoint of something else, or, without
+            ``watch``, a loss that is not finite.
+        Terminated: a signal asked for it.
     """
     if not len(train) or not len(dev):
         which = "train" if not len(train) else "dev"
@@ -158,12 +162,20 @@ def fit(
         step, first_epoch, skip = _restore(saved, model, objective, stepper, result, accelerator)
         logger.info("%s: resumed at step %d of %d", description, step, total_steps)
         _log_history(result, log)
+    elif checkpoints and description:
+        others = checkpoints.others(description)
+        if others:
+            logger.info(
+                "%s: starts at step 0; %d unfinished before, with other parameters, data or code, "
+                "in %s", description, others, checkpoints.folder.parent,
+            )  # fmt: skip
 
     def save(epoch: int, done: int) -> None:
         random_states = _random_states(accelerator, objective)
         watched = {} if watcher is None else watcher.tensors(accelerator)
         if checkpoints is not None and accelerator.is_main_process:
             state = {
+                "description": description,
                 "step": step,
                 "epoch": epoch,
                 "step_in_epoch": done,
@@ -257,8 +269,12 @@ def fit(
             bar.set_postfix({name: f"{float(loss):.3f}" for name, loss in losses.items()})
             if stopped():
                 break
-            if step % options.checkpoint_steps == 0 and done < len(batches):
+            ends = _stop_asked(accelerator)
+            if ends or (step % options.checkpoint_steps == 0 and done < len(batches)):
                 save(epoch, done)
+            if ends:
+                logger.info("%s: stopped at step %d of %d", description, step, total_steps)
+                raise interrupts.Terminated(ends)
         skip = 0
         # A run that is ended early is scored as it is only if there is nothing better to keep.
         if not stopped() or not result.dev:
@@ -270,6 +286,15 @@ def fit(
         result.failure = asdict(watcher.failure) if watcher.failure else None
         result.warnings = [asdict(s) for s in watcher.symptoms if s != watcher.failure]
     return result
+
+
+def _stop_asked(accelerator: Accelerator) -> int:
+    """A signal that was sent to any process, or 0: all of them stop at the same step."""
+    number = interrupts.asked() or 0
+    if accelerator.num_processes > 1:
+        own = torch.tensor([number], device=accelerator.device)
+        number = int(accelerator.gather(own).max())
+    return number
 
 
 def _log_history(result: FitResult, log: Callable[[int, dict[str, float]], None]) -> None:
@@ -332,6 +357,18 @@ def _restore(
         size = len(prefix) + 1
         return {k[size:]: v for k, v in saved.tensors.items() if k.startswith(f"{prefix}.")}
 
+    wanted = {f"model.{name}": value for name, value in trainable(model).items()}
+    for name, module in objective.modules.items():
+        wanted |= {f"module.{name}.{k}": v for k, v in module.state_dict().items()}
+    for name, value in wanted.items():
+        found = saved.tensors.get(name)
+        if found is None or found.shape != value.shape:
+            shape = "is not there" if found is None else f"is {list(found.shape)}"
+            raise LangspecError(
+                f"{name} {shape}, expected {list(value.shape)}: the checkpoint is of another "
+                "model; delete it",
+                place=saved.place,
+            )
     load_trainable(model, part("model"))
     for name, optimiser in stepper.optimisers.items():
         load_optimiser(optimiser, saved.tensors, f"optimiser.{name}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import torch
+
+from langspec.errors import LangspecError
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +20,24 @@ def cpu_has_fast_bf16() -> bool:
     amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     avx512 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return bool(amx() or avx512())
+
+
+def launched_precision(requested: str) -> str:
+    """``compute.precision``, or with ``auto`` what the launcher's file says, if it says any.
+
+    Raises:
+        LangspecError: the two differ.
+    """
+    named = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if named == "no" or named == requested:
+        return requested
+    if requested != "auto":
+        raise LangspecError(
+            f"found {requested}, but the launcher's mixed_precision is {named}; set auto here, or "
+            "no there",
+            place="compute.precision",
+        )
+    return named
 
 
 def resolve_precision(requested: str, device_type: str) -> str:

@@ -159,11 +159,17 @@ class Stepper:
                 place="train",
             )
         self.metrics[f"grad_norm_{name}"] = float(norm)
+        scale = self._scale()
         optimiser.step()
-        if bool(getattr(optimiser, "step_was_skipped", False)):
+        # Accelerate does not see that a fused optimiser skipped; that its scale fell tells.
+        if bool(getattr(optimiser, "step_was_skipped", False)) or self._scale() < scale:
             self.skipped_steps += 1
             self.metrics["skipped_steps"] = float(self.skipped_steps)
         optimiser.zero_grad()
+
+    def _scale(self) -> float:
+        scaler = self.accelerator.scaler
+        return 1.0 if scaler is None else float(scaler.get_scale())
 
     def _finite(self, value: torch.Tensor) -> bool:
         """Is it a finite number in every process? (One that stopped alone would hang the rest.)"""

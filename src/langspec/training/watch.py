@@ -289,20 +289,19 @@ class Watch:
         return asdict(self._kept)
 
     def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
-        """The unfinished window's sums over all processes, for a checkpoint."""
+        """The unfinished window's sums, ``[processes, ...]`` each, for a checkpoint."""
         own = {"predicted": self._predicted, "gold": self._gold, **self._moments.tensors}
         return {
-            name: accelerator.reduce(tensor.to(accelerator.device), reduction="sum")
+            name: accelerator.gather(tensor.to(accelerator.device)[None])
             for name, tensor in own.items()
         }
 
     def load(
         self, state: dict[str, Any], tensors: dict[str, torch.Tensor], accelerator: Accelerator
     ) -> None:
-        """Put back :meth:`state` and :meth:`tensors` (the sums into the main process alone)."""
+        """Put back :meth:`state` and this process's part of :meth:`tensors`."""
         self._kept = _Kept(**state)
-        share = 1.0 if accelerator.is_main_process else 0.0
-        own = {name: tensor.clone() * share for name, tensor in tensors.items()}
+        own = {name: tensor[accelerator.process_index].clone() for name, tensor in tensors.items()}
         self._predicted, self._gold = own.pop("predicted"), own.pop("gold")
         self._moments.tensors = {
             name: tensor.to(accelerator.device) for name, tensor in own.items()

@@ -1,0 +1,257 @@
+"""A fine-tuning step against Trainer's defaults and against a plain padded loop.
+
+The same model, rows and trainable parameters, each in a process of its own, taking turns:
+
+    python benchmarks/training.py                                  # the demo, as params.yaml says
+    python benchmarks/training.py --preset e5 --root DIR --task nli # data/ of a project in DIR
+
+``langspec`` is this project's loop as params.yaml or the preset says (precision, batch); with
+``fp32`` beside it where that is not fp32, and with steps as small as Trainer's. ``Trainer`` is
+transformers' with its defaults: batches of 8 random rows padded to their longest, fp32, fused
+AdamW, clipping at 1. ``plain`` pads every row to 128 pieces (or as many as the encoder takes), in
+fp32, with anomaly detection and a for-loop Adam, 32 rows a step, as the published program did
+(Tanti et al. 2021). The score is macro-F1 on dev rows after the last turn.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from contest import configuration, contest, parser_of, table
+from shared import write_csv
+
+PADDED, PLAIN_ROWS, DEV_ROWS = 128, 32, 200
+TRAINER_ROWS = 8  # TrainingArguments.per_device_train_batch_size
+
+
+class Subject:
+    """Model and rows that all contestants start from."""
+
+    def __init__(self, given: Namespace) -> None:
+        self.config = config = configuration(given)
+        import torch
+
+        from langspec.encoders.load import load_encoder
+        from langspec.modelling.model import freeze_embeddings
+        from langspec.modelling.saved import build_model
+        from langspec.stages.common import paths_of
+        from langspec.tasks import get_task
+
+        torch.set_num_threads(1)
+        paths = paths_of(config, given.root)
+        task = get_task(given.task)
+        encoder = load_encoder(paths.encoder)
+        source = [config.corpora.source]
+        train = task.rows(paths.corpora, "train", source)
+        self.data = task.data(train[: given.turns * given.rows], encoder)
+        self.dev = task.data(task.rows(paths.corpora, "dev", source)[:DEV_ROWS], encoder)
+        self.padded = min(PADDED, encoder.card.max_tokens)
+        self.classes = len(task.labels)
+        torch.manual_seed(1)
+        self.model = build_model(encoder, task, feature_layer=-1, dropout=0.1, init=0.02).train()
+        if given.freeze:
+            freeze_embeddings(self.model.encoder)
+        section = getattr(config.train, given.task)
+        self.rates = {"encoder": section.encoder_lr, "head": section.head_lr}
+        self.batch_tokens = given.batch_tokens or section.batch_tokens
+        self.tokens = int(self.data.lengths.sum())
+        self.turns = given.turns
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Trainable parameters at their rates."""
+        found: dict[str, list[Any]] = {"encoder": [], "head": []}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                found["encoder" if name.startswith("encoder.") else "head"].append(parameter)
+        return [{"params": found[kind], "lr": rate} for kind, rate in self.rates.items()]
+
+    def turns_of(self, steps: Iterator[int]) -> Iterator[dict[str, float]]:
+        """Cut steps (each yields its tokens) into turns of as many tokens; the last is scored."""
+        import torch
+        from accelerate import Accelerator
+
+        from langspec.training.predict import dev_scores
+
+        yield {}
+        done = before = 0
+        for turn in range(1, self.turns + 1):
+            while done < self.tokens * turn / self.turns and (step := next(steps, 0)):
+                done += step
+            score = float("nan")
+            if turn == self.turns:
+                with torch.inference_mode():
+                    self.model.float()
+                    score = dev_scores(
+                        self.model, self.dev, 4096, Accelerator(cpu=True), self.classes
+                    )["macro_f1"]
+            yield {"tokens": done - before, "score": score}
+            before = done
+
+
+def ours(
+    given: Namespace, precision: str | None = None, rows: int | None = None
+) -> Iterator[dict[str, float]]:
+    """This project's loop: the steps of :func:`langspec.training.loop.fit`.
+
+    With ``rows``, as many tokens a step as so many rows have on average.
+    """
+    subject = Subject(given)
+    if rows is not None:
+        subject.batch_tokens = round(rows * float(subject.data.lengths.mean()))
+    from accelerate import Accelerator
+
+    from langspec.objectives import get_objective
+    from langspec.training.precision import ACCELERATE, resolve_precision
+    from langspec.training.sampler import epoch_batches
+    from langspec.training.stepper import Stepper
+    from langspec.training.watch import Watch, WatchOptions
+
+    chosen = resolve_precision(precision or subject.config.compute.precision, "cpu")
+    accelerator = Accelerator(cpu=True, mixed_precision=ACCELERATE[chosen])
+    train, objective = subject.config.train, get_objective("finetune")
+    watch = Watch(WatchOptions(), classes=subject.classes, languages=0)
+    stepper = Stepper(
+        accelerator, subject.model, objective, rates=subject.rates,
+        weight_decay=train.weight_decay, warmup=train.warmup, clip=train.clip, watch=watch,
+    )  # fmt: skip
+    batches = epoch_batches(subject.data.lengths, subject.batch_tokens, seed=1, epoch=1)
+
+    def steps() -> Iterator[int]:
+        for number, rows in enumerate(batches):
+            stepper.metrics = {}
+            stepper.set_progress((number + 1) / (len(batches) + 1))
+            losses = objective.update(subject.data.batch(rows), 0.5, stepper)
+            metrics = {name: float(loss) for name, loss in losses.items()} | stepper.metrics
+            watch.end_of_step(number, metrics, accelerator)
+            yield int(subject.data.lengths[rows].sum())
+
+    return subject.turns_of(steps())
+
+
+def trainer(given: Namespace) -> Iterator[dict[str, float]]:
+    """transformers.Trainer: its own loop in a thread, stopped after each step."""
+    subject = Subject(given)
+    import tempfile
+
+    import numpy as np
+    import torch
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Taught(torch.nn.Module):
+        """The model as Trainer wants it: it returns the loss."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = subject.model
+
+        def forward(self, labels: Any = None, **batch: Any) -> dict[str, Any]:
+            logits = self.inner(batch)["task"]
+            loss = torch.nn.functional.cross_entropy(logits, labels, ignore_index=-100)
+            return {"loss": loss, "logits": logits}
+
+    class Turns(TrainerCallback):
+        """Waits after every step until it may go on."""
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            done.put(counted.pop(0))
+            go.get()
+
+    done: queue.Queue[int] = queue.Queue()
+    go: queue.Queue[None] = queue.Queue()
+    counted: list[int] = []
+
+    def collate(rows: list[int]) -> dict[str, Any]:
+        counted.append(int(subject.data.lengths[rows].sum()))  # may run ahead of the steps
+        batch = subject.data.batch(np.asarray(rows))
+        return batch
+
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(), num_train_epochs=1, report_to="none", save_strategy="no",
+        disable_tqdm=True, use_cpu=True, remove_unused_columns=False,
+        learning_rate=subject.rates["encoder"], logging_strategy="no",
+    )  # fmt: skip
+    runs = Trainer(
+        Taught(), arguments, data_collator=collate,
+        train_dataset=list(range(len(subject.data))), callbacks=[Turns()],
+    )  # fmt: skip
+
+    def work() -> None:
+        go.get()
+        try:
+            runs.train()
+        finally:
+            done.put(0)
+
+    def steps() -> Iterator[int]:
+        threading.Thread(target=work, daemon=True).start()
+        while True:
+            go.put(None)
+            if not (tokens := done.get()):
+                return
+            yield tokens
+
+    return subject.turns_of(steps())
+
+
+def plain(given: Namespace) -> Iterator[dict[str, float]]:
+    """Every row padded to 128 pieces, anomaly detection, Adam as a Python loop."""
+    subject = Subject(given)
+    import numpy as np
+    import torch
+
+    data = subject.data
+    optimiser = torch.optim.Adam(subject.groups(), foreach=False, fused=False)
+
+    def steps() -> Iterator[int]:
+        order = np.random.default_rng(1).permutation(len(data))
+        for start in range(0, len(order), PLAIN_ROWS):
+            rows = order[start : start + PLAIN_ROWS]
+            batch = data.batch(rows)
+            room = (0, max(0, subject.padded - batch["input_ids"].shape[1]))
+            for key in ("input_ids", "attention_mask", "token_type_ids"):
+                value = data.pad_id if key == "input_ids" else 0
+                batch[key] = torch.nn.functional.pad(batch[key], room, value=value)
+            with torch.autograd.detect_anomaly(check_nan=True):
+                logits = subject.model(batch)["task"]
+                loss = torch.nn.functional.cross_entropy(
+                    logits, batch["labels"], ignore_index=-100
+                )
+                loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
+            yield int(data.lengths[rows].sum())
+
+    return subject.turns_of(steps())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--rows", type=int, default=200, help="rows a turn")
+    parser.add_argument("--batch-tokens", type=int, help="a step of ours; else as configured")
+    parser.add_argument("--freeze", action="store_true", help="the word embeddings")
+    given = parser.parse_args(arguments)
+    config = configuration(given)
+    from langspec.training.precision import resolve_precision
+
+    precision = resolve_precision(config.compute.precision, "cpu")
+    contestants: dict[str, Any] = {f"langspec ({precision})": ours}
+    if precision != "fp32":
+        contestants["langspec (fp32)"] = partial(ours, precision="fp32")
+    contestants[f"langspec, steps of {TRAINER_ROWS} rows"] = partial(ours, rows=TRAINER_ROWS)
+    contestants |= {"Trainer": trainer, "plain": plain}
+    rows = contest(contestants, given)
+    asked = {"Trainer": 2 if given.task == "pos" else 1.7}
+    asked |= {"plain": 8} if given.task == "pos" else {}
+    print(table(rows, next(iter(contestants)), asked))
+    if given.out is not None:
+        write_csv(given.out, rows)
+
+
+if __name__ == "__main__":
+    main()

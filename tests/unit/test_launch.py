@@ -1,0 +1,71 @@
+"""The files of accelerate/: what each starts, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import CHECKOUT
+from langspec import launch
+from langspec.errors import LangspecError
+
+FILES = sorted((CHECKOUT / "accelerate").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_file_starts_what_its_name_says(path: Path) -> None:
+    found = launch.read_launch(path, {})
+    command = " ".join(found.command(["langspec", "train"]))
+    variables = found.variables()
+    assert command.endswith("-m langspec train")
+    # A CPU file goes to PyTorch's launcher: accelerate's own would start one process.
+    assert ("torch.distributed.run" in command) == path.stem.startswith("cpu")
+    assert ("accelerate.commands.launch" in command) == ("cpu" not in path.stem)
+    assert variables["LANGSPEC_PROCESSES"] == str(found.processes)
+    assert ("ACCELERATE_USE_CPU" in variables) == found.cpu == ("cpu" in path.stem)
+    wanted = {"cpu-1": 1, "cpu-2": 2, "gpus-8": 8, "nodes-2x8": 16, "cpu-nodes-2": 2}
+    assert found.processes == wanted.get(path.stem, 1)
+    assert found.machines == (2 if "nodes" in path.stem else 1)
+
+
+def test_a_machine_is_told_its_place_by_the_environment() -> None:
+    for name in ("nodes-2x8", "cpu-nodes-2"):
+        path = CHECKOUT / "accelerate" / f"{name}.yaml"
+        where = {"SLURM_NODEID": "1", "MASTER_ADDR": "10.0.0.7"}
+        command = launch.read_launch(path, where).command(["langspec"])
+        text = " ".join(command).replace("=", " ")
+        assert "10.0.0.7" in text
+        assert "_rank 1" in text
+    assert "--nproc_per_node=1" in command  # two processes on two machines
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, "no such file"),
+        ("[1]", "expected a file of `accelerate config`"),
+        ("a: [", "x.yaml: "),
+        ("distributed_type: TPU", "distributed_type: found 'TPU', expected one of NO"),
+        ("{distributed_type: MULTI_CPU, num_processes: 3, num_machines: 2}", "found 3 on 2"),
+        ("{distributed_type: 'NO', num_processes: 2}", "more than one unless it is NO"),
+        ("{distributed_type: MULTI_CPU, num_processes: zwei}", "num_processes: found 'zwei'"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, text: str | None, expected: str) -> None:
+    path = tmp_path / "x.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(LangspecError, match=r"^compute\.launch: ") as refused:
+        launch.read_launch(path, {})
+    assert expected in str(refused.value)
+
+
+def test_processes_count_themselves(monkeypatch) -> None:
+    launch.check_processes(3)
+    monkeypatch.setenv(launch.LAUNCHED, "accelerate/cpu-2.yaml")
+    monkeypatch.setenv(launch.PROCESSES, "2")
+    assert launch.is_launched()
+    launch.check_processes(2)
+    with pytest.raises(LangspecError, match=r"cpu-2\.yaml: num_processes is 2, but 1 work"):
+        launch.check_processes(1)
