@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langspec.registry.choose import METRIC, candidate, champion
 from langspec.registry.numbers import language_scores, seed_numbers, told
 from langspec.results import Result, results_frame
-from langspec.training.loop import SELECTION_METRIC
+from langspec.training.selection import METRIC as SELECTION_METRIC
 
 
 def entry(seed: int, score: float, loss: float = 1.0, status: str = "finished") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 METRIC = "macro_f1"
-"""The dev score that training selects epochs by (``training.loop.SELECTION_METRIC``)."""
+"""The dev score that training selects epochs by (``training.selection.METRIC``)."""
 
 # Rules that look at target-language labels bound the others from above and crown nothing.
 _REFUSED = ("oracle",)

@@ -58,11 +58,6 @@ class Paths:
         return self.root / ".langspec"
 
 
-def path_folder(method: Path, strength: float) -> Path:
-    """Where a point of a method's lambda path lies."""
-    return method / "path" / f"{strength:g}"
-
-
 def paths_of(config: Config, root: Path) -> Paths:
     """The folders of a configuration."""
     return Paths(root, config.name, config.encoder.name)

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json
 from langspec.results import COLUMNS, Result, path_method, write_results
-from langspec.stages.common import Paths, path_folder, paths_of, require
+from langspec.stages.common import Paths, paths_of, require
+from langspec.stages.train import path_folder
 from langspec.workers import available_cores, crew_of
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json, sha256_json, write_json
-from langspec.stages.common import path_folder, paths_of, require
+from langspec.stages.common import paths_of, require
 from langspec.workers import crew_of, launched_processes
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class SeedJob:
         """What it is called in progress bars, errors and runs."""
         point = "" if self.strength is None else f"lambda {self.strength:g} "
         return f"{point}seed {self.seed}"
+
+
+def path_folder(method: Path, strength: float) -> Path:
+    """Where a point of a method's lambda path lies."""
+    return method / "path" / f"{strength:g}"
 
 
 def _jobs(config: Config, method: str, folder: Path | None) -> dict[str, SeedJob]:
