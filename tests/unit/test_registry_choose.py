@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langspec.registry.choose import METRIC, candidate, champion
+from langspec.registry.choose import candidate, champion
 from langspec.registry.numbers import language_scores, seed_numbers, told
 from langspec.results import Result, results_frame
-from langspec.training.selection import METRIC as SELECTION_METRIC
+from langspec.training.selection import METRIC
 
 
 def entry(seed: int, score: float, loss: float = 1.0, status: str = "finished") -> dict[str, Any]:
@@ -22,8 +22,14 @@ def run(method: str, *entries: dict[str, Any], selection: str = "source_dev") ->
     return {"method": method, "selection": selection, "seeds": list(entries)}
 
 
-def test_seeds_are_chosen_by_what_chose_their_epochs() -> None:
-    assert METRIC == SELECTION_METRIC
+def test_seeds_are_chosen_by_the_rule_that_chose_their_epochs() -> None:
+    better_source, better_mean = entry(1, 0.9), entry(2, 0.8)
+    better_source["dev"] |= {"macro_f1_en": 0.9, "macro_f1_de": 0.3}
+    better_mean["dev"] |= {"macro_f1_en": 0.8, "macro_f1_de": 0.6}
+    for rule, seed in (("source_dev", 1), ("mean_dev", 2)):
+        found = candidate(run("grl", better_source, better_mean, selection=rule))
+        assert found.entry is not None
+        assert found.entry["seed"] == seed
 
 
 @settings(max_examples=40, deadline=None)
@@ -72,7 +78,9 @@ def test_the_champion_is_the_best_method_without_a_failed_seed() -> None:
 
 def test_no_champion_is_said_with_reasons() -> None:
     failed = candidate(run("grl", entry(1, 0.9, status="failed")))
-    oracle = candidate(run("finetune", entry(1, 0.9), selection="oracle"))
+    judged = entry(1, 0.9)
+    judged["dev"]["macro_f1_de"] = 0.9
+    oracle = candidate(run("finetune", judged, selection="oracle"))
     best, why = champion([failed, oracle])
     assert best is None
     assert "grl: all 1 seeds failed" in why

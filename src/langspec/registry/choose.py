@@ -11,11 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-METRIC = "macro_f1"
-"""The dev score that training selects epochs by (``training.selection.METRIC``)."""
-
-# Rules that look at target-language labels bound the others from above and crown nothing.
-_REFUSED = ("oracle",)
+from langspec.training.selection import METRIC, get_rule
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Candidate:
     @property
     def score(self) -> float:
         """Dev score of the chosen seed; NaN without one."""
-        return math.nan if self.entry is None else float(self.entry["dev"][METRIC])
+        return math.nan if self.entry is None else _score(self.rule, self.entry)
 
 
 def candidate(run: Mapping[str, Any]) -> Candidate:
@@ -51,19 +47,20 @@ def candidate(run: Mapping[str, Any]) -> Candidate:
     """
     entries = list(run["seeds"])
     good = [entry for entry in entries if entry.get("status") != "failed" and entry.get("dev")]
-    good = [entry for entry in good if math.isfinite(entry["dev"].get(METRIC, math.nan))]
+    rule = run["selection"]
+    good = [entry for entry in good if math.isfinite(_score(rule, entry))]
     failed = len(entries) - len(good)
     refusal = ""
-    if run["selection"] in _REFUSED:
-        refusal = f"selected by {run['selection']}, which reads target-language labels"
+    if not get_rule(rule).champion:
+        refusal = f"selected by {rule}, which reads target-language labels"
     elif not good:
         refusal = f"all {failed} seeds failed"
     elif failed:
         refusal = f"{failed} of {len(entries)} seeds failed"
     return Candidate(
         run["method"],
-        run["selection"],
-        min(good, key=_rank) if good else None,
+        rule,
+        min(good, key=lambda entry: _rank(rule, entry)) if good else None,
         failed,
         len(entries),
         refusal,
@@ -83,11 +80,16 @@ def champion(candidates: Sequence[Candidate]) -> tuple[Candidate | None, str]:
     if len(rules) > 1:
         return None, f"methods were selected by different rules: {', '.join(rules)}"
     # Equal scores: the lower dev loss, as among seeds.
-    best = min(able, key=lambda one: (_rank(one.entry or {}), one.method))
+    best = min(able, key=lambda one: (_rank(one.rule, one.entry or {}), one.method))
     others = f" among {len(able)} methods" if len(able) > 1 else ", the only one that qualifies"
     return best, f"best {METRIC} by {best.rule} ({best.score:.6g}){others}"
 
 
-def _rank(entry: Mapping[str, Any]) -> tuple[float, float, int]:
-    dev = entry["dev"]
-    return -float(dev[METRIC]), float(dev.get("loss", math.inf)), int(entry["seed"])
+def _score(rule: str, entry: Mapping[str, Any]) -> float:
+    """What the rule maximises, of a seed's chosen epoch."""
+    return get_rule(rule).score(entry["dev"])
+
+
+def _rank(rule: str, entry: Mapping[str, Any]) -> tuple[float, float, int]:
+    loss = entry["dev"].get("loss", math.inf)
+    return -_score(rule, entry), float(loss), int(entry["seed"])
