@@ -47,17 +47,17 @@ def _add(
     probe: str = "",
     leak_unit: str = "",
     split: str = "test",
+    corpus: str = "",
 ) -> None:
     """One measurement; with its interval where a half-width is given."""
     ends = (("", value), ("_low", value - width), ("_high", value + width))
     for suffix, number in ends if width else ends[:1]:
-        corpus = "text" if probe else task
         rows.append(
             Result(
                 task,
                 method,
                 seed,
-                corpus,
+                corpus or ("text" if probe else task),
                 split,
                 language,
                 layer,
@@ -79,6 +79,7 @@ def write_run(
     unconverged: bool = False,
     layers: int = LAYERS,
     points: int = 12,
+    task_text: bool = False,
 ) -> None:
     """Write ``root/results`` (train, evaluate), ``root/corpora`` and ``root/encoder``."""
     source, targets = languages[0], languages[1:]
@@ -166,6 +167,20 @@ def write_run(
                                 probe="linear",
                                 leak_unit=leak_unit,
                             )
+                    # The same probe on the task's own texts: another number, for other tables.
+                    for metric in ("macro_f1", "accuracy") if task_text else ():
+                        add(
+                            method,
+                            seed,
+                            "all",
+                            metric,
+                            0.111,
+                            900,
+                            layer=layers,
+                            probe="linear",
+                            leak_unit=leak_unit,
+                            corpus=task,
+                        )
                     for metric, number in (("macro_f1", 0.048), ("accuracy", 0.167)):
                         add(
                             method,

@@ -22,7 +22,7 @@ PLANTED = {"frozen": 0.70, "finetune": 0.84, "grl": 0.839}
 def add_run(root: Path, name: str, **changes) -> Path:
     folder = root / "results" / name
     shutil.rmtree(root / "made", ignore_errors=True)
-    write_run(root / "made", points=1, layers=1)
+    write_run(root / "made", points=1, layers=1, task_text=True)
     shutil.copytree(root / "made" / "results", folder)
     for task in ("pos", "nli"):
         write_predictions(folder, task, PLANTED, **changes)

@@ -35,7 +35,9 @@ def load(root: Path) -> Run:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    write_run(folder, tasks=("pos",), points=1, layers=1, languages=("en", "de", "tr"))
+    write_run(
+        folder, tasks=("pos",), points=1, layers=1, languages=("en", "de", "tr"), task_text=True
+    )
     write_predictions(folder / "results", "pos", PLANTED, languages=("en", "de", "tr"), noise=4e-4)
     return folder
 
@@ -76,6 +78,7 @@ def test_p_is_adjusted_over_the_methods_of_a_quantity(run: Run) -> None:
     assert against.loc[("grl", *mean), "verdict"] == "equivalent"
     leak = ("frozen", "language leak (token, layer 1)", "macro-F1")
     assert against.loc[leak, "verdict"] == "higher"
+    assert against.loc[leak, "difference"] == pytest.approx(0.991 - 0.973)  # on language text
 
 
 def test_sentences_say_no_more_than_the_verdicts(run: Run) -> None:

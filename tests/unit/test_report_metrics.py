@@ -24,12 +24,13 @@ def row(method: str, seed: int, value: float, **more: object) -> Result:
 
 
 def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
-    leak = {"probe": "linear", "language": "all", "metric": "macro_f1"}
+    leak = {"probe": "linear", "language": "all", "metric": "macro_f1", "corpus": "text"}
     rows = [
         *(row("finetune", seed, seed / 10) for seed in (1, 2)),
         *(row("finetune", 1, layer / 10, **leak, layer=layer) for layer in (10, 9)),
         *(row("finetune", 2, layer / 5, **leak, layer=layer) for layer in (10, 9)),
         row("finetune", 1, 0.5, **leak, layer=10, unit="sentence"),
+        row("finetune", 1, 0.1, **{**leak, "corpus": "pos"}, layer=10),  # on the task's own texts
         row("finetune+leace", 1, 0.0),
         row("frozen", 1, 0.25),
     ]

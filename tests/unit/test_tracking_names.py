@@ -66,6 +66,7 @@ def test_evaluation_points_are_named_for_the_charts() -> None:
             ),
             _row(probe="linear", language="de", layer=9, metric="recall", corpus="text"),
             _row(probe="majority", language="all", layer=-1, metric="accuracy", corpus="text"),
+            _row(probe="linear", language="all", layer=10, metric="macro_f1", value=0.1),
         ]
     )  # fmt: skip
     assert evaluation_points(frame) == [
@@ -74,9 +75,11 @@ def test_evaluation_points_are_named_for_the_charts() -> None:
         Point("leak/linear/layer_10/token_macro_f1", 1.0, 0),
         Point("leak/linear/layer_09/token_macro_f1", 0.9, 0),
         Point("leak/majority/token_accuracy", 0.5, 0),
+        Point("leak_task_text/linear/layer_10/token_macro_f1", 0.1, 0),
         Point("headline/leak", 1.0, 0),
         Point("leak/linear/by_layer/token_macro_f1", 0.9, 9),
         Point("leak/linear/by_layer/token_macro_f1", 1.0, 10),
+        Point("leak_task_text/linear/by_layer/token_macro_f1", 0.1, 10),
     ]
 
 

@@ -30,8 +30,8 @@ def seed_numbers(rows: pd.DataFrame, method: str, seed: int, layer: int) -> dict
     found: dict[str, Interval] = {}
     for name, language in (("transfer", "mean_targets"), ("gap", "gap")):
         _put(found, name, scores[scores["language"] == language], "accuracy")
-    leaks = mine[(mine["probe"] == "linear") & (mine["language"] == "all")]
-    leaks = leaks[leaks["layer"] == layer]
+    leaks = mine[(mine["probe"] == "linear") & (mine["corpus"] == "text")]
+    leaks = leaks[(leaks["language"] == "all") & (leaks["layer"] == layer)]
     own = leaks[leaks["seed"] == seed]
     leaks = own if len(own) else leaks[leaks["seed"] == 0]
     for name, unit in (("leak", "token"), ("sentence_leak", "sentence")):

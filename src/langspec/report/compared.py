@@ -165,6 +165,7 @@ def _leaks(
     rows = rows[
         (rows["method"] == method)
         & (rows["probe"] == "linear")
+        & (rows["corpus"] == "text")
         & (rows["split"] == "test")
         & (rows["language"] == "all")
         & (rows["metric"] == LEAK_METRIC)

@@ -46,8 +46,8 @@ def _scores(rows: pd.DataFrame) -> dict[str, float]:
 
 def _leaks(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns ``token_macro_f1`` and ``sentence_macro_f1``, a row a layer."""
-    linear = rows[(rows["probe"] == "linear") & (rows["language"] == "all")]
-    linear = linear[linear["metric"] == "macro_f1"]
+    linear = rows[(rows["probe"] == "linear") & (rows["corpus"] == "text")]
+    linear = linear[(linear["language"] == "all") & (linear["metric"] == "macro_f1")]
     table = linear.pivot_table(index="layer", columns="unit", values="value", aggfunc="mean")
     return table.rename(columns=lambda unit: f"{unit}_macro_f1").rename_axis(columns=None)
 

@@ -108,10 +108,12 @@ def _headline(rows: pd.DataFrame) -> Iterator[Point]:
     """
     test = rows[rows["split"] == "test"]
     for name, language in (("transfer", "mean_targets"), ("gap", "gap")):
-        found = test[(test["language"] == language) & (test["metric"] == "accuracy")]
+        found = test[(test["language"] == language) & (test["probe"] == "")]
+        found = found[found["metric"] == "accuracy"]
         for value in found["value"][:1]:
             yield Point(f"headline/{name}", float(value), 0)
-    leaks = test[(test["probe"] == "linear") & (test["metric"] == "macro_f1")]
+    leaks = test[(test["probe"] == "linear") & (test["corpus"] == "text")]
+    leaks = leaks[leaks["metric"] == "macro_f1"]
     for name, unit in (("leak", "token"), ("sentence_leak", "sentence")):
         found = leaks[leaks["unit"] == unit].sort_values("layer")
         for value in found["value"][-1:]:

@@ -6,8 +6,11 @@ every corpus; beside it stands adjusted mutual information at the true number of
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
 from threadpoolctl import threadpool_limits
 
@@ -48,5 +51,8 @@ def _clusters(
     model = KMeans(
         clusters, init=init, n_init=starts, max_iter=100, random_state=seed, algorithm="lloyd"
     )
-    with threadpool_limits(1):  # the order of sums, and so the bytes, depends on it
+    # The order of sums, and so the bytes, depends on the number of threads.
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Vectors that are equal make fewer clusters: what the published measure does with them.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit_predict(vectors)
