@@ -92,6 +92,8 @@ def test_results_are_tidy_and_whole(project: Path) -> None:
         assert {"frozen", "finetune", "random"} <= methods
         assert any(name.startswith("baseline:") for name in methods)
         leak = rows[(rows.probe == "linear") & (rows.metric == "macro_f1")]
+        assert set(leak["corpus"]) == {"text", task}
+        leak = leak[leak.corpus == "text"]
         assert set(leak["layer"]) == {0, 1, 2}
         assert set(leak["unit"]) == {"token", "sentence"}
         assert set(rows[rows.method == "finetune"]["seed"]) == {1, 2}
@@ -131,7 +133,7 @@ def test_a_second_repro_does_nothing(project: Path) -> None:
         ("checkpoint_steps: 10", "checkpoint_steps: 11", set()),
         ("flush_points: 500", "flush_points: 400", set()),
         ("cache_gb: 1", "cache_gb: 2", set()),
-        ("bootstrap: 100", "bootstrap: 200", {"evaluate"}),
+        ("bootstrap: 100", "bootstrap: 200", {"evaluate", "report"}),
         ("frozen: {epochs: 2", "frozen: {epochs: 3", {"train-frozen"}),
         ("text_lines: 120", "text_lines: 130", {"corpora"}),
     ],
@@ -288,7 +290,7 @@ def test_erasers_are_measured_beside_their_methods(project: Path) -> None:
                 assert set(leak["seed"]) == ({0} if method == "frozen" else seeds)
                 assert (mine[mine.metric == "variance_removed"]["value"] < 1).all()
         last = rows[(rows.probe == "linear") & (rows.metric == "accuracy") & (rows.layer == 2)]
-        last = last[(last.unit == "token") & (last.language == "all")]
+        last = last[(last.unit == "token") & (last.language == "all") & (last.corpus == "text")]
         means = last.groupby("method")["value"].mean()
         assert means["frozen+leace"] < means["frozen"] - 0.2
     page = (project / "results" / "tiny" / "report" / "index.html").read_text()
