@@ -169,7 +169,10 @@ def test_predictions_are_those_that_were_evaluated(project: Path, langspec: Run)
         project / "results" / "tiny" / "evaluate" / "pos" / "predictions.parquet"
     )
     mine = table[(table.method == "finetune") & (table.seed == seed) & (table.language == "de")]
-    assert [label for label in found if label is not None] == mine["predicted"].tolist()
+    run = project / "results" / "tiny" / "train" / "pos" / "finetune" / f"seed-{seed}"
+    names = read_json(run / "model.json")["labels"]
+    predicted = [names[label] for label in mine["predicted"]]
+    assert [label for label in found if label is not None] == predicted
 
 
 def test_pairs_and_erasers_are_predicted(project: Path, tmp_path: Path, langspec: Run) -> None:

@@ -8,12 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from langspec.config import Config, flatten, parse_config, parse_yaml, read_values, set_values
 from langspec.errors import LangspecError
 from langspec.files import write_text
 
 BASE = "demo"
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes ``null``, as the base does; ruamel's own leaves the place empty."""
+
+
+_Representer.add_representer(
+    type(None), lambda own, _: own.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
+def commented_yaml() -> YAML:
+    """Reads and writes ``params.yaml`` with its comments, quotes and lines as they are."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096  # no line is broken that was not
+    yaml.Representer = _Representer
+    return yaml
 
 
 def names() -> list[str]:
@@ -58,9 +77,7 @@ def preset_text(name: str) -> str:
     base = _text(BASE)
     if name == BASE:
         return base
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
+    yaml = commented_yaml()
     values = yaml.load(base)
     for changes in _overlays(name):
         _overlay(values, changes)
@@ -101,9 +118,7 @@ def change(assignments: list[str], path: Path) -> str:
     old = read_values(path)
     new = set_values(old, assignments)
     parse_config(new, place=path)
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
+    yaml = commented_yaml()
     values = yaml.load(path.read_text(encoding="utf-8"))
     for assignment in assignments:
         *parents, last = assignment.partition("=")[0].split(".")

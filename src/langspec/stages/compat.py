@@ -325,7 +325,7 @@ class Compat:
 
     def _converged_probe(self, model: Any, state: str, corpora: _Corpora) -> list[Result]:
         """The probe behind the leak, fitted as there, told to name every unit of whole texts."""
-        bank = text_bank(self.evaluation, model, state, "encode text")
+        bank = text_bank(self.evaluation, model.encoder, state, "encode text")
         units = bank.token_meta if self.token else bank.sentence_meta
         layer = self._layer(model)
         vectors = bank.tokens(layer) if self.token else bank.sentences(layer)

@@ -225,7 +225,8 @@ class _Versions:
         options = eraser_options(self.config)
         trains = read_card(trained).trains_encoder
         state = checkpoint_hash(trained) if trains else self.evaluation.encoder.card.sha256
-        bank = text_bank(self.evaluation, model, state, f"encode text: {method} {seed}")
+        title = f"encode text: {method} {seed}"
+        bank = text_bank(self.evaluation, model.encoder, state, title)
         identity = weights_hash(model.encoder)
         kept: list[str] = []
         for name in values.run:

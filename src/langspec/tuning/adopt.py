@@ -7,21 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
-
 from langspec.config import parse_config, parse_yaml
 from langspec.files import write_text
+from langspec.presets import commented_yaml
 from langspec.tuning.space import put
-
-
-class _Representer(RoundTripRepresenter):
-    """Writes ``null``, as the file does; ruamel's own leaves the place empty."""
-
-
-_Representer.add_representer(
-    type(None), lambda own, _: own.represent_scalar("tag:yaml.org,2002:null", "null")
-)
 
 
 def adopt(path: Path, values: Mapping[str, Any]) -> list[str]:
@@ -35,10 +24,7 @@ def adopt(path: Path, values: Mapping[str, Any]) -> list[str]:
     before = path.read_text(encoding="utf-8")
     old = parse_yaml(before)
     parse_config(old, place=path)
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096  # no line is broken that was not
-    yaml.Representer = _Representer
+    yaml = commented_yaml()
     content = yaml.load(before)
     put(content, values)
     stream = io.StringIO()
