@@ -32,8 +32,8 @@ from langspec.tracking.runs import Tracker
 CHAMPION = "champion"
 KEY = "langspec.version_key"
 REQUIREMENTS = (
-    "mlflow", "numpy", "pandas", "pyarrow", "safetensors", "threadpoolctl", "tokenizers", "torch",
-    "tqdm", "transformers",
+    "mlflow", "numpy", "pandas", "pyarrow", "safetensors", "scipy", "threadpoolctl", "tokenizers",
+    "torch", "tqdm", "transformers",
 )  # fmt: skip
 """What serving imports; langspec itself travels along as code."""
 
