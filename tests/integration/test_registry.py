@@ -261,7 +261,7 @@ def test_a_fresh_process_loads_it_without_pickle_and_without_langspec(
     version = client.get_model_version_by_alias("langspec-pos", "champion")
     folder = Path(
         download_artifacts(
-            artifact_uri=f"models:/langspec-pos/{version.version}",
+            artifact_uri=version.source,
             dst_path=str(tmp_path / "version"),
             tracking_uri=f"sqlite:///{project}/mlflow.db",
         )
