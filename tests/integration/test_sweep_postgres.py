@@ -42,10 +42,17 @@ work(study, spaces.space_of(config()), config().tune, slow, lock, slots=int(sys.
 """
 
 
+def program(name: str) -> str | None:
+    """A program of PostgreSQL; Debian keeps them off the PATH."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, folders)]))
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of a server on loopback, in a folder of its own."""
-    if not shutil.which("initdb") or not shutil.which("postgres"):
+    initdb, pg_ctl = program("initdb"), program("pg_ctl")
+    if not initdb or not pg_ctl:
         pytest.skip("PostgreSQL is not installed")
     # It refuses to run as root.
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -57,11 +64,11 @@ def server() -> Iterator[str]:
         port = free.getsockname()[1]
     data = folder / "data"
     subprocess.run(
-        [*as_user, "initdb", "-D", str(data), "-A", "trust", "-U", "me"],
+        [*as_user, initdb, "-D", str(data), "-A", "trust", "-U", "me"],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
-    control = [*as_user, "pg_ctl", "-D", str(data), "-w"]
+    control = [*as_user, pg_ctl, "-D", str(data), "-w"]
     log = str(folder / "log")
     subprocess.run([*control, "-l", log, "-o", options, "start"], check=True,
                    stdout=subprocess.DEVNULL)  # fmt: skip
