@@ -112,7 +112,8 @@ def test_the_tradeoff_has_a_point_a_method_and_seed(run: Run) -> None:
     assert plot is not None
     assert "finetune+leace: leak 0.080, accuracy 0.830" in plot.alt
     plot.render("svg")
-    first, again = tradeoff(run, "pos"), tradeoff(run, "pos")  # a figure is laid out as it is drawn
+    # Two figures, since one is laid out anew each time it is drawn.
+    first, again = tradeoff(run, "pos"), tradeoff(run, "pos")
     assert first is not None
     assert again is not None
     assert first.render("svg") == again.render("svg")
