@@ -91,7 +91,7 @@ def test_every_trial_draws_from_a_seed_of_its_own() -> None:
     assert other.ask().suggest_float("x", 0, 1) not in drawn
 
 
-def test_the_trial_of_a_dead_process_is_tried_once_more(tmp_path: Path) -> None:
+def test_the_trial_of_a_dead_process_is_tried_again(tmp_path: Path) -> None:
     file = tmp_path / "s.log"
     script = (
         "import sys, os, pathlib; sys.path[:0] = sys.argv[2:]\n"
@@ -115,17 +115,19 @@ def test_the_trial_of_a_dead_process_is_tried_once_more(tmp_path: Path) -> None:
     assert len(found) == 4
 
 
-def test_a_retry_that_dies_is_not_tried_again(tmp_path: Path) -> None:
+def test_values_on_which_three_processes_died_are_not_tried_again(tmp_path: Path) -> None:
     study, space, tune, lock = opened(tmp_path / "s.log")
-    for _ in range(2):
+    for _ in range(1 + claims.RETRIES):
         claimed = claims.claim(study, space, tune, 1, lock)
         assert claimed is not None
         # As of a process that is gone: no such start time.
         claimed[0].set_user_attr(claims.OWNER, claims.Owner(*_dead()).text())
     assert claims.claim(study, space, tune, 1, lock) is None
-    first, second = records(study)
-    assert (first.state, second.state) == ("FAIL", "FAIL")
-    assert (first.retried_by, second.retried_by) == (1, None)
+    found = records(study)
+    assert [trial.state for trial in found] == ["FAIL"] * 3
+    assert [trial.retried_by for trial in found] == [1, 2, None]
+    assert [trial.retry_of for trial in found] == [None, 0, 1]
+    assert found[0].values == found[1].values == found[2].values
 
 
 def _dead() -> tuple[str, int, float]:

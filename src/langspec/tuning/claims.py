@@ -4,7 +4,8 @@ A study of N trials has N slots over all workers of all machines. A slot is clai
 that the system takes back from a killed process: a lock on the journal's (or sqlite's) file, or a
 row of the database, locked for the length of a transaction. Under the same lock the claimed trial
 gets its values and its owner, so a trial that runs without a living owner was left by a killed
-process. It is failed, and tried once more as a new trial with the same values.
+process. It is failed, and tried again as a new trial with the same values, twice at most: a third
+process that dies on them has hardly met an accident.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from langspec.tuning.study import Place, sampler_of
 OWNER, VALUES, REASON = "owner", "values", "reason"
 RETRY_OF, RETRIED_BY, ORIGIN = "retry_of", "retried_by", "origin"
 _FIXED = "fixed_params"  # Optuna's own name for the values of an enqueued trial
+RETRIES = 2
+"""How often the values of a trial whose process died are put up again."""
 
 Lock = Callable[[], AbstractContextManager[Any]]
 
@@ -130,12 +133,16 @@ def free(trials: Sequence[FrozenTrial], slots: int) -> int:
     return max(0, slots - used(trials))
 
 
-def abandon(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
-    """Fail a running trial and, if it is no retry itself, put its values up once more.
+def abandon(study: optuna.Study, trial: FrozenTrial, reason: str, *, suspect: bool = True) -> None:
+    """Fail a running trial and put its values up again. The caller holds the lock.
 
-    The caller holds the lock.
+    Args:
+        study: whose trial it is.
+        trial: what ended early.
+        reason: why, as the trial keeps it.
+        suspect: the values may be the reason, so there are ``RETRIES`` at most.
     """
-    if RETRY_OF not in trial.user_attrs:
+    if not suspect or _deaths_before(study, trial) < RETRIES:
         params = {**trial.system_attrs.get(_FIXED, {}), **trial.params}
         kept = {key: trial.user_attrs[key] for key in (ORIGIN,) if key in trial.user_attrs}
         if _retry(study, trial) is None:  # else who began this was killed, too
@@ -145,6 +152,16 @@ def abandon(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
         _set(study, trial, RETRIED_BY, retry)
     _set(study, trial, REASON, reason)
     study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _deaths_before(study: optuna.Study, trial: FrozenTrial) -> int:
+    """How many trials this one repeats: the one that it retries, and what that one retried."""
+    trials = study.get_trials(deepcopy=False)
+    count = 0
+    while RETRY_OF in trial.user_attrs:
+        trial = trials[trial.user_attrs[RETRY_OF]]
+        count += 1
+    return count
 
 
 def _retry(study: optuna.Study, trial: FrozenTrial) -> int | None:

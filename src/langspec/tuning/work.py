@@ -30,7 +30,7 @@ def work(
     """Work on trials until the study has ``slots`` of them; returns how many were done here.
 
     A trial that collapses is pruned; one that raises is failed with its reason, and the next one
-    is begun. A signal or Ctrl-C puts the trial up once more and goes on to end the process.
+    is begun. A signal or Ctrl-C puts the trial up again and goes on to end the process.
     """
     done = 0
     while (found := claims.claim(study, space, tune, slots, lock)) is not None:
@@ -41,7 +41,8 @@ def work(
             with lock():
                 frozen = study.get_trials(deepcopy=False)[trial.number]
                 if frozen.state == TrialState.RUNNING:
-                    claims.abandon(study, frozen, f"ended by {type(signal).__name__}")
+                    reason = f"ended by {type(signal).__name__}"
+                    claims.abandon(study, frozen, reason, suspect=False)
             raise
         done += 1
         after()
