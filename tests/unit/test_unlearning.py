@@ -31,7 +31,7 @@ from langspec.objectives.adversarial import language_term
 from langspec.objectives.schedules import SCHEDULES, strength_at
 from langspec.objectives.streams import RandomStream
 from langspec.training.checkpoint import CheckpointStore
-from langspec.training.language import language_batches
+from langspec.training.language import join, language_batches
 from langspec.training.loop import fit
 from langspec.training.stepper import Stepper
 from langspec.training.watch import WatchOptions
@@ -354,6 +354,38 @@ def test_either_level_at_any_layer(method: str, unit: str, level: str) -> None:
     model.feature_layer = 0
     result = train(method, f"discriminator.unit={level}", model=model, unit=unit, epochs=1)
     assert all(math.isfinite(row["loss_language"]) for row in result.steps)
+
+
+def test_rows_of_unlike_lengths_are_encoded_apart_with_equal_results() -> None:
+    model = tiny_model().eval()
+    data = token_data(12)
+    task = data.batch(np.argsort(data.lengths)[:4])
+    language = LANGUAGE.batch(np.argsort(LANGUAGE.lengths)[-3:])
+    assert task["input_ids"].shape[1] < language["input_ids"].shape[1]
+    batch = join(task, [language], 0)
+    widths, found = [], []
+    hook = model.encoder.register_forward_hook(
+        lambda module, arguments, named, output: widths.append(named["input_ids"].shape),
+        with_kwargs=True,
+    )
+    for one in (batch, {key: value for key, value in batch.items() if key != "widths"}):
+        model.zero_grad()
+        out = model(one)
+        (out["task"].square().sum() + out["states"][:, :2].square().sum()).backward()
+        found.append((out, [p.grad for p in model.parameters() if p.grad is not None]))
+    hook.remove()
+    whole = tuple(batch["input_ids"].shape)
+    assert [tuple(shape) for shape in widths] == [
+        tuple(task["input_ids"].shape),
+        tuple(language["input_ids"].shape),
+        whole,
+    ]
+    (apart, apart_grads), (joint, joint_grads) = found
+    torch.testing.assert_close(apart["task"], joint["task"])
+    seen = language["attention_mask"].bool()
+    assert apart["states"].shape == joint["states"].shape
+    torch.testing.assert_close(apart["states"][seen], joint["states"][seen])
+    torch.testing.assert_close(apart_grads, joint_grads)
 
 
 def test_what_lies_above_the_feature_layer_is_not_trained() -> None:

@@ -14,6 +14,9 @@ from langspec.encoders.forward import hidden_states
 from langspec.modelling.pooling import pool, units
 
 PADDED = ("input_ids", "attention_mask", "token_type_ids")  # [B, T] each
+_WASTE = 1.05
+"""Task rows and others go through the encoder apart where one rectangle around both, padding
+included, is larger than their own two by this factor; below it one large pass is cheaper."""
 
 
 class LinearHead(nn.Module):
@@ -37,7 +40,8 @@ class EncoderWithHeads(nn.Module):
     A batch that carries ``features`` (vectors encoded beforehand, for a frozen encoder) skips
     the encoder; ``encoder`` may then be ``None``. A batch that carries ``task_rows``, how many of
     its rows belong to the task, gets the hidden states of the rows after them as well: one forward
-    a step, whatever else a method reads.
+    a step, whatever else a method reads. ``widths``, the longest of the task's rows and of the
+    others, lets the encoder take the two one after the other where that spares padding.
 
     With ``parts`` > 1 a training batch goes through the encoder in so many parts of equal numbers
     of rows. Only the last hidden states of all are kept; what a part's backward pass needs is
@@ -72,13 +76,36 @@ class EncoderWithHeads(nn.Module):
 
     def _encode(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """States ``[B, T, H]`` of the layer that heads read."""
+        rows, width = batch["input_ids"].shape
         if self.parts == 1 or not torch.is_grad_enabled():
-            return hidden_states(self.encoder, batch, self.feature_layer)[0]
-        width = batch["input_ids"].shape[1]
+            cuts = self._cuts(batch, rows, width)
+            states = [
+                hidden_states(
+                    self.encoder,
+                    {key: batch[key][begin:end, :own] for key in PADDED},
+                    self.feature_layer,
+                )[0]
+                for begin, end, own in cuts
+            ]
+            if len(states) == 1:
+                return states[0]
+            return torch.cat(
+                [functional.pad(hidden, (0, 0, 0, width - hidden.shape[1])) for hidden in states]
+            )
         parts = zip(*(batch[key].chunk(self.parts) for key in PADDED), strict=True)
         return torch.cat(
             [self._part(dict(zip(PADDED, part, strict=True)), width) for part in parts]
         )
+
+    def _cuts(self, batch: Mapping[str, Any], rows: int, width: int) -> list[tuple[int, int, int]]:
+        """First row, end and width of each pass: one, or the task's rows and then the others."""
+        whole = [(0, rows, width)]
+        task = batch.get("task_rows", rows)
+        if not 0 < task < rows or "widths" not in batch:
+            return whole
+        apart = [(0, task, batch["widths"][0]), (task, rows, batch["widths"][1])]
+        area = sum((end - begin) * own for begin, end, own in apart)
+        return apart if rows * width > _WASTE * area else whole
 
     def _part(self, rows: Mapping[str, torch.Tensor], width: int) -> torch.Tensor:
         """The same of some rows, without their own padding on the way, with none of it kept."""

@@ -215,15 +215,20 @@ class LanguageStream:
 def join(
     task: Mapping[str, torch.Tensor], others: list[Mapping[str, torch.Tensor]], pad_id: int
 ) -> dict[str, Any]:
-    """One padded batch: the task's rows, then the others' (``task_rows`` says how many)."""
+    """One padded batch: the task's rows, then the others'.
+
+    ``task_rows`` says how many are the task's, ``widths`` how wide these and the others are.
+    """
     parts = [task, *others]
-    width = max(part["input_ids"].shape[1] for part in parts)
+    widths = [part["input_ids"].shape[1] for part in parts]
+    width = max(widths)
 
     def padded(part: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
         fill = pad_id if key == "input_ids" else 0
         return functional.pad(part[key], (0, width - part[key].shape[1]), value=fill)
 
     joint: dict[str, Any] = {**task, "task_rows": len(task["input_ids"])}
+    joint["widths"] = (widths[0], max(widths[1:], default=0))
     for key in PADDED:
         joint[key] = torch.cat([padded(part, key) for part in parts])
     return joint
