@@ -35,13 +35,20 @@ def parser_of(description: str | None) -> ArgumentParser:
     return parser
 
 
-def configuration(given: Namespace) -> Any:
-    """The configuration, with this process's kernels and threads set as a stage sets them."""
+def configuration(given: Namespace, assignments: Sequence[str] = ()) -> Any:
+    """The configuration, with this process's kernels and threads set as a stage sets them.
+
+    ``assignments`` (``a.b=c``) are put over it.
+    """
     from langspec.compute import set_environment
     from langspec.config import load_config
     from langspec.presets import load_preset
 
-    config = load_preset(given.preset, []) if given.preset else load_config(ROOT / "params.yaml")
+    changes = list(assignments)
+    if given.preset:
+        config = load_preset(given.preset, changes)
+    else:
+        config = load_config(ROOT / "params.yaml", changes)
     os.environ["OMP_NUM_THREADS"] = "1"
     set_environment(config.compute)
     return config

@@ -55,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=300, help="rows, of all languages")
-    parser.add_argument(
-        "--only", nargs="+", help="those whose name begins with one of these"
-    )
+    parser.add_argument("--only", nargs="+", help="those whose name begins with one of these")
     given = parser.parse_args(arguments)
     names = ("langspec", "sorted", "unsorted")
     contestants: dict[str, Any] = {name: partial(encodes, how=name) for name in names}

@@ -57,6 +57,7 @@ class Subject:
         train = task.rows(paths.corpora, "train", source)
         self.data = task.data(train[: given.turns * given.rows], encoder)
         self.dev = task.data(task.rows(paths.corpora, "dev", source)[:DEV_ROWS], encoder)
+        self.special = encoder.tokenizer.all_special_ids
         self.padded = min(PADDED, encoder.card.max_tokens)
         self.classes = len(task.labels)
         self.seed, self.epochs = given.seed, given.epochs
@@ -69,6 +70,13 @@ class Subject:
         self.batch_tokens = given.batch_tokens or section.batch_tokens
         self.tokens = int(self.data.lengths.sum())
         self.turns = given.turns
+
+    def trim(self) -> None:
+        """Leave out the word embeddings that these rows do not read."""
+        from langspec.modelling.vocabulary import pieces_of, trim_vocabulary
+
+        rows = [self.data.inputs.ids, self.dev.inputs.ids]
+        trim_vocabulary(self.model.encoder, pieces_of(rows, self.special))
 
     def groups(self) -> list[dict[str, Any]]:
         """Trainable parameters at their rates."""
@@ -105,13 +113,19 @@ class Subject:
 
 
 def ours(
-    given: Namespace, precision: str | None = None, rows: int | None = None
+    given: Namespace,
+    precision: str | None = None,
+    rows: int | None = None,
+    trim: bool = False,
 ) -> Iterator[dict[str, float]]:
     """This project's loop: the steps of :func:`langspec.training.loop.fit`.
 
-    With ``rows``, as many tokens a step as so many rows have on average.
+    With ``rows``, as many tokens a step as so many rows have on average; with ``trim``, without
+    the word embeddings that are not read.
     """
     subject = Subject(given)
+    if trim:
+        subject.trim()
     if rows is not None:
         subject.batch_tokens = round(rows * float(subject.data.lengths.mean()))
     from accelerate import Accelerator
@@ -265,9 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, help="a turn is a whole training; so many, seeded")
     parser.add_argument("--batch-tokens", type=int, help="a step of ours; else as configured")
     parser.add_argument("--freeze", action="store_true", help="the word embeddings")
-    parser.add_argument(
-        "--only", nargs="+", help="those whose name begins with one of these"
-    )
+    parser.add_argument("--only", nargs="+", help="those whose name begins with one of these")
     given = parser.parse_args(arguments)
     given.seed = 1
     config = configuration(given)
