@@ -77,7 +77,7 @@ def run(script: str, folder: Path, **more: str) -> None:
     """A script of the page, in a folder."""
     done = subprocess.run(
         ["bash", "-eu", "-c", script], cwd=folder, env=variables(**more),
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, f"{script}\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
 
@@ -136,10 +136,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=30).close()
         except OSError:
             time.sleep(0.5)
         else:
@@ -190,7 +190,7 @@ def swept(services: Services, machines: list[Path]) -> list[Path]:
     ]  # fmt: skip
     try:
         for sweep in sweeps:
-            told, _ = sweep.communicate(timeout=500)
+            told, _ = sweep.communicate(timeout=900)
             assert sweep.returncode == 0, told[-3000:]
     finally:
         for sweep in sweeps:
