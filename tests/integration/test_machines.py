@@ -35,10 +35,12 @@ SMALL = f"--trials {TRIALS} --workers 1 --rows 100 --set tune.tokens_per_languag
 GUARD = """
 import os, sys
 
+FORBIDDEN = os.environ["FORBIDDEN"]  # once: some programs empty their environment for a while
+
 def refuse(event, arguments):
     if event == "open" or event.startswith("os."):
         for value in arguments:
-            if isinstance(value, (str, bytes)) and os.environ["FORBIDDEN"] in os.fsdecode(value):
+            if isinstance(value, (str, bytes)) and FORBIDDEN in os.fsdecode(value):
                 print("touched", value, file=sys.stderr, flush=True)
                 os._exit(99)
 
