@@ -22,6 +22,7 @@ from shared import ROOT
 from told import Rows
 
 Contestant = Callable[[Namespace], Iterator[dict[str, float]]]
+_SET: list[bool] = []
 
 
 def parser_of(description: str | None) -> ArgumentParser:
@@ -49,8 +50,10 @@ def configuration(given: Namespace, assignments: Sequence[str] = ()) -> Any:
         config = load_preset(given.preset, changes)
     else:
         config = load_config(ROOT / "params.yaml", changes)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    set_environment(config.compute)
+    if not _SET:  # once in a process, before torch is imported
+        _SET.append(True)
+        os.environ["OMP_NUM_THREADS"] = "1"
+        set_environment(config.compute)
     return config
 
 
@@ -95,7 +98,11 @@ def contest(contestants: Mapping[str, Contestant], given: Namespace) -> list[dic
     for turn in range(given.turns):
         for name, pipe in pipes.items():
             pipe.send(turn)
-            rows.add({"contestant": name, "turn": turn, **pipe.recv()})
+            try:
+                found = pipe.recv()
+            except EOFError:
+                sys.exit(f"{name} ended in turn {turn}; its reason is above")
+            rows.add({"contestant": name, "turn": turn, **found})
     for pipe in pipes.values():
         pipe.send(None)
     return rows.all
