@@ -13,6 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # of their names: the integration tests, which take longest, come before the unit tests.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 PORT ?= 5000
+OUT ?=
 
 .PHONY: help install install-e5 demo test test-unit test-all bench lint ui lock clean
 
@@ -51,12 +52,18 @@ test-unit: install ## unit tests only (under a minute)
 test-all: install ## every test, the slow ones too: what CI runs
 	$(PYTEST)
 
-bench: install ## short benchmarks on the demo (minutes; data/ as `make demo` leaves it)
-	cd benchmarks && for each in "training --rows 60" "training --rows 60 --freeze" \
-	  "training --task nli --rows 60 --freeze" encoding "steps --steps 15" \
-	  "growth --rows 200" startup; do \
-	  echo; echo "## $$each"; set -- $$each; name=$$1; shift; \
-	  ../$(BIN)/python $$name.py "$$@"; done
+bench: install ## short benchmarks on the demo (minutes; after `make demo`; OUT=FOLDER keeps rows)
+	@failed=; rows='$(OUT)'; case "$$rows" in ""|/*) ;; *) rows=$$PWD/$$rows;; esac; cd benchmarks; \
+	for each in "training --rows 60" "training --rows 60 --freeze" \
+	  "training --task nli --rows 60 --freeze" "training --rows 60 --seeds 3 --epochs 2" encoding \
+	  "probes reencode --lines 36 --pieces 10 --tokens 200" "steps --steps 15" \
+	  "growth --rows 200 --turns 1" "tracking --seconds 10" "processes --rows 200 --turns 3" \
+	  "vocabulary --rows 30" cost startup; do \
+	  echo; echo "## $$each"; echo; set -- $$each; name=$$1; shift; \
+	  if [ -n "$$rows" ] && [ "$$name" != probes ]; then \
+	    set -- "$$@" --out "$$rows/$${each// /}.csv"; fi; \
+	  ../$(BIN)/python $$name.py "$$@" || failed="$$failed $$name"; done; \
+	if [ -n "$$failed" ]; then echo "error: not done:$$failed" >&2; exit 1; fi
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

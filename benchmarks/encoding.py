@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from contest import configuration, contest, parser_of, table
-from shared import write_csv
+from contest import chosen, configuration, contest, parser_of, table
 
 ROWS = 32
 
@@ -56,13 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=300, help="rows, of all languages")
+    parser.add_argument("--only", nargs="+", help="those whose name begins with one of these")
     given = parser.parse_args(arguments)
     names = ("langspec", "sorted", "unsorted")
     contestants: dict[str, Any] = {name: partial(encodes, how=name) for name in names}
-    rows = contest(contestants, given)
+    rows = contest(chosen(contestants, given.only), given)
     print(table(rows, "langspec", {"unsorted": 2, "sorted": 1.3}))
-    if given.out is not None:
-        write_csv(given.out, rows)
 
 
 if __name__ == "__main__":

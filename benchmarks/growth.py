@@ -2,7 +2,8 @@
 
     python benchmarks/growth.py --sizes 1 2 4 8
 
-Rows of the train set, repeated where there are too few; one epoch of ``finetune``.
+Rows of the train set, repeated where there are too few; one epoch of ``finetune``. Sizes take
+turns; the table has medians, and the largest peak.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import resource
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from contest import configuration, parser_of
-from shared import write_csv
+from told import Rows
 
 
 def one_size(pipe: Any, given: Namespace, size: int) -> None:
@@ -63,23 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=400, help="rows of size 1")
     given = parser.parse_args(arguments)
     context = multiprocessing.get_context("spawn")
-    rows = []
+    rows = Rows(given.out)
+    for turn in range(given.turns):
+        for size in given.sizes:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=one_size, args=(theirs, given, size))
+            process.start()
+            theirs.close()
+            rows.add({"turn": turn, **ours.recv()})
+            process.join()
     print("| rows | CPU s | times the first | peak MB |\n|---|---|---|---|")
+    first = given.sizes[0]
     for size in given.sizes:
-        ours, theirs = context.Pipe()
-        process = context.Process(target=one_size, args=(theirs, given, size))
-        process.start()
-        theirs.close()
-        found = ours.recv()
-        process.join()
-        rows.append(found)
-        ratio = found["cpu_s"] / rows[0]["cpu_s"]
-        print(
-            f"| {found['rows']} | {found['cpu_s']:.1f} | {ratio:.2f} | {found['peak_mb']:.0f} |",
-            flush=True,
-        )
-    if given.out is not None:
-        write_csv(given.out, rows)
+        own = [row for row in rows.all if row["size"] == size]
+        base = [row for row in rows.all if row["size"] == first]
+        ratio = median(a["cpu_s"] / b["cpu_s"] for a, b in zip(own, base, strict=True))
+        took, peak = median(row["cpu_s"] for row in own), max(row["peak_mb"] for row in own)
+        print(f"| {own[0]['rows']} | {took:.1f} | {ratio:.2f} | {peak:.0f} |")
 
 
 if __name__ == "__main__":

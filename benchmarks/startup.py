@@ -1,6 +1,7 @@
-"""What a command costs before it does anything: ``--help``, and looking for stale stages.
+"""What a command costs before it does anything, and the demo from nothing.
 
-python benchmarks/startup.py --turns 5
+python benchmarks/startup.py --turns 5   # --help; a repro that finds nothing stale
+python benchmarks/startup.py --cold      # the whole demo in a fresh clone, once (minutes)
 """
 
 from __future__ import annotations
@@ -9,46 +10,74 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from shared import ROOT, write_csv
+from shared import ROOT
+from told import Rows
 
 BINARIES = Path(sys.executable).parent
+DVC, LANGSPEC = str(BINARIES / "dvc"), str(BINARIES / "langspec")
+NOTHING = "dvc repro, nothing stale"
 COMMANDS = {
-    "langspec --help": [str(BINARIES / "langspec"), "--help"],
-    "langspec train --help": [str(BINARIES / "langspec"), "train", "--help"],
-    "dvc status (all stages)": [str(BINARIES / "dvc"), "status", "-q"],
+    "langspec --help": [LANGSPEC, "--help"],
+    "langspec train --help": [LANGSPEC, "train", "--help"],
+    "dvc status (all stages)": [DVC, "status", "-q"],
+    NOTHING: [DVC, "repro"],
 }
+
+
+def took(command: Sequence[str], folder: Path) -> tuple[int, dict[str, float]]:
+    """Exit code of a command; wall and CPU seconds of it and all that it started."""
+    path = os.pathsep.join([str(BINARIES), os.environ["PATH"]])  # stages find langspec there
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=folder, env={**os.environ, "PATH": path},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    cpu = usage.ru_utime + usage.ru_stime
+    return process.returncode, {"wall_s": time.perf_counter() - began, "cpu_s": cpu}
+
+
+def cold(rows: Rows) -> None:
+    """`dvc repro` in a clone of what is committed: no data, no cache, no runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "clone"
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+        code, found = took([DVC, "repro"], clone)
+    if code:
+        sys.exit(f"dvc repro in a fresh clone ended with {code}")
+    rows.add({"command": "dvc repro, cold demo", "turn": 0, **found})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="a CSV file to write, too")
+    parser.add_argument("--cold", action="store_true", help="the demo from nothing, once")
+    parser.add_argument("--out", type=Path, help="a CSV file to write, too, row by row")
     given = parser.parse_args(arguments)
-    rows: list[dict[str, float | str]] = []
-    for turn in range(given.turns):
-        for name, command in COMMANDS.items():
-            wall = time.perf_counter()
-            with subprocess.Popen(
-                command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            ) as process:
-                _, _, usage = os.wait4(process.pid, 0)
-                process.returncode = 0
-            cpu = usage.ru_utime + usage.ru_stime
-            wall = time.perf_counter() - wall
-            rows.append({"command": name, "turn": turn, "wall_s": wall, "cpu_s": cpu})
+    rows = Rows(given.out)
+    if given.cold:
+        cold(rows)
+    else:
+        commands = dict(COMMANDS)
+        if took(COMMANDS["dvc status (all stages)"], ROOT)[0]:
+            del commands[NOTHING]
+            print(f"left out: {NOTHING} (something is stale; run dvc repro)", file=sys.stderr)
+        for turn in range(given.turns):
+            for name, command in commands.items():
+                rows.add({"command": name, "turn": turn, **took(command, ROOT)[1]})
     print("| command | CPU s | wall s |\n|---|---|---|")
-    for name in COMMANDS:
-        own = [row for row in rows if row["command"] == name]
-        cpu, wall = (median(float(row[key]) for row in own) for key in ("cpu_s", "wall_s"))
+    for name in dict.fromkeys(row["command"] for row in rows.all):
+        own = [row for row in rows.all if row["command"] == name]
+        cpu, wall = (median(row[key] for row in own) for key in ("cpu_s", "wall_s"))
         print(f"| {name} | {cpu:.2f} | {wall:.2f} |")
-    if given.out is not None:
-        write_csv(given.out, rows)
 
 
 if __name__ == "__main__":

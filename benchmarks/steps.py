@@ -3,112 +3,216 @@
 One training of each, interleaved a step at a time, CPU seconds, medians:
 
     python benchmarks/steps.py --steps 40
+    python benchmarks/steps.py --parts grl     # where a step of grl goes, beside finetune's
+
+Ratios are step by step: a step of each method reads the same task rows. Half of what ``control``,
+``grl`` and ``adversary`` encode is language text, so twice a fine-tuning step is where they start.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from shared import ROOT
+from told import Rows
 from unlearning_runs import configuration
 
-CASES = {  # name: method, changes, largest ratio allowed
-    "finetune": ("finetune", (), 1.0),
-    "control": ("control", (), None),
-    "grl": ("grl", (), 2.1),
-    "grl + distil": ("grl", ("grl.retention.kind=distil",), 2.6),
-    "adversary k=1": ("adversary", ("adversary.inner_steps=1",), 2.6),
+
+@dataclass(frozen=True)
+class Case:
+    """A method with changes to its options, and the largest ratio allowed."""
+
+    method: str
+    changes: tuple[str, ...] = ()
+    allowed: float | None = None
+    watched: bool = True
+
+
+CASES = {
+    "finetune": Case("finetune", allowed=1.0),
+    "finetune, no watch": Case("finetune", watched=False),
+    "control": Case("control"),
+    "grl": Case("grl", allowed=2.1),
+    "grl, no watch": Case("grl", watched=False),
+    "grl k=0": Case("grl", ("grl.inner_steps=0",)),
+    "grl + distil": Case("grl", ("grl.retention.kind=distil",), 2.6),
+    "adversary k=1": Case("adversary", ("adversary.inner_steps=1",), 2.6),
+    "adversary k=5": Case("adversary", ("adversary.inner_steps=5",)),
 }
+MOST_INNER = 5
+
+
+class Training:
+    """One training, a step at a time."""
+
+    def __init__(self, case: Case, given: argparse.Namespace) -> None:
+        import torch
+        from accelerate import Accelerator
+
+        from langspec.encoders.load import load_encoder
+        from langspec.modelling.model import freeze_embeddings
+        from langspec.modelling.saved import build_model, copy_encoder
+        from langspec.objectives import Setting, get_objective
+        from langspec.presets import load_preset
+        from langspec.stages.common import paths_of
+        from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
+        from langspec.tasks import get_task
+        from langspec.training.language import LanguageStream
+        from langspec.training.precision import ACCELERATE, resolve_precision
+        from langspec.training.sampler import epoch_batches
+        from langspec.training.stepper import Stepper
+        from langspec.training.watch import Watch, WatchOptions
+
+        changes = [f"train.methods.{change}" for change in case.changes]
+        if given.preset:
+            config = load_preset(given.preset, changes)
+        else:
+            config = configuration(given.params, changes)
+        task, paths = get_task(given.task), paths_of(config, given.root)
+        encoder = load_encoder(paths.encoder)
+        self.data = source_data(config, task, encoder, paths.corpora, "train")
+        fit = fit_options(config, given.task, case.method, 1)
+        own = method_options(config, given.task, case.method)
+        self.objective = get_objective(case.method, own)
+        language = None
+        if self.objective.reads_language:
+            language = unlearning(config, task, case.method, encoder, paths)["language"]
+        torch.manual_seed(1)
+        model = build_model(
+            copy_encoder(encoder), task, feature_layer=-1, dropout=0.1, init=0.02
+        ).train()
+        if own.freeze_embeddings:
+            freeze_embeddings(model.encoder)
+        precision = ACCELERATE[resolve_precision(config.compute.precision, "cpu")]
+        accelerator = Accelerator(cpu=True, mixed_precision=precision)
+        self.objective.set_up(Setting(model, language, 1, 0, accelerator.device, 0.02))
+        self.batches = epoch_batches(self.data.lengths, fit.batch_tokens, seed=1, epoch=1)
+        stream = language and LanguageStream(
+            language, lambda epoch: self.batches, self.data.lengths, how="tokens", seed=1
+        )
+        count = len(language.languages) if language else 0
+        watch = Watch(WatchOptions(), classes=len(task.labels), languages=count)
+        self.stepper = Stepper(
+            accelerator, model, self.objective,
+            rates={"encoder": fit.encoder_lr, "head": fit.head_lr}, weight_decay=0.01,
+            warmup=0.1, clip=1.0, language=stream, watch=watch if case.watched else None,
+        )  # fmt: skip
+        for k in range((MOST_INNER + 1) * self.objective.reads_language):
+            self.stepper.language.plan(1, k)  # once an epoch, not once a step
+
+    def step(self, number: int) -> float:
+        """Take one; its CPU seconds."""
+        stepper, index = self.stepper, number % len(self.batches)
+        stepper.place, stepper.metrics = (1, index), {}
+        began = time.process_time()
+        stepper.set_progress(0.5)
+        batch = self.data.batch(self.batches[index])
+        losses = self.objective.update(batch, 0.5, stepper)
+        metrics = {name: float(loss) for name, loss in losses.items()} | stepper.metrics
+        if stepper.watch is not None:
+            stepper.watch.end_of_step(number, metrics, stepper.accelerator)
+        return time.process_time() - began
+
+
+class Parts:
+    """CPU seconds of the parts of a step, each without what it calls of the others."""
+
+    def __init__(self, training: Training) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inside: list[float] = []
+        stepper, objective = training.stepper, training.objective
+        self._time(training.data, "batch", "rows to tensors")
+        self._time(stepper, "model", "encoder and head, forward")
+        self._time(stepper.accelerator, "backward", "backward")
+        self._time(stepper.accelerator, "clip_grad_norm_", "clipping")
+        for name, optimiser in stepper.optimisers.items():
+            self._time(optimiser, "step", f"optimiser: {name}")
+            self._time(optimiser, "zero_grad", f"optimiser: {name}")
+        for name in ("predictions", "features", "end_of_step") if stepper.watch else ():
+            self._time(stepper.watch, name, "watch")
+        for name, part in (
+            ("language_rows", "rows to tensors"),
+            ("minimise", "checks of losses"),
+        ):
+            self._time(stepper, name, part)
+        for name, part in (
+            ("discriminator_step", "discriminator's own steps, forward"),
+            ("_fresh_step", "encoder forward for the discriminator's rows"),
+            ("_log", "adversary's numbers"),
+        ):
+            if hasattr(objective, name):
+                self._time(objective, name, part)
+
+    def _time(self, owner: Any, name: str, part: str) -> None:
+        inner: Callable[..., Any] = getattr(owner, name)
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            self._inside.append(0.0)
+            began = time.process_time()
+            try:
+                return inner(*arguments, **named)
+            finally:
+                took = time.process_time() - began
+                self.seconds[part] += took - self._inside.pop()
+                if self._inside:
+                    self._inside[-1] += took
+
+        object.__setattr__(owner, name, timed)
+
+
+def parts_of(given: argparse.Namespace) -> None:
+    """A table of where a step goes."""
+    for name in given.parts:
+        training = Training(CASES[name], given)
+        training.step(0)  # moments of the optimisers
+        parts = Parts(training)
+        whole = sum(training.step(number) for number in range(1, given.steps + 1))
+        parts.seconds["the rest (losses, vectors)"] = whole - sum(parts.seconds.values())
+        print(f"\n| {name}, part of a step | CPU ms | share |\n|---|---|---|")
+        for part, took in sorted(parts.seconds.items(), key=lambda item: -item[1]):
+            print(f"| {part} | {1000 * took / given.steps:.2f} | {took / whole:.1%} |")
+        print(f"| all | {1000 * whole / given.steps:.2f} | |", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     import torch
-    from accelerate import Accelerator
 
-    from langspec.encoders.load import load_encoder
-    from langspec.modelling.model import freeze_embeddings
-    from langspec.modelling.saved import build_model, copy_encoder
-    from langspec.objectives import Setting, get_objective
-    from langspec.presets import load_preset
-    from langspec.stages.common import paths_of
-    from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
-    from langspec.tasks import get_task
-    from langspec.training.language import LanguageStream
-    from langspec.training.sampler import epoch_batches
-    from langspec.training.stepper import Stepper
-    from langspec.training.watch import Watch, WatchOptions
-
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--params", type=Path, default=ROOT / "params.yaml")
     parser.add_argument("--preset", help="a preset instead of --params, e.g. e5")
     parser.add_argument("--root", type=Path, default=ROOT, help="project with data/")
     parser.add_argument("--task", choices=("pos", "nli"), default="pos")
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--only", nargs="+", choices=CASES, help="beside finetune")
+    parser.add_argument("--parts", nargs="+", choices=CASES, help="where their steps go instead")
+    parser.add_argument("--out", type=Path, help="a CSV file to write, too, row by row")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    runs = {}
-    for name, (method, changes, _) in CASES.items():
-        assignments = [f"train.methods.{change}" for change in changes]
-        if given.preset:
-            config = load_preset(given.preset, assignments)
-        else:
-            config = configuration(given.params, assignments)
-        task, paths = get_task(given.task), paths_of(config, given.root)
-        encoder = load_encoder(paths.encoder)
-        data = source_data(config, task, encoder, paths.corpora, "train")
-        fit = fit_options(config, given.task, method, 1)
-        objective = get_objective(method, method_options(config, given.task, method))
-        language = None
-        if objective.reads_language:
-            language = unlearning(config, task, method, encoder, paths)["language"]
-        torch.manual_seed(1)
-        model = build_model(
-            copy_encoder(encoder), task, feature_layer=-1, dropout=0.1, init=0.02
-        ).train()
-        if method_options(config, given.task, method).freeze_embeddings:
-            freeze_embeddings(model.encoder)
-        accelerator = Accelerator(cpu=True)
-        objective.set_up(Setting(model, language, 1, 0, accelerator.device, 0.02))
-        batches = epoch_batches(data.lengths, fit.batch_tokens, seed=1, epoch=1)
-        stream = language and LanguageStream(
-            language, lambda epoch, batches=batches: batches, data.lengths, how="tokens", seed=1
-        )
-        count = len(language.languages) if language else 0
-        stepper = Stepper(
-            accelerator, model, objective,
-            rates={"encoder": fit.encoder_lr, "head": fit.head_lr}, weight_decay=0.01,
-            warmup=0.1, clip=1.0, language=stream,
-            watch=Watch(WatchOptions(), classes=len(task.labels), languages=count),
-        )  # fmt: skip
-        runs[name] = (objective, stepper, data, batches)
-    seconds: dict[str, list[float]] = {name: [] for name in CASES}
+    if given.parts:
+        parts_of(given)
+        return
+    names = [name for name in CASES if not given.only or name in {"finetune", *given.only}]
+    runs = {name: Training(CASES[name], given) for name in names}
+    rows = Rows(given.out)
     for step in range(given.steps):
-        for name, (objective, stepper, data, batches) in runs.items():
-            index = step % len(batches)
-            stepper.place = (1, index)
-            if objective.reads_language:
-                for k in range(4):
-                    stepper.language.plan(1, k)  # once an epoch, not once a step
-            began = time.process_time()
-            stepper.set_progress(0.5)
-            losses = objective.update(data.batch(batches[index]), 0.5, stepper)
-            stepper.watch.end_of_step(step, stepper.metrics, stepper.accelerator)
-            seconds[name].append(time.process_time() - began)
-            assert all(torch.isfinite(loss) for loss in losses.values())
-    base = median(seconds["finetune"])
+        for name, run in runs.items():
+            rows.add({"case": name, "step": step, "cpu_s": run.step(step)})
+    seconds = {name: [row["cpu_s"] for row in rows.all if row["case"] == name] for name in names}
     print("| step | CPU ms | ratio | allowed |\n|---|---|---|---|")
-    for name, (_, _, allowed) in CASES.items():
-        found = median(seconds[name])
-        # Ratio step by step, since each pair has the same task rows.
+    for name in names:
         pairs = zip(seconds[name], seconds["finetune"], strict=True)
         ratio = median(own / other for own, other in pairs)
-        print(f"| {name} | {1000 * found:.1f} | {ratio:.2f} | {allowed or ''} |")
-    print(f"\nfinetune {1000 * base:.1f} ms; {given.steps} steps each, interleaved, one thread.")
+        print(f"| {name} | {1000 * median(seconds[name]):.1f} | {ratio:.2f} | "
+              f"{CASES[name].allowed or ''} |")  # fmt: skip
+    print(f"\n{given.steps} steps each, interleaved, one thread.")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from told import Rows
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LARGEST = 2.0
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--step", type=float, default=0.03, help="CPU seconds a step")
     parser.add_argument("--metrics", type=int, default=14, help="logged every step; grl has 14")
     parser.add_argument("--system", type=float, default=10, help="seconds between load samples")
+    parser.add_argument("--out", type=Path, help="a CSV file to write, too")
     given = parser.parse_args(arguments)
     matrix = np.random.default_rng(0).normal(size=(256, 256))
     logging, working, steps = 0.0, 0.0, 0
@@ -58,9 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run.flush()
             logging += time.process_time() - before
     share = 100 * logging / working
+    Rows(given.out).add(
+        {
+            "steps": steps,
+            "metrics": given.metrics,
+            "step_ms": 1000 * working / steps,
+            "logging_ms": 1000 * logging / steps,
+            "share_percent": share,
+        }
+    )
+    print("| steps | metrics a step | step, CPU ms | logging, CPU ms | share | at most |")
+    print("|---|---|---|---|---|---|")
     print(
-        f"{steps} steps of {1000 * working / steps:.1f} ms with {given.metrics} metrics each: "
-        f"{1000 * logging / steps:.3f} ms a step for logging, {share:.2f} % (at most {LARGEST} %)"
+        f"| {steps} | {given.metrics} | {1000 * working / steps:.1f} | "
+        f"{1000 * logging / steps:.3f} | {share:.2f} % | {LARGEST:g} % |"
     )
     return int(share > LARGEST)
 

@@ -4,6 +4,7 @@ The same model, rows and trainable parameters, each in a process of its own, tak
 
     python benchmarks/training.py                                  # the demo, as params.yaml says
     python benchmarks/training.py --preset e5 --root DIR --task nli # data/ of a project in DIR
+    python benchmarks/training.py --seeds 3 --epochs 3             # and what each has learned
 
 ``langspec`` is this project's loop as params.yaml or the preset says (precision, batch); with
 ``fp32`` beside it where that is not fp32, and with steps as small as Trainer's. ``Trainer`` is
@@ -11,19 +12,25 @@ transformers' with its defaults: batches of 8 random rows padded to their longes
 AdamW, clipping at 1. ``plain`` pads every row to 128 pieces (or as many as the encoder takes), in
 fp32, with anomaly detection and a for-loop Adam, 32 rows a step, as the published program did
 (Tanti et al. 2021). The score is macro-F1 on dev rows after the last turn.
+
+Turns share one training, which is short: its score says that all learn, not how well. With
+``--seeds`` a turn is a whole training on the same rows for as many epochs, each contestant with
+its own batches, and the table has the mean and range of the scores over the seeds. A contestant
+with small batches takes more steps in an epoch: ``steps of 8 rows`` is ours with as many.
 """
 
 from __future__ import annotations
 
 import queue
+import tempfile
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from contest import configuration, contest, parser_of, table
-from shared import write_csv
+from contest import Contestant, chosen, configuration, contest, parser_of, table
 
 PADDED, PLAIN_ROWS, DEV_ROWS = 128, 32, 200
 TRAINER_ROWS = 8  # TrainingArguments.per_device_train_batch_size
@@ -50,9 +57,11 @@ class Subject:
         train = task.rows(paths.corpora, "train", source)
         self.data = task.data(train[: given.turns * given.rows], encoder)
         self.dev = task.data(task.rows(paths.corpora, "dev", source)[:DEV_ROWS], encoder)
+        self.special = encoder.tokenizer.all_special_ids
         self.padded = min(PADDED, encoder.card.max_tokens)
         self.classes = len(task.labels)
-        torch.manual_seed(1)
+        self.seed, self.epochs = given.seed, given.epochs
+        torch.manual_seed(given.seed)
         self.model = build_model(encoder, task, feature_layer=-1, dropout=0.1, init=0.02).train()
         if given.freeze:
             freeze_embeddings(self.model.encoder)
@@ -61,6 +70,13 @@ class Subject:
         self.batch_tokens = given.batch_tokens or section.batch_tokens
         self.tokens = int(self.data.lengths.sum())
         self.turns = given.turns
+
+    def trim(self) -> None:
+        """Leave out the word embeddings that these rows do not read."""
+        from langspec.modelling.vocabulary import pieces_of, trim_vocabulary
+
+        rows = [self.data.inputs.ids, self.dev.inputs.ids]
+        trim_vocabulary(self.model.encoder, pieces_of(rows, self.special))
 
     def groups(self) -> list[dict[str, Any]]:
         """Trainable parameters at their rates."""
@@ -72,35 +88,44 @@ class Subject:
 
     def turns_of(self, steps: Iterator[int]) -> Iterator[dict[str, float]]:
         """Cut steps (each yields its tokens) into turns of as many tokens; the last is scored."""
+        yield {}
+        done, whole = 0, self.tokens * self.epochs
+        for turn in range(1, self.turns + 1):
+            last, before = turn == self.turns, done
+            wall, cpu = time.perf_counter(), time.process_time()
+            while (last or done < whole * turn / self.turns) and (step := next(steps, 0)):
+                done += step
+            took = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
+            score = self.score() if last else float("nan")
+            yield {**took, "tokens": done - before, "score": score}
+
+    def score(self) -> float:
+        """Macro-F1 on dev rows of the source language."""
         import torch
         from accelerate import Accelerator
 
         from langspec.training.predict import dev_scores
 
-        yield {}
-        done = before = 0
-        for turn in range(1, self.turns + 1):
-            while done < self.tokens * turn / self.turns and (step := next(steps, 0)):
-                done += step
-            score = float("nan")
-            if turn == self.turns:
-                with torch.inference_mode():
-                    self.model.float()
-                    score = dev_scores(
-                        self.model, self.dev, 4096, Accelerator(cpu=True), self.classes
-                    )["macro_f1"]
-            yield {"tokens": done - before, "score": score}
-            before = done
+        with torch.inference_mode():
+            self.model.float()
+            found = dev_scores(self.model, self.dev, 4096, Accelerator(cpu=True), self.classes)
+        return float(found["macro_f1"])
 
 
 def ours(
-    given: Namespace, precision: str | None = None, rows: int | None = None
+    given: Namespace,
+    precision: str | None = None,
+    rows: int | None = None,
+    trim: bool = False,
 ) -> Iterator[dict[str, float]]:
     """This project's loop: the steps of :func:`langspec.training.loop.fit`.
 
-    With ``rows``, as many tokens a step as so many rows have on average.
+    With ``rows``, as many tokens a step as so many rows have on average; with ``trim``, without
+    the word embeddings that are not read.
     """
     subject = Subject(given)
+    if trim:
+        subject.trim()
     if rows is not None:
         subject.batch_tokens = round(rows * float(subject.data.lengths.mean()))
     from accelerate import Accelerator
@@ -119,7 +144,13 @@ def ours(
         accelerator, subject.model, objective, rates=subject.rates,
         weight_decay=train.weight_decay, warmup=train.warmup, clip=train.clip, watch=watch,
     )  # fmt: skip
-    batches = epoch_batches(subject.data.lengths, subject.batch_tokens, seed=1, epoch=1)
+    batches = [
+        rows
+        for epoch in range(1, subject.epochs + 1)
+        for rows in epoch_batches(
+            subject.data.lengths, subject.batch_tokens, seed=subject.seed, epoch=epoch
+        )
+    ]
 
     def steps() -> Iterator[int]:
         for number, rows in enumerate(batches):
@@ -136,11 +167,9 @@ def ours(
 def trainer(given: Namespace) -> Iterator[dict[str, float]]:
     """transformers.Trainer: its own loop in a thread, stopped after each step."""
     subject = Subject(given)
-    import tempfile
-
     import numpy as np
     import torch
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     class Taught(torch.nn.Module):
         """The model as Trainer wants it: it returns the loss."""
@@ -170,21 +199,24 @@ def trainer(given: Namespace) -> Iterator[dict[str, float]]:
         batch = subject.data.batch(np.asarray(rows))
         return batch
 
+    folder = tempfile.TemporaryDirectory()
     arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(), num_train_epochs=1, report_to="none", save_strategy="no",
-        disable_tqdm=True, use_cpu=True, remove_unused_columns=False,
-        learning_rate=subject.rates["encoder"], logging_strategy="no",
+        output_dir=folder.name, num_train_epochs=subject.epochs, report_to="none",
+        save_strategy="no", disable_tqdm=True, use_cpu=True, remove_unused_columns=False,
+        learning_rate=subject.rates["encoder"], logging_strategy="no", seed=subject.seed,
     )  # fmt: skip
     runs = Trainer(
         Taught(), arguments, data_collator=collate,
         train_dataset=list(range(len(subject.data))), callbacks=[Turns()],
     )  # fmt: skip
+    runs.remove_callback(PrinterCallback)  # stdout has the table alone
 
     def work() -> None:
         go.get()
         try:
             runs.train()
         finally:
+            folder.cleanup()
             done.put(0)
 
     def steps() -> Iterator[int]:
@@ -208,9 +240,10 @@ def plain(given: Namespace) -> Iterator[dict[str, float]]:
     optimiser = torch.optim.Adam(subject.groups(), foreach=False, fused=False)
 
     def steps() -> Iterator[int]:
-        order = np.random.default_rng(1).permutation(len(data))
-        for start in range(0, len(order), PLAIN_ROWS):
-            rows = order[start : start + PLAIN_ROWS]
+        rng = np.random.default_rng(subject.seed)
+        starts = range(0, len(data), PLAIN_ROWS)
+        orders = [rng.permutation(len(data)) for _ in range(subject.epochs)]
+        for rows in (order[start : start + PLAIN_ROWS] for order in orders for start in starts):
             batch = data.batch(rows)
             room = (0, max(0, subject.padded - batch["input_ids"].shape[1]))
             for key in ("input_ids", "attention_mask", "token_type_ids"):
@@ -229,28 +262,45 @@ def plain(given: Namespace) -> Iterator[dict[str, float]]:
     return subject.turns_of(steps())
 
 
+def whole(given: Namespace, contestant: Contestant) -> Iterator[dict[str, float]]:
+    """A turn is a training to its end, with the turn's seed; what prepares it does not count."""
+    yield {}
+    for seed in range(1, given.turns + 1):
+        training = contestant(Namespace(**{**vars(given), "seed": seed, "turns": 1}))
+        next(training)
+        yield next(training)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = parser_of(__doc__)
-    parser.add_argument("--rows", type=int, default=200, help="rows a turn")
+    parser.add_argument("--rows", type=int, default=200, help="rows a turn, --turns times")
+    parser.add_argument("--epochs", type=int, default=1, help="over all of these rows")
+    parser.add_argument("--seeds", type=int, help="a turn is a whole training; so many, seeded")
     parser.add_argument("--batch-tokens", type=int, help="a step of ours; else as configured")
     parser.add_argument("--freeze", action="store_true", help="the word embeddings")
+    parser.add_argument("--only", nargs="+", help="those whose name begins with one of these")
     given = parser.parse_args(arguments)
+    given.seed = 1
     config = configuration(given)
     from langspec.training.precision import resolve_precision
 
     precision = resolve_precision(config.compute.precision, "cpu")
-    contestants: dict[str, Any] = {f"langspec ({precision})": ours}
+    contestants: dict[str, Contestant] = {f"langspec ({precision})": ours}
     if precision != "fp32":
         contestants["langspec (fp32)"] = partial(ours, precision="fp32")
     contestants[f"langspec, steps of {TRAINER_ROWS} rows"] = partial(ours, rows=TRAINER_ROWS)
     contestants |= {"Trainer": trainer, "plain": plain}
-    rows = contest(contestants, given)
+    base = next(iter(contestants))
+    if given.seeds:
+        given.rows, given.turns = given.rows * given.turns, given.seeds
+        contestants = {
+            name: partial(whole, contestant=contestant) for name, contestant in contestants.items()
+        }
+    rows = contest(chosen(contestants, given.only), given)
     asked = {"Trainer": 2 if given.task == "pos" else 1.7}
     asked |= {"plain": 8} if given.task == "pos" else {}
-    print(table(rows, next(iter(contestants)), asked))
-    if given.out is not None:
-        write_csv(given.out, rows)
+    print(table(rows, base, asked))
 
 
 if __name__ == "__main__":

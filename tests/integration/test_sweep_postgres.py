@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+import postgres_server
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -42,42 +41,11 @@ work(study, spaces.space_of(config()), config().tune, slow, lock, slots=int(sys.
 """
 
 
-def program(name: str) -> str | None:
-    """A program of PostgreSQL; Debian keeps them off the PATH."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, folders)]))
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of a server on loopback, in a folder of its own."""
-    initdb, pg_ctl = program("initdb"), program("pg_ctl")
-    if not initdb or not pg_ctl:
-        pytest.skip("PostgreSQL is not installed")
-    # It refuses to run as root.
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="studies-"))
-    if as_user:
-        shutil.chown(folder, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = folder / "data"
-    subprocess.run(
-        [*as_user, initdb, "-D", str(data), "-A", "trust", "-U", "me"],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
-    control = [*as_user, pg_ctl, "-D", str(data), "-w"]
-    log = str(folder / "log")
-    subprocess.run([*control, "-l", log, "-o", options, "start"], check=True,
-                   stdout=subprocess.DEVNULL)  # fmt: skip
-    try:
-        yield f"postgresql://me@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False,
-                       stdout=subprocess.DEVNULL)  # fmt: skip
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server.running() as url:
+        yield url
 
 
 def test_four_processes_two_killed(server: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ sys.path.insert(0, str(CHECKOUT / "benchmarks"))
 
 import contest
 import cost
+import told
 
 
 def test_a_table_compares_turn_by_turn() -> None:
@@ -21,8 +24,39 @@ def test_a_table_compares_turn_by_turn() -> None:
         for name, cpu in (("ours", 0.5), ("theirs", 1.5))
     ]
     lines = contest.table(rows, "ours", {"theirs": 2}).splitlines()
-    assert lines[2].split("|")[1:5] == [" ours ", " 10.00 ", " 10.00 ", " 1.00 "]
+    assert lines[2].split("|")[1:5] == [" ours ", " 10.000 ", " 10.000 ", " 1.00 "]
     assert lines[3].split("|")[4:6] == [" 3.00 ", " ≥ 2 "]
+
+
+def test_scores_of_several_seeds_have_their_range() -> None:
+    rows = [
+        {"contestant": "ours", "cpu_s": 1.0, "wall_s": 1.0, "tokens": 100, "score": score}
+        | {"turn": turn, "peak_mb": peak}
+        for turn, (score, peak) in enumerate([(0.5, 100.0), (0.9, 120.0), (0.7, 110.0)])
+    ]
+    line = contest.table(rows, "one that was left out", {}).splitlines()[2]
+    assert line.split("|")[4:8] == [" 1.00 ", "  ", " 0.700 (0.500 to 0.900) ", " 120 "]
+
+
+def test_contestants_are_chosen_by_the_beginning_of_their_names() -> None:
+    known = {name: lambda given: iter(()) for name in ("langspec (fp32)", "langspec, 8", "plain")}
+    assert list(contest.chosen(known, None)) == list(known)
+    assert list(contest.chosen(known, ["langspec"])) == ["langspec (fp32)", "langspec, 8"]
+    with pytest.raises(SystemExit, match="Trainer"):
+        contest.chosen(known, ["plain", "Trainer"])
+
+
+def test_rows_are_there_before_the_last_one(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "new folder" / "rows.csv"
+    rows = told.Rows(out)
+    for turn in range(3):
+        rows.add({"contestant": "ours, small", "turn": turn, "cpu_s": turn / 3})
+        with out.open(newline="") as handle:
+            written = list(csv.DictReader(handle))
+        assert [row["turn"] for row in written] == [str(i) for i in range(turn + 1)]
+    assert written[1] == {"contestant": "ours, small", "turn": "1", "cpu_s": "0.333333"}
+    assert rows.all[1]["cpu_s"] == 1 / 3
+    assert capsys.readouterr().err.count("\n") == 3
 
 
 def test_what_a_step_costs_by_hand() -> None:

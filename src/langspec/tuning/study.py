@@ -6,6 +6,7 @@ of all that makes its trials comparable, and is continued with nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -21,7 +22,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from langspec.config import Tune
 from langspec.errors import LangspecError
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 IDENTITY, CODE, UID = "langspec.identity", "langspec.code", "langspec.uid"
 ANSWER_SECONDS = 3
+_MEETINGS = 4  # times that a database may be found half made
 Study = optuna.Study  # for signatures of those who do not import Optuna
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
 
@@ -113,7 +115,7 @@ def open_storage(place: Place) -> optuna.storages.BaseStorage:
                 raise FileNotFoundError(f"no folder {file.parent}")
             with file_lock(file):
                 return RDBStorage(url.render_as_string(), engine_kwargs=options)
-        return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
+        return _open_server(url.render_as_string(hide_password=False), options)
     except (ImportError, ModuleNotFoundError):
         raise LangspecError(
             "the driver of this database is not installed; for PostgreSQL: pip install "
@@ -122,6 +124,14 @@ def open_storage(place: Place) -> optuna.storages.BaseStorage:
         ) from None
     except (SQLAlchemyError, RuntimeError, OSError) as error:
         raise _unusable(place, error) from error
+
+
+def _open_server(url: str, options: dict[str, Any]) -> RDBStorage:
+    """Machines that meet on a new database all make its tables: who was second looks again."""
+    for _ in range(_MEETINGS):
+        with contextlib.suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs=options)
+    return RDBStorage(url, engine_kwargs=options)
 
 
 def _unusable(place: Place, error: Exception) -> LangspecError:
