@@ -56,7 +56,7 @@ def render_page(
         absent: sentences on what could not be drawn.
         title: the page's heading.
         verdicts: sentences on a task's comparisons, after its reading.
-        sweeps: ``id`` and ``title`` of every study and what is said of it (``reading``, ``space``);
+        sweeps: ``id`` and ``title`` of each study, what is said of it (``reading``, ``space``);
             its table and figures are named after its ``id``.
     """
     environment = environment_of_pages()

@@ -30,7 +30,7 @@ _FIGURES = {
     ),
     "importances": (
         "Importances",
-        "Share of the variance of the score over the trials that each parameter explains (fANOVA).",
+        "Share of the variance of the score over trials that each parameter explains (fANOVA).",
     ),
     "importances_transfer": (
         "Importances for transfer",
