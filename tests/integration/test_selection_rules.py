@@ -6,11 +6,11 @@ import csv
 from pathlib import Path
 
 import pytest
+from test_pipeline import dvc
 
 from conftest import make_project
 from langspec import presets
 from langspec.files import read_json
-from test_pipeline import dvc
 
 pytestmark = pytest.mark.slow
 
