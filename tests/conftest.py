@@ -65,7 +65,7 @@ def make_project(folder: Path) -> Path:
     )
     (folder / "data").mkdir()
     shutil.copy(CHECKOUT / "data" / "sources.json", folder / "data")
-    for part in ("raw", "published"):
+    for part in ("raw", "published", "sweeps"):
         shutil.copytree(CHECKOUT / "data" / part, folder / "data" / part)
     subprocess.run([sys.executable, "-m", "langspec", "preset", "tiny"], cwd=folder, check=True)
     return folder

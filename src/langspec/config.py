@@ -673,6 +673,15 @@ class Tune(Section):
     tokens_per_language: Annotated[int, Field(ge=20)]  # of text, that a trial's probe reads
 
 
+class Adopted(Section):
+    """The trial that ``langspec adopt`` took a method's values on a task from."""
+
+    study: Text
+    trial: Natural
+    front: Natural | None  # its place on the front, where it was chosen from one
+    values: dict[str, Any]  # by their keys; where one is changed by hand, this no longer counts
+
+
 class Report(Section):
     """Tables, figures, page."""
 
@@ -702,6 +711,7 @@ class Config(Section):
     features: Features
     evaluate: Evaluate
     tune: Tune
+    adopted: dict[Annotated[str, AfterValidator(_method)], dict[str, Adopted]]
     report: Report
     tracking: Tracking
 

@@ -141,7 +141,12 @@ def test_resume_refuse_adopt(project: Path, langspec) -> None:
         assert getattr(override, path.rpartition(".")[2]) == value
         assert path in told
     gone = set(before.splitlines()) - set(after.splitlines())
-    assert gone == {"    finetune: {freeze_embeddings: true, overrides: {}}"}
+    (method, noted) = sorted(gone)
+    assert method == "    finetune: {freeze_embeddings: true, overrides: {}}"
+    assert noted.startswith("adopted: {} #")
+    origin = config.adopted["finetune"]["pos"]
+    assert (origin.study, origin.trial, origin.front) == ("short", best.number, None)
+    assert origin.values == best.values
     again = langspec(project, "adopt", "short").stdout
     assert "already holds" in again
     assert "langspec.adopted" in children_of(project, "short")[best.number].data.tags
@@ -166,6 +171,7 @@ def test_a_front(project: Path, langspec) -> None:
     before = (project / "params.yaml").read_text()
     told = langspec(project, "adopt", "front", "--front", str(len(rows) - 2)).stdout
     assert f"trial {rows[-1].split(',')[0]} of study front" in told
+    assert load_config(project / "params.yaml").adopted["finetune"]["pos"].front == len(rows) - 2
     (project / "params.yaml").write_text(before)
 
 

@@ -143,7 +143,9 @@ def test_metrics_are_sent_in_batches(tracker: Tracker, monkeypatch: pytest.Monke
 def test_a_run_that_fails_says_so(tracker: Tracker, error: BaseException, status: str) -> None:
     def fail() -> None:
         with tracker.start_run(experiment="langspec-pos", name="r", stage="train") as run:
-            run.log_metrics({"train/loss": 1.0}, 7)
+            run.log_metrics({"val/loss": 1.0}, 7)
+            for step in range(1, 1003):  # the last of them in a window that is not full
+                run.log_step({"train/loss": float(step)}, step)
             raise error
 
     with pytest.raises(type(error)):
@@ -151,7 +153,16 @@ def test_a_run_that_fails_says_so(tracker: Tracker, error: BaseException, status
     (found,) = runs_of(tracker)
     assert found.info.status == status
     assert type(error).__name__ in found.data.tags[names.FAILURE]
-    assert found.data.metrics == {"train/loss": 1.0}  # nothing buffered is lost
+    assert found.data.metrics["val/loss"] == 1.0  # nothing buffered is lost
+    assert tracker.client is not None
+    history = tracker.client.get_metric_history(found.info.run_id, "train/loss")
+    assert history[-1].step == 1002
+    steps = [0, *(point.step for point in history)]
+    total = sum(
+        (end - start) * point.value
+        for start, end, point in zip(steps[:-1], steps[1:], history, strict=True)
+    )
+    assert total == pytest.approx(1002 * 1003 / 2)
 
 
 CHILD = """
@@ -313,7 +324,7 @@ def entry(seed: int) -> dict[str, object]:
 
 
 def steps(seed: int) -> list[dict[str, float]]:
-    return [{"step": s, "epoch": 1, "loss": seed / s, "lr": 1e-3 / 3} for s in range(1, 11)]
+    return [{"step": s, "epoch": 1, "loss": seed / s, "lr": 1e-3 / 3} for s in range(1, 201)]
 
 
 def epochs(seed: int) -> list[dict[str, float]]:

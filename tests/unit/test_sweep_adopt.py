@@ -49,6 +49,10 @@ def test_values_come_back_and_comments_stay(params: Path) -> None:
     for line in gone:
         _, _, comment = line.partition(" # ")
         assert comment in params.read_text()
+    origin = {"study": "s", "trial": 3, "front": None, "values": VALUES}
+    adopt(params, {**VALUES, "adopted.grl.pos": origin})
+    kept = load_config(params).adopted["grl"]["pos"]
+    assert (kept.model_dump(), kept.values) == (origin, VALUES)
     after = params.read_text()
     assert adopt(params, VALUES) == []
     assert params.read_text() == after

@@ -8,6 +8,7 @@ from typing import Any
 from langspec.export import ExportFacts, model_card
 from langspec.languages import LANGUAGES
 from langspec.registry.numbers import told
+from langspec.registry.origin import told as origin_told
 
 _NAMES = {
     "transfer": "accuracy, mean over the languages without the source",
@@ -44,10 +45,16 @@ def summary(record: Mapping[str, Any]) -> str:
     """The description of a version in the registry: one paragraph and its numbers."""
     return (
         f"{record['method']} on {record['task']}, seed {record['seed']} of {record['seeds']} "
-        f"(best dev {record['metric']} by {record['rule']}: {record['score']:.6g}).\n\n"
+        f"(best dev {record['metric']} by {record['rule']}: {record['score']:.6g})."
+        f"{_origin(record)}\n\n"
         f"{_numbers(record)}\n\n"
         "The full card is README.md in the version's artifacts."
     )
+
+
+def _origin(record: Mapping[str, Any]) -> str:
+    origin = record.get("origin")
+    return f" Values from a sweep: {origin_told(origin)}." if origin else ""
 
 
 def _numbers(record: Mapping[str, Any]) -> str:
@@ -114,5 +121,5 @@ def _reproduce(record: Mapping[str, Any]) -> str:
     return (
         f"```sh\ndvc repro {stage} evaluate@{record['task']} register\n```\n\n"
         f"at the version's git commit (its tag `langspec.git_commit`); {hashes}. The seed's run "
-        f"in MLflow carries `langspec.run_key` {record['seed_key'][:12]}."
+        f"in MLflow carries `langspec.run_key` {record['seed_key'][:12]}.{_origin(record)}"
     )

@@ -16,6 +16,7 @@ from langspec.report.geometry import geometry_tables
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
 from langspec.report.published import published_tables
+from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
 from langspec.report.tables import all_tables, with_rule
 from langspec.report.tables import headline_text as _headline_text
 from langspec.workers import Crew, crew_of
@@ -35,6 +36,7 @@ def build_report(
     published: Path | None = None,
     crew: Crew | None = None,
     comparing: CompareOptions | None = None,
+    studies: Sequence[Path] = (),
 ) -> None:
     """Write ``index.html``, ``tables/*.csv`` and ``figures/*`` to ``out``, whole or not at all.
 
@@ -53,6 +55,7 @@ def build_report(
         published: the folder of published numbers; None: that column stays empty.
         crew: workers that draw, from :func:`drawing_crew`; None: this process draws.
         comparing: how methods are compared; None: :class:`CompareOptions` as it is.
+        studies: folders of sweeps; those that are not there or hold no trial are left out.
 
     Raises:
         LangspecError: a task has no results, or a format is unknown.
@@ -78,7 +81,9 @@ def build_report(
         *published_tables(run),
         *filter(None, contrasting),
     ]
+    swept = load_studies(studies)
     tables = [*(with_rule(run, table) for table in measured), *data_tables(run)]
+    tables += sweep_tables(swept)
     drawn = crew.run({task: (run, task) for task in run.tasks}).values()
     with atomic_folder(out) as folder:
         for sub in ("tables", "figures"):
@@ -86,6 +91,7 @@ def build_report(
         for table in tables:
             table.write(folder / "tables" / f"{table.name}.csv")
         plots = [plot for of_task, _ in drawn for plot in of_task]
+        plots += sweep_figures(swept)
         for plot in plots:
             for kind, data in plot.files.items():
                 (folder / "figures" / f"{plot.name}.{kind}").write_bytes(data)
@@ -94,7 +100,15 @@ def build_report(
         verdicts = {
             task: contrast_sentences(found, comparing.judge) for task, found in compared.items()
         }
-        page = render_page(run, tables, pictures, absent, title=title or name, verdicts=verdicts)
+        page = render_page(
+            run,
+            tables,
+            pictures,
+            absent,
+            title=title or name,
+            verdicts=verdicts,
+            sweeps=[study.words() for study in swept],
+        )
         write_text(folder / "index.html", page)
 
 

@@ -45,6 +45,7 @@ def render_page(
     *,
     title: str,
     verdicts: Mapping[str, Sequence[str]] | None = None,
+    sweeps: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The whole page as text.
 
@@ -55,6 +56,8 @@ def render_page(
         absent: sentences on what could not be drawn.
         title: the page's heading.
         verdicts: sentences on a task's comparisons, after its reading.
+        sweeps: ``id`` and ``title`` of each study, what is said of it (``reading``, ``space``);
+            its table and figures are named after its ``id``.
     """
     environment = environment_of_pages()
     source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
@@ -83,6 +86,15 @@ def render_page(
         data_tables=[table for table in tables if table.name.startswith("data")],
         tasks=tasks,
         limits=limits(run, list(absent)),
+        sweeps=[
+            {
+                **study,
+                "table": named[f"{study['id']}_trials"],
+                "pictures": [p for p in pictures if p.plot.name.startswith(f"{study['id']}-")],
+            }
+            for study in sweeps
+        ],
+        sweeps_table=named.get("sweeps"),
     )
     return page.strip() + "\n"
 

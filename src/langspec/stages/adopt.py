@@ -40,7 +40,7 @@ def run(
     trial: int | None = None,
     place_on_front: int | None = None,
 ) -> str:
-    """Write a trial's values into params.yaml; returns the changes.
+    """Write a trial's values into params.yaml, and where they are from; returns the changes.
 
     Args:
         config: of params.yaml.
@@ -57,7 +57,15 @@ def run(
     found = _stage(config, root) if study == STAGE else _kept(root, study, storage)
     chosen = _choose(found, trial, place_on_front)
     warnings = _differences(config, root, found)
-    changes = adopt(root / "params.yaml", chosen.values)
+    tune = found.parts["tune"]
+    origin = {
+        "study": found.name,
+        "trial": chosen.number,
+        "front": place_on_front,
+        "values": dict(chosen.values),
+    }
+    noted = f"adopted.{tune['method']}.{tune['task']}"
+    changes = adopt(root / "params.yaml", {**chosen.values, noted: origin})
     told = [f"warning: {line}" for line in warnings]
     told.append(
         f"params.yaml now holds trial {chosen.number} of study {found.name}:"
@@ -66,7 +74,8 @@ def run(
     )
     if changes:
         _mark(config, root, found, chosen)
-    return "\n".join([*told, *(f"  {line}" for line in changes)])
+    values = (line for line in changes if not line.startswith(noted))
+    return "\n".join([*told, *(f"  {line}" for line in values)])
 
 
 def _kept(root: Path, study: str, storage: str | None) -> _Found:

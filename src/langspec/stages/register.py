@@ -144,6 +144,7 @@ class _Versions:
         from langspec.registry.assemble import head_layer
         from langspec.registry.card import registered_card
         from langspec.registry.numbers import language_scores, seed_numbers
+        from langspec.registry.origin import origin_of
         from langspec.serving.predictor import load_predictor
 
         assert chosen.entry is not None
@@ -181,6 +182,15 @@ class _Versions:
             "licence": encoder.card.licence,
             "code": code_hash("serving"),
         }
+        adopted = config.model_dump(include={"adopted"})["adopted"]
+        if origin := origin_of(adopted, run):
+            record["origin"] = origin
+        elif self.task.name in adopted.get(chosen.method, {}):
+            logger.warning(
+                "%s %s was trained with other values than langspec adopt wrote; its version is "
+                "not said to be a sweep's winner",
+                self.task.name, chosen.method,
+            )  # fmt: skip
         facts = ExportFacts(
             task=self.task.name,
             method=chosen.method,

@@ -50,11 +50,18 @@ def run(config: Config, root: Path) -> Path:
             title=config.report.title,
             comparing=compare_options(config),
             published=root / "data" / "published",
+            studies=study_folders(config, root),
             crew=crew,
         )
     write_metrics(paths.results, tasks, config.train.run)
     replay(config, root)
     return paths.report / "index.html"
+
+
+def study_folders(config: Config, root: Path) -> list[Path]:
+    """What sweeps left: the stage's, then those beside the pipeline by name."""
+    beside = root / "data" / "sweeps" / config.name
+    return [paths_of(config, root).results / "tune", *sorted(beside.glob("*/"))]
 
 
 def compare_options(config: Config, margin: float | None = None) -> CompareOptions:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tqdm import tqdm
 
 from langspec.config import Config
 from langspec.errors import LangspecError
+from langspec.files import atomic_folder
+from langspec.stages.outcome import write_study
 from langspec.stages.study import (
     STORAGE_VARIABLE,
     Opened,
@@ -94,6 +97,7 @@ def run(
         trials = records(opened.study)
         files = write_outcome(folder / name, trials, opened, config)
         runs.files(files)
+    _keep(root, config, opened, trials, files)
     return told(config, opened, trials, folder / name)
 
 
@@ -358,6 +362,21 @@ def write_outcome(
         files.append(folder / "front.csv")
         write_trials(files[1], front(trials, opened.name))
     return files + draw(opened.study, folder)
+
+
+def _keep(
+    root: Path, config: Config, opened: Opened, trials: Sequence[TrialRecord], files: list[Path]
+) -> None:
+    """Leave the outcome where the stage report reads it."""
+    own = opened.study.user_attrs
+    with atomic_folder(root / "data" / "sweeps" / config.name / opened.name) as folder:
+        write_study(
+            folder, trials, uid=own[UID], parts=opened.identity.parts, code=opened.identity.code
+        )
+        (folder / "figures").mkdir()
+        for file in files:
+            if file.suffix == ".png":
+                shutil.copy(file, folder / "figures")
 
 
 def told(config: Config, opened: Opened, trials: Sequence[TrialRecord], folder: Path) -> str:

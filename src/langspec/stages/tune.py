@@ -8,9 +8,7 @@ With ``tune.trials`` 0 it writes an empty study, without importing what trains.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from langspec.config import Config
 from langspec.files import atomic_folder, sha256_json, write_json
@@ -40,13 +38,13 @@ def plan(config: Config, root: Path) -> str:
 
 
 def _sweep(config: Config, root: Path, out: Path) -> Path:
+    from langspec.stages.outcome import write_study
     from langspec.stages.study import data_hash, enqueue, identity_of, space_for
     from langspec.stages.sweep import summary
     from langspec.stages.tracker import open_tracker
     from langspec.stages.trial import TrialTrainer
     from langspec.tracking.sweeps import Sweep, SweepRuns
     from langspec.tuning.outcome import draw, records
-    from langspec.tuning.records import front, write_trials
     from langspec.tuning.study import memory_study
     from langspec.tuning.work import work
 
@@ -64,19 +62,8 @@ def _sweep(config: Config, root: Path, out: Path) -> Path:
     )
     trials = records(study)
     uid = sha256_json([identity.parts, identity.code, config.tune.model_dump(), config.name])
-    plain = [_plain(asdict(trial)) for trial in trials if trial.finished]
     with atomic_folder(out) as folder:
-        values: dict[str, Any] = {
-            "schema": 1,
-            "uid": uid,
-            "identity": identity.parts,
-            "code": identity.code,
-            "trials": plain,
-        }
-        write_json(folder / "study.json", values)
-        write_trials(folder / "trials.csv", trials)
-        if config.tune.pareto and any(trial.state == "COMPLETE" for trial in trials):
-            write_trials(folder / "front.csv", front(trials, "tune"))
+        write_study(folder, trials, uid=uid, parts=identity.parts, code=identity.code)
         draw(study, folder / "figures")
     sweep = Sweep(
         uid=uid,
@@ -93,8 +80,3 @@ def _sweep(config: Config, root: Path, out: Path) -> Path:
     runs.files(sorted(out.rglob("*.*")))
     runs.close("FINISHED", summary(trials, config))
     return out
-
-
-def _plain(trial: dict[str, Any]) -> dict[str, Any]:
-    """Without times, which differ from run to run."""
-    return {key: value for key, value in trial.items() if key not in ("started", "ended")}

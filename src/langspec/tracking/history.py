@@ -1,6 +1,6 @@
 """Names of metrics in MLflow, from the rows and files that stages keep.
 
-Before the first ``/`` stands the group of the pages' charts: ``train`` (every step), ``val``
+Before the first ``/`` stands the group of the pages' charts: ``train`` (steps), ``val``
 (every epoch), ``best`` (the chosen epoch), ``test`` (task scores), ``leak`` (language probes),
 ``headline`` (the few to compare methods by).
 """
@@ -16,6 +16,10 @@ from langspec.errors import LangspecError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+STEP_GROUP = "train/"
+"""Before metrics that are logged every step."""
 
 
 class Point(NamedTuple):

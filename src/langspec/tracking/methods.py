@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
+from itertools import groupby
 from statistics import fmean
 from typing import Any
 
 from langspec.files import sha256_json
 from langspec.tracking import tags as names
-from langspec.tracking.history import Point, seed_points
+from langspec.tracking.history import STEP_GROUP, Point, seed_points
 from langspec.tracking.runs import RunLogger, Tracker
 
 
@@ -87,13 +88,20 @@ class SeedRun:
         self.entry: Mapping[str, Any] | None = None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Metrics of a step, named with their group (``train/loss``, ``val/accuracy``)."""
-        self.logger.log_metrics(metrics, step)
+        """Metrics of a step, named with their group (``train/loss``, ``val/accuracy``).
+
+        Those of ``train`` become means over windows; at step 0 stands what is of no step.
+        """
+        of_step = {k: v for k, v in metrics.items() if step > 0 and k.startswith(STEP_GROUP)}
+        if of_step:
+            self.logger.log_step(of_step, step)
+        if len(of_step) < len(metrics):
+            self.logger.log_metrics({k: v for k, v in metrics.items() if k not in of_step}, step)
 
     def log_points(self, points: Iterable[Point]) -> None:
-        """Points of a history read back."""
-        for point in points:
-            self.logger.log_metrics({point.name: point.value}, point.step)
+        """Points of a history read back, all of a step one after the other."""
+        for step, found in groupby(points, key=lambda point: point.step):
+            self.log(step, {point.name: point.value for point in found})
 
     def finish(self, entry: Mapping[str, Any]) -> None:
         """Log the chosen epoch and its scores.

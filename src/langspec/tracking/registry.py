@@ -202,7 +202,7 @@ def signature(example: Mapping[str, Any], *, token: bool) -> ModelSignature:
 
 
 def version_tags(name: str, version: Mapping[str, Any]) -> dict[str, str]:
-    """Tags of a version. A trained trial of a sweep is told by ``origin``, where a run has one."""
+    """Tags of a version, from its record in ``register.json``."""
     git = names.git_tags()
     tags: dict[str, Any] = {
         KEY: _identity(name, version),
@@ -223,7 +223,7 @@ def version_tags(name: str, version: Mapping[str, Any]) -> dict[str, str]:
             interval = numbers.get(number, {})
             for end, value in interval.items():
                 tags[f"langspec.{prefix}{number}" + f".{end}" * (end != "value")] = value
-    # Of a version that a sweep chose: its study, trial and place on the front.
+    # Trained with values that a sweep found: its study, the trial, the place on the front.
     tags |= {f"langspec.{key}": value for key, value in version.get("origin", {}).items()}
     return {key: names.param_text(value) for key, value in tags.items() if value != ""}
 

@@ -21,6 +21,7 @@ from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 from langspec.tracking import tags as names
 from langspec.tracking.store import Store, open_client, tracking_store
+from langspec.tracking.windows import Windows
 
 PARENT_VARIABLE = "LANGSPEC_PARENT_RUN_ID"
 _METRICS_A_CALL = 1000  # MLflow's limits of one log_batch
@@ -41,6 +42,7 @@ class RunLogger:
         self._flush_points = flush_points
         self._flush_seconds = flush_seconds
         self._buffer: list[Metric] = []
+        self._windows = Windows()
         self._flushed = time.monotonic()
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
@@ -49,13 +51,26 @@ class RunLogger:
             return
         now = time.time_ns() // 1_000_000
         for key, value in values.items():
-            self._buffer.append(Metric(key, float(f"{value:.6g}"), now, step))
+            self._buffer.append(Metric(key, _rounded(value), now, step))
         full = len(self._buffer) >= self._flush_points
         if full or time.monotonic() - self._flushed >= self._flush_seconds:
             self.flush()
 
+    def log_step(self, values: Mapping[str, float], step: int) -> None:
+        """Metrics of one of many steps: kept as means over windows (:class:`Windows`)."""
+        if self._client is None:
+            return
+        rounded = {key: _rounded(value) for key, value in values.items()}
+        for window in self._windows.add(step, rounded):
+            self.log_metrics(window.values, window.step)
+
+    def close_window(self) -> None:
+        """Buffer the means over the last steps, though their window is not full."""
+        for window in self._windows.rest():
+            self.log_metrics(window.values, window.step)
+
     def flush(self) -> None:
-        """Send what is buffered."""
+        """Send what is buffered; of steps, the windows that are full."""
         if self._client is None:
             return
         while self._buffer:
@@ -112,10 +127,16 @@ class RunLogger:
         """Flush and set the status (FINISHED, FAILED, KILLED), with the reason as a tag."""
         if self._client is None:
             return
+        self.close_window()
         self.flush()
         if reason:
             self.set_tags({names.FAILURE: reason})
         self._client.set_terminated(self.run_id, status)
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits, as the files have them."""
+    return float(f"{value:.6g}")
 
 
 class Tracker:
@@ -237,6 +258,7 @@ class Tracker:
             try:
                 logger.log_params(params or {})
                 yield logger
+                logger.close_window()
                 logger.flush()
             except BaseException as error:
                 signalled = isinstance(error, (Terminated, KeyboardInterrupt, GeneratorExit))

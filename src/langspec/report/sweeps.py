@@ -1,0 +1,258 @@
+"""Sweeps: what each study searched, what it found beside the values it began with."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from langspec.errors import LangspecError
+from langspec.files import read_json
+from langspec.report.drawing import Drawing
+from langspec.report.tables import Column, Table, decimal, task_title
+
+DEFAULT = "params.yaml"
+"""Origin of the trial with the values that params.yaml held."""
+
+_FIGURES = {
+    "pareto_front": (
+        "Front",
+        "Every trial by transfer (up) and leak (down); in red the trials that no other beats in "
+        "both.",
+    ),
+    "history": (
+        "History",
+        "Score of every complete trial in the order of trials, with the best one so far.",
+    ),
+    "importances": (
+        "Importances",
+        "Share of the variance of the score over trials that each parameter explains (fANOVA).",
+    ),
+    "importances_transfer": (
+        "Importances for transfer",
+        "Share of the variance of transfer over the trials that each parameter explains (fANOVA).",
+    ),
+    "importances_leak": (
+        "Importances for leak",
+        "Share of the variance of the leak over the trials that each parameter explains (fANOVA).",
+    ),
+    "rungs": (
+        "Rungs",
+        "Score at every measurement of a trial on its way; lines that end early were pruned.",
+    ),
+    "slices": (
+        "Slices",
+        "Score of every complete trial by the value of each parameter, darker for later trials.",
+    ),
+}
+_DOTS = 110 / 96  # of a figure's file, by a CSS pixel
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study from its files: ``tune`` as it was set, ``trials`` in order; ``id`` of anchors."""
+
+    name: str
+    folder: Path
+    tune: Mapping[str, Any]
+    space: Mapping[str, str]
+    trials: Sequence[Mapping[str, Any]]
+
+    @property
+    def id(self) -> str:
+        """Names its table, figures and place on the page."""
+        return f"sweep-{self.name}"
+
+    @property
+    def complete(self) -> list[Mapping[str, Any]]:
+        """Trials that were trained to their end."""
+        return [trial for trial in self.trials if trial["state"] == "COMPLETE"]
+
+    @property
+    def best(self) -> Mapping[str, Any] | None:
+        """Of the highest score, the first of equal ones; None for two aims."""
+        if self.tune["pareto"] or not self.complete:
+            return None
+        return max(self.complete, key=lambda trial: (trial["score"], -trial["number"]))
+
+    @property
+    def default(self) -> Mapping[str, Any] | None:
+        """The trial with the values of params.yaml, if it came to its end."""
+        return next((trial for trial in self.complete if trial["origin"] == DEFAULT), None)
+
+    def count(self, state: str) -> int:
+        """Trials that ended so."""
+        return sum(trial["state"] == state for trial in self.trials)
+
+    def words(self) -> dict[str, Any]:
+        """What the page says of it."""
+        title = f"{self.name}: {task_title(self.tune['task'])}, {self.tune['method']}"
+        space = [(key.rpartition("methods.")[2], told) for key, told in self.space.items()]
+        return {"id": self.id, "title": title, "reading": _reading(self), "space": space}
+
+
+def load_studies(folders: Sequence[Path]) -> list[Study]:
+    """Studies with at least one trial that ended.
+
+    Raises:
+        LangspecError: a file that is not one of a study.
+    """
+    found = []
+    for folder in folders:
+        file = folder / "study.json"
+        if not file.is_file():
+            continue
+        kept = read_json(file)
+        if not kept.get("trials"):
+            continue
+        try:
+            parts = kept["identity"]
+            found.append(Study(folder.name, folder, parts["tune"], parts["space"], kept["trials"]))
+        except (KeyError, TypeError) as error:
+            raise LangspecError(
+                f"expected the key {error} of a study; delete the folder, or run the sweep again",
+                place=file,
+            ) from error
+    return found
+
+
+def _reading(study: Study) -> list[str]:
+    tune, lines = study.tune, []
+    counts = {word: study.count(state) for word, state in
+              (("complete", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))}  # fmt: skip
+    told = ", ".join(f"{count} {word}" for word, count in counts.items())
+    aim = "transfer and leak, each for itself" if tune["pareto"] else (
+        f"score = transfer - {tune['penalty']:g} x leak")  # fmt: skip
+    lines.append(
+        f"{len(study.trials)} trials ({told}) of {tune['epochs'] or 'the usual number of'} epochs "
+        f"on {tune['rows'] or 'all'} rows, training seed {tune['train_seed']}; {aim}, transfer "
+        f"by {tune['selection']}."
+    )
+    best, default = study.best, study.default
+    if not study.complete:
+        lines.append("No trial came to its end, so nothing is said of their values.")
+    elif best is not None:
+        lines.append(f"Best: trial {best['number']}, {_scored(best)}.")
+    else:
+        lines.append(
+            f"The front has {len(_front(study))} of {len(study.complete)} complete trials."
+        )
+    if default is not None and default is not best:
+        lines.append(f"Values of params.yaml: trial {default['number']}, {_scored(default)}.")
+    elif default is not None:
+        lines.append("No trial was better than the values of params.yaml.")
+    lines.append(
+        "Dev rows, one seed, and the best is chosen among many: the choice alone makes it look "
+        "better than it is. Only training it with several seeds and measuring on test rows tells."
+    )
+    return lines
+
+
+def _scored(trial: Mapping[str, Any]) -> str:
+    numbers = ((key, trial[key]) for key in ("score", "transfer", "leak"))
+    return ", ".join(f"{key} {decimal(value)}" for key, value in numbers if value is not None)
+
+
+def _front(study: Study) -> list[Mapping[str, Any]]:
+    """Complete trials that no other beats in both."""
+    kept: list[Mapping[str, Any]] = []
+    for trial in sorted(study.complete, key=lambda t: (-t["transfer"], t["leak"], t["number"])):
+        if not kept or trial["leak"] < kept[-1]["leak"]:
+            kept.append(trial)
+    return kept
+
+
+def sweep_tables(studies: Sequence[Study]) -> list[Table]:
+    """One table over all studies and one of each one's trials; none without a study."""
+    if not studies:
+        return []
+    rows = [_row(study) for study in studies]
+    columns = (
+        Column("study", "study"),
+        Column("task", "task"),
+        Column("method", "method"),
+        Column("space", "space"),
+        Column("complete", "complete", "trials", "count"),
+        Column("pruned", "pruned", "trials", "count"),
+        Column("failed", "failed", "trials", "count"),
+        Column("best_trial", "trial", "best", "count"),
+        Column("best_score", "score", "best", "number"),
+        Column("best_transfer", "transfer", "best", "number"),
+        Column("best_leak", "leak", "best", "number"),
+        Column("default_score", "score", "params.yaml", "number"),
+        Column("default_transfer", "transfer", "params.yaml", "number"),
+        Column("default_leak", "leak", "params.yaml", "number"),
+    )
+    caption = (
+        "The best trial of every study beside the trial with the values of params.yaml. Transfer: "
+        "macro-F1 on dev rows; leak: 0 at the majority's accuracy, 1 where a fresh probe reads "
+        "every token's language. A study of two aims has a front and no best trial."
+    )
+    table = Table("sweeps", "Sweeps", caption, columns, pd.DataFrame(rows))
+    return [table, *(_trials(study) for study in studies)]
+
+
+def _row(study: Study) -> dict[str, Any]:
+    tune = study.tune
+    row: dict[str, Any] = {"study": study.name, "task": task_title(tune["task"])}
+    row |= {"method": tune["method"], "space": tune["space"]}
+    row |= {"complete": study.count("COMPLETE"), "pruned": study.count("PRUNED")}
+    row["failed"] = study.count("FAIL")
+    for name, trial in (("best", study.best), ("default", study.default)):
+        row[f"{name}_trial"] = None if trial is None else trial["number"]
+        for key in ("score", "transfer", "leak"):
+            row[f"{name}_{key}"] = None if trial is None else trial[key]
+    return row
+
+
+def _trials(study: Study) -> Table:
+    on_front = {trial["number"] for trial in _front(study)} if study.tune["pareto"] else set()
+    rows = [
+        {
+            "trial": trial["number"],
+            "state": trial["state"].lower(),
+            "front": "yes" if trial["number"] in on_front else "",
+            **{key: trial[key] for key in ("score", "transfer", "leak")},
+            "origin": trial["origin"],
+            "values": " ".join(
+                f"{key.rpartition('methods.')[2].partition('.')[2]}={value}"
+                for key, value in trial["values"].items()
+            ),
+            "reason": trial["reason"],
+        }
+        for trial in study.trials
+    ]
+    columns = [Column("trial", "trial", kind="count"), Column("state", "ended")]
+    columns += [Column("front", "front")] * study.tune["pareto"]
+    columns += [Column("score", "score", kind="number")] * (not study.tune["pareto"])
+    columns += [
+        Column("transfer", "transfer", kind="number"),
+        Column("leak", "leak", kind="number"),
+    ]
+    columns += [Column("origin", "origin"), Column("values", "values"), Column("reason", "reason")]
+    caption = (
+        "Every trial that ended, in order; the origin of values that were not drawn by the "
+        "sampler, and why a trial was pruned or failed."
+    )
+    title = f"Trials of {study.name}"
+    return Table(f"{study.id}_trials", title, caption, tuple(columns), pd.DataFrame(rows))
+
+
+def sweep_figures(studies: Sequence[Study]) -> list[Drawing]:
+    """Optuna's figures as the sweeps drew them."""
+    drawn = []
+    for study in studies:
+        for stem, (title, caption) in _FIGURES.items():
+            file = study.folder / "figures" / f"{stem}.png"
+            if file.is_file():
+                data = file.read_bytes()
+                width, height = (round(size / _DOTS) for size in struct.unpack(">II", data[16:24]))
+                name = f"{study.id}-{stem}"
+                told = f"{title} of the study {study.name}"
+                alt = f"{told}, {len(study.trials)} trials. {caption}"
+                drawn.append(Drawing(name, told, caption, alt, width, height, {"png": data}))
+    return drawn
