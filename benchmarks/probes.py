@@ -268,8 +268,9 @@ def growth(factor: int | None) -> None:
 
 
 @main.command()
-@click.option("--simulations", default=1000)
-def coverage(simulations: int) -> None:
+@click.option("--simulations", default=2000)
+@click.option("--resamples", default=400)
+def coverage(simulations: int, resamples: int) -> None:
     """How often 95 % intervals hold the truth, by the number of items."""
     classes, shares = 6, np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.05])
 
@@ -283,12 +284,12 @@ def coverage(simulations: int) -> None:
     head("accuracy", "items", "coverage, accuracy", "coverage, macro-F1")
     for level in (0.6, 0.9):
         _, gold, predicted = draw(np.random.default_rng(0), 300_000, level)
-        many = score_intervals(np.zeros(len(gold)), gold, predicted, classes, BootstrapOptions(1))
-        for items in (10, 20, 50, 150, 400):
+        many = score_intervals(np.arange(len(gold)), gold, predicted, classes, BootstrapOptions(1))
+        for items in (10, 20, 50, 180):
             hits = dict.fromkeys(many, 0)
             for seed in range(simulations):
                 sample = draw(np.random.default_rng([items, seed]), items, level)
-                found = score_intervals(*sample, classes, BootstrapOptions(1000, seed))
+                found = score_intervals(*sample, classes, BootstrapOptions(resamples, seed))
                 for metric, interval in found.items():
                     hits[metric] += interval.low <= many[metric].value <= interval.high
             row(level, items, *(hits[m] / simulations for m in hits))
