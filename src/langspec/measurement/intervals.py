@@ -54,7 +54,7 @@ def share_interval(value: float, error: float, items: int, level: float) -> Inte
 
     Args:
         value: the score.
-        error: its standard error over the items.
+        error: its standard error over the items; nan where it is not known.
         items: how many were met.
         level: of the interval.
     """
@@ -62,6 +62,8 @@ def share_interval(value: float, error: float, items: int, level: float) -> Inte
         return Interval(value, np.nan, np.nan)
     if items < 2:
         return Interval(value, 0.0, 1.0)
+    if np.isnan(error):
+        return Interval(value, np.nan, np.nan)
     extreme = value < 1e-12 or value > 1 - 1e-12
     if not extreme and not error > 1e-12:  # every item tells the same: nothing varies
         return Interval(value, value, value)

@@ -110,6 +110,17 @@ class Compat:
             found += self._encoder_rows(method, of_encoder, model, state)
         return found
 
+    def encoder_rows(self, method: str, seed: int, model: Any, state: str) -> list[Result]:
+        """Rows of an encoder whose head nothing trained: languages and clusters.
+
+        Args:
+            method: its name.
+            seed: of its rows.
+            model: the encoder with any head.
+            state: hash of the encoder.
+        """
+        return self._encoder_rows(method, seed, model, state) if self.values.run else []
+
     def lengths(self) -> list[Result]:
         """Ten quantiles of how many units a test text has, of the language text and the task."""
         if not (self.token and "seqeval" in self.values.run):

@@ -29,7 +29,7 @@ from langspec.measurement.probe import ProbeOptions
 from langspec.measurement.projection import ProjectionOptions, projection
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
-from langspec.modelling.saved import load_run, read_card
+from langspec.modelling.saved import build_model, load_run, read_card
 from langspec.results import PATH, Result
 from langspec.stages.common import (
     checkpoint_hash,
@@ -314,6 +314,7 @@ class Measurer:
             found.rows += evaluation.leak_rows("random", 0, model.to(self.device), key)
             found.rows += self.probing.rows("random", 0, model, key)
             found.rows += self.probing.text_rows(model, key)
+            found.rows += self.compat.encoder_rows("random", 0, self._headed(model), key)
             found.geometry += self.geometry.rows("random", 0, model, key, trained=False)
         if subject.trajectory is not None:
             found.trajectory += self.trajectory.rows(*subject.trajectory)
@@ -322,6 +323,17 @@ class Measurer:
             found.rows.append(_unscored(evaluation))
             found.rows += self.compat.lengths()
         return found
+
+    def _headed(self, encoder: Any) -> Any:
+        """The encoder with an unused head, which says what a head would read of it."""
+        evaluation = self.evaluation
+        return build_model(
+            replace(evaluation.encoder, model=encoder),
+            evaluation.task,
+            feature_layer=evaluation.config.train.feature_layer,
+            dropout=0.0,
+            init=1.0,
+        )
 
     def _run(self, method: str, seed: int, folder: Path, found: Measured) -> None:
         evaluation = self.evaluation
