@@ -512,6 +512,7 @@ class Features(Section):
 
     batch_tokens: Count
     max_tokens_per_language: Count
+    max_sentences_per_language: Limit
     cache_gb: Annotated[float, Field(gt=0)]
 
 

@@ -138,8 +138,8 @@ def test_settings_are_the_published_ones_of_each_method(tmp_path: Path) -> None:
     assert token["finetune"] == ProbeSetting(0.1, 64, 0.01)
     assert pair["adversary"] == ProbeSetting(1e-4, 32, 0.1)
     assert len({s.learning_rate for s in token.values()}) == 3  # the confound
-    assert [own_setting(m) for m in ("frozen", "control", "grl", "mine")] == [
-        "frozen", "finetune", "grl", "finetune",
+    assert [own_setting(m) for m in ("frozen", "control", "grl", "mine", "random")] == [
+        "frozen", "finetune", "grl", "finetune", "frozen",
     ]  # fmt: skip
     with pytest.raises(LangspecError, match=r"none\.csv: the published probe needs its settings"):
         published_settings(tmp_path / "none.csv", "token")

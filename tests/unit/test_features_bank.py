@@ -145,6 +145,22 @@ def test_two_checkpoints_get_the_same_units_and_other_vectors(tmp_path: Path) ->
     assert not np.allclose(one.tokens(-1), two.tokens(-1))
 
 
+def test_sentences_are_of_the_same_lines_in_all_languages_and_bounded(tmp_path: Path) -> None:
+    """Translations are kept together, and more lines make no larger bank."""
+    few = make(tmp_path, tiny_model(0), BankOptions(max_sentences_per_language=5))
+    units = few.sentence_meta
+    lines = [set(units.line[units.language == i].tolist()) for i in range(2)]
+    assert len(lines[0]) == 5
+    assert lines[0] == lines[1]
+    more = make(tmp_path, tiny_model(0), BankOptions(max_sentences_per_language=8))
+    assert lines[0] < set(more.sentence_meta.line.tolist())
+    every = make(tmp_path, tiny_model(0), BankOptions())
+    assert len(every.sentence_meta) == 24
+    for i, place in enumerate(units.row):
+        whole = np.flatnonzero(every.sentence_meta.row == place)
+        assert few.sentences(-1)[i] == pytest.approx(every.sentences(-1)[whole[0]], abs=2e-3)
+
+
 def test_sample_ignores_row_order_and_other_languages_and_is_nested() -> None:
     rng = np.random.default_rng(0)
     language, line = rng.integers(3, size=500), np.arange(500)

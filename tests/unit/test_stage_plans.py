@@ -1,4 +1,4 @@
-"""What --dry-run counts for methods that read language text."""
+"""What --dry-run counts: of methods that read language text, and of evaluations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from training_fixtures import language_data, method_options
 
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
+from langspec.stages.costs import Shape, evaluation_costs
 from langspec.stages.train import language_cost
 
 DEMO = parse_yaml(presets.preset_text("demo"))
@@ -43,3 +44,38 @@ def test_retention_costs_a_forward_or_rows_of_its_own() -> None:
     distil, masked = (cost("grl", f"retention.kind={kind}") for kind in ("distil", "mlm"))
     assert (distil.passes, distil.copies, distil.width) == (1600, 2, 2)
     assert (masked.passes, masked.copies, masked.width) == (2400, 1, 3)
+
+
+SHAPE = Shape(
+    encoders=4, leaks=6, erased=2, layers=5, hidden=128, languages=6, labels=10, token=True
+)
+
+
+def parts(*changes: str, shape: Shape = SHAPE):
+    config = parse_config(set_values(DEMO, [f"evaluate.{change}" for change in changes]))
+    return {cost.name: cost for cost in evaluation_costs(config, shape)}
+
+
+def test_every_part_of_an_evaluation_is_counted() -> None:
+    found = parts("trajectory.of=[finetune]", "trajectory.points=8", "beyond.run=[mdl,shuffled]")
+    assert list(found) == [
+        "probe", "erasers", "beyond", "beyond.task_text", "geometry", "compat", "trajectory",
+    ]  # fmt: skip
+    assert found["probe"].told.startswith("60 ")  # 6 encoders, 5 layers, words and texts
+    # 4 encoders, 3 layers, 2 units; a linear probe, 7 of a code, 1 of shuffled labels.
+    assert found["beyond"].told.startswith("216 ")
+    assert found["trajectory"].told.startswith("1 trainings")
+    assert found["trajectory"].encodings == 9
+    assert all(cost.seconds > 0 for cost in found.values())
+
+
+def test_what_is_switched_off_costs_nothing() -> None:
+    off = ("beyond.run=[]", "beyond.task_text=0", "geometry.run=false", "compat.run=[]")
+    assert list(parts(*off, "erasers.run=[]")) == ["probe"]
+
+
+def test_costs_grow_with_what_is_asked_for() -> None:
+    few = parts("beyond.run=[mdl]", "compat.settings=own", "geometry.starts=1")
+    many = parts("beyond.run=[mlp,mdl]", "compat.settings=all", "geometry.starts=3")
+    for name in ("beyond", "compat", "geometry"):
+        assert many[name].seconds > few[name].seconds, name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -117,7 +117,8 @@ def measure(
     found.rows += language_geometry(bank, origin, measures.geometry)
     found.mixings = _mixings(bank, "test", measures, f"{subject.name}: neighbours")
     for layer, mixed in found.mixings.items():
-        found.rows += _mixing_rows(origin, mixed, layer)
+        near = {"own_share": np.diagonal(mixed.shares), "apartness": mixed.apartness}
+        found.rows += _named_rows(origin, "neighbours", mixed, layer, near)
     if parallel is not None:
         _search(found, bank, text, parallel, maps, options, measures, banks)
     if options.full:
@@ -131,25 +132,20 @@ def _mixings(bank: Bank, split: str, measures: Measures, progress: str) -> dict[
     return {layer: mixing(bank, layer, split, measures.mixing) for layer in bar}
 
 
-def _mixing_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
-    """``own_share`` and ``apartness`` of each language and of their mean."""
-    own, apart = np.diagonal(mixed.shares), mixed.apartness
-    rows = []
-    for metric, values in (("own_share", own), ("apartness", apart)):
-        named = [*zip(mixed.languages, values, strict=True), ("mean", values.mean())]
-        rows += [
-            origin.row(
-                metric,
-                value,
-                language=code,
-                unit="sentence",
-                n=mixed.n,
-                layer=layer,
-                probe="neighbours",
-            )
-            for code, value in named
+def _named_rows(
+    origin: Origin, probe: str, mixed: Mixing, layer: int, values: Mapping[str, np.ndarray]
+) -> list[Result]:
+    """Values ``[languages]`` by metric: a row a language, and one of their mean."""
+    return [
+        origin.row(
+            metric, value, language=code, unit="sentence", n=mixed.n, layer=layer, probe=probe
+        )
+        for metric, of_languages in values.items()
+        for code, value in [
+            *zip(mixed.languages, of_languages, strict=True),
+            ("mean", of_languages.mean()),
         ]
-    return rows
+    ]
 
 
 def _search(
@@ -188,30 +184,10 @@ def _search(
             mixings = _mixings(one, "test", measures, f"{subject.name}: search")
         for layer, mixed in mixings.items():
             found.searches[name, layer] = mixed
-            found.rows += _found_rows(origin, mixed, layer)
+            first = {f"first_is_{kind}": mixed.found[:, i] for i, kind in enumerate(FOUND)}
+            found.rows += _named_rows(origin, "search", mixed, layer, first)
         options_of = AlignmentOptions(bootstrap=measures.leak.bootstrap)
         found.rows += retrieval(one, origin, found.pivot, options_of)
-
-
-def _found_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
-    """``first_is_*``: what the nearest other text in all languages is, by language and mean."""
-    rows = []
-    for index, kind in enumerate(FOUND):
-        values = mixed.found[:, index]
-        named = [*zip(mixed.languages, values, strict=True), ("mean", values.mean())]
-        rows += [
-            origin.row(
-                f"first_is_{kind}",
-                value,
-                language=code,
-                unit="sentence",
-                n=mixed.n,
-                layer=layer,
-                probe="search",
-            )
-            for code, value in named
-        ]
-    return rows
 
 
 def _beyond(

@@ -303,15 +303,19 @@ def _odd(texts: Texts) -> list[str]:
         seen.setdefault(text, set()).add(code)
     shared = sum(len(codes) > 1 for codes in seen.values())
     if shared:
+        words = "1 text stands" if shared == 1 else f"{shared:,} texts stand"
         told.append(
-            f"{shared:,} texts stand in more than one language word for word; no encoder can "
-            "tell their languages apart."
+            f"{words} in more than one language word for word; no encoder can tell which "
+            "language is meant."
         )
     near = sum(row.near for row in texts.counts)
     if near:
+        words = (
+            "1 text is a near duplicate" if near == 1 else f"{near:,} texts are near duplicates"
+        )
         told.append(
-            f"{near:,} texts are near duplicates of a text in another part (training, "
-            "validation, test); they make the probe look a little better than it is."
+            f"{words} of a text in another part (training, validation, test): the probe looks a "
+            "little better than it is."
         )
     sizes = Counter(texts.languages)
     if max(sizes.values()) > 2 * min(sizes.values()):

@@ -32,7 +32,8 @@ class BankOptions:
 
     Attributes:
         max_tokens_per_language: token vectors kept of each language; None keeps all, 0 none.
-        max_sentences_per_language: sentence vectors kept of each language; None keeps all.
+        max_sentences_per_language: sentence vectors kept of each language, of the same lines in
+            all languages that have them; None keeps all.
         whole_rows: take tokens from as few rows as have enough of them, drawn at random, and not
             from all rows: where few tokens of many rows are wanted, most need not be encoded.
         pooling: ``mean`` over the attention mask (special tokens included), ``cls``, or

@@ -82,7 +82,10 @@ def _select(inputs: Inputs, rows: BankRows, options: BankOptions) -> _Selection:
         enough = fewest_rows(row_ranks, language, np.diff(inputs.unit_starts), most)
         candidates = candidates[enough[unit_rows]]
     units = candidates[lowest_per_group(ranks[candidates], language[unit_rows[candidates]], most)]
-    sentences = lowest_per_group(row_ranks, language, options.max_sentences_per_language)
+    # One language for the ranks: translations are kept together.
+    one = np.zeros(count, dtype=np.int64)
+    line_ranks = unit_ranks(options.seed, ("",), one, line, one - 1)
+    sentences = lowest_per_group(line_ranks, language, options.max_sentences_per_language)
 
     def table(row: np.ndarray, column: np.ndarray, label: np.ndarray | None) -> np.ndarray:
         if label is None:

@@ -15,8 +15,9 @@ import numpy as np
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
 from langspec.features.sample import unit_ranks
-from langspec.measurement.bootstrap import BootstrapOptions, Interval, resampled_sums
+from langspec.measurement.bootstrap import BootstrapOptions, resampled_share, resampled_sums
 from langspec.measurement.geometry import rows_of_split, unit_meta, unit_vectors
+from langspec.measurement.intervals import Interval
 from langspec.measurement.rows import Origin
 from langspec.measurement.subspaces import indicators
 from langspec.results import Result
@@ -220,6 +221,8 @@ def _intervals(
             "retrieval_to_source": back,
         }
 
+    lines = dict(zip(codes, np.count_nonzero(table[:, :, 2], axis=0).tolist(), strict=True))
+    lines["mean_targets"] = len(table)
     whole, drawn = accuracies(table.sum(axis=0)), accuracies(resampled_sums(table, options))
     found = {}
     for metric, values in whole.items():
@@ -227,8 +230,9 @@ def _intervals(
         columns["mean_targets"] = np.nanmean(drawn[metric], axis=1)
         points = {**dict(zip(codes, values, strict=True)), "mean_targets": values.mean()}
         for code, samples in columns.items():
-            ends = np.nanquantile(samples, [(1 - options.level) / 2, (1 + options.level) / 2])
-            found[metric, code] = Interval(float(points[code]), float(ends[0]), float(ends[1]))
+            found[metric, code] = resampled_share(
+                float(points[code]), samples, options.level, lines[code]
+            )
     return found
 
 

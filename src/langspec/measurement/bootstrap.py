@@ -1,14 +1,11 @@
-"""Bootstrap intervals, clustered by item: expanded percentiles.
+"""Bootstrap intervals, clustered by item.
 
 Tokens of a sentence, and translations of an item, are not independent: whole items are drawn with
 replacement (Cameron, Gelbach and Miller 2008, section II). Scores are functions of counts, so a
 resample is a weighted sum of each item's counts and all resamples are one matrix product. Such an
 interval holds the sampling of test items only, not the noise of training: seeds show that.
 
-Plain percentiles are too narrow for few items: a resample varies less than a sample does, and the
-normal stands for Student's t. The expanded percentiles of Hesterberg (2015, "What teachers should
-know about the bootstrap") make up for both; for many items they are the plain ones.
-``benchmarks/probes.py coverage`` measures what is left to wish for.
+The resamples give the standard error; ``intervals.py`` says which interval is formed of it.
 """
 
 from __future__ import annotations
@@ -17,9 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from langspec.errors import LangspecError
+from langspec.measurement.intervals import (
+    Interval,
+    gap_interval,
+    real_interval,
+    share_interval,
+    standard_error,
+)
 from langspec.measurement.scores import language_means, macro_f1_of_counts
 
 _CHUNK = 4_000_000  # weights (resamples x items) held at once
@@ -32,15 +35,6 @@ class BootstrapOptions:
     resamples: int = 1000
     seed: int = 0
     level: float = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value measured on all items and its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 def _weights(
@@ -72,21 +66,9 @@ def resampled_sums(counts: np.ndarray, options: BootstrapOptions, stream: int = 
     return out.reshape(options.resamples, *counts.shape[1:])
 
 
-def tail(level: float, items: int) -> float:
-    """The share of resamples below the lower end of an interval over ``items`` items."""
-    if items < 2:
-        return (1 - level) / 2
-    reach = stats.t.ppf((1 + level) / 2, items - 1) * np.sqrt(items / (items - 1))
-    return float(stats.norm.cdf(-reach))
-
-
-def _interval(value: float, resampled: np.ndarray, level: float, items: int) -> Interval:
-    known = resampled[~np.isnan(resampled)]
-    if not len(known):
-        return Interval(value, np.nan, np.nan)
-    below = tail(level, items)
-    low, high = np.quantile(known, [below, 1 - below])
-    return Interval(value, float(low), float(high))
+def resampled_share(value: float, resampled: np.ndarray, level: float, items: int) -> Interval:
+    """Of a score within 0..1 from its resamples ``[B]`` over ``items`` items."""
+    return share_interval(value, standard_error(resampled, items), items, level)
 
 
 def count_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -137,7 +119,7 @@ def score_intervals(
     whole = count_scores(counts.sum(axis=0))
     drawn = count_scores(resampled_sums(counts, options))
     return {
-        metric: _interval(float(whole[metric]), drawn[metric], options.level, len(names))
+        metric: resampled_share(float(whole[metric]), drawn[metric], options.level, len(names))
         for metric in whole
     }
 
@@ -147,14 +129,20 @@ def ratio_interval(
     numerator: np.ndarray,
     denominator: np.ndarray,
     options: BootstrapOptions | None = None,
+    *,
+    positive: bool = False,
 ) -> Interval:
-    """Sum of ``numerator`` ``[N]`` over sum of ``denominator`` ``[N]``, items drawn whole."""
+    """Sum of ``numerator`` ``[N]`` over sum of ``denominator`` ``[N]``, items drawn whole.
+
+    ``positive``: both sums are above 0 whatever is drawn, and so are the ends of the interval.
+    """
     options = options or BootstrapOptions()
     names, index = np.unique(np.asarray(item), return_inverse=True)
     parts = [np.bincount(index, weights=w, minlength=len(names)) for w in (numerator, denominator)]
     drawn = resampled_sums(np.stack(parts, axis=1), options)
     value = float(np.sum(numerator) / np.sum(denominator))
-    return _interval(value, drawn[:, 0] / drawn[:, 1], options.level, len(names))
+    error = standard_error(drawn[:, 0] / drawn[:, 1], len(names))
+    return real_interval(value, error, len(names), options.level, positive=positive)
 
 
 def language_intervals(
@@ -212,13 +200,28 @@ def language_intervals(
         values = {code: float(whole[code][metric]) for code in codes}
         samples = {code: drawn[code][metric] for code in codes}
         out[metric] = {
-            code: _interval(values[code], samples[code], options.level, sizes[code])
+            code: resampled_share(values[code], samples[code], options.level, sizes[code])
             for code in codes
         }
         resampled = means_over_languages(samples, source)
-        for name, value in language_means(values, source).items():
-            out[metric][name] = _interval(value, resampled[name], options.level, len(names))
+        means = language_means(values, source)
+        for name, value in means.items():
+            if name == "gap":
+                rho = correlation(samples[source], resampled["mean_targets"])
+                found = gap_interval(out[metric][source], out[metric]["mean_targets"], rho)
+            else:
+                found = resampled_share(value, resampled[name], options.level, len(names))
+            out[metric][name] = found
     return out
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Of two scores over the same resamples ``[B]``; nan where one of them does not vary."""
+    known = ~(np.isnan(first) | np.isnan(second))
+    first, second = first[known], second[known]
+    if len(first) < 2 or min(np.std(first), np.std(second)) < 1e-12:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def means_over_languages(samples: dict[str, np.ndarray], source: str) -> dict[str, np.ndarray]:

@@ -24,6 +24,7 @@ from langspec.measurement.difference import (
     mean_spread,
     no_training_noise,
 )
+from langspec.measurement.intervals import standard_error
 
 Seeds = Literal["paired", "apart", "fixed", "single"]
 
@@ -224,8 +225,9 @@ def compare_predictions(
         for code, values in whole.items():
             left, right = values[:first], values[first:]
             resampled = drawn[code][:, :first].mean(axis=1) - drawn[code][:, first:].mean(axis=1)
-            spread = Spread(float(np.nanstd(resampled, ddof=1)), max(1, items[code] - 1))
+            met = items[code] if items[code] > 1 else 0  # one item says nothing of how they vary
+            spread = Spread(standard_error(resampled, met), met - 1) if met else None
             difference = seed_difference(left, right, pairing, spread)
             means = float(left.mean()), float(right.mean())
-            out.append(Compared(metric, code, *means, difference, pairing, items[code]))
+            out.append(Compared(metric, code, *means, difference, pairing, met))
     return out

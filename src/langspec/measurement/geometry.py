@@ -6,12 +6,14 @@ the same units for every checkpoint of a corpus; size, rank and variance on all 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.stats import entropy
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
     adjusted_mutual_info_score,
     adjusted_rand_score,
@@ -145,7 +147,10 @@ def cluster_agreement(
     """
     k = len(np.unique(classes))
     model = KMeans(k, n_init=options.starts, random_state=options.seed)
-    with threadpool_limits(1):
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Equal vectors (the first piece's embeddings, pooling cls) make fewer clusters: an
+        # agreement of 0, and no fault.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         found = model.fit_predict(np.ascontiguousarray(vectors, dtype=np.float64))
     return {
         "v_measure": (float(v_measure_score(classes, found)), v_measure_by_chance(classes, found)),

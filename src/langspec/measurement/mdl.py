@@ -17,7 +17,8 @@ from typing import Protocol
 
 import numpy as np
 
-from langspec.measurement.bootstrap import BootstrapOptions, Interval, ratio_interval
+from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
+from langspec.measurement.intervals import Interval
 
 _PORTIONS = 8  # the first is 1/128 of the lines
 
@@ -58,12 +59,13 @@ class Codelength:
 
     def per_row(self, options: BootstrapOptions) -> Interval:
         """Bits a row, lines drawn whole (the probes stay as they were fitted)."""
-        return ratio_interval(self.line, self.bits, np.ones_like(self.bits), options)
+        ones = np.ones_like(self.bits)
+        return ratio_interval(self.line, self.bits, ones, options, positive=True)
 
     def compression(self, options: BootstrapOptions) -> Interval:
         """Uniform code over this one: 1 says that the features were of no use."""
         uniform = np.full_like(self.bits, np.log2(self.classes))
-        return ratio_interval(self.line, uniform, self.bits, options)
+        return ratio_interval(self.line, uniform, self.bits, options, positive=True)
 
 
 def online_codelength(

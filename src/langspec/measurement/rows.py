@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from langspec.measurement.bootstrap import Interval
+from langspec.measurement.intervals import Interval
 from langspec.results import Result
 
 

@@ -77,12 +77,20 @@ def _records(
 
 def _table(
     name: str,
+    task: str,
     title: str,
     caption: str,
     columns: Sequence[Column],
     records: list[dict[str, Any]],
+    *,
+    layers: bool,
     notes: Sequence[str] = (),
 ) -> Table:
+    """The table of the last layer, which has the notes, or the one of every layer."""
+    name = f"{name}{'_layers' if layers else ''}_{task}"
+    title = f"{task_title(task)}: {title}" + (" by layer" if layers else "")
+    if layers:
+        columns, notes = [Column("layer", "Layer", kind="count"), *columns], ()
     frame = pd.DataFrame(records)
     # A measure that this run does not have (labels, retrieval) is no column of dashes.
     shown = [c for c in columns if c.kind != "score" or frame[c.key].notna().any()]
@@ -115,10 +123,7 @@ def geometry_table(run: Run, task: str, *, layers: bool) -> Table | None:
     for factor in _FACTORS:
         for metric in ("v_measure", "knn_purity", "variance_share", "subspace_share"):
             cells[f"{metric}_{factor}_chance"] = (f"{metric}_{factor}", "chance")
-    columns = [
-        *([Column("layer", "Layer", kind="count")] if layers else []),
-        Column("method", "Method"),
-    ]
+    columns = [Column("method", "Method")]
     for factor in _FACTORS:
         group = "By " + factor
         columns += [
@@ -140,10 +145,10 @@ def geometry_table(run: Run, task: str, *, layers: bool) -> Table | None:
         "nearest neighbours of the same class, share of the variance between the classes; mean "
         "norm and effective rank of the vectors. Mean over seeds; smallest to largest seed."
     )
-    name = f"geometry{'_layers' if layers else ''}_{task}"
-    title = f"{task_title(task)}: geometry" + (" by layer" if layers else "")
-    notes = () if layers else CAN_TELL
-    return _table(name, title, caption, columns, _records(run, rows, cells, layers=layers), notes)
+    records = _records(run, rows, cells, layers=layers)
+    return _table(
+        "geometry", task, "geometry", caption, columns, records, layers=layers, notes=CAN_TELL
+    )
 
 
 # --- alignment -------------------------------------------------------------------------------
@@ -173,7 +178,6 @@ def alignment_table(run: Run, task: str, *, layers: bool) -> Table | None:
         "cka_within_chance": ("cka_within_language", "chance"),
     }
     columns = [
-        *([Column("layer", "Layer", kind="count")] if layers else []),
         Column("method", "Method"),
         Column("retrieval", "both ways", "Retrieval of translations", "score"),
         Column("retrieval_from_source", "from source", "Retrieval of translations", "score"),
@@ -190,26 +194,32 @@ def alignment_table(run: Run, task: str, *, layers: bool) -> Table | None:
         "language, of training lines, is subtracted. CKA: linear, on the same rows; by chance: "
         f"rows permuted. {IN_SHORT}"
     )
+    notes = _alignment_notes(run, task)
+    records = _records(run, rows, cells, layers=layers)
+    return _table(
+        "alignment", task, "alignment", caption, columns, records, layers=layers, notes=notes
+    )
+
+
+def _alignment_notes(run: Run, task: str) -> list[str]:
+    """What retrieval and CKA can tell."""
     notes = []
-    if not layers:
-        chance = pick(of_task(run, task, ["retrieval"]), probe="chance", language="mean_targets")
-        if len(chance):
-            notes.append(
-                f"Retrieval by chance: {decimal(float(chance['value'].iloc[0]))} (one over the "
-                "candidates). It asks for the very nearest: texts that are alike in one language "
-                "compete. What centring adds was lost to a shift that is the same for every "
-                "sentence of a language."
-            )
-            notes.append(_parallel(run))
-        else:
-            notes.append(NOT_PARALLEL)
+    chance = pick(of_task(run, task, ["retrieval"]), probe="chance", language="mean_targets")
+    if len(chance):
         notes.append(
-            "CKA does not see rotations, and large directions rule it: two spaces that both keep "
-            "languages far apart look alike whatever else differs; within a language they do not."
+            f"Retrieval by chance: {decimal(float(chance['value'].iloc[0]))} (one over the "
+            "candidates). It asks for the very nearest: texts that are alike in one language "
+            "compete. What centring adds was lost to a shift that is the same for every "
+            "sentence of a language."
         )
-    name = f"alignment{'_layers' if layers else ''}_{task}"
-    title = f"{task_title(task)}: alignment" + (" by layer" if layers else "")
-    return _table(name, title, caption, columns, _records(run, rows, cells, layers=layers), notes)
+        notes.append(_parallel(run))
+    else:
+        notes.append(NOT_PARALLEL)
+    notes.append(
+        "CKA does not see rotations, and large directions rule it: two spaces that both keep "
+        "languages far apart look alike whatever else differs; within a language they do not."
+    )
+    return notes
 
 
 def _parallel(run: Run) -> str:
@@ -280,10 +290,7 @@ def moves_table(run: Run, task: str, *, layers: bool) -> Table | None:
     for metric in turned[:5]:
         for probe in ("", "halves", "chance"):
             cells[f"{metric}_{probe}" if probe else metric] = (metric, probe)
-    columns = [
-        *([Column("layer", "Layer", kind="count")] if layers else []),
-        Column("method", "Method"),
-    ]
+    columns = [Column("method", "Method")]
     for factor in _FACTORS:
         group = f"Variance between {factor}s"
         columns += [
@@ -310,10 +317,17 @@ def moves_table(run: Run, task: str, *, layers: bool) -> Table | None:
         "degrees, between the span of the class means before and after, taken across two halves "
         "of the lines. Mean over seeds; smallest to largest seed."
     )
-    name = f"moves{'_layers' if layers else ''}_{task}"
-    title = f"{task_title(task)}: what fine-tuning moved" + (" by layer" if layers else "")
-    notes = () if layers else MOVES_TELL
-    return _table(name, title, caption, columns, _records(run, rows, cells, layers=layers), notes)
+    records = _records(run, rows, cells, layers=layers)
+    return _table(
+        "moves",
+        task,
+        "what fine-tuning moved",
+        caption,
+        columns,
+        records,
+        layers=layers,
+        notes=MOVES_TELL,
+    )
 
 
 def geometry_tables(run: Run) -> list[Table]:

@@ -26,7 +26,6 @@ from langspec.measurement.probe import ProbeOptions, fit_probe
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import accuracy, macro_f1
 from langspec.results import Result
-from langspec.stages.erase import text_bank
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -110,6 +109,17 @@ class Compat:
             of_encoder = seed if state == checkpoint else 0
             found += self._encoder_rows(method, of_encoder, model, state)
         return found
+
+    def encoder_rows(self, method: str, seed: int, model: Any, state: str) -> list[Result]:
+        """Rows of an encoder whose head nothing trained: languages and clusters.
+
+        Args:
+            method: its name.
+            seed: of its rows.
+            model: the encoder with any head.
+            state: hash of the encoder.
+        """
+        return self._encoder_rows(method, seed, model, state) if self.values.run else []
 
     def lengths(self) -> list[Result]:
         """Ten quantiles of how many units a test text has, of the language text and the task."""
@@ -261,8 +271,7 @@ class Compat:
             "task": evaluation.task_hash,
             "languages": evaluation.config.corpora.languages,
             "card": [evaluation.encoder.card.prefix, evaluation.encoder.card.max_tokens],
-            "pooling": evaluation.encoder.card.pooling,
-            "tokens": evaluation.config.features.max_tokens_per_language,
+            "bank": asdict(evaluation.text_bank_options),
             "probe": asdict(self._probe_options()),
             "batch_tokens": evaluation.config.features.batch_tokens,
             "seed": evaluation.config.evaluate.seed,
@@ -325,7 +334,7 @@ class Compat:
 
     def _converged_probe(self, model: Any, state: str, corpora: _Corpora) -> list[Result]:
         """The probe behind the leak, fitted as there, told to name every unit of whole texts."""
-        bank = text_bank(self.evaluation, model.encoder, state, "encode text")
+        bank = self.evaluation.text_bank(model.encoder, state, "converged probe")
         units = bank.token_meta if self.token else bank.sentence_meta
         layer = self._layer(model)
         vectors = bank.tokens(layer) if self.token else bank.sentences(layer)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from langspec.erasure import EraserOptions
-from langspec.features.bank import Bank, BankOptions
 from langspec.measurement.erased import (
     Maps,
     erased_leak,
@@ -18,8 +17,6 @@ from langspec.measurement.erased import (
     head_predictions,
     require_languages,
 )
-from langspec.measurement.leak import UNITS, LeakOptions
-from langspec.measurement.probe import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
 from langspec.results import Result
@@ -41,26 +38,6 @@ def eraser_options(config: Config) -> EraserOptions:
         lsar_rank=values.lsar.rank,
         inlp_rounds=values.inlp.rounds,
         anchor=config.corpora.source if values.anchor == "source" else None,
-    )
-
-
-def text_bank(evaluation: Evaluation, encoder: Any, state: str, title: str) -> Bank:
-    """The bank that the plain leak was measured on: the same key, so it is often there already."""
-    features = evaluation.config.features
-    options = BankOptions(
-        max_tokens_per_language=features.max_tokens_per_language,
-        pooling=evaluation.encoder.card.pooling,  # type: ignore[arg-type]
-        seed=evaluation.config.evaluate.seed,
-        tokens_per_batch=features.batch_tokens,
-    )
-    return evaluation.bank(
-        encoder,
-        state,
-        evaluation.text_hash,
-        evaluation.text_inputs,
-        evaluation.text_rows,
-        options,
-        title,
     )
 
 
@@ -118,12 +95,11 @@ class Erasing:
 
     def _leak(self, method: str, seed: int, name: str, model: Any, state: str) -> list[Result]:
         evaluation, erased = self.evaluation, erased_method(method, name)
-        options = self._leak_options()
+        options = evaluation.leak_options
         layers = self._layers(model)
 
         def measure() -> list[dict[str, Any]]:
-            title = f"encode text: {method} {seed}"
-            bank = text_bank(self.evaluation, model.encoder, state, title)
+            bank = evaluation.text_bank(model.encoder, state, f"{method} {seed}")
             maps = fit_maps(bank, name, self.options, options.units, layers)
             self._maps[state, name] = maps
             origin = Origin(evaluation.task.name, erased, seed, "text", "test")
@@ -138,18 +114,6 @@ class Erasing:
         }
         found = [Result(**row) for row in evaluation.cached("erased_leaks", key, measure)]
         return [replace(r, task=evaluation.task.name, method=erased, seed=seed) for r in found]
-
-    def _leak_options(self) -> LeakOptions:
-        probe = self.evaluation.config.evaluate.probe
-        return LeakOptions(
-            probe=ProbeOptions(
-                strengths=tuple(probe.strengths),
-                max_iterations=probe.max_iterations,
-                tolerance=probe.tolerance,
-            ),
-            bootstrap=self.evaluation.bootstrap,
-            units=UNITS,
-        )
 
     def _layers(self, model: Any) -> list[int]:
         """Layers to erase: all, or the one that the head reads."""
@@ -182,9 +146,7 @@ class Erasing:
             for name in names:
                 maps = self._maps.get((state, name))
                 if maps is None or (unit, layer) not in maps:
-                    bank = text_bank(
-                        self.evaluation, model.encoder, state, f"encode text: {method} {seed}"
-                    )
+                    bank = evaluation.text_bank(model.encoder, state, f"{method} {seed}")
                     maps = fit_maps(bank, name, self.options, [unit], [layer])
                     self._maps[state, name] = maps
                 found = head_predictions(model.heads["task"], vectors, maps[unit, layer], language)
@@ -226,8 +188,5 @@ class Erasing:
             "text": evaluation.text_hash,
             "languages": evaluation.config.corpora.languages,
             "card": [evaluation.encoder.card.prefix, evaluation.encoder.card.max_tokens],
-            "pooling": evaluation.encoder.card.pooling,
-            "tokens": evaluation.config.features.max_tokens_per_language,
-            "batch_tokens": evaluation.config.features.batch_tokens,
-            "seed": evaluation.config.evaluate.seed,
+            "bank": asdict(evaluation.text_bank_options),
         }

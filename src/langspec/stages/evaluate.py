@@ -14,6 +14,7 @@ from langspec.config import Config
 from langspec.files import atomic_folder, read_json
 from langspec.results import COLUMNS, Result, path_method, write_results
 from langspec.stages.common import Paths, paths_of, require
+from langspec.stages.costs import Shape, evaluation_costs
 from langspec.stages.train import path_folder
 from langspec.workers import available_cores, crew_of
 
@@ -89,7 +90,7 @@ def plan(config: Config, root: Path, *, task_name: str) -> str:
     from langspec.tasks import get_task
 
     paths = paths_of(config, root)
-    get_task(task_name, paths.corpora)  # refuses an unknown one
+    task = get_task(task_name, paths.corpora)  # refuses an unknown one
     seeds, methods = len(config.train.seeds), config.train.run
     layers, languages = config.encoder.pretrain.layers, len(config.corpora.languages)
     card = paths.encoder / "config.json"
@@ -97,23 +98,28 @@ def plan(config: Config, root: Path, *, task_name: str) -> str:
     if card.exists():
         values = read_json(card)
         layers, hidden = values["num_hidden_layers"], values["hidden_size"]
-    checkpoints = 1 + _checkpoints(config, methods)
+    leaks = 1 + _checkpoints(config, methods)
+    shape = Shape(
+        encoders=leaks - sum(len(_path(config, method)) for method in methods),
+        leaks=leaks,
+        erased=_checkpoints(config, [m for m in methods if m in config.evaluate.erasers.of]),
+        layers=layers + 1,
+        hidden=hidden,
+        languages=languages,
+        labels=len(task.labels),
+        token=task.unit == "token",
+    )
+    costs = evaluation_costs(config, shape)
     vectors = languages * config.features.max_tokens_per_language
-    disk = checkpoints * vectors * hidden * 2 * (layers + 1) / 1e6
-    probes = checkpoints * (layers + 1) * 2  # of tokens and of sentences
-    erasers = config.evaluate.erasers
-    erased = _checkpoints(config, [method for method in methods if method in erasers.of])
-    places = erased * (layers + 1 if erasers.layers == "all" else 1) * 2
-    # A probe on what each has erased; inlp fits one more a round.
-    more = places * (len(erasers.run) + ("inlp" in erasers.run) * erasers.inlp.rounds)
-    told = f" and {more} for {len(erasers.run)} erasers" if more else ""
+    disk = leaks * vectors * hidden * 2 * (layers + 1) / 1e6
+    passes = leaks + sum(cost.encodings for cost in costs)
+    parts = "\n".join(f"  {c.name}: {c.told}, about {c.seconds:.0f} s" for c in costs)
     return (
         f"evaluate {task_name}: {', '.join(methods)} x {seeds} seeds, and a random encoder, on "
-        f"{languages} languages -> {paths.evaluate(task_name)}\n"
-        f"  {checkpoints} encoding passes, {probes} probes{told}: about "
-        f"{(probes + more) * vectors * hidden * languages / 2.5e8:.0f} s for the probes, "
-        f"{disk:.0f} MB of feature banks (limit {config.features.cache_gb:g} GB), "
-        f"{500 + vectors * hidden * 16 / 1e6:.0f} MB of memory"
+        f"{languages} languages -> {paths.evaluate(task_name)}\n{parts}\n"
+        f"  in all {passes} encoding passes and about {sum(c.seconds for c in costs):.0f} s of "
+        f"one core for the rest, {disk:.0f} MB of feature banks (limit "
+        f"{config.features.cache_gb:g} GB), {500 + vectors * hidden * 16 / 1e6:.0f} MB of memory"
     )
 
 

@@ -19,7 +19,7 @@ from langspec.files import read_json
 from langspec.measurement.erased import fit_maps, require_languages
 from langspec.modelling.saved import load_run, read_card
 from langspec.stages.common import checkpoint_hash, paths_of, require
-from langspec.stages.erase import eraser_options, text_bank
+from langspec.stages.erase import eraser_options
 from langspec.stages.measure import Evaluation
 from langspec.tasks import get_task
 
@@ -81,7 +81,7 @@ def run(
             place="--eraser",
         )
         state = checkpoint_hash(folder) if card.trains_encoder else evaluation.encoder.card.sha256
-        bank = text_bank(evaluation, model.encoder, state, f"encode text: {method} {seed}")
+        bank = evaluation.text_bank(model.encoder, state, f"{method} {seed}")
         on_sentences = fit_maps(bank, eraser, options, ["sentence"], [layers])["sentence", layers]
         if with_head and task.unit == "token":
             on_tokens = fit_maps(bank, eraser, options, ["token"], [layer])["token", layer]

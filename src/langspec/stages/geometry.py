@@ -64,7 +64,7 @@ class Geometry:
         origin, source = self._origin("text"), self.evaluation.config.corpora.source
 
         def measure() -> list[Result]:
-            bank = self._text_bank(encoder, state, f"{method} {seed}")
+            bank = self.evaluation.text_bank(encoder, state, f"{method} {seed}")
             rows = language_geometry(bank, origin, self._options("token", "sentence"))
             if self.parallel:
                 rows += retrieval(bank, origin, source, self._alignment("sentence"))
@@ -98,7 +98,7 @@ class Geometry:
         own = evaluation.task.name
 
         def compared(text: bool) -> list[Result]:
-            banks = self._text_bank if text else self._task_bank
+            banks = evaluation.text_bank if text else self._task_bank
             bank = banks(encoder, state, f"{method} {seed}")
             # On the device of the trained one; the bank is nearly always there already.
             model = evaluation.encoder.model.to(next(encoder.parameters()).device)
@@ -126,26 +126,6 @@ class Geometry:
     def _unit(self) -> str:
         """What a bank of the task's text holds; a pair is kept as one text."""
         return "token" if self.evaluation.task.unit == "token" else "sentence"
-
-    def _text_bank(self, encoder: Any, state: str, title: str) -> Bank:
-        """The bank that the leak was measured on: the same key, so it is there already."""
-        evaluation = self.evaluation
-        features = evaluation.config.features
-        options = BankOptions(
-            max_tokens_per_language=features.max_tokens_per_language,
-            pooling=evaluation.encoder.card.pooling,  # type: ignore[arg-type]
-            seed=evaluation.config.evaluate.seed,
-            tokens_per_batch=features.batch_tokens,
-        )
-        return evaluation.bank(
-            encoder,
-            state,
-            evaluation.text_hash,
-            evaluation.text_inputs,
-            evaluation.text_rows,
-            options,
-            f"encode text: {title}",
-        )
 
     def _task_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """Labelled vectors of the task's test text, every layer; lines are items."""
@@ -212,12 +192,8 @@ class Geometry:
 
     def _text_key(self) -> dict[str, Any]:
         evaluation = self.evaluation
-        features = evaluation.config.features
-        return self._key() | {
-            "text": evaluation.text_hash,
-            "tokens": features.max_tokens_per_language,
-            "batch_tokens": features.batch_tokens,
-        }
+        bank = asdict(evaluation.text_bank_options)
+        return self._key() | {"text": evaluation.text_hash, "bank": bank}
 
     def _task_key(self) -> dict[str, Any]:
         evaluation = self.evaluation

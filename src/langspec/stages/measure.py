@@ -29,7 +29,7 @@ from langspec.measurement.probe import ProbeOptions
 from langspec.measurement.projection import ProjectionOptions, projection
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
-from langspec.modelling.saved import load_run, read_card
+from langspec.modelling.saved import build_model, load_run, read_card
 from langspec.results import PATH, Result
 from langspec.stages.common import (
     checkpoint_hash,
@@ -179,16 +179,35 @@ class Evaluation:
             progress=progress,
         )
 
-    def leak_rows(self, method: str, seed: int, model: Any, checkpoint: str) -> list[Result]:
-        """The linear language probe at every layer, on language text."""
-        probe = self.config.evaluate.probe
-        bank_options = BankOptions(
-            max_tokens_per_language=self.config.features.max_tokens_per_language,
+    @property
+    def text_bank_options(self) -> BankOptions:
+        """What is kept of the language text."""
+        features = self.config.features
+        return BankOptions(
+            max_tokens_per_language=features.max_tokens_per_language,
+            max_sentences_per_language=features.max_sentences_per_language,
             pooling=self.encoder.card.pooling,  # type: ignore[arg-type]
             seed=self.config.evaluate.seed,
-            tokens_per_batch=self.config.features.batch_tokens,
+            tokens_per_batch=features.batch_tokens,
         )
-        leak_options = LeakOptions(
+
+    def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
+        """The bank of the language text: one for all that is measured on it."""
+        return self.bank(
+            encoder,
+            state,
+            self.text_hash,
+            self.text_inputs,
+            self.text_rows,
+            self.text_bank_options,
+            f"encode text: {title}",
+        )
+
+    @property
+    def leak_options(self) -> LeakOptions:
+        """The linear probe and its intervals."""
+        probe = self.config.evaluate.probe
+        return LeakOptions(
             probe=ProbeOptions(
                 strengths=tuple(probe.strengths),
                 max_iterations=probe.max_iterations,
@@ -197,16 +216,12 @@ class Evaluation:
             bootstrap=self.bootstrap,
         )
 
+    def leak_rows(self, method: str, seed: int, model: Any, checkpoint: str) -> list[Result]:
+        """The linear language probe at every layer, on language text."""
+        leak_options = self.leak_options
+
         def measure() -> list[dict[str, Any]]:
-            bank = self.bank(
-                model,
-                checkpoint,
-                self.text_hash,
-                self.text_inputs,
-                self.text_rows,
-                bank_options,
-                f"encode text: {method} {seed}",
-            )
+            bank = self.text_bank(model, checkpoint, f"{method} {seed}")
             origin = Origin(self.task.name, method, seed, "text", "test")
             rows = language_leak(bank, origin, leak_options, progress=f"probe: {method} {seed}")
             return [asdict(row) for row in rows]
@@ -216,7 +231,7 @@ class Evaluation:
             "corpus": self.text_hash,
             "languages": self.config.corpora.languages,
             "card": [self.encoder.card.prefix, self.encoder.card.max_tokens],
-            "bank": asdict(bank_options),
+            "bank": asdict(self.text_bank_options),
             "leak": asdict(leak_options),
         }
         found = [Result(**row) for row in self.cached("leaks", key, measure)]
@@ -299,6 +314,7 @@ class Measurer:
             found.rows += evaluation.leak_rows("random", 0, model.to(self.device), key)
             found.rows += self.probing.rows("random", 0, model, key)
             found.rows += self.probing.text_rows(model, key)
+            found.rows += self.compat.encoder_rows("random", 0, self._headed(model), key)
             found.geometry += self.geometry.rows("random", 0, model, key, trained=False)
         if subject.trajectory is not None:
             found.trajectory += self.trajectory.rows(*subject.trajectory)
@@ -307,6 +323,17 @@ class Measurer:
             found.rows.append(_unscored(evaluation))
             found.rows += self.compat.lengths()
         return found
+
+    def _headed(self, encoder: Any) -> Any:
+        """The encoder with an unused head, which says what a head would read of it."""
+        evaluation = self.evaluation
+        return build_model(
+            replace(evaluation.encoder, model=encoder),
+            evaluation.task,
+            feature_layer=evaluation.config.train.feature_layer,
+            dropout=0.0,
+            init=1.0,
+        )
 
     def _run(self, method: str, seed: int, folder: Path, found: Measured) -> None:
         evaluation = self.evaluation

@@ -18,7 +18,6 @@ from langspec.measurement.probe import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_text import item_splits
 from langspec.results import Result
-from langspec.stages.erase import text_bank
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -80,7 +79,7 @@ class Probing:
         evaluation, options = self.evaluation, replace(self.options, run=run)
 
         def measure() -> list[dict[str, Any]]:
-            bank = text_bank(evaluation, encoder, state, f"encode text: {method} {seed}")
+            bank = evaluation.text_bank(encoder, state, f"{method} {seed}")
             tokens, sentences = self._texts(bank)
             rows = beyond_linear(
                 bank,
@@ -92,13 +91,12 @@ class Probing:
             )
             return [asdict(row) for row in rows]
 
-        features = evaluation.config.features
         key = {
             **self._key(),
             # Which units are probed does not depend on the encoder.
             "state": None if run == (NGRAMS,) else state,
             "corpus": evaluation.text_hash,
-            "tokens": features.max_tokens_per_language,
+            "bank": asdict(evaluation.text_bank_options),
             "options": asdict(options),
         }
         return self._named(evaluation.cached("beyond", key, measure), method, seed)

@@ -226,7 +226,7 @@ class _Versions:
         from langspec.erasure.saved import save_eraser, weights_hash
         from langspec.measurement.erased import fit_maps
         from langspec.modelling.saved import read_card
-        from langspec.stages.erase import eraser_options, text_bank
+        from langspec.stages.erase import eraser_options
 
         values = self.config.evaluate.erasers
         if method not in values.of:
@@ -235,8 +235,7 @@ class _Versions:
         options = eraser_options(self.config)
         trains = read_card(trained).trains_encoder
         state = checkpoint_hash(trained) if trains else self.evaluation.encoder.card.sha256
-        title = f"encode text: {method} {seed}"
-        bank = text_bank(self.evaluation, model.encoder, state, title)
+        bank = self.evaluation.text_bank(model.encoder, state, f"{method} {seed}")
         identity = weights_hash(model.encoder)
         kept: list[str] = []
         for name in values.run:

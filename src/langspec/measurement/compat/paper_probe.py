@@ -79,7 +79,12 @@ def published_settings(path: Path, unit: str) -> dict[str, ProbeSetting]:
 
 
 def own_setting(method: str) -> str:
-    """Whose setting a method gets: its counterpart's; what has none, ``finetune``'s."""
+    """Whose setting a method gets: its counterpart's; what has none, ``finetune``'s.
+
+    An encoder with random weights gets ``frozen``'s: no training changed it either.
+    """
+    if method == "random":
+        return "frozen"
     return method if method in METHODS.values() else "finetune"
 
 
