@@ -38,7 +38,7 @@ import os, sys
 FORBIDDEN = os.environ["FORBIDDEN"]  # once: some programs empty their environment for a while
 
 def refuse(event, arguments):
-    if event == "open" or event.startswith("os."):
+    if event == "open" or (event.startswith("os.") and event != "os.putenv"):
         for value in arguments:
             if isinstance(value, (str, bytes)) and FORBIDDEN in os.fsdecode(value):
                 print("touched", value, file=sys.stderr, flush=True)
