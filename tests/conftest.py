@@ -9,7 +9,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# On a busy machine drawing examples may take a second; that is no fault of theirs.
+hypothesis.settings.register_profile(
+    "busy", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None
+)
+hypothesis.settings.load_profile("busy")
 
 # Before anything imports torch: tests share two cores with each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

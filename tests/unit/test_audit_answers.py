@@ -107,6 +107,7 @@ def test_without_parallel_text_the_third_answer_says_what_is_needed(
     assert "retrieval" not in {table.name for table in all_tables([found], [texts])}
 
 
+@pytest.mark.slow
 def test_the_page_holds_answers_tables_and_warnings(texts: Texts, banks: Path) -> None:
     one = audited(APART | {"nl": 0}, 4.0, texts, banks)
     two = audited(APART, 0.0, texts, banks)

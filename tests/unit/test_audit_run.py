@@ -66,6 +66,7 @@ def options(encoder: Path | str, text: Path, out: Path, **changes: Any) -> Audit
     return AuditOptions((Wanted(str(encoder)),), text, **values | changes)
 
 
+@pytest.mark.slow
 def test_a_folder_is_left_that_holds_everything(encoder: Path, text: Path, tmp_path: Path) -> None:
     out = tmp_path / "audit"
     told = run_audit(options(encoder, text, out, layers="0,-1", max_tokens=6), QUICK)

@@ -39,6 +39,7 @@ def _maker(data: PretrainData, **changes: object) -> BatchMaker:
     return BatchMaker(data, train_wordpiece(data.texts(), 120), options(**changes))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_repeats_exactly(corpora: Path, tmp_path: Path) -> None:
     history: list[StepRecord] = []
     first = pretrain(corpora, options(steps=100), on_record=history.append)

@@ -79,6 +79,7 @@ def test_unequal_seeds_are_welchs() -> None:
     assert found.p == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("shift", [0.0, 0.01])
 def test_errors_are_as_rare_as_alpha(seeds: int, shift: float) -> None:

@@ -81,6 +81,7 @@ def test_intervals_of_means_and_gaps_cover_the_truth() -> None:
             assert 0.93 <= count / 1000 <= 0.97, (name, shared)
 
 
+@pytest.mark.slow
 def test_units_drawn_alone_would_not_cover() -> None:
     """The clustering matters: with every unit an item, intervals are far too narrow."""
     hits = 0

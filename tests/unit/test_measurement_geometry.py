@@ -109,6 +109,7 @@ def test_agreement_is_scikit_learns() -> None:
     assert found["ari"][0] == adjusted_rand_score(LANGUAGE, clustered)
 
 
+@pytest.mark.slow
 def test_v_measure_by_chance_is_its_mean_over_permutations() -> None:
     rng = np.random.default_rng(0)
     classes, found = rng.integers(5, size=90), rng.integers(4, size=90)
