@@ -168,9 +168,12 @@ def encoder(layers: int, width: int, heads: int) -> Any:
 
 
 def text(lines: int, pieces: int = 25) -> tuple[Inputs, BankRows]:
-    """``lines`` random rows a language, a unit a piece."""
+    """``lines`` random rows a language, a unit a piece; every third piece is of the language."""
     count = lines * len(LANGUAGES)
-    ids = np.random.default_rng(0).integers(5, 5000, size=count * pieces)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(5, 5000, size=count * pieces)
+    own = 5 + np.repeat(np.arange(len(LANGUAGES)), lines * pieces) * 200
+    ids = np.where(rng.random(len(ids)) < 1 / 3, own + rng.integers(200, size=len(ids)), ids)
     inputs = Inputs(
         ids=ids.astype(np.int32),
         starts=np.arange(count + 1) * pieces,
@@ -218,7 +221,7 @@ def reencode(lines: int, pieces: int, tokens: int, epochs: int) -> None:
                 model, 0, inputs, rows, options=options, key="bank", root=Path(folder)
             )
         )
-        last = Bank(bank.folder, bank.meta)
+        last = Bank(bank.folder, dict(bank.meta))
         whole, found = seconds(lambda: language_leak(last, ORIGIN, LeakOptions(PROBE)))
         bank.meta["layers"] = [12]
         np.save(bank.folder / "tokens.npy", np.load(bank.folder / "tokens.npy")[-1:])
