@@ -54,13 +54,18 @@ _DOTS = 110 / 96  # of a figure's file, by a CSS pixel
 
 @dataclass(frozen=True)
 class Study:
-    """One study from its files: ``tune`` as it was set, ``trials`` in order; ``id`` of anchors."""
+    """One study from its files: ``tune`` as it was set, ``trials`` in order; ``id`` of anchors.
+
+    ``front`` are the numbers of the trials that the sweep found to be beaten by no other in both
+    aims; empty where it had one aim, or no complete trial.
+    """
 
     name: str
     folder: Path
     tune: Mapping[str, Any]
     space: Mapping[str, str]
     trials: Sequence[Mapping[str, Any]]
+    front: frozenset[int]
 
     @property
     def id(self) -> str:
@@ -111,7 +116,10 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
             continue
         try:
             parts = kept["identity"]
-            found.append(Study(folder.name, folder, parts["tune"], parts["space"], kept["trials"]))
+            tune, space = parts["tune"], parts["space"]
+            front = folder / "front.csv"
+            numbers = frozenset(pd.read_csv(front)["trial"]) if front.is_file() else frozenset()
+            found.append(Study(folder.name, folder, tune, space, kept["trials"], numbers))
         except (KeyError, TypeError) as error:
             raise LangspecError(
                 f"expected the key {error} of a study; delete the folder, or run the sweep again",
@@ -138,9 +146,7 @@ def _reading(study: Study) -> list[str]:
     elif best is not None:
         lines.append(f"Best: trial {best['number']}, {_scored(best)}.")
     else:
-        lines.append(
-            f"The front has {len(_front(study))} of {len(study.complete)} complete trials."
-        )
+        lines.append(f"The front has {len(study.front)} of {len(study.complete)} complete trials.")
     if default is not None and default is not best:
         lines.append(f"Values of params.yaml: trial {default['number']}, {_scored(default)}.")
     elif default is not None:
@@ -155,15 +161,6 @@ def _reading(study: Study) -> list[str]:
 def _scored(trial: Mapping[str, Any]) -> str:
     numbers = ((key, trial[key]) for key in ("score", "transfer", "leak"))
     return ", ".join(f"{key} {decimal(value)}" for key, value in numbers if value is not None)
-
-
-def _front(study: Study) -> list[Mapping[str, Any]]:
-    """Complete trials that no other beats in both."""
-    kept: list[Mapping[str, Any]] = []
-    for trial in sorted(study.complete, key=lambda t: (-t["transfer"], t["leak"], t["number"])):
-        if not kept or trial["leak"] < kept[-1]["leak"]:
-            kept.append(trial)
-    return kept
 
 
 def sweep_tables(studies: Sequence[Study]) -> list[Table]:
@@ -210,12 +207,11 @@ def _row(study: Study) -> dict[str, Any]:
 
 
 def _trials(study: Study) -> Table:
-    on_front = {trial["number"] for trial in _front(study)} if study.tune["pareto"] else set()
     rows = [
         {
             "trial": trial["number"],
             "state": trial["state"].lower(),
-            "front": "yes" if trial["number"] in on_front else "",
+            "front": "yes" if trial["number"] in study.front else "",
             **{key: trial[key] for key in ("score", "transfer", "leak")},
             "origin": trial["origin"],
             "values": " ".join(
