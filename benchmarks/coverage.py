@@ -19,6 +19,7 @@ import numpy as np
 from shared import ROOT, write_csv
 
 from langspec.measurement.difference import Spread, difference_of, mean_spread
+from langspec.measurement.intervals import standard_error
 
 ITEMS = 60
 TRIALS = 2000
@@ -38,7 +39,7 @@ def intervals(scores: np.ndarray, rng: np.random.Generator) -> dict[str, tuple[f
     by_items = of_seed.mean(axis=1)
     own = mean_spread(scores.mean(axis=1))
     value = float(scores.mean())
-    noise = Spread(float(by_items.std(ddof=1)), items - 1)
+    noise = Spread(standard_error(by_items, items), items - 1)
     half = own.half_width(0.05)
     ends = {
         "t over seeds": (value - half, value + half),

@@ -4,6 +4,8 @@
 
 ``langspec`` is what fills a feature bank (token budget, sorted by length); ``sorted`` is 32 rows
 a batch after sorting, ``unsorted`` 32 rows as they come, both padded to their longest, in fp32.
+``--budgets 1024 8192`` adds langspec with other token budgets than the preset's: where a batch no
+longer fits the processor's cache.
 """
 
 from __future__ import annotations
@@ -37,8 +39,9 @@ def encodes(given: Namespace, how: str) -> Iterator[dict[str, float]]:
     order = np.random.default_rng(0).permutation(len(rows_of_all))[: given.rows]
     data = task.data(rows_of_all.take(order), encoder)
     model = encoder.model.eval()
-    if how == "langspec":
-        batches = length_batches(data.lengths, config.features.batch_tokens)
+    if how == "langspec" or how.isdigit():
+        budget = config.features.batch_tokens if how == "langspec" else int(how)
+        batches = length_batches(data.lengths, budget)
     else:
         rows = np.arange(len(data))
         rows = rows[np.argsort(data.lengths, kind="stable")] if how == "sorted" else rows
@@ -56,9 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=300, help="rows, of all languages")
     parser.add_argument("--only", nargs="+", help="those whose name begins with one of these")
+    parser.add_argument("--budgets", nargs="+", type=int, default=[], help="tokens of a batch")
     given = parser.parse_args(arguments)
     names = ("langspec", "sorted", "unsorted")
     contestants: dict[str, Any] = {name: partial(encodes, how=name) for name in names}
+    for budget in given.budgets:
+        contestants[f"budget {budget}"] = partial(encodes, how=str(budget))
     rows = contest(chosen(contestants, given.only), given)
     print(table(rows, "langspec", {"unsorted": 2, "sorted": 1.3}))
 

@@ -273,7 +273,7 @@ def export(task: str, method: str, seed: int, out: Path, eraser: str | None, hea
 @click.option("--max-texts", default=2000, show_default=True, help="Texts a language.")
 @click.option("--max-words", default=1000, show_default=True, help="Words a language to probe.")
 @click.option("--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads.")
-@click.option("--batch-tokens", default=4096, show_default=True, help="Tokens encoded at once.")
+@click.option("--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once.")
 @click.option("--threads", type=int, help="Processor threads. Default: all cores.")
 @click.option("--seed", default=0, show_default=True, help="Of samples, splits, random weights.")
 @click.option(

@@ -58,7 +58,7 @@ class AuditOptions:
     max_texts: int = 2000
     max_tokens: int | None = None
     max_words: int = 1000
-    batch_tokens: int = 4096
+    batch_tokens: int = 2048
     seed: int = 0
     force: bool = False
     command: str = ""

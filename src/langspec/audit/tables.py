@@ -192,7 +192,7 @@ def _retrieval(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table | Non
         "query, another text in the query's own language, or another text in another language. "
         "Erased: the share of translations after LEACE, fitted on the training lines alone. The "
         "last column searches the texts of one language only, from "
-        f"{language_name(searched[0].pivot)} and back; in brackets, 95 % bootstrap over lines."
+        f"{language_name(searched[0].pivot)} and back; in brackets, 95 % interval over lines."
     )
     return Table("retrieval", "Retrieval", caption, tuple(columns), pd.DataFrame(records))
 
@@ -254,7 +254,7 @@ def _layers(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table:
     )
     caption = (
         "Means over the languages, by layer (0: embeddings). Columns as in the tables above; in "
-        "brackets, 95 % bootstrap over lines. Always naming the commonest language has a macro-F1 "
+        "brackets, 95 % interval over lines. Always naming the commonest language has a macro-F1 "
         f"of {majority:.3f}."
     )
     section = "encoder" if len(audits) > 1 else ""

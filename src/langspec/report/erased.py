@@ -251,7 +251,7 @@ def path_table(run: Run, task: str) -> Table | None:
     )
     caption = (
         f"{task_title(task)}: leak (a fresh linear probe, last layer) and transfer at each "
-        "strength of gradient reversal; a row a training, [95 % bootstrap over test items]."
+        "strength of gradient reversal; a row a training, [95 % interval over test items]."
     )
     name, title = f"path_{task}", f"{task_title(task)}: strengths of reversal"
     return Table(name, title, caption, columns, mine, section="base")

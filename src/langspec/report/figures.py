@@ -179,7 +179,7 @@ def transfer(run: Run, task: str) -> Plot | None:
     caption = (
         f"{task_title(task)}, corpus {join(scores['corpus'])}, test split, "
         f"{span(n)} {UNIT_PLURALS.get(unit, unit)} a language. Marker: mean over "
-        f"{seed_words(scores, trained)}; vertical ticks: single seeds; line: 95 % bootstrap over "
+        f"{seed_words(scores, trained)}; vertical ticks: single seeds; line: 95 % interval over "
         "test items, bounds averaged over the seeds. Targets sorted by "
         f"{method_label((trained or methods)[-1])}."
     )
@@ -282,7 +282,7 @@ def leak_layers(run: Run, task: str) -> Plot | None:
         "trained on the frozen representation of each layer, on corpus "
         f"{join(rows['corpus'])}, test split (lines not seen by the probe). Mean over "
         f"{seed_words(rows, [m for m in methods if m != RANDOM])}; dashes: single seeds; "
-        "band: 95 % bootstrap over lines, bounds averaged over the seeds. Dotted: always the "
+        "band: 95 % interval over lines, bounds averaged over the seeds. Dotted: always the "
         "largest class."
     )
     last = last_layers(pick(rows, unit=units[0]))
@@ -428,7 +428,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
         "language leak, test splits; one point a method and seed "
         f"({told} seed{'s' * (told != '1')} a method). Colour: the trained method; "
         "small marker: what was erased from it in closed form, its head kept (hollow: an oracle "
-        f"that is told the language).{joined} Bars: 95 % bootstrap over test items. Dotted: "
+        f"that is told the language).{joined} Bars: 95 % interval over test items. Dotted: "
         "always the largest class. Up and left is better."
     )
     means = points.groupby("method", sort=False)[["leak", "score"]].mean()

@@ -166,7 +166,7 @@ def alignment(run: Run, task: str) -> Plot | None:
     told = (
         "Left: share of sentences whose nearest sentence in the other language is their "
         "translation (mean of both directions and of the target languages; dotted: chance; band: "
-        "95 % bootstrap over lines), as vectors are and after each language's mean is subtracted. "
+        "95 % interval over lines), as vectors are and after each language's mean is subtracted. "
         if shown
         else f"{NOT_PARALLEL} "
     )

@@ -28,12 +28,12 @@ SPREAD = ("value", "min", "max", "low", "high")
 
 HOW_TO_READ = (
     "Large: mean over the seeds. Below it, where seeds differ, the smallest and the largest "
-    "seed. In brackets: 95 % bootstrap interval over test items (sentences, groups of "
+    "seed. In brackets: 95 % interval over test items (sentences, groups of "
     "translations or lines, drawn whole), computed within each seed, its bounds averaged over "
     "the seeds: it holds the sampling of items, not the noise of training. – : not measured."
 )
 IN_SHORT = (
-    "Mean over seeds; smallest to largest seed; [95 % bootstrap over test items, bounds averaged "
+    "Mean over seeds; smallest to largest seed; [95 % interval over test items, bounds averaged "
     "over seeds]."
 )
 
@@ -538,7 +538,7 @@ def headline_text(run: Run) -> str:
         ]
         blocks.append("\n".join([f"{run.name}: {task}", text[0], "-" * len(text[0]), *text[1:]]))
     foot = (
-        "acc, macro-F1: test, mean of the target languages, mean over seeds; [95 %]: bootstrap "
+        "acc, macro-F1: test, mean of the target languages, mean over seeds; [95 %]: interval "
         "over items;\ntok/sent: language read by a linear probe from the last layer "
         "(F1: macro-F1)."
     )
