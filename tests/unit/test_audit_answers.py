@@ -68,6 +68,16 @@ def test_languages_that_lie_apart_are_said_to(texts: Texts, banks: Path) -> None
     assert found.searches["leace", 1].found[:, 0].mean() > 0.95
 
 
+def test_one_layer_is_not_compared_with_itself(texts: Texts, banks: Path) -> None:
+    options = AuditOptions((Wanted("planted"),), texts.folder, max_words=60)
+    subject = replace(planted(APART, 4.0), layers=(1,))
+    _, where, _ = answers(measure(subject, texts, None, options, QUICK, banks=banks))
+    assert where.short == "Only the last layer (1) was measured."
+    shares, read = where.details
+    assert shares.count("last layer") == 1
+    assert "last layer" not in read
+
+
 def test_two_languages_in_one_cluster_are_named_as_mixed(texts: Texts, banks: Path) -> None:
     found = audited(APART | {"nl": APART["de"]}, 4.0, texts, banks)
     which, _, _ = answers(found)

@@ -205,16 +205,21 @@ def _where(found: Audited) -> Answer:
     else:
         short = f"Most at {layer_words(most, top)}, least at {layer_words(least, top)}."
     shares = (
-        f"The share of own-language neighbours is {percent(own[most])} at "
-        f"{layer_words(most, top)} and {percent(own[least])} at {layer_words(least, top)}."
+        f"The share of own-language neighbours is {percent(own[most])} at {layer_words(most, top)}"
     )
+    if most != least:
+        shares += f" and {percent(own[least])} at {layer_words(least, top)}"
     f1 = {layer: probe_f1(found, "token", layer) for layer in found.layers}
     best, worst = max(f1, key=f1.__getitem__), min(f1, key=f1.__getitem__)
-    read = (
-        f"A linear probe reads the language of single words best at {layer_words(best, top)} "
-        f"(macro-F1 {f1[best]:.2f}) and worst at {layer_words(worst, top)} ({f1[worst]:.2f})."
-    )
-    return Answer(QUESTIONS[1], short, (shares, read))
+    read = "A linear probe reads the language of single words "
+    if best == worst:
+        read += f"with macro-F1 {f1[best]:.2f} there."
+    else:
+        read += (
+            f"best at {layer_words(best, top)} (macro-F1 {f1[best]:.2f}) and worst at "
+            f"{layer_words(worst, top)} ({f1[worst]:.2f})."
+        )
+    return Answer(QUESTIONS[1], short, (shares + ".", read))
 
 
 def _matters(found: Audited) -> Answer:

@@ -14,6 +14,8 @@ from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.report.drawing import Drawing
 from langspec.report.tables import Column, Table, decimal, task_title
+from langspec.tuning import records
+from langspec.tuning.records import TrialRecord
 
 DEFAULT = "params.yaml"
 """Origin of the trial with the values that params.yaml held."""
@@ -79,10 +81,11 @@ class Study:
 
     @property
     def best(self) -> Mapping[str, Any] | None:
-        """Of the highest score, the first of equal ones; None for two aims."""
+        """As a sweep chooses it; None for two aims."""
         if self.tune["pareto"] or not self.complete:
             return None
-        return max(self.complete, key=lambda trial: (trial["score"], -trial["number"]))
+        number = records.best([TrialRecord(**trial) for trial in self.complete], self.name).number
+        return next(trial for trial in self.complete if trial["number"] == number)
 
     @property
     def default(self) -> Mapping[str, Any] | None:
