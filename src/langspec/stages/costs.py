@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 from langspec.config import Config
 
-# Products of a vector's width, vectors and classes that converged probes get through a second, on
-# one core of a server processor (a path of strengths and its iterations included).
-PROBE_RATE = 2.5e8
-# Floating-point operations a second of small matrices: the MLP, Adam's minibatches, k-means.
-SMALL_RATE = 4e9
+# Rates of one core of a server processor with AVX2, by the times of multilingual-e5-small on 17
+# languages (docs/results.md). Products of a vector's width, vectors and squared classes that
+# converged probes get through a second, a path of strengths and its iterations included.
+PROBE_RATE = 1.25e8
+# Seconds of a probe's intervals: resamples of its test lines.
+INTERVALS = 0.25
+# Floating-point operations a second of whole batches (the MLP) and of small matrices (Adam's
+# minibatches, k-means).
+NETWORK_RATE = 2e10
+SMALL_RATE = 2.5e9
 _MINIBATCH = 32  # of the published probe's settings: 16 to 64
 _ROUNDS = 30  # of k-means
 _SHARE = 0.5  # of the lines, that probes are trained on
@@ -69,9 +74,14 @@ def _probes(shape: Shape, count: int, vectors: int) -> float:
     return count * vectors * shape.languages**2 * shape.hidden / PROBE_RATE
 
 
+def _measured(shape: Shape, count: int, vectors: int) -> float:
+    """The same with an interval of each."""
+    return _probes(shape, count, vectors) + count * INTERVALS
+
+
 def _linear(config: Config, shape: Shape) -> Cost:
     count = shape.leaks * shape.layers * 2
-    seconds = _probes(shape, count, config.features.max_tokens_per_language)
+    seconds = _measured(shape, count, config.features.max_tokens_per_language)
     return Cost("probe", f"{count} linear probes of words and texts", seconds)
 
 
@@ -82,7 +92,7 @@ def _erasers(config: Config, shape: Shape) -> Cost | None:
     count = places * (len(erasers.run) + ("inlp" in erasers.run) * erasers.inlp.rounds)
     if not count:
         return None
-    seconds = _probes(shape, count, config.features.max_tokens_per_language)
+    seconds = _measured(shape, count, config.features.max_tokens_per_language)
     return Cost("erasers", f"{count} probes for {len(erasers.run)} erasers", seconds)
 
 
@@ -106,7 +116,7 @@ def _beyond(config: Config, shape: Shape) -> Cost | None:
         networks = places * len(values.mlp.decays)
         told += f", {networks} networks"
         work = 6 * kept * shape.languages * shape.hidden * values.mlp.hidden
-        seconds += networks * values.mlp.max_epochs / 2 * work / SMALL_RATE
+        seconds += networks * values.mlp.max_epochs / 2 * work / NETWORK_RATE
     return Cost("beyond", told, seconds)
 
 
@@ -115,7 +125,7 @@ def _task_text(config: Config, shape: Shape) -> Cost | None:
     if not vectors:
         return None
     count = shape.encoders * shape.layers * (2 if shape.token else 1)
-    seconds = _probes(shape, count, vectors)
+    seconds = _measured(shape, count, vectors)
     return Cost("beyond.task_text", f"{count} probes of the task's text", seconds, shape.encoders)
 
 
