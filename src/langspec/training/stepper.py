@@ -78,8 +78,10 @@ class Stepper:
         self.modules: dict[str, Any] = {
             name: accelerator.prepare(module) for name, module in objective.modules.items()
         }
+        # Accelerate's wrapper looks for a package on disk in every step; a scaler alone needs it.
         self.optimisers: dict[str, Any] = {
-            name: accelerator.prepare(optimiser) for name, optimiser in optimisers.items()
+            name: optimiser if accelerator.scaler is None else accelerator.prepare(optimiser)
+            for name, optimiser in optimisers.items()
         }
 
     def set_progress(self, progress: float) -> None:
