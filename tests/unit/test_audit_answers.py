@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from audit_fixtures import planted, write_texts
 from langspec.audit.answers import answers, groups, named, percent
@@ -76,6 +77,17 @@ def test_one_layer_is_not_compared_with_itself(texts: Texts, banks: Path) -> Non
     shares, read = where.details
     assert shares.count("last layer") == 1
     assert "last layer" not in read
+
+
+def test_threads_change_no_number(texts: Texts, tmp_path: Path) -> None:
+    before, found = torch.get_num_threads(), {}
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found[threads] = audited(APART, 1.0, texts, tmp_path / str(threads))
+    torch.set_num_threads(before)
+    probes = {n: [r for r in one.rows if r.probe == "linear"] for n, one in found.items()}
+    assert probes[1] == probes[3]
+    assert list(found[1].confusions) == list(found[3].confusions)
 
 
 def test_two_languages_in_one_cluster_are_named_as_mixed(texts: Texts, banks: Path) -> None:

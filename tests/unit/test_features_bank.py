@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -317,6 +318,24 @@ def test_equal_bytes_on_two_runs(tmp_path: Path) -> None:
     assert names == sorted(file.name for file in two.iterdir())
     for name in names:
         assert (one / name).read_bytes() == (two / name).read_bytes()
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_threads_give_the_bytes_of_one(tmp_path: Path) -> None:
+    options = BankOptions(max_tokens_per_language=20, tokens_per_batch=64)
+    many = make(tmp_path / "many", tiny_model(0), options).folder
+    torch.set_num_threads(1)
+    one = make(tmp_path / "one", tiny_model(0), options).folder
+    for kind in ("tokens", "sentences"):
+        assert (one / f"{kind}.npy").read_bytes() == (many / f"{kind}.npy").read_bytes()
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_whole_rows_are_as_few_as_have_enough_units(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from langspec.features.cache import evict
 from langspec.features.sample import fewest_rows, lowest_per_group, unit_ranks
 from langspec.files import atomic_folder, write_json
 from langspec.modelling.pooling import pool
+from langspec.threads import side_by_side
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -153,11 +154,14 @@ def _encode(
     out: dict[str, np.ndarray] = {}
     layers: tuple[int, ...] = ()
     bar = tqdm(total=len(needed), desc=progress, unit="row", leave=False, disable=None)
+
+    def encoded(part: np.ndarray) -> tuple[np.ndarray, dict[str, torch.Tensor], Any]:
+        batch = collate(inputs, needed[part], pad_id=pad_id)
+        return needed[part], batch, _states(model, batch, options.precision == "bf16")
+
+    on_cpu = next(model.parameters()).device.type == "cpu"
     with bar:
-        for part in batches:
-            rows = needed[part]
-            batch = collate(inputs, rows, pad_id=pad_id)
-            states = _states(model, batch, options.precision == "bf16")
+        for rows, batch, states in (side_by_side if on_cpu else map)(encoded, batches):
             if not out:
                 layers = _layers(options, len(states))
                 for kind in KINDS:

@@ -100,7 +100,7 @@ def language_leak(
     origin: Origin,
     options: LeakOptions | None = None,
     *,
-    progress: str = "leak",
+    progress: str | None = "leak",
     keep: Keep | None = None,
 ) -> list[Result]:
     """Rows of the linear probe at every layer of ``bank``, and of the majority class.
@@ -110,6 +110,7 @@ def language_leak(
     ``converged`` (0/1) of the fit, whose ``n`` counts training vectors.
     Probe ``majority`` (layer -1): the commonest language of the training vectors for everything.
     ``keep`` is given what the linear probe predicts, for tables of what is taken for what.
+    ``progress`` names a bar; None: no bar.
 
     Raises:
         LangspecError: fewer than two languages, or a split without vectors.
@@ -122,7 +123,8 @@ def language_leak(
         )
     results: list[Result] = []
     total = len(options.units) * len(bank.layers)
-    with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=None) as bar:
+    hidden = True if progress is None else None  # None: where nobody looks
+    with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=hidden) as bar:
         for unit in options.units:
             units = bank.token_meta if unit == "token" else bank.sentence_meta
             rows = split_rows(bank, units, unit)
