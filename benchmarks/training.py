@@ -5,6 +5,7 @@ The same model, rows and trainable parameters, each in a process of its own, tak
     python benchmarks/training.py                                  # the demo, as params.yaml says
     python benchmarks/training.py --preset e5 --root DIR --task nli # data/ of a project in DIR
     python benchmarks/training.py --seeds 3 --epochs 3             # and what each has learned
+    python benchmarks/training.py --profile                        # where our steps go
 
 ``langspec`` is this project's loop as params.yaml or the preset says (precision, batch); with
 ``fp32`` beside it where that is not fp32, and with steps as small as Trainer's. ``Trainer`` is
@@ -271,6 +272,19 @@ def whole(given: Namespace, contestant: Contestant) -> Iterator[dict[str, float]
         yield next(training)
 
 
+def profiled(given: Namespace) -> str:
+    """Where the time of our steps goes, by PyTorch's operators: the second of three turns."""
+    given.turns = 3
+    turns = ours(given)
+    next(turns)
+    next(turns)
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        next(turns)
+    return str(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=15))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = parser_of(__doc__)
@@ -280,11 +294,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-tokens", type=int, help="a step of ours; else as configured")
     parser.add_argument("--freeze", action="store_true", help="the word embeddings")
     parser.add_argument("--only", nargs="+", help="those whose name begins with one of these")
+    parser.add_argument("--profile", action="store_true", help="where our steps go instead")
     given = parser.parse_args(arguments)
     given.seed = 1
     config = configuration(given)
     from langspec.training.precision import resolve_precision
 
+    if given.profile:
+        print(profiled(given))
+        return
     precision = resolve_precision(config.compute.precision, "cpu")
     contestants: dict[str, Contestant] = {f"langspec ({precision})": ours}
     if precision != "fp32":
