@@ -10,30 +10,35 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
+MOST = 16
+"""Pieces of work at once; each holds a batch's vectors of all layers in memory."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``work`` of each item, in order, as many at once as PyTorch has threads.
+    """``work`` of each item, in order, as many at once as PyTorch has threads, 16 at most.
 
-    Each piece of work computes in one thread: small matrices gain little from being shared out,
-    and results do not depend on the number of threads. At most one result more than threads is
-    waiting to be taken, so memory is bounded.
+    Each piece of work computes in one thread (below 32): small matrices gain little from being
+    shared out, and results do not depend on the number of threads. At most one result more than
+    there are workers is waiting to be taken, so memory is bounded.
     """
     threads = torch.get_num_threads()
+    workers = min(threads, MOST)
+    own = threads // workers
     if threads == 1:
         yield from map(work, items)
         return
     waiting: deque[Future[R]] = deque()
     with (
-        threadpool_limits(1),
-        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        threadpool_limits(own),
+        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(own,)) as pool,
     ):
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > threads:
+                if len(waiting) > workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

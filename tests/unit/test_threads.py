@@ -13,7 +13,7 @@ import torch
 from langspec.threads import side_by_side
 
 
-@pytest.fixture(params=[1, 3])
+@pytest.fixture(params=[1, 3, 40])
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
