@@ -20,7 +20,7 @@ from contest import chosen, configuration, contest, parser_of, table
 ROWS = 32
 
 
-def encodes(given: Namespace, how: str) -> Iterator[dict[str, float]]:
+def encodes(given: Namespace, how: str, budget: int | None = None) -> Iterator[dict[str, float]]:
     """Each turn: all rows, once."""
     config = configuration(given)
     import numpy as np
@@ -39,9 +39,8 @@ def encodes(given: Namespace, how: str) -> Iterator[dict[str, float]]:
     order = np.random.default_rng(0).permutation(len(rows_of_all))[: given.rows]
     data = task.data(rows_of_all.take(order), encoder)
     model = encoder.model.eval()
-    if how == "langspec" or how.isdigit():
-        budget = config.features.batch_tokens if how == "langspec" else int(how)
-        batches = length_batches(data.lengths, budget)
+    if how == "langspec":
+        batches = length_batches(data.lengths, budget or config.features.batch_tokens)
     else:
         rows = np.arange(len(data))
         rows = rows[np.argsort(data.lengths, kind="stable")] if how == "sorted" else rows
@@ -64,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = ("langspec", "sorted", "unsorted")
     contestants: dict[str, Any] = {name: partial(encodes, how=name) for name in names}
     for budget in given.budgets:
-        contestants[f"budget {budget}"] = partial(encodes, how=str(budget))
+        contestants[f"budget {budget}"] = partial(encodes, how="langspec", budget=budget)
     rows = contest(chosen(contestants, given.only), given)
     print(table(rows, "langspec", {"unsorted": 2, "sorted": 1.3}))
 

@@ -22,12 +22,11 @@ from langspec.measurement.alignment import AlignmentOptions, retrieval
 from langspec.measurement.beyond import beyond_linear
 from langspec.measurement.erased import ErasedBank, Maps, erased_leak, fit_maps
 from langspec.measurement.geometry import language_geometry
-from langspec.measurement.leak import Keep, LeakOptions, language_leak
+from langspec.measurement.leak import language_leak
 from langspec.measurement.mixing import FOUND, Mixing, mixing
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import confusion
 from langspec.results import Result
-from langspec.threads import side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +103,9 @@ def measure(
     def keep(unit: str, layer: int, gold: np.ndarray, predicted: np.ndarray) -> None:
         found.confusions[unit, layer] = confusion(gold, predicted, len(bank.languages))
 
-    found.rows += _leak(bank, origin, measures.leak, f"{subject.name}: probes", keep)
-    order = [(unit, layer) for unit in measures.leak.units for layer in bank.layers]
-    found.confusions = {place: found.confusions[place] for place in order}
+    found.rows += language_leak(
+        bank, origin, measures.leak, progress=f"{subject.name}: probes", keep=keep
+    )
     last = subject.layers[-1]
     maps = {
         **fit_maps(bank, ERASER, EraserOptions(), ("sentence",), subject.layers),
@@ -126,29 +125,6 @@ def measure(
         found.rows += _beyond(bank, subject, text, origin, measures)
         _floors(found, text, options, measures, banks)
     return found
-
-
-def _leak(
-    bank: Bank, origin: Origin, options: LeakOptions, progress: str, keep: Keep | None = None
-) -> list[Result]:
-    """The linear probes of all layers, side by side."""
-
-    def probed(place: tuple[str, int]) -> list[Result]:
-        unit, layer = place
-        rows = language_leak(
-            LayersOf(bank.folder, bank.meta, (layer,)),
-            origin,
-            replace(options, units=(unit,)),
-            progress=None,
-            keep=keep,
-        )
-        # The majority class is the same at every layer.
-        return [row for row in rows if row.probe != "majority" or layer == bank.layers[0]]
-
-    places = [(unit, layer) for unit in options.units for layer in bank.layers]
-    done = side_by_side(probed, places)
-    bar = tqdm(done, desc=progress, total=len(places), unit="probe", leave=False, disable=None)
-    return [row for rows in bar for row in rows]
 
 
 def _mixings(bank: Bank, split: str, measures: Measures, progress: str) -> dict[int, Mixing]:
@@ -254,7 +230,7 @@ def _floors(
     )
     origin = Origin(TASK, drawn.name, options.seed, text.folder.resolve().name, "test")
     bank = LayersOf(encoded.bank.folder, encoded.bank.meta, ends)
-    rows = _leak(bank, origin, measures.leak, f"{drawn.name}: probes")
+    rows = language_leak(bank, origin, measures.leak, progress=f"{drawn.name}: probes")
     found.rows += [row for row in rows if row.probe != "majority"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
@@ -19,6 +20,7 @@ from langspec.measurement.probe import ProbeOptions, fit_probe
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import confusion, recalls
 from langspec.results import Result
+from langspec.threads import side_by_side
 
 UNITS = ("token", "sentence")
 
@@ -95,22 +97,64 @@ def fit_rows(
     ]
 
 
+def _probed(
+    bank: Bank,
+    origin: Origin,
+    options: LeakOptions,
+    unit: str,
+    units: Units,
+    rows: Mapping[str, np.ndarray],
+    layer: int,
+) -> tuple[np.ndarray, list[Result]]:
+    """What the linear probe of one layer predicts of the test (int ``[N]``), and its rows."""
+    vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
+    label = {name: units.language[part].astype(np.int64) for name, part in rows.items()}
+    probe = fit_probe(
+        vectors[rows["train"]],
+        label["train"],
+        vectors[rows["dev"]],
+        label["dev"],
+        len(bank.languages),
+        options.probe,
+    )
+    predicted = probe.predict(vectors[rows["test"]])
+    facts = {
+        "chosen_c": probe.chosen_c,
+        "iterations": probe.iterations,
+        "converged": probe.converged,
+    }
+    found = scored_rows(
+        origin,
+        bank.languages,
+        units.line[rows["test"]],
+        label["test"],
+        predicted,
+        options.bootstrap,
+        layer=layer,
+        probe="linear",
+        unit=unit,
+    )
+    found += fit_rows(origin, facts, layer=layer, probe="linear", unit=unit, n=len(label["train"]))
+    return predicted, found
+
+
 def language_leak(
     bank: Bank,
     origin: Origin,
     options: LeakOptions | None = None,
     *,
-    progress: str | None = "leak",
+    progress: str = "leak",
     keep: Keep | None = None,
 ) -> list[Result]:
     """Rows of the linear probe at every layer of ``bank``, and of the majority class.
+
+    Layers are probed side by side in as many threads as PyTorch has.
 
     Probe ``linear``: ``accuracy`` and ``macro_f1`` (with ``_low``/``_high``, lines drawn whole)
     of language ``all``, ``recall`` of each language, and ``chosen_c``, ``iterations`` and
     ``converged`` (0/1) of the fit, whose ``n`` counts training vectors.
     Probe ``majority`` (layer -1): the commonest language of the training vectors for everything.
     ``keep`` is given what the linear probe predicts, for tables of what is taken for what.
-    ``progress`` names a bar; None: no bar.
 
     Raises:
         LangspecError: fewer than two languages, or a split without vectors.
@@ -123,8 +167,7 @@ def language_leak(
         )
     results: list[Result] = []
     total = len(options.units) * len(bank.layers)
-    hidden = True if progress is None else None  # None: where nobody looks
-    with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=hidden) as bar:
+    with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=None) as bar:
         for unit in options.units:
             units = bank.token_meta if unit == "token" else bank.sentence_meta
             rows = split_rows(bank, units, unit)
@@ -142,41 +185,12 @@ def language_leak(
                 probe="majority",
                 unit=unit,
             )
-            for layer in bank.layers:
-                vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
-                probe = fit_probe(
-                    vectors[rows["train"]],
-                    label["train"],
-                    vectors[rows["dev"]],
-                    label["dev"],
-                    len(languages),
-                    options.probe,
-                )
-                predicted = probe.predict(vectors[rows["test"]])
+            probed = partial(_probed, bank, origin, options, unit, units, rows)
+            for layer, (predicted, found) in zip(
+                bank.layers, side_by_side(probed, bank.layers), strict=True
+            ):
                 if keep is not None:
                     keep(unit, layer, gold, predicted)
-                results += scored_rows(
-                    origin,
-                    languages,
-                    line,
-                    gold,
-                    predicted,
-                    options.bootstrap,
-                    layer=layer,
-                    probe="linear",
-                    unit=unit,
-                )
-                results += fit_rows(
-                    origin,
-                    {
-                        "chosen_c": probe.chosen_c,
-                        "iterations": probe.iterations,
-                        "converged": probe.converged,
-                    },
-                    layer=layer,
-                    probe="linear",
-                    unit=unit,
-                    n=len(label["train"]),
-                )
+                results += found
                 bar.update()
     return results
