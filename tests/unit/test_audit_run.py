@@ -79,6 +79,9 @@ def test_a_folder_is_left_that_holds_everything(encoder: Path, text: Path, tmp_p
     assert set(frame["layer"]) == {-1, 0, 2}
     assert {"linear", "majority", "neighbours", "search", "cosine"} <= set(frame["probe"])
     facts = json.loads((out / "audit.json").read_text())
+    seconds = facts["encoders"][0]["seconds"]
+    assert {"encoding", "linear probes", "search"} <= set(seconds)
+    assert min(seconds.values()) >= 0
     written = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert set(facts["files"]) | {"audit.json"} == written
     # The same again is the same bytes, in place of the first; the folder may not hold more.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
@@ -107,6 +108,19 @@ def told() -> dict[tuple[str, int, str], float]:
     texts = [f"word{i}" for i in rng.integers(400, size=COUNT)]
     bank = bank_of(np.stack(vectors), LANGUAGE, LINE)
     return table(beyond_linear(bank, ORIGIN, QUICK, token_texts=texts))
+
+
+def test_threads_change_no_number(told) -> None:
+    """Layers side by side in three threads: the rows of one, in the same order."""
+    vectors = [signal(np.random.default_rng(layer)) for layer in range(3)]
+    bank = bank_of(np.stack(vectors), LANGUAGE, LINE)
+    texts = [f"word{i}" for i in np.random.default_rng(3).integers(400, size=COUNT)]
+    before, found = torch.get_num_threads(), {}
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found[threads] = beyond_linear(bank, ORIGIN, QUICK, token_texts=texts)
+    torch.set_num_threads(before)
+    assert found[1] == found[3]
 
 
 def test_a_linear_signal_is_found_by_all(told) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +51,7 @@ class Audited:
         searches: by ``plain`` or ``leace`` and layer: neighbourhoods in the parallel text.
         pivot: the language whose translations are looked for in each other and back.
         cut: texts that were cut at the encoder's length.
+        seconds: by the clock, of each part of the work.
     """
 
     subject: Subject
@@ -59,6 +62,15 @@ class Audited:
     searches: dict[tuple[str, int], Mixing] = field(default_factory=dict)
     pivot: str = ""
     cut: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, what: str) -> Iterator[None]:
+        """Time a part of the work, and say how long it took once it is done."""
+        start = time.monotonic()
+        yield
+        self.seconds[what] = round(time.monotonic() - start, 1)
+        logger.info("%s: %s took %.0f s", self.name, what, self.seconds[what])
 
     @property
     def name(self) -> str:
@@ -93,37 +105,44 @@ def measure(
     Raises:
         LangspecError: vectors that are not finite, splits without vectors.
     """
-    encoded = encode_texts(
-        subject, text, options, words=options.max_words, root=banks, limit_gb=measures.cache_gb
-    )
-    bank = encoded.bank
-    found = Audited(subject, bank.languages, cut=encoded.cut)
+    found = Audited(subject, tuple(text.codes))
+    with found.part("encoding"):
+        encoded = encode_texts(
+            subject, text, options, words=options.max_words, root=banks, limit_gb=measures.cache_gb
+        )
+    bank, found.cut = encoded.bank, encoded.cut
     origin = Origin(TASK, subject.name, options.seed, text.folder.resolve().name, "test")
 
     def keep(unit: str, layer: int, gold: np.ndarray, predicted: np.ndarray) -> None:
         found.confusions[unit, layer] = confusion(gold, predicted, len(bank.languages))
 
-    found.rows += language_leak(
-        bank, origin, measures.leak, progress=f"{subject.name}: probes", keep=keep
-    )
+    with found.part("linear probes"):
+        found.rows += language_leak(
+            bank, origin, measures.leak, progress=f"{subject.name}: probes", keep=keep
+        )
     last = subject.layers[-1]
-    maps = {
-        **fit_maps(bank, ERASER, EraserOptions(), ("sentence",), subject.layers),
-        **fit_maps(bank, ERASER, EraserOptions(), ("token",), (last,)),
-    }
-    erased = replace(origin, method=f"{subject.name}+{ERASER}")
-    at_last = {key: fitted for key, fitted in maps.items() if key[1] == last}
-    found.rows += erased_leak(bank, at_last, erased, measures.leak, progress="erased")
-    found.rows += language_geometry(bank, origin, measures.geometry)
-    found.mixings = _mixings(bank, "test", measures, f"{subject.name}: neighbours")
-    for layer, mixed in found.mixings.items():
-        near = {"own_share": np.diagonal(mixed.shares), "apartness": mixed.apartness}
-        found.rows += _named_rows(origin, "neighbours", mixed, layer, near)
+    with found.part("LEACE and what a probe reads behind it"):
+        maps = {
+            **fit_maps(bank, ERASER, EraserOptions(), ("sentence",), subject.layers),
+            **fit_maps(bank, ERASER, EraserOptions(), ("token",), (last,)),
+        }
+        erased = replace(origin, method=f"{subject.name}+{ERASER}")
+        at_last = {key: fitted for key, fitted in maps.items() if key[1] == last}
+        found.rows += erased_leak(bank, at_last, erased, measures.leak, progress="erased")
+    with found.part("geometry and neighbours"):
+        found.rows += language_geometry(bank, origin, measures.geometry)
+        found.mixings = _mixings(bank, "test", measures, f"{subject.name}: neighbours")
+        for layer, mixed in found.mixings.items():
+            near = {"own_share": np.diagonal(mixed.shares), "apartness": mixed.apartness}
+            found.rows += _named_rows(origin, "neighbours", mixed, layer, near)
     if parallel is not None:
-        _search(found, bank, text, parallel, maps, options, measures, banks)
+        with found.part("search"):
+            _search(found, bank, text, parallel, maps, options, measures, banks)
     if options.full:
-        found.rows += _beyond(bank, subject, text, origin, measures)
-        _floors(found, text, options, measures, banks)
+        with found.part("MLP, codelength and control tasks"):
+            found.rows += _beyond(bank, subject, text, origin, measures)
+        with found.part("random encoder"):
+            _floors(found, text, options, measures, banks)
     return found
 
 

@@ -121,7 +121,12 @@ def write_audit(
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         )
         encoders = [
-            {"name": found.name, "sha256": found.subject.sha256, "layers": found.layers}
+            {
+                "name": found.name,
+                "sha256": found.subject.sha256,
+                "layers": found.layers,
+                "seconds": found.seconds,
+            }
             for found in audits
         ]
         facts = {"langspec": __version__, "encoders": encoders, "files": files}

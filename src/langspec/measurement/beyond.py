@@ -23,6 +23,7 @@ from langspec.measurement.ngrams import NgramOptions, fit_ngrams
 from langspec.measurement.probe import Probe, ProbeOptions, fit_probe
 from langspec.measurement.rows import Origin
 from langspec.results import Result
+from langspec.threads import side_by_side
 
 METHODS = ("mlp", "mdl", "selectivity", "shuffled", "char_ngrams")
 
@@ -71,6 +72,8 @@ def beyond_linear(
 ) -> list[Result]:
     """Rows of every method of ``options.run`` on the language text of ``bank``.
 
+    Layers are worked on side by side in as many threads as PyTorch has.
+
     Of language ``all``, by unit and layer (layer -1 for ``char_ngrams``), ``accuracy`` and
     ``macro_f1`` with ``_low``/``_high`` of these probes:
 
@@ -110,19 +113,25 @@ def beyond_linear(
         )
     layers = _layers(bank, options.layers)
     at_layers = [name for name in options.run if name != "char_ngrams"]
+    pieces: list[tuple[_Sample, int | None]] = []  # the layer, or None: the texts themselves
+    for unit in options.units:
+        texts = token_texts if unit == "token" else sentence_texts
+        sample = _Sample(bank, origin, options, unit, texts)
+        pieces += [(sample, None)] * ("char_ngrams" in options.run)
+        pieces += [(sample, layer) for layer in layers if at_layers]
+
+    def measured(piece: tuple[_Sample, int | None]) -> list[Result]:
+        sample, layer = piece
+        if layer is None:
+            return sample.ngrams()
+        vectors = bank.tokens(layer) if sample.unit == "token" else bank.sentences(layer)
+        return sample.at_layer(layer, vectors)
+
     results: list[Result] = []
-    total = len(options.units) * (len(layers) * bool(at_layers) + ("char_ngrams" in options.run))
-    with tqdm(total=total, desc=progress, unit="layer", leave=False, disable=None) as bar:
-        for unit in options.units:
-            texts = token_texts if unit == "token" else sentence_texts
-            sample = _Sample(bank, origin, options, unit, texts)
-            if "char_ngrams" in options.run:
-                results += sample.ngrams()
-                bar.update()
-            for layer in layers if at_layers else ():
-                vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
-                results += sample.at_layer(layer, vectors)
-                bar.update()
+    with tqdm(total=len(pieces), desc=progress, unit="layer", leave=False, disable=None) as bar:
+        for rows in side_by_side(measured, pieces):
+            results += rows
+            bar.update()
     return results
 
 

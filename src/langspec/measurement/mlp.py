@@ -126,17 +126,24 @@ def fit_mlp(
 
     seen = tensors(train, train_labels)
     unseen = tensors(dev[usable], dev_labels[usable])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        start = nn.Sequential(
-            nn.Linear(train.shape[1], options.hidden),
-            nn.ReLU(),
-            nn.Linear(options.hidden, len(present)),
-        )
+    generator = torch.Generator().manual_seed(options.seed)
+    start = nn.Sequential(
+        _drawn(train.shape[1], options.hidden, generator),
+        nn.ReLU(),
+        _drawn(options.hidden, len(present), generator),
+    )
     fits = [_fit(copy.deepcopy(start), seen, unseen, decay, options) for decay in options.decays]
     path = tuple(step for _, step in fits)
     chosen = int(np.argmin([step.dev_loss for step in path]))
     return Mlp(mean, scale, fits[chosen][0], present, classes, path, chosen)
+
+
+def _drawn(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """PyTorch's own initial weights, but of this generator: threads share the global one."""
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+    nn.init.uniform_(layer.bias, -(inputs**-0.5), inputs**-0.5, generator=generator)
+    return layer
 
 
 def _fit(
