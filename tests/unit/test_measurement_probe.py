@@ -115,6 +115,29 @@ def test_every_row_twice_is_the_same_as_half_the_penalty() -> None:
     )
 
 
+def test_separable_classes_take_tens_of_iterations() -> None:
+    """As texts of an encoder lie: a few rows decide, and not along the axes of all rows."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(3000) % 17
+    spread = 1 / np.arange(1, 129)
+    x = rng.normal(size=(3000, 128)) * spread * rng.gamma(1, size=(3000, 1))
+    x += (rng.normal(size=(17, 128)) * 128**-0.5 * rng.gamma(2, size=(17, 1)))[labels]
+    x = (x + 0.05 * rng.normal(size=x.shape)).astype(np.float32)
+    options = ProbeOptions(strengths=(1e-2, 1.0, 100.0), patience=3)
+    probe = fit_probe(x[:2000], labels[:2000], x[2000:], labels[2000:], 17, options)
+    assert probe.converged
+    assert probe.chosen_c == 100.0
+    assert probe.iterations <= 200  # 309 where every class is scaled by its own curvature alone
+
+
+def test_classes_together_have_no_weight() -> None:
+    """Adding the same to all classes changes nothing: the optimum has none of it."""
+    x, y = problem(9, 400, 5, 12, 4.0)
+    probe = fit_probe(x[:300], y[:300], x[300:], y[300:], 5, ProbeOptions(strengths=(100.0,)))
+    assert np.abs(probe.weights.sum(axis=0)).max() < 1e-9 * np.abs(probe.weights).max()
+    assert np.linalg.matrix_rank(probe.weights) == 4
+
+
 def test_not_converged_is_said() -> None:
     x, y = problem(6, 300, 4, 24, 2.0)
     probe = fit_probe(x, y, x, y, 4, ProbeOptions(strengths=(10.0,), max_iterations=3))

@@ -6,9 +6,9 @@ strength for all is a confound), and the optimum is reached, which is checked an
 
 The objective is that of scikit-learn's ``LogisticRegression``: the sum of the log-losses plus
 ``|W|^2 / (2 C)``, intercepts free (two classes keep two rows of W: scikit-learn's at 2 C). It is
-minimised by L-BFGS after an exact change of variables: features are rotated to their principal
-axes, which leaves the penalty as it is, and every coefficient is scaled by an estimate of its
-curvature. Correlated features, as encoders have them, then cost tens of iterations, not hundreds.
+minimised by L-BFGS in other variables, in which its curvature is near 1 in every direction
+(:class:`_Whitened`); the optimum is the same. Correlated features, as encoders have them, and
+classes that a probe separates then cost tens of iterations, not hundreds or thousands.
 """
 
 from __future__ import annotations
@@ -105,39 +105,29 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
 
 
 class _Objective:
-    """Mean log-loss + |W|^2 / (2 C N) on rotated features, and its gradient."""
+    """Mean log-loss + |W|^2 / (2 C N), its gradient; parameters ``[K, H+1]``, intercept last."""
 
-    def __init__(self, features: np.ndarray, labels: np.ndarray, classes: int) -> None:
-        self.x = torch.from_numpy(features)
+    def __init__(self, features: np.ndarray, labels: np.ndarray) -> None:
+        self.x = torch.from_numpy(np.pad(features, ((0, 0), (0, 1)), constant_values=1))
         self.y = torch.from_numpy(labels)[:, None]
-        self.n, self.width = features.shape
-        self.classes = classes
+        self.n = len(labels)
         self.penalty = 0.0
 
-    def scores(self, theta: np.ndarray) -> torch.Tensor:
-        """``[N, K]`` of parameters ``[K, H+1]``, the intercept last."""
-        weights = torch.from_numpy(theta).to(self.x.dtype)
-        return torch.addmm(weights[:, -1], self.x, weights[:, :-1].T)
+    def log_p(self, theta: np.ndarray) -> torch.Tensor:
+        """Logarithms of probabilities ``[N, K]``."""
+        return torch.log_softmax(self.x @ torch.from_numpy(theta).to(self.x.dtype).T, dim=1)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """Value and gradient ``[K, H+1]``, float64."""
-        log_p = torch.log_softmax(self.scores(theta), dim=1)
+        log_p = self.log_p(theta)
         loss = -log_p.gather(1, self.y).sum(dtype=torch.float64).item() / self.n
         residual = log_p.exp_()
         residual.scatter_add_(1, self.y, residual.new_full(self.y.shape, -1.0))
-        gradient = np.empty_like(theta)
-        gradient[:, :-1] = (residual.T @ self.x).numpy()
-        gradient[:, -1] = residual.sum(dim=0, dtype=torch.float64).numpy()
-        gradient /= self.n
+        gradient = (residual.T @ self.x).numpy().astype(np.float64) / self.n
         weights = theta[:, :-1]
         loss += 0.5 * self.penalty * float(np.vdot(weights, weights))
         gradient[:, :-1] += self.penalty * weights
         return loss, gradient
-
-    def spread(self, theta: np.ndarray) -> np.ndarray:
-        """Mean of p (1 - p) of each class, ``[K]``: the curvature of its scores."""
-        p = torch.softmax(self.scores(theta), dim=1)
-        return np.asarray((p * (1 - p)).mean(dim=0, dtype=torch.float64))
 
 
 def _relative(value: float, gradient: np.ndarray) -> float:
@@ -155,23 +145,49 @@ class _Reached(Exception):
         self.point = point
 
 
-class _Scaled:
-    """The objective in coordinates in which every parameter has a curvature near 1."""
+class _Whitened:
+    """The objective in coordinates in which its curvature at a point is near 1 in all directions.
 
-    def __init__(self, objective: _Objective, scale: np.ndarray, tolerance: float) -> None:
+    The Hessian of the log-loss is the mean over rows of (diag p - p p') x (features x features').
+    Its stand-in is one product of two means: of the first factor, and of the second weighted by
+    the first's trace, so that rows count by how undecided they are. Where classes are separable
+    those are few, and lie otherwise than all rows do. The product's principal axes are the
+    factors', its curvatures their products.
+    """
+
+    def __init__(self, objective: _Objective, point: np.ndarray, tolerance: float) -> None:
         self.objective = objective
-        self.scale = scale
         self.tolerance = tolerance
         self.iterations = 0
         self.evaluations = 0
+        p = objective.log_p(point).exp_()
+        spread = (torch.diag(p.sum(dim=0)) - p.T @ p).double().numpy() / objective.n
+        undecided = (1 - (p * p).sum(dim=1)).clamp_(min=0)
+        mass = max(undecided.sum(dtype=torch.float64).item(), 1e-30)
+        features = ((objective.x * undecided[:, None]).T @ objective.x).double().numpy() / mass
+        spreads, self.classes = np.linalg.eigh(spread)
+        variances, self.features = np.linalg.eigh(features)
+        curvature = np.maximum(spreads, 0)[:, None] * np.maximum(variances, 0)
+        # The floor: where no row is undecided and nothing is penalised (intercepts).
+        self.scale = 1.0 / np.sqrt(np.maximum(curvature, 1e-9) + objective.penalty)
+
+    def _point(self, flat: np.ndarray) -> np.ndarray:
+        """Parameters ``[K, H+1]`` of coordinates; of all classes together they are zero.
+
+        Adding the same to all classes changes no probability, so the optimum has none of it, but
+        rounding would, and nothing but the penalty would bring it back.
+        """
+        point = self.classes @ (flat.reshape(self.scale.shape) * self.scale) @ self.features.T
+        return point - point.mean(axis=0)
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
         self.evaluations += 1
-        point = flat.reshape(self.scale.shape) * self.scale
+        point = self._point(flat)
         value, gradient = self.objective(point)
         if _relative(value, gradient) <= self.tolerance:
             raise _Reached(point)
-        return value, (gradient * self.scale).ravel()
+        gradient -= gradient.mean(axis=0)
+        return value, (self.classes.T @ gradient @ self.features * self.scale).ravel()
 
     def minimise(self, point: np.ndarray, max_iterations: int) -> np.ndarray:
         """L-BFGS from ``point`` to the tolerance, the limit, or as far as rounding lets it."""
@@ -182,44 +198,34 @@ class _Scaled:
         try:
             found = minimize(
                 self,
-                (point / self.scale).ravel(),
+                (self.classes.T @ point @ self.features / self.scale).ravel(),
                 jac=True,
                 method="L-BFGS-B",
                 callback=count,
                 # Only our own criterion ends it: on the gradient in the probe's own coordinates.
-                options={"maxiter": max_iterations, "maxcor": 20, "ftol": 0.0, "gtol": 0.0},
+                options={"maxiter": max_iterations, "maxcor": 60, "ftol": 0.0, "gtol": 0.0},
             )
         except _Reached as reached:
             self.iterations += self.evaluations > 1  # the step that arrived, if one was needed
             return reached.point
-        return found.x.reshape(self.scale.shape) * self.scale
+        return self._point(found.x)
 
 
 def _fit(
-    objective: _Objective,
-    theta: np.ndarray,
-    variances: np.ndarray,
-    c: float,
-    tolerance: float,
-    max_iterations: int,
+    objective: _Objective, theta: np.ndarray, c: float, tolerance: float, max_iterations: int
 ) -> tuple[np.ndarray, int, float]:
-    """Minimise for one C from ``theta``; return parameters, iterations, largest gradient entry.
-
-    ``variances`` ``[H+1]`` are those of the rotated features (1 for the intercept).
-    """
+    """Minimise for one C from ``theta``; return parameters, iterations, largest gradient entry."""
     objective.penalty = 1.0 / (c * objective.n)
     iterations = 0
     gradient = np.inf
     x = objective.x
     # Where rounding in float32 stops the line search (separable classes: losses near zero),
-    # float64 goes on from there, with the scale that the curvature has by then.
+    # float64 goes on from there, with the curvature of that place.
     for precision in (torch.float32, torch.float64):
         objective.x = x.to(precision)
-        curvature = np.maximum(objective.spread(theta), 1e-6)[:, None] * variances
-        curvature[:, :-1] += objective.penalty
-        scaled = _Scaled(objective, 1.0 / np.sqrt(curvature), tolerance)
-        theta = scaled.minimise(theta, max_iterations - iterations)
-        iterations += scaled.iterations
+        whitened = _Whitened(objective, theta, tolerance)
+        theta = whitened.minimise(theta, max_iterations - iterations)
+        iterations += whitened.iterations
         gradient = _relative(*objective(theta))
         if gradient <= tolerance or iterations >= max_iterations:
             break
@@ -286,25 +292,17 @@ def fit_probe(
     def standardise(features: np.ndarray) -> np.ndarray:
         return ((features - mean) / scale).astype(np.float32)
 
-    x = standardise(train)
-    gram = (x.T @ x).astype(np.float64) / len(x)
-    values, axes = np.linalg.eigh(gram)
-    rotation = axes.astype(np.float32)
-    objective = _Objective(x @ rotation, np.searchsorted(present, train_labels), len(present))
-    del x
-    variances = np.append(np.maximum(values, 0.0), 1.0)
-    dev_x = standardise(dev[usable]) @ rotation
+    objective = _Objective(standardise(train), np.searchsorted(present, train_labels))
+    dev_x = standardise(dev[usable]).astype(np.float64)
     dev_y = np.searchsorted(present, dev_labels[usable])
 
     def fit(point: np.ndarray, c: float, tolerance: float) -> tuple[np.ndarray, ProbeStep]:
-        point, iterations, gradient = _fit(
-            objective, point, variances, c, tolerance, options.max_iterations
-        )
-        scores = dev_x.astype(np.float64) @ point[:, :-1].T + point[:, -1]
+        point, iterations, gradient = _fit(objective, point, c, tolerance, options.max_iterations)
+        scores = dev_x @ point[:, :-1].T + point[:, -1]
         loss = float(-log_softmax(scores)[np.arange(len(dev_y)), dev_y].mean())
         return point, ProbeStep(c, loss, iterations, gradient, gradient <= tolerance)
 
-    theta = kept = np.zeros((len(present), len(variances)))
+    theta = kept = np.zeros((len(present), train.shape[1] + 1))
     path: list[ProbeStep] = []
     chosen = 0
     for c in options.strengths:
@@ -318,7 +316,7 @@ def fit_probe(
     path[chosen] = replace(last, iterations=path[chosen].iterations + last.iterations)
 
     weights = np.zeros((classes, train.shape[1]))
-    weights[present] = kept[:, :-1] @ rotation.T.astype(np.float64)
+    weights[present] = kept[:, :-1]
     intercepts = np.full(classes, -np.inf)
     intercepts[present] = kept[:, -1]
     return Probe(mean, scale, weights, intercepts, tuple(path), chosen)
