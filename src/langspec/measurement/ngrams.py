@@ -21,9 +21,14 @@ from langspec.errors import LangspecError
 
 @dataclass(frozen=True)
 class NgramOptions:
-    """Orders of the n-grams (with word boundaries), candidate C, the solver's limit."""
+    """Orders of the n-grams (with word boundaries), candidate C, the solver's limit.
+
+    Of the training texts' n-grams the commonest ``most`` are kept: memory is that times the
+    classes times the solver's twenty vectors, and the rare ones tell nothing more.
+    """
 
     orders: tuple[int, int] = (1, 4)
+    most: int = 100_000
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     max_iterations: int = 500
 
@@ -56,7 +61,11 @@ def fit_ngrams(
     if len(present) < 2:
         raise LangspecError(f"character n-grams need at least two languages, found {len(present)}")
     vectorizer = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=options.orders, sublinear_tf=True, dtype=np.float32
+        analyzer="char_wb",
+        ngram_range=options.orders,
+        max_features=options.most,
+        sublinear_tf=True,
+        dtype=np.float32,
     )
     try:
         x = vectorizer.fit_transform(train)
