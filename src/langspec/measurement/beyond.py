@@ -5,10 +5,12 @@ All of it is read from a feature bank, never from the encoder, on the splits of 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
 from langspec.errors import LangspecError
@@ -128,7 +130,11 @@ def beyond_linear(
         return sample.at_layer(layer, vectors)
 
     results: list[Result] = []
-    with tqdm(total=len(pieces), desc=progress, unit="layer", leave=False, disable=None) as bar:
+    with (
+        tqdm(total=len(pieces), desc=progress, unit="layer", leave=False, disable=None) as bar,
+        warnings.catch_warnings(),  # here and not in the threads, which share the filters
+    ):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported, not warned of
         for rows in side_by_side(measured, pieces):
             results += rows
             bar.update()

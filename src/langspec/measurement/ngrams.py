@@ -6,12 +6,10 @@ logistic regression on character n-grams of each unit, its C chosen on validatio
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -53,6 +51,9 @@ def fit_ngrams(
 ) -> NgramFit:
     """Fit along the C, keep the one with the least validation log-loss, predict ``test``.
 
+    A fit that hits its limit is reported in ``converged``; scikit-learn also warns of it, which is
+    the caller's to silence (the filters of warnings are shared by threads).
+
     Raises:
         LangspecError: no text has a character, or fewer than two classes.
     """
@@ -76,16 +77,12 @@ def fit_ngrams(
     model = LogisticRegression(max_iter=options.max_iterations, warm_start=True)
     best = np.inf
     iterations, converged = 0, True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # reported, not warned of
-        for c in options.strengths:
-            model.set_params(C=c).fit(x, train_labels)
-            iterations += int(model.n_iter_.max())
-            converged &= int(model.n_iter_.max()) < options.max_iterations
-            loss = log_loss(
-                np.asarray(dev_labels)[usable], model.predict_proba(dev_x), labels=present
-            )
-            if loss < best:
-                best, chosen_c = loss, c
-                predicted = model.predict(vectorizer.transform(test))
+    for c in options.strengths:
+        model.set_params(C=c).fit(x, train_labels)
+        iterations += int(model.n_iter_.max())
+        converged &= int(model.n_iter_.max()) < options.max_iterations
+        loss = log_loss(np.asarray(dev_labels)[usable], model.predict_proba(dev_x), labels=present)
+        if loss < best:
+            best, chosen_c = loss, c
+            predicted = model.predict(vectorizer.transform(test))
     return NgramFit(predicted.astype(np.int64), chosen_c, iterations, converged)
