@@ -15,7 +15,7 @@ import click
 
 from langspec import __version__, launch, logs
 from langspec.errors import LangspecError
-from langspec.interrupts import Terminated, raised
+from langspec.interrupts import Terminated, leave, raised
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -31,14 +31,14 @@ class _OneLineErrors(click.Group):
             return super().invoke(ctx)
         except LangspecError as error:
             click.echo(f"error: {error}", err=True)
-            sys.exit(2)
+            leave(2)
         except (Terminated, KeyboardInterrupt) as error:
             ended = error if isinstance(error, Terminated) else Terminated(signal.SIGINT)
             click.echo(
                 f"stopped by {ended.signal_name}; the same command goes on from what was saved",
                 err=True,
             )
-            sys.exit(ended.code)
+            leave(128 + ended.number)
 
 
 def _stage_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,11 +6,17 @@ good end first (a step of training and its checkpoint), they are kept, and asked
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
+
+WORKER = "langspec-worker"
+"""What the names of threads begin with whose work nobody waits for once the main thread ends."""
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 _keepers = 0
@@ -70,3 +76,12 @@ def kept() -> Iterator[None]:
 def asked() -> int | None:
     """The number of a signal that is being kept, if one is."""
     return _pending
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with an exit code, at once even where worker threads are still at work."""
+    if any(thread.name.startswith(WORKER) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Python itself would wait for them
+    sys.exit(code)

@@ -10,6 +10,8 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
+from langspec.interrupts import WORKER
+
 MOST = 16
 """Pieces of work at once; each holds a batch's vectors of all layers in memory."""
 
@@ -31,18 +33,18 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         yield from map(work, items)
         return
     waiting: deque[Future[R]] = deque()
-    with (
-        threadpool_limits(own),
-        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(own,)) as pool,
-    ):
-        try:
+    pool = ThreadPoolExecutor(workers, WORKER, torch.set_num_threads, (own,))
+    finished = False
+    try:
+        with threadpool_limits(own):
             for item in items:
                 waiting.append(pool.submit(work, item))
                 if len(waiting) > workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-            torch.set_num_threads(threads)
+        finished = True
+    finally:
+        # Nobody takes what still runs after a fault or an interrupt: it may take a minute more.
+        pool.shutdown(wait=finished, cancel_futures=True)
+        torch.set_num_threads(threads)

@@ -120,3 +120,39 @@ def test_fewer_processes_than_asked_for_are_refused(project: Path, langspec) -> 
     done = langspec(project, *TRAIN, check=False, **asked)
     assert done.returncode == 2
     assert "num_processes is 2, but 1 work together here" in done.stderr
+
+
+BUSY = """
+import time
+import torch
+from langspec.cli import main
+from langspec.threads import side_by_side
+
+def work(number):
+    if number == 1:
+        print("at work", flush=True)
+    time.sleep(60)
+
+@main.command()
+def busy():
+    torch.set_num_threads(2)
+    list(side_by_side(work, range(4)))
+
+main(["busy"])
+"""
+
+
+def test_nobody_waits_for_work_in_threads_once_stopped(tmp_path: Path) -> None:
+    """Ctrl-C ends it at once, not when the pieces of work are done that are under way."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", BUSY], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "at work\n"
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=50)
+    assert time.monotonic() - began < 10
+    assert child.returncode == 130
+    assert errors.startswith("stopped by SIGINT")
