@@ -126,6 +126,7 @@ BUSY = """
 import time
 import torch
 from langspec.cli import main
+from langspec.interrupts import raised
 from langspec.threads import side_by_side
 
 def work(number):
@@ -138,7 +139,8 @@ def busy():
     torch.set_num_threads(2)
     list(side_by_side(work, range(4)))
 
-main(["busy"])
+with raised():  # a shell starts what it runs in the background with SIGINT ignored
+    main(["busy"])
 """
 
 
