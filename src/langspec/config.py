@@ -9,29 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.languages import language
 from langspec.search import ALL, Search
+from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Limit = Count | None
-
-
-class Section(BaseModel):
-    """A part of ``params.yaml``: frozen, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
 
 class Compute(Section):
     """Where the arithmetic runs, and how repeatable it is."""
@@ -168,9 +156,6 @@ class Corpora(Section):
         return sorted([self.source, *self.targets])
 
 
-Text = Annotated[str, Field(min_length=1)]
-
-
 class CustomTask(Section):
     """The corpus of a task of one's own; what is not said is null.
 
@@ -181,14 +166,14 @@ class CustomTask(Section):
     format: Literal["conllu", "jsonl"]
     path: Text
     labels: Annotated[list[Text], Field(min_length=2)]
-    text: Text | list[Text] = []
+    text: Text | list[Text] = Field(default_factory=list)
     label: Text
     language: Text | None = None
     language_field: Text | None = None
     split_field: Text | None = None
     group_field: Text | None = None
     missing: Text | None = None
-    skip_labels: list[Text] = []
+    skip_labels: list[Text] = Field(default_factory=list)
     limit: Limit = None
 
     @model_validator(mode="before")

@@ -12,53 +12,19 @@ from functools import cache
 import pytest
 
 from conftest import CHECKOUT
+from langspec.closure import SourceTree
 from langspec.config import parse_yaml
 
 SOURCE = CHECKOUT / "src"
 PACKAGE = SOURCE / "langspec"
-MODULES = {
-    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+TREE = SourceTree(PACKAGE)
+MODULES = TREE.modules
+imports, closure = TREE.imports, TREE.closure
 
 
 @cache
 def parsed(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
-
-
-@cache
-def imports(module: str) -> frozenset[str]:
-    """Modules of this project, and top-level names of others, that a module imports."""
-    found: set[str] = set()
-    for node in ast.walk(parsed(module)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                found.add(inner if inner in MODULES else node.module)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            named, colon, _ = node.value.partition(":")  # workers import "module:class"
-            if colon and named in MODULES:
-                found.add(named)
-    return frozenset(found)
-
-
-def closure(module: str) -> set[str]:
-    seen: set[str] = set()
-    todo = [module]
-    while todo:
-        current = todo.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        todo += [name for name in imports(current) if name in MODULES]
-        # Importing a.b.c runs a.b's __init__ first.
-        parent = current.rpartition(".")[0]
-        if parent and parent != "langspec":
-            todo.append(parent)
-    return seen
 
 
 def has_code(module: str) -> bool:

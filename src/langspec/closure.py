@@ -1,0 +1,138 @@
+"""The code that a result depends on: what a module imports, directly or through others.
+
+Every cache entry is keyed by :func:`cache_key`: the hash of that code, the options and the hashes
+of the inputs. The modules are found by reading import statements, so that no file is forgotten.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from langspec.files import sha256_json
+
+PACKAGE = "langspec"
+
+
+class SourceTree:
+    """The modules of one package folder, and what each of them imports.
+
+    Args:
+        folder: the package's folder, such as ``src/langspec``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.modules: dict[str, Path] = {
+            self._name(path): path for path in sorted(self.folder.rglob("*.py"))
+        }
+        self._imports: dict[str, frozenset[str]] = {}
+        self._digests: dict[str, str] = {}
+
+    def imports(self, module: str) -> frozenset[str]:
+        """Names that ``module`` imports: modules of this package, and modules of others.
+
+        Imports inside functions count. Imports for type checkers alone do not: they never run.
+        A string ``"package.module:name"`` counts as an import of that module.
+        """
+        if module not in self._imports:
+            self._imports[module] = frozenset(self._imported(self._path(module)))
+        return self._imports[module]
+
+    def closure(self, *roots: str) -> tuple[str, ...]:
+        """The modules of this package that run when ``roots`` are imported, sorted by name.
+
+        Args:
+            roots: names of modules. One of another package counts with what it imports from here.
+        """
+        seen: set[str] = set()
+        todo = list(roots)
+        while todo:
+            module = todo.pop()
+            if module in seen:
+                continue
+            seen.add(module)
+            todo += [name for name in self.imports(module) if name in self.modules]
+            # Importing a.b.c runs the __init__ of a.b first.
+            parent = module.rpartition(".")[0]
+            if parent in self.modules and parent != PACKAGE:
+                todo.append(parent)
+        return tuple(sorted(seen))
+
+    def code_hash(self, *roots: str) -> str:
+        """SHA-256 over the bytes of every module of the closure of ``roots``."""
+        return sha256_json([[name, self._digest(name)] for name in self.closure(*roots)])
+
+    def _name(self, path: Path) -> str:
+        parts = path.relative_to(self.folder).with_suffix("").parts
+        return ".".join((PACKAGE, *parts)).removesuffix(".__init__")
+
+    def _path(self, module: str) -> Path:
+        if module in self.modules:
+            return self.modules[module]
+        file = getattr(sys.modules.get(module), "__file__", None)
+        if file is None:
+            raise ValueError(f"no source file of module {module}")
+        return Path(file)
+
+    def _digest(self, module: str) -> str:
+        if module not in self._digests:
+            self._digests[module] = hashlib.sha256(self._path(module).read_bytes()).hexdigest()
+        return self._digests[module]
+
+    def _imported(self, path: Path) -> Iterator[str]:
+        for node in _run_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    yield inner if inner in self.modules else node.module
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named, colon, _ = node.value.partition(":")
+                if colon and named in self.modules:
+                    yield named
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node that can run: not the body of ``if TYPE_CHECKING``."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += node.orelse
+        else:
+            todo += ast.iter_child_nodes(node)
+
+
+@cache
+def installed() -> SourceTree:
+    """The package that is running."""
+    return SourceTree(Path(__file__).parent)
+
+
+def code_hash(*code: Any) -> str:
+    """SHA-256 of all code that runs when ``code`` does.
+
+    Args:
+        code: names of modules, or functions and classes, which stand for their module.
+    """
+    names = [one if isinstance(one, str) else one.__module__ for one in code]
+    return installed().code_hash(*names)
+
+
+def cache_key(kind: str, *, code: Iterable[Any], **parts: Any) -> str:
+    """The name of a cache entry: SHA-256 of what the entry was made from.
+
+    Args:
+        kind: what is cached, such as ``bank``.
+        code: the functions, classes or modules that compute it.
+        parts: JSON-able options and hashes of inputs.
+    """
+    return sha256_json({"kind": kind, "code": code_hash(*code), **parts})
