@@ -21,6 +21,7 @@ from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 class Compute(Section):
     """Where the arithmetic runs, and how repeatable it is."""
 
