@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="a CSV file to write, too")
     given = parser.parse_args(arguments)
     marks = [time.process_time()]
-    from langspec.tracking.methods import SeedRun
     from langspec.tracking.runs import Tracker
+    from langspec.tracking.training_runs import SeedRun
 
     marks.append(time.process_time())
     matrix = np.random.default_rng(0).normal(size=(256, 256))

@@ -18,9 +18,9 @@ from test_report_browser import browser  # noqa: F401  # the same headless Chrom
 
 from langspec.files import write_json
 from langspec.results import Result, write_results
-from langspec.tracking.methods import Training
-from langspec.tracking.replay import replay
+from langspec.tracking.replay_runs import replay
 from langspec.tracking.runs import Tracker
+from langspec.tracking.training_runs import Training
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

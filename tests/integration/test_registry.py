@@ -268,18 +268,18 @@ def test_a_fresh_process_loads_it_without_pickle_and_without_langspec(
     )
     names = {file.name for file in folder.rglob("*") if file.is_file()}
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".bin", ".pt"))]
-    assert {"MLmodel", "requirements.txt", "served.py", "README.md"} <= names
+    assert {"MLmodel", "requirements.txt", "served_model.py", "README.md"} <= names
 
 
 def test_its_requirements_are_what_serving_imports() -> None:
     code = (
-        "import sys; import langspec.serving.predictor\n"
+        "import sys; import langspec.release.predictor\n"
         "print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
     )
-    from langspec.tracking.registry import REQUIREMENTS, requirements
+    from langspec.tracking.versions import REQUIREMENTS, requirements
 
     loaded = set(done.stdout.split())
     heavy = {"sklearn", "scipy", "optuna", "dvc", "datasets", "seaborn", "matplotlib"}

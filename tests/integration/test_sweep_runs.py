@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from langspec.tracking import tags as names
 from langspec.tracking.runs import Tracker
 from langspec.tracking.store import open_client, tracking_store
-from langspec.tracking.sweeps import ADOPTED, STATE, TRIAL, Sweep, SweepRuns, mark_adopted
+from langspec.tracking.sweep_runs import ADOPTED, STATE, TRIAL, Sweep, SweepRuns, mark_adopted
 from langspec.tuning.records import TrialRecord
 
 SWEEP = Sweep("u1", "s", "demo", "pos", "grl", "here", {"tune": {"penalty": 0.5}}, "d" * 64)

@@ -22,11 +22,11 @@ from langspec.files import write_json
 from langspec.results import Result, write_results
 from langspec.tracking import tags as names
 from langspec.tracking.find import find_training
-from langspec.tracking.methods import Training, start_method
 from langspec.tracking.reap import reap
-from langspec.tracking.replay import Replayed, replay
+from langspec.tracking.replay_runs import Replayed, replay
 from langspec.tracking.runs import Tracker, adopt_launched_run
 from langspec.tracking.store import open_client, tracking_store
+from langspec.tracking.training_runs import Training, start_method
 
 TRAINING = Training(
     name="demo",

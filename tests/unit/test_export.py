@@ -19,9 +19,10 @@ from langspec.encoders.wordpiece import train_wordpiece
 from langspec.erasure import EraserOptions, ErasureMap, make_eraser
 from langspec.erasure.saved import load_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.export import ExportedHead, ExportFacts, model_card, write_export
 from langspec.files import read_json, sha256_folder
 from langspec.modelling.pooling import pool
+from langspec.release.encoder_folder import ExportedHead, write_export
+from langspec.release.model_card import ExportFacts, model_card
 
 TEXTS = ["the dog sees a tree", "кот видит дерево", "der Hund sieht Bäume", "a", "the dog " * 30]
 WIDTH = 16

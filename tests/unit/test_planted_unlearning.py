@@ -22,7 +22,7 @@ from langspec.encoders.inputs import Inputs
 from langspec.measurement.probe import ProbeOptions, fit_probe
 from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec.objectives import get_objective
-from langspec.tasks.base import TaskData
+from langspec.tasks.task import TaskData
 from langspec.training.language import LanguageData
 from langspec.training.loop import fit
 from langspec.training.predict import predict

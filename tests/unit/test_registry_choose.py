@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langspec.registry.choose import candidate, champion
-from langspec.registry.numbers import language_scores, seed_numbers, told
+from langspec.release.choose import candidate, champion
+from langspec.release.numbers import language_scores, seed_numbers, told
 from langspec.results import Result, results_frame
 from langspec.training.selection import METRIC
 

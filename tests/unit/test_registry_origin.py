@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from langspec.registry.origin import origin_of, told
+from langspec.release.origin import origin_of, told
 
 VALUES = {"train.methods.grl.schedule": "cosine", "train.methods.grl.overrides.pos.strength": 0.7}
 ADOPTED = {"grl": {"pos": {"study": "s", "trial": 12, "front": None, "values": VALUES}}}

@@ -22,10 +22,10 @@ from langspec.encoders.wordpiece import train_wordpiece
 from langspec.erasure import ErasureMap
 from langspec.erasure.saved import save_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.export import ExportedHead, write_export
-from langspec.serving.predictor import Predictor, load_predictor
-from langspec.serving.records import as_jsonl, as_tsv, conllu_rows, format_of, read_rows
-from langspec.serving.words import split_words
+from langspec.release.encoder_folder import ExportedHead, write_export
+from langspec.release.predicted_rows import as_jsonl, as_tsv, conllu_rows, format_of, read_rows
+from langspec.release.predictor import Predictor, load_predictor
+from langspec.release.split_words import split_words
 
 TEXTS = ["the dog sees a tree", "кот видит дерево", "der Hund sieht Bäume ,", "a", "我 看"]
 WIDTH = 16

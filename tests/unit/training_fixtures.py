@@ -12,7 +12,7 @@ from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
 from langspec.encoders.inputs import Inputs
 from langspec.modelling.model import EncoderWithHeads, LinearHead
-from langspec.tasks.base import TaskData
+from langspec.tasks.task import TaskData
 from langspec.training.language import LanguageData
 from langspec.training.loop import FitOptions
 

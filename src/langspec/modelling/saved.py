@@ -17,7 +17,7 @@ from langspec.encoders.load import Encoder
 from langspec.errors import LangspecError
 from langspec.files import read_json, write_json
 from langspec.modelling.model import EncoderWithHeads, LinearHead, freeze_above
-from langspec.tasks.base import Task
+from langspec.tasks.task import Task
 
 SCHEMA = 1
 

@@ -29,7 +29,7 @@ from langspec.objectives.base import (
 from langspec.objectives.retention import make_retention
 from langspec.objectives.schedules import strength_at
 from langspec.objectives.streams import RandomStream
-from langspec.tasks.base import IGNORED
+from langspec.tasks.task import IGNORED
 from langspec.training.language import join
 
 if TYPE_CHECKING:

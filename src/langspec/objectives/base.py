@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from langspec.objectives.streams import RandomStream
-from langspec.tasks.base import IGNORED
+from langspec.tasks.task import IGNORED
 
 if TYPE_CHECKING:
     from langspec.training.language import LanguageData

@@ -150,6 +150,6 @@ def _differences(config: Config, root: Path, found: _Found) -> Sequence[str]:
 
 def _mark(config: Config, root: Path, found: _Found, chosen: TrialRecord) -> None:
     from langspec.stages.tracker import open_tracker
-    from langspec.tracking.sweeps import mark_adopted
+    from langspec.tracking.sweep_runs import mark_adopted
 
     mark_adopted(open_tracker(config, root), found.parts["tune"]["task"], found.uid, chosen.number)

@@ -21,7 +21,7 @@ def run(options: AuditOptions) -> str:
     """
     if not any(wanted.encoder.startswith(_REGISTERED) for wanted in options.encoders):
         return run_audit(options)
-    from langspec.tracking.registered import registered_encoder
+    from langspec.tracking.registered_encoder import registered_encoder
 
     with tempfile.TemporaryDirectory(prefix="langspec-") as scratch:
         encoders = []

@@ -13,11 +13,11 @@ from langspec.encoders.load import Encoder
 from langspec.erasure import ERASERS, ErasureMap, make_eraser
 from langspec.erasure.saved import load_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.export import ExportedHead, ExportFacts, model_card, write_export
-from langspec.export.folder import check_empty
 from langspec.files import read_json
 from langspec.measurement.erased import fit_maps, require_languages
 from langspec.modelling.saved import load_run, read_card
+from langspec.release.encoder_folder import ExportedHead, check_empty, write_export
+from langspec.release.model_card import ExportFacts, model_card
 from langspec.stages.common import checkpoint_hash, paths_of, require
 from langspec.stages.erase import eraser_options
 from langspec.stages.measure import Evaluation

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from langspec.config import Config
 from langspec.errors import LangspecError
-from langspec.serving.predictor import Predictor, load_predictor
-from langspec.serving.records import (
+from langspec.release.predicted_rows import (
     FORMATS,
     OUTPUTS,
     as_jsonl,
@@ -19,6 +18,7 @@ from langspec.serving.records import (
     format_of,
     read_rows,
 )
+from langspec.release.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:
     from langspec.tracking.runs import Tracker
@@ -69,7 +69,7 @@ def run(
 def _open(config: Config | None, root: Path, model: str) -> Predictor:
     if not model.startswith("models:"):
         return load_predictor(Path(model))
-    from langspec.tracking.registry import served_folder
+    from langspec.tracking.versions import served_folder
 
     return load_predictor(served_folder(_tracker(config, root), model))
 

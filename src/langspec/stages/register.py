@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from langspec.config import Config
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_json, write_json, write_text
-from langspec.registry.choose import Candidate, candidate, champion
+from langspec.release.choose import Candidate, candidate, champion
 from langspec.stages.common import Paths, checkpoint_hash, code_hash, paths_of, require
 from langspec.training.selection import METRIC
 
@@ -67,7 +67,7 @@ def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
     ``take_over``: give the alias ``champion`` to this run where another run has it.
     """
     from langspec.stages.tracker import open_tracker
-    from langspec.tracking.registry import register_task
+    from langspec.tracking.versions import register_task
 
     paths = paths_of(config, root)
     told = []
@@ -139,13 +139,13 @@ class _Versions:
 
     def write(self, chosen: Candidate, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         """Card and erasers of a method's best seed; its record."""
-        from langspec.export import ExportFacts
         from langspec.modelling.saved import load_run, read_card
-        from langspec.registry.assemble import head_layer
-        from langspec.registry.card import registered_card
-        from langspec.registry.numbers import language_scores, seed_numbers
-        from langspec.registry.origin import origin_of
-        from langspec.serving.predictor import load_predictor
+        from langspec.release.assemble import head_layer
+        from langspec.release.model_card import ExportFacts
+        from langspec.release.numbers import language_scores, seed_numbers
+        from langspec.release.origin import origin_of
+        from langspec.release.predictor import load_predictor
+        from langspec.release.version_card import registered_card
 
         assert chosen.entry is not None
         config, encoder = self.config, self.evaluation.encoder
@@ -180,7 +180,7 @@ class _Versions:
             "languages": sorted(config.corpora.languages),
             "source": config.corpora.source,
             "licence": encoder.card.licence,
-            "code": code_hash("serving"),
+            "code": code_hash("release"),
         }
         adopted = config.model_dump(include={"adopted"})["adopted"]
         if origin := origin_of(adopted, run):
@@ -260,7 +260,7 @@ def _example(columns: tuple[str, ...]) -> list[dict[str, Any]]:
 def _assemble(paths: Paths, version: dict[str, Any], place: Path, folder: Path) -> None:
     """The served folder of a version from outs that DVC keeps."""
     from langspec.encoders.load import load_encoder
-    from langspec.registry.assemble import assemble
+    from langspec.release.assemble import assemble
     from langspec.tasks import get_task
 
     own = place / version["method"]

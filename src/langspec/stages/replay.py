@@ -8,7 +8,7 @@ from langspec.config import Config
 from langspec.stages.common import paths_of
 from langspec.stages.tracker import open_tracker
 from langspec.tracking import reap as reaping
-from langspec.tracking.replay import replay
+from langspec.tracking.replay_runs import replay
 
 
 def run(config: Config, root: Path) -> str:

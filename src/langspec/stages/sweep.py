@@ -43,7 +43,7 @@ from langspec.tuning.study import UID
 from langspec.tuning.work import work
 
 if TYPE_CHECKING:
-    from langspec.tracking.sweeps import SweepRuns
+    from langspec.tracking.sweep_runs import SweepRuns
 
 _POLL_SECONDS = 2.0
 
@@ -300,7 +300,7 @@ def _finished(trials: Sequence[TrialRecord]) -> int:
 def _runs(config: Config, root: Path, opened: Opened) -> Iterator[SweepRuns]:
     """The runs of MLflow; the parent ends as what happened."""
     from langspec.stages.tracker import open_tracker
-    from langspec.tracking.sweeps import SweepRuns
+    from langspec.tracking.sweep_runs import SweepRuns
 
     tracker = open_tracker(config, root)
     with opened.lock():
@@ -322,7 +322,7 @@ def _runs(config: Config, root: Path, opened: Opened) -> Iterator[SweepRuns]:
 
 def sweep_of(config: Config, opened: Opened) -> Any:
     """What the runs of a study have in common."""
-    from langspec.tracking.sweeps import Sweep
+    from langspec.tracking.sweep_runs import Sweep
 
     return Sweep(
         uid=opened.study.user_attrs[UID],

@@ -14,7 +14,7 @@ from langspec.stages.common import paths_of, require
 from langspec.workers import crew_of, launched_processes
 
 if TYPE_CHECKING:
-    from langspec.tracking.methods import MethodRun, SeedRun
+    from langspec.tracking.training_runs import MethodRun, SeedRun
 
 # Two cores of a server processor, fp32; for the estimate of --dry-run only.
 FLOPS_A_SECOND = 4e10
@@ -137,8 +137,8 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
         stack.enter_context(crew)
         # After the workers: this process imports MLflow while they import PyTorch.
         from langspec.stages.tracker import open_tracker
-        from langspec.tracking.methods import Training, start_method
         from langspec.tracking.runs import Tracker
+        from langspec.tracking.training_runs import Training, start_method
 
         # Only the main process writes; others train and throw their equal copies away.
         writes = not launched or crew.facts.main_process

@@ -43,7 +43,7 @@ def _sweep(config: Config, root: Path, out: Path) -> Path:
     from langspec.stages.sweep import summary
     from langspec.stages.tracker import open_tracker
     from langspec.stages.trial import TrialTrainer
-    from langspec.tracking.sweeps import Sweep, SweepRuns
+    from langspec.tracking.sweep_runs import Sweep, SweepRuns
     from langspec.tuning.outcome import draw, records
     from langspec.tuning.study import memory_study
     from langspec.tuning.work import work

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from langspec.corpora.tables import facts_of
 from langspec.errors import LangspecError
-from langspec.tasks.base import IGNORED, Task, TaskData
 from langspec.tasks.nli import NLI
 from langspec.tasks.pos import POS
-from langspec.tasks.text import TextTask
-from langspec.tasks.token import TokenTask
+from langspec.tasks.task import IGNORED, Task, TaskData
+from langspec.tasks.text_task import TextTask
+from langspec.tasks.token_task import TokenTask
 
 _ALL: tuple[Task, ...] = (POS, NLI)
 TASKS = {task.name: task for task in _ALL}

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from langspec.measurement import baselines
-from langspec.tasks.base import Task, label_indices
-from langspec.tasks.text import TextTask
+from langspec.tasks.task import Task, label_indices
+from langspec.tasks.text_task import TextTask
 
 
 def heuristic_predictions(task: Task, train: pa.Table, test: pa.Table) -> dict[str, np.ndarray]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from langspec.tasks.text import TextTask
+from langspec.tasks.text_task import TextTask
 
 NLI = TextTask("nli", ("contradiction", "entailment", "neutral"))

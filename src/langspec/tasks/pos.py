@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from langspec.corpora.conllu import UPOS
-from langspec.tasks.token import TokenTask
+from langspec.tasks.token_task import TokenTask
 
 POS = TokenTask("pos", UPOS)

@@ -17,7 +17,7 @@ from langspec.encoders.inputs import Inputs, collate, text_inputs
 from langspec.encoders.load import Encoder
 from langspec.errors import LangspecError
 from langspec.modelling.model import PADDED
-from langspec.tasks.base import IGNORED
+from langspec.tasks.task import IGNORED
 from langspec.training.sampler import WINDOW_BATCHES, rank_rows
 
 HOW = ("tokens", "rows")

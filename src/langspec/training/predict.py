@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from langspec.encoders.inputs import length_batches
 from langspec.measurement.scores import confusion, macro_f1_of_counts
-from langspec.tasks.base import IGNORED, TaskData, Unit, gather_labels
+from langspec.tasks.task import IGNORED, TaskData, Unit, gather_labels
 
 
 class TrainingData(Protocol):

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from langspec.tasks.base import IGNORED
+from langspec.tasks.task import IGNORED
 
 logger = logging.getLogger(__name__)
 

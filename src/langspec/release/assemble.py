@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from langspec.encoders.load import Encoder
-from langspec.export import ExportedHead, write_export
 from langspec.files import atomic_folder
 from langspec.modelling.saved import load_run, read_card
-from langspec.serving.predictor import ERASERS
+from langspec.release.encoder_folder import ExportedHead, write_export
+from langspec.release.predictor import ERASERS
 from langspec.tasks import Task
 
 

@@ -17,7 +17,7 @@ class ServedModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Open the folder that was registered."""
-        from langspec.serving.predictor import load_predictor
+        from langspec.release.predictor import load_predictor
 
         self.predictor = load_predictor(Path(context.artifacts["model"]))
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from langspec.corpora.tables import POS, read_table
 from langspec.encoders.inputs import word_inputs
 from langspec.encoders.load import Encoder
-from langspec.tasks.base import TaskData, Unit, label_indices
+from langspec.tasks.task import TaskData, Unit, label_indices
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from langspec.erasure.saved import CARD, load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.modelling.model import EncoderWithHeads, LinearHead
-from langspec.serving.words import split_words
+from langspec.release.split_words import split_words
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from langspec.files import read_json, sha256_file, sha256_json
 from langspec.results import PATH, path_method, read_results
 from langspec.tracking import tags as names
 from langspec.tracking.history import evaluation_points, read_history
-from langspec.tracking.methods import MethodRun, SeedRun, Training, start_method, start_seed
 from langspec.tracking.runs import Tracker
+from langspec.tracking.training_runs import MethodRun, SeedRun, Training, start_method, start_seed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from langspec.export import ExportFacts, model_card
 from langspec.languages import LANGUAGES
-from langspec.registry.numbers import told
-from langspec.registry.origin import told as origin_told
+from langspec.release.model_card import ExportFacts, model_card
+from langspec.release.numbers import told
+from langspec.release.origin import told as origin_told
 
 _NAMES = {
     "transfer": "accuracy, mean over the languages without the source",

@@ -25,7 +25,7 @@ from mlflow.types.schema import Array, Map
 
 import langspec
 from langspec.errors import LangspecError
-from langspec.registry.card import summary
+from langspec.release.version_card import summary
 from langspec.tracking import tags as names
 from langspec.tracking.runs import Tracker
 
@@ -168,7 +168,7 @@ def save_served(target: Path, folder: Path, version: Mapping[str, Any]) -> None:
         shutil.copytree(code, copied, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         save_model(
             path=str(target),
-            python_model=str(Path(__file__).with_name("served.py")),
+            python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"model": str(folder)},
             code_paths=[str(copied)],
             pip_requirements=requirements(),

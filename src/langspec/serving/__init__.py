@@ -1,1 +1,0 @@
-"""Labels for new text, from a folder that holds an encoder and its head; knows no MLflow."""
