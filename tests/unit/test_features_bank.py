@@ -203,9 +203,12 @@ def damage_json(folder: Path) -> None:
     (folder / "meta.json").write_text("{", encoding="utf-8")
 
 
-def damage_version(folder: Path) -> None:
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    (folder / "meta.json").write_text(json.dumps(meta | {"version": -1}), encoding="utf-8")
+def damage_byte(folder: Path) -> None:
+    """One bit of one vector; size and header stay."""
+    file = folder / "tokens.npy"
+    values = bytearray(file.read_bytes())
+    values[-1] ^= 1
+    file.write_bytes(values)
 
 
 def damage_inputs(folder: Path) -> None:
@@ -222,14 +225,16 @@ def damage_missing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [damage_json, damage_version, damage_inputs, damage_cut, damage_missing]
+    "damage", [damage_json, damage_byte, damage_inputs, damage_cut, damage_missing]
 )
-def test_a_damaged_or_stale_bank_is_made_again(tmp_path: Path, damage) -> None:
+def test_a_damaged_or_stale_bank_is_made_again(tmp_path: Path, damage, caplog) -> None:
     options = BankOptions(max_tokens_per_language=10)
     bank = make(tmp_path, tiny_model(0), options)
     good = bank.tokens(1)
     damage(bank.folder)
     again = make(tmp_path, tiny_model(0), options)
+    told = [record for record in caplog.records if "damaged" in record.message]
+    assert len(told) == (damage is not damage_inputs)  # other texts are no damage
     assert (again.tokens(1) == good).all()
     assert open_bank(tmp_path, again.folder.name) is not None
 

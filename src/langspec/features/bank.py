@@ -1,25 +1,31 @@
 """Feature banks: the vectors of one checkpoint on one corpus, on disk, memory-mapped.
 
 A bank is a folder ``<root>/<key>/``: ``tokens.npy`` and ``sentences.npy`` (``[layers, N, H]``),
-``tokens_meta.npy`` and ``sentences_meta.npy`` (int32 ``[N, 6]``), ``meta.json``. It is a cache:
-whatever is damaged or of another version reads as absent.
+``tokens_meta.npy`` and ``sentences_meta.npy`` (int32 ``[N, 6]``), ``meta.json``. It is a cache: its
+key holds the hash of the code that wrote it, so that no other code reads it; ``meta.json`` holds a
+checksum of every file, and a bank whose bytes do not agree with them reads as absent.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from langspec.closure import cache_key
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_json
+from langspec.files import read_json, sha256_file
 
-VERSION = 1  # raise when what a bank holds changes for the same key
+logger = logging.getLogger(__name__)
+
+CODE = "langspec.features.encode"
+"""The module whose import closure computes what a bank holds."""
 NO_LABEL = -100
 COLUMNS = ("row", "unit", "language", "line", "split", "label")
 KINDS = ("tokens", "sentences")
@@ -159,36 +165,49 @@ def bank_key(
     ``checkpoint`` and ``corpus`` are content hashes (the corpus' includes which rows are taken),
     ``prefix`` is put before every text, ``max_tokens`` is where rows are cut.
     """
-    return sha256_json(
-        {
-            "checkpoint": checkpoint,
-            "corpus": corpus,
-            "prefix": prefix,
-            "max_tokens": max_tokens,
-            "options": asdict(options),
-            "version": VERSION,
-        }
+    return cache_key(
+        "bank",
+        code=(CODE,),
+        checkpoint=checkpoint,
+        corpus=corpus,
+        prefix=prefix,
+        max_tokens=max_tokens,
+        options=asdict(options),
     )
 
 
+@cache
+def _checksum(path: Path, size: int, modified: int) -> str:
+    """SHA-256 of a file, computed once a process as long as its size and time stay the same."""
+    return sha256_file(path)
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    stat = path.stat()
+    return _checksum(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
 def open_bank(root: Path, key: str) -> Bank | None:
-    """The bank of ``key`` below ``root``; None if it is absent, damaged or of another version."""
+    """The bank of ``key`` below ``root``; None if it is absent or damaged (with a warning)."""
     folder = Path(root) / key
+    if not folder.exists():
+        return None
     try:
         meta = read_json(folder / META)
-        whole = (
-            meta["version"] == VERSION
-            and meta["key"] == key
-            and all((folder / name).stat().st_size == size for name, size in meta["sizes"].items())
-        )
+        whole = meta["key"] == key
         for kind in KINDS:
             vectors = np.load(folder / f"{kind}.npy", mmap_mode="r")
             units = np.load(folder / f"{kind}_meta.npy", mmap_mode="r")
             whole &= vectors.shape == tuple(meta["shapes"][kind])
             whole &= units.shape == (vectors.shape[1], len(COLUMNS))
+        whole = whole and all(
+            file_checksum(folder / name) == checksum for name, checksum in meta["sha256"].items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
-        return None
+        whole = False
     if not whole:
+        logger.warning("the feature bank %s is damaged and is made again", folder)
         return None
     os.utime(folder / META)  # its time says when the bank was last of use
     return Bank(folder, meta)

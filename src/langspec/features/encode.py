@@ -21,10 +21,10 @@ from langspec.features.bank import (
     KINDS,
     META,
     NO_LABEL,
-    VERSION,
     Bank,
     BankOptions,
     BankRows,
+    file_checksum,
     open_bank,
 )
 from langspec.features.cache import evict
@@ -246,8 +246,9 @@ def build_bank(
 ) -> Bank:
     """Open the bank of ``key``, or make it in one encoding pass.
 
-    Only rows that have a sampled unit or sentence are encoded. A bank that is damaged, or whose
-    pieces or selection differ from ``inputs`` and ``rows``, is made anew.
+    Only rows that have a sampled unit or sentence are encoded. A bank that is damaged (its bytes
+    disagree with their checksums), or whose pieces or selection differ from ``inputs`` and
+    ``rows``, is made anew.
 
     Args:
         model: the encoder; evaluated in eval mode on the device it is on.
@@ -277,7 +278,6 @@ def build_bank(
         with atomic_folder(Path(root) / key) as folder:
             layers = _encode(model, pad_id, inputs, selection, options, folder, progress)
             meta: dict[str, Any] = {
-                "version": VERSION,
                 "key": key,
                 "fingerprint": fingerprint,
                 "options": asdict(options),
@@ -291,7 +291,7 @@ def build_bank(
             for kind in KINDS:
                 meta["shapes"][kind], meta["dtypes"][kind] = _compact(folder, kind, layers)
                 np.save(folder / f"{kind}_meta.npy", selection.tables[kind])
-            meta["sizes"] = {file.name: file.stat().st_size for file in folder.glob("*.npy")}
+            meta["sha256"] = {file.name: file_checksum(file) for file in folder.glob("*.npy")}
             write_json(folder / META, meta)
     finally:
         model.train(was_training)

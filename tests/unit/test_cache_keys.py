@@ -1,0 +1,59 @@
+"""A change of code is never answered from a cache that other code wrote."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import CHECKOUT
+from langspec.closure import PACKAGE, SourceTree
+from langspec.features.bank import CODE as BANK
+
+KINDS = {"bank": (BANK,)}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> SourceTree:
+    """A copy of the package that may be edited."""
+    folder = tmp_path_factory.mktemp("copy") / PACKAGE
+    shutil.copytree(CHECKOUT / "src" / PACKAGE, folder)
+    return SourceTree(folder)
+
+
+def keys(tree: SourceTree) -> dict[str, str]:
+    return {kind: tree.code_hash(*roots) for kind, roots in KINDS.items()}
+
+
+def test_an_edit_changes_the_keys_that_the_edited_module_is_under(tree: SourceTree) -> None:
+    before = keys(tree)
+    under = {kind: set(tree.closure(*roots)) for kind, roots in KINDS.items()}
+    assert all(0 < len(modules) < len(tree.modules) for modules in under.values())
+    for module, path in tree.modules.items():
+        source = path.read_bytes()
+        path.write_bytes(source + b"\n# edited\n")
+        fresh = SourceTree(tree.folder)
+        fresh._imports = tree._imports  # a comment imports nothing: not parsed again
+        after = keys(fresh)
+        path.write_bytes(source)
+        changed = {kind for kind in KINDS if after[kind] != before[kind]}
+        assert changed == {kind for kind in KINDS if module in under[kind]}, module
+
+
+def test_a_bank_depends_on_pooling_and_not_on_the_report() -> None:
+    modules = SourceTree(CHECKOUT / "src" / PACKAGE).closure(BANK)
+    assert "langspec.modelling.pooling" in modules
+    assert "langspec.encoders.forward" in modules
+    assert not [name for name in modules if name.startswith("langspec.report")]
+
+
+def test_a_changed_pooling_is_a_changed_bank(tree: SourceTree) -> None:
+    """Vectors of another ``pool()`` are not read again."""
+    path: Path = tree.modules["langspec.modelling.pooling"]
+    source = path.read_text(encoding="utf-8")
+    before = tree.code_hash(BANK)
+    path.write_text(source.replace("    return", "    return 0 *", 1), encoding="utf-8")
+    assert SourceTree(tree.folder).code_hash(BANK) != before
+    path.write_text(source, encoding="utf-8")
+    assert SourceTree(tree.folder).code_hash(BANK) == before
