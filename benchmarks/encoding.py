@@ -29,7 +29,7 @@ def encodes(given: Namespace, how: str, budget: int | None = None) -> Iterator[d
     from langspec.encoders.forward import hidden_states
     from langspec.encoders.inputs import length_batches
     from langspec.encoders.load import load_encoder
-    from langspec.stages.common import paths_of
+    from langspec.paths import paths_of
     from langspec.tasks import get_task
 
     torch.set_num_threads(1)

@@ -31,7 +31,7 @@ def one_size(pipe: Any, given: Namespace, size: int) -> None:
     from langspec.modelling.model import freeze_embeddings
     from langspec.modelling.saved import build_model
     from langspec.objectives import get_objective
-    from langspec.stages.common import paths_of
+    from langspec.paths import paths_of
     from langspec.stages.seeds import fit_options
     from langspec.tasks import get_task
     from langspec.training.loop import fit

@@ -40,7 +40,7 @@ def child(given: Namespace) -> None:
     from langspec.modelling.model import freeze_embeddings
     from langspec.modelling.saved import build_model
     from langspec.objectives import get_objective
-    from langspec.stages.common import paths_of
+    from langspec.paths import paths_of
     from langspec.stages.seeds import fit_options
     from langspec.tasks import get_task
     from langspec.training.loop import fit

@@ -60,8 +60,8 @@ class Training:
         from langspec.modelling.model import freeze_embeddings
         from langspec.modelling.saved import build_model, copy_encoder
         from langspec.objectives import Setting, get_objective
+        from langspec.paths import paths_of
         from langspec.presets import load_preset
-        from langspec.stages.common import paths_of
         from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
         from langspec.tasks import get_task
         from langspec.training.language import LanguageStream

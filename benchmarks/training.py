@@ -47,7 +47,7 @@ class Subject:
         from langspec.encoders.load import load_encoder
         from langspec.modelling.model import freeze_embeddings
         from langspec.modelling.saved import build_model
-        from langspec.stages.common import paths_of
+        from langspec.paths import paths_of
         from langspec.tasks import get_task
 
         torch.set_num_threads(1)

@@ -37,7 +37,7 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     from langspec.modelling.model import freeze_embeddings
     from langspec.modelling.saved import build_model, copy_encoder
     from langspec.objectives import get_objective
-    from langspec.stages.common import paths_of
+    from langspec.paths import paths_of
     from langspec.stages.seeds import (
         fit_options,
         head_init,
@@ -133,7 +133,7 @@ def _job(
 
 
 def _identity(config: Config, root: Path, task: str, method: str, seed: int) -> str:
-    from langspec.stages.common import paths_of
+    from langspec.paths import paths_of
 
     paths = paths_of(config, root)
     own = getattr(config.train.methods, method).model_dump()

@@ -28,7 +28,7 @@ def counted(given: Namespace) -> dict[str, Any]:
 
     from langspec.encoders.forward import hidden_states
     from langspec.encoders.load import load_encoder
-    from langspec.stages.common import paths_of
+    from langspec.paths import paths_of
     from langspec.stages.seeds import SeedTrainer
 
     trainer = SeedTrainer(config, given.root, given.task, given.method)

@@ -62,7 +62,8 @@ NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec
                "langspec.stages.tracker", "langspec.errors", "langspec.files",
                "langspec.languages", "langspec.compute", "langspec.logs", "langspec.workers",
                "langspec.described", "langspec.hub", "langspec.interrupts", "langspec.launch",
-               "langspec.search", "langspec.section", "langspec.closure")  # fmt: skip
+               "langspec.search", "langspec.section", "langspec.closure", "langspec.paths",
+               "langspec.stages.common")  # fmt: skip
 STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 

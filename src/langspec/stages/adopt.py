@@ -10,7 +10,7 @@ from typing import Any
 from langspec.config import Config, Tune
 from langspec.errors import LangspecError
 from langspec.files import read_json
-from langspec.stages.common import paths_of
+from langspec.paths import paths_of
 from langspec.stages.study import identity_of, place_for, space_for, studies_folder
 from langspec.tuning.adopt import adopt
 from langspec.tuning.outcome import records

@@ -1,78 +1,11 @@
-"""Where everything of a run lies, and the hashes that say what it was made from."""
+"""The hash of whole packages, which keys caches until :mod:`langspec.closure` does everywhere."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import langspec
-from langspec.config import Config
-from langspec.errors import LangspecError
-from langspec.files import sha256_file, sha256_folder, sha256_json
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Folders of the run called ``name`` below a project's root."""
-
-    root: Path
-    name: str
-    encoder_name: str
-
-    @property
-    def corpora(self) -> Path:
-        """Prepared corpora and their card."""
-        return self.root / "data" / "corpora" / self.name
-
-    @property
-    def encoder(self) -> Path:
-        """The starting encoder."""
-        return self.root / "data" / "encoders" / self.encoder_name
-
-    @property
-    def manifest(self) -> Path:
-        """Outside files by name, size and hash."""
-        return self.root / "data" / "sources.json"
-
-    @property
-    def results(self) -> Path:
-        """Everything that the run measured."""
-        return self.root / "results" / self.name
-
-    def train(self, task: str, method: str) -> Path:
-        """Weights and histories of a method's seeds."""
-        return self.results / "train" / task / method
-
-    def evaluate(self, task: str) -> Path:
-        """Tidy results, predictions and projections of a task."""
-        return self.results / "evaluate" / task
-
-    @property
-    def report(self) -> Path:
-        """The page, its tables and figures."""
-        return self.results / "report"
-
-    @property
-    def cache(self) -> Path:
-        """Checkpoints, banks and machine-bound facts; never committed, safe to delete."""
-        return self.root / ".langspec"
-
-
-def paths_of(config: Config, root: Path) -> Paths:
-    """The folders of a configuration."""
-    return Paths(root, config.name, config.encoder.name)
-
-
-def require(path: Path, stage: str) -> Path:
-    """``path`` if it exists; otherwise say which stage writes it."""
-    if not path.exists():
-        raise LangspecError(f"not there yet; run: langspec {stage} (or dvc repro)", place=path)
-    return path
-
-
-def corpora_hash(corpora: Path, table: str) -> str:
-    """SHA-256 of one prepared table."""
-    return sha256_file(require(corpora / f"{table}.parquet", "corpora"))
+from langspec.files import sha256_file, sha256_json
 
 
 def code_hash(*packages: str) -> str:
@@ -83,8 +16,3 @@ def code_hash(*packages: str) -> str:
         files = sorted((source / package).rglob("*.py"))
         digests.append([(f.relative_to(source).as_posix(), sha256_file(f)) for f in files])
     return sha256_json(digests)
-
-
-def checkpoint_hash(folder: Path) -> str:
-    """SHA-256 of a trained seed's folder."""
-    return sha256_folder(folder)

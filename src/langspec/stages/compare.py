@@ -8,9 +8,9 @@ from typing import Any
 
 from langspec.config import Config
 from langspec.errors import LangspecError
+from langspec.paths import paths_of
 from langspec.report.compare_text import as_json, records, rendered
 from langspec.report.compared import Side, compare_sides, load_side
-from langspec.stages.common import paths_of
 from langspec.stages.report import compare_options
 
 MLFLOW = "mlflow:"

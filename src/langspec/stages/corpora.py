@@ -26,7 +26,7 @@ from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.corpora.prepare import PrepareOptions, prepare
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
-from langspec.stages.common import paths_of
+from langspec.paths import paths_of
 
 
 def options_of(config: Config) -> PrepareOptions:

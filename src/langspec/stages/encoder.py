@@ -6,7 +6,7 @@ from pathlib import Path
 
 from langspec.config import Config
 from langspec.encoders import build
-from langspec.stages.common import paths_of, require
+from langspec.paths import paths_of, require
 
 
 def plan(config: Config, root: Path) -> str:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json
+from langspec.paths import Paths, paths_of, require
 from langspec.results import COLUMNS, Result, path_method, write_results
-from langspec.stages.common import Paths, paths_of, require
 from langspec.stages.costs import Shape, evaluation_costs
 from langspec.stages.train import path_folder
 from langspec.workers import available_cores, crew_of

@@ -16,9 +16,9 @@ from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.measurement.erased import fit_maps, require_languages
 from langspec.modelling.saved import load_run, read_card
+from langspec.paths import checkpoint_hash, paths_of, require
 from langspec.release.encoder_folder import ExportedHead, check_empty, write_export
 from langspec.release.model_card import ExportFacts, model_card
-from langspec.stages.common import checkpoint_hash, paths_of, require
 from langspec.stages.erase import eraser_options
 from langspec.stages.measure import Evaluation
 from langspec.tasks import get_task

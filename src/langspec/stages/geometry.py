@@ -13,8 +13,8 @@ from langspec.measurement.alignment import AlignmentOptions, linear_cka, retriev
 from langspec.measurement.geometry import GeometryOptions, label_geometry, language_geometry
 from langspec.measurement.moves import MovesOptions, moves
 from langspec.measurement.rows import Origin
+from langspec.paths import require
 from langspec.results import Result
-from langspec.stages.common import require
 
 if TYPE_CHECKING:
     from langspec.stages.measure import Evaluation

@@ -30,14 +30,9 @@ from langspec.measurement.projection import ProjectionOptions, projection
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
 from langspec.modelling.saved import build_model, load_run, read_card
+from langspec.paths import checkpoint_hash, corpora_hash, paths_of, require
 from langspec.results import PATH, Result
-from langspec.stages.common import (
-    checkpoint_hash,
-    code_hash,
-    corpora_hash,
-    paths_of,
-    require,
-)
+from langspec.stages.common import code_hash
 from langspec.stages.compat import Compat
 from langspec.stages.erase import Erasing
 from langspec.stages.evaluate import Measured, Subject

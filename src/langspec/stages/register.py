@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from langspec.config import Config
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_json, write_json, write_text
+from langspec.paths import Paths, checkpoint_hash, paths_of, require
 from langspec.release.choose import Candidate, candidate, champion
-from langspec.stages.common import Paths, checkpoint_hash, code_hash, paths_of, require
+from langspec.stages.common import code_hash
 from langspec.training.selection import METRIC
 
 if TYPE_CHECKING:

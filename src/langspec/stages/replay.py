@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from langspec.config import Config
-from langspec.stages.common import paths_of
+from langspec.paths import paths_of
 from langspec.stages.tracker import open_tracker
 from langspec.tracking import reap as reaping
 from langspec.tracking.replay_runs import replay

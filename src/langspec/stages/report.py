@@ -9,10 +9,10 @@ from langspec.config import Config
 from langspec.errors import LangspecError
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
+from langspec.paths import paths_of, require
 from langspec.report.build import build_report, drawing_crew, headline_text
 from langspec.report.compared import CompareOptions
 from langspec.report.metrics import write_metrics
-from langspec.stages.common import paths_of, require
 from langspec.workers import available_cores
 
 

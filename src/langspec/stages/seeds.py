@@ -26,7 +26,8 @@ from langspec.modelling.model import EncoderWithHeads, freeze_embeddings
 from langspec.modelling.saved import RunCard, build_model, copy_encoder, save_run
 from langspec.modelling.vocabulary import pieces_of, trim_vocabulary
 from langspec.objectives import get_objective
-from langspec.stages.common import Paths, code_hash, corpora_hash, paths_of, require
+from langspec.paths import Paths, corpora_hash, paths_of, require
+from langspec.stages.common import code_hash
 from langspec.stages.train import SeedJob, TrainingFacts
 from langspec.tasks import Task, TaskData, get_task
 from langspec.training.checkpoint import CheckpointStore

@@ -10,7 +10,8 @@ from typing import Any
 from langspec.config import Config, flatten
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file, sha256_json
-from langspec.stages.common import code_hash, corpora_hash, paths_of, require
+from langspec.paths import corpora_hash, paths_of, require
+from langspec.stages.common import code_hash
 from langspec.tuning import claims
 from langspec.tuning.space import Space, space_of, starting_points
 from langspec.tuning.study import Identity, Place, Study, open_storage, open_study, place_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json, sha256_json, write_json
-from langspec.stages.common import paths_of, require
+from langspec.paths import paths_of, require
 from langspec.workers import crew_of, launched_processes
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from langspec.features.encode import build_bank
 from langspec.measurement.probe import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.trajectory import MomentOptions, moment
-from langspec.stages.common import checkpoint_hash
+from langspec.paths import checkpoint_hash
 from langspec.stages.seeds import SeedTrainer
 from langspec.stages.train import SeedJob
 

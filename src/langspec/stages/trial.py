@@ -29,7 +29,7 @@ from langspec.measurement.probe import ProbeOptions, fit_probe
 from langspec.modelling.model import freeze_embeddings
 from langspec.modelling.saved import build_model, copy_encoder
 from langspec.objectives import get_objective
-from langspec.stages.common import paths_of, require
+from langspec.paths import paths_of, require
 from langspec.stages.seeds import (
     fit_options,
     head_init,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from langspec.config import Config
 from langspec.files import atomic_folder, sha256_json, write_json
-from langspec.stages.common import paths_of
+from langspec.paths import paths_of
 
 
 def run(config: Config, root: Path) -> Path:
