@@ -303,8 +303,7 @@ def audit(
       langspec audit FacebookAI/xlm-roberta-base --text wiki/ --layers 0,6,12
       langspec audit my-model/ --parallel flores/ --against e5 --out compared/
     """
-    from langspec.compute import set_environment
-    from langspec.config import Compute
+    from langspec.compute import Compute, set_environment
 
     if text is None and parallel is None:
         raise LangspecError("expected a folder of text files", place="--text")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from typing import Literal
 
-from langspec.config import Compute
 from langspec.errors import LangspecError
+from langspec.section import Count, Section
 
 # Sums come out in another order with more threads or wider vectors, and so do the last digits
 # of every weight. With these, processors that have at least AVX2 run the same kernels.
@@ -22,6 +23,26 @@ _PORTABLE = {
 # an e5-sized training step (6.8 to 4.5 s, 2,048 pieces, one core; two runs, busy machine).
 _MALLOPT = {-1: 2**31 - 1, -3: 2**30}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
 _USERS_OWN = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+
+
+class Compute(Section):
+    """Where the arithmetic runs, and how repeatable it is.
+
+    Attributes:
+        threads: of a worker; fixed, because the order of sums depends on it.
+        workers: seeds, checkpoints and figures computed side by side; no result depends on it.
+        precision: of training; ``auto`` takes what the machine is good at.
+        launch: a file of ``accelerate config``: training runs in the processes that it names.
+        trim_vocabulary: keep only the word embeddings that a training reads.
+        portable: keep to AVX2 kernels, so that processors with more agree bit for bit.
+    """
+
+    threads: Count
+    workers: Count
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    launch: str | None
+    trim_vocabulary: bool
+    portable: bool
 
 
 def set_environment(compute: Compute) -> None:

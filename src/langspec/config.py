@@ -12,25 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
+from langspec.compute import Compute
 from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.languages import language
 from langspec.search import ALL, Search
 from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
+from langspec.tracking.settings import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-class Compute(Section):
-    """Where the arithmetic runs, and how repeatable it is."""
-
-    threads: Count  # of a worker; fixed: the order of sums depends on it
-    workers: Count  # seeds, checkpoints, figures at work side by side; results do not depend on it
-    precision: Literal["auto", "fp32", "bf16", "fp16"]
-    launch: str | None  # a file of `accelerate config`: training in the processes that it names
-    trim_vocabulary: bool  # keep only the word embeddings that a training reads
-    portable: bool  # keep to AVX2 kernels, so that processors with more agree bit for bit
 
 
 class DemoSizes(Section):
@@ -675,15 +666,6 @@ class Report(Section):
     title: str
     formats: Annotated[list[Literal["png", "svg"]], Field(min_length=1)]
     margin: Annotated[float, Field(gt=0, lt=1)]  # of comparisons, in units of the score
-
-
-class Tracking(Section):
-    """MLflow. ``uri`` null: a sqlite file in the main checkout."""
-
-    uri: str | None
-    flush_points: Count
-    flush_seconds: Annotated[float, Field(gt=0)]
-    system_seconds: Annotated[float, Field(gt=0)] | None
 
 
 class Config(Section):

@@ -205,15 +205,15 @@ def test_a_run_is_reaped_once_its_process_is_dead(
 ) -> None:
     assert child.stdout is not None
     run_id = child.stdout.readline().strip()
-    assert reap(tracker) == []  # alive
+    assert reap(tracker.client) == []  # alive
     child.kill()
     child.wait(timeout=30)
     assert get(tracker, run_id).info.status == "RUNNING"
-    assert reap(tracker) == [run_id]
+    assert reap(tracker.client) == [run_id]
     found = get(tracker, run_id)
     assert found.info.status == "KILLED"
     assert "without closing" in found.data.tags[names.FAILURE]
-    assert reap(tracker) == []
+    assert reap(tracker.client) == []
 
 
 def test_a_reused_process_id_does_not_keep_a_dead_run_alive(tracker: Tracker) -> None:
@@ -224,7 +224,7 @@ def test_a_reused_process_id_does_not_keep_a_dead_run_alive(tracker: Tracker) ->
     elsewhere = tracker.client.create_run(
         experiment, tags=tags | {names.PID_STARTED: "12345.0", names.HOST: "another-host"}
     )
-    assert reap(tracker) == [dead.info.run_id]
+    assert reap(tracker.client) == [dead.info.run_id]
     assert get(tracker, elsewhere.info.run_id).info.status == "RUNNING"
 
 

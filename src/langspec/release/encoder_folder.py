@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from langspec.encoders.load import Encoder, save_encoder
+from langspec.encoders.load import Encoder, EncoderCard, save_encoder
 from langspec.erasure import ErasureMap
 from langspec.erasure.saved import save_eraser, weights_hash
 from langspec.errors import LangspecError
@@ -96,28 +96,7 @@ def write_export(
         save_encoder(temporary, encoder.model, encoder.tokenizer, encoder.card)
         write_text(temporary / "README.md", readme)
         modules = [("", "Transformer"), (POOLING, "Pooling")]
-        card = encoder.card
-        write_json(
-            temporary / "sentence_bert_config.json",
-            {"max_seq_length": card.max_tokens, "do_lower_case": False},
-        )
-        write_json(
-            temporary / "config_sentence_transformers.json",
-            {
-                "prompts": {"text": card.prefix} if card.prefix else {},
-                "default_prompt_name": "text" if card.prefix else None,
-                "similarity_fn_name": "cosine",
-            },
-        )
-        write_json(
-            temporary / POOLING / "config.json",
-            {
-                "word_embedding_dimension": width,
-                "pooling_mode_cls_token": card.pooling == "cls",
-                "pooling_mode_mean_tokens": card.pooling == "mean",
-                "include_prompt": True,
-            },
-        )
+        _write_settings(temporary, encoder.card, width)
         if eraser is not None and dense is not None:
             modules.append((DENSE, "Dense"))
             _write_dense(temporary / DENSE, *dense)
@@ -139,6 +118,31 @@ def write_export(
                 for index, (path, kind) in enumerate(modules)
             ],
         )
+
+
+def _write_settings(folder: Path, card: EncoderCard, width: int) -> None:
+    """What sentence-transformers reads beside the weights: length, prefix, pooling."""
+    write_json(
+        folder / "sentence_bert_config.json",
+        {"max_seq_length": card.max_tokens, "do_lower_case": False},
+    )
+    write_json(
+        folder / "config_sentence_transformers.json",
+        {
+            "prompts": {"text": card.prefix} if card.prefix else {},
+            "default_prompt_name": "text" if card.prefix else None,
+            "similarity_fn_name": "cosine",
+        },
+    )
+    write_json(
+        folder / POOLING / "config.json",
+        {
+            "word_embedding_dimension": width,
+            "pooling_mode_cls_token": card.pooling == "cls",
+            "pooling_mode_mean_tokens": card.pooling == "mean",
+            "include_prompt": True,
+        },
+    )
 
 
 def _write_dense(folder: Path, matrix: np.ndarray, bias: np.ndarray) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langspec.encoders.load import EncoderCard
 from langspec.languages import LANGUAGES
+
+if TYPE_CHECKING:
+    from langspec.config import Corpora
+    from langspec.erasure import ErasureMap
+    from langspec.modelling.saved import RunCard
 
 # Identifiers that model hubs know; any other licence is "other" with its name.
 _KNOWN_LICENCES = ("mit", "apache-2.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0")
@@ -46,6 +51,44 @@ class ExportFacts:
     head_unit: str = ""
     trained: bool = True
     generated: bool = False
+
+
+def export_facts(
+    corpora: Corpora,
+    trained: RunCard,
+    starting: EncoderCard,
+    *,
+    run: Mapping[str, Any],
+    sources: Sequence[Mapping[str, Any]],
+    head_unit: str,
+    eraser: ErasureMap | None = None,
+) -> ExportFacts:
+    """The facts of a trained seed.
+
+    Args:
+        corpora: section of ``params.yaml``.
+        trained: card of the seed.
+        starting: card of the encoder that it started from.
+        run: content of the training's ``run.json``.
+        sources: the corpora's files as their card lists them.
+        head_unit: ``token`` or ``pair`` where the head is in the folder, else "".
+        eraser: of the sentence vectors; None: none.
+    """
+    return ExportFacts(
+        task=trained.task,
+        method=trained.method,
+        seed=trained.seed,
+        starting=starting,
+        run=run,
+        source=corpora.source,
+        languages=corpora.languages,
+        sources=sources,
+        eraser=eraser.name if eraser else "",
+        eraser_rank=eraser.rank if eraser else 0,
+        head_unit=head_unit,
+        trained=trained.trains_encoder,
+        generated=corpora.kind == "demo",
+    )
 
 
 def model_card(facts: ExportFacts) -> str:

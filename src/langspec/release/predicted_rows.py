@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,59 @@ from langspec.errors import LangspecError
 
 FORMATS = ("txt", "jsonl", "tsv", "conllu")
 OUTPUTS = ("jsonl", "tsv")
+_STANDARD_INPUT = Path("/dev/stdin")
 _SUFFIXES = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".tsv": "tsv",
              ".conllu": "conllu"}  # fmt: skip
+
+
+def check_formats(kind: str | None, output: str) -> None:
+    """Refuse a format that is not known.
+
+    Args:
+        kind: of the rows to predict; None: the file's name says it.
+        output: of the predictions.
+
+    Raises:
+        LangspecError: one of the two is none of :data:`FORMATS`, :data:`OUTPUTS`.
+    """
+    for option, value, known in (("--format", kind, FORMATS), ("--output", output, OUTPUTS)):
+        if value is not None and value not in known:
+            raise LangspecError(
+                f"found {value!r}, expected one of {', '.join(known)}", place=option
+            )
+
+
+def rows_of_file(
+    file: Path | None, kind: str | None, columns: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Rows to predict.
+
+    Args:
+        file: None: standard input.
+        kind: one of :data:`FORMATS`; None: as the file's name says.
+        columns: that the model reads.
+
+    Raises:
+        LangspecError: what :func:`format_of`, :func:`read_rows` and :func:`conllu_rows` refuse; a
+            file that cannot be read, or is not UTF-8.
+    """
+    kind = kind or format_of(file, columns)
+    if kind == "conllu":
+        return conllu_rows(file or _STANDARD_INPUT, columns)
+    return read_rows(_read(file), kind, columns, place=file or "standard input")
+
+
+def _read(file: Path | None) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if file is None else file.read_bytes()
+    except OSError as error:
+        raise LangspecError(f"cannot be read ({error.strerror or error})", place=file) from None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LangspecError(
+            f"not UTF-8 at byte {error.start}; save it as UTF-8", place=file or "standard input"
+        ) from None
 
 
 def format_of(path: Path | None, columns: tuple[str, ...]) -> str:

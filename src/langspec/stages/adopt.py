@@ -149,7 +149,9 @@ def _differences(config: Config, root: Path, found: _Found) -> Sequence[str]:
 
 
 def _mark(config: Config, root: Path, found: _Found, chosen: TrialRecord) -> None:
-    from langspec.stages.tracker import open_tracker
+    from langspec.tracking.runs import open_tracker
     from langspec.tracking.sweep_runs import mark_adopted
 
-    mark_adopted(open_tracker(config, root), found.parts["tune"]["task"], found.uid, chosen.number)
+    mark_adopted(
+        open_tracker(config.tracking, root), found.parts["tune"]["task"], found.uid, chosen.number
+    )

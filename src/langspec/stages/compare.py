@@ -57,10 +57,10 @@ def find(config: Config, root: Path, text: str, task: str | None = None) -> Refe
 
 def _find_in_mlflow(config: Config, root: Path, text: str, task: str | None) -> Reference:
     """A run of MLflow, whose evaluation is still below results/: the store has no predictions."""
-    from langspec.stages.tracker import open_tracker
     from langspec.tracking.find import find_training
+    from langspec.tracking.runs import open_tracker
 
-    found = find_training(open_tracker(config, root), text.removeprefix(MLFLOW), task)
+    found = find_training(open_tracker(config.tracking, root), text.removeprefix(MLFLOW), task)
     folder = root / "results" / found.name
     if not found.is_of(folder):
         raise LangspecError(

@@ -299,10 +299,10 @@ def _finished(trials: Sequence[TrialRecord]) -> int:
 @contextlib.contextmanager
 def _runs(config: Config, root: Path, opened: Opened) -> Iterator[SweepRuns]:
     """The runs of MLflow; the parent ends as what happened."""
-    from langspec.stages.tracker import open_tracker
+    from langspec.tracking.runs import open_tracker
     from langspec.tracking.sweep_runs import SweepRuns
 
-    tracker = open_tracker(config, root)
+    tracker = open_tracker(config.tracking, root)
     with opened.lock():
         runs = SweepRuns(tracker, sweep_of(config, opened))
     try:

@@ -41,8 +41,8 @@ def _sweep(config: Config, root: Path, out: Path) -> Path:
     from langspec.stages.outcome import write_study
     from langspec.stages.study import data_hash, enqueue, identity_of, space_for
     from langspec.stages.sweep import summary
-    from langspec.stages.tracker import open_tracker
     from langspec.stages.trial import TrialTrainer
+    from langspec.tracking.runs import open_tracker
     from langspec.tracking.sweep_runs import Sweep, SweepRuns
     from langspec.tuning.outcome import draw, records
     from langspec.tuning.study import memory_study
@@ -75,7 +75,7 @@ def _sweep(config: Config, root: Path, out: Path) -> Path:
         params={"tune": config.tune.model_dump(), "space": space.told()},
         data_hash=data_hash(identity),
     )
-    runs = SweepRuns(open_tracker(config, root), sweep)
+    runs = SweepRuns(open_tracker(config.tracking, root), sweep)
     runs.update(trials)
     runs.files(sorted(out.rglob("*.*")))
     runs.close("FINISHED", summary(trials, config))

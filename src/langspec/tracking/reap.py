@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import psutil
+from mlflow import MlflowClient
 
 from langspec.tracking import tags as names
 
-if TYPE_CHECKING:
-    from langspec.tracking.runs import Tracker
 
-
-def reap(tracker: Tracker) -> list[str]:
-    """Mark runs of this host whose process is dead as KILLED; their ids.
+def reap(client: MlflowClient | None) -> list[str]:
+    """Mark runs of this host whose process is dead as KILLED; returns their ids.
 
     Runs of other hosts, and runs that this program did not start, are left alone.
     """
-    if tracker.client is None:
+    if client is None:
         return []
-    experiments = [found.experiment_id for found in tracker.client.search_experiments()]
-    running = tracker.client.search_runs(
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    running = client.search_runs(
         experiments,
         f"attributes.status = 'RUNNING' and tags.`{names.HOST}` = '{socket.gethostname()}'",
     )
@@ -29,10 +26,10 @@ def reap(tracker: Tracker) -> list[str]:
     for run in running:
         pid = int(run.data.tags[names.PID])
         if not _is_alive(pid, float(run.data.tags[names.PID_STARTED])):
-            tracker.client.set_tag(
+            client.set_tag(
                 run.info.run_id, names.FAILURE, f"process {pid} ended without closing the run"
             )
-            tracker.client.set_terminated(run.info.run_id, "KILLED")
+            client.set_terminated(run.info.run_id, "KILLED")
             dead.append(run.info.run_id)
     return dead
 

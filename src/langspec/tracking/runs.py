@@ -20,6 +20,8 @@ from langspec import interrupts
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 from langspec.tracking import tags as names
+from langspec.tracking.reap import reap
+from langspec.tracking.settings import Tracking
 from langspec.tracking.store import Store, open_client, tracking_store
 from langspec.tracking.windows import Windows
 
@@ -173,8 +175,6 @@ class Tracker:
 
         Inside ``mlflow run`` the launched run becomes the parent (:func:`adopt_launched_run`).
         """
-        from langspec.tracking.reap import reap
-
         adopt_launched_run()
         tracker = cls(
             tracking_store(uri, root=root),
@@ -182,7 +182,7 @@ class Tracker:
             flush_seconds=flush_seconds,
             system_seconds=system_seconds,
         )
-        reap(tracker)
+        reap(tracker.client)
         return tracker
 
     @classmethod
@@ -326,6 +326,22 @@ class Tracker:
             return self.client.get_run(launched).info.run_id
         except MlflowException:
             return None
+
+
+def open_tracker(settings: Tracking, root: Path) -> Tracker:
+    """Open the store that ``params.yaml`` names, with the buffering that it asks for.
+
+    Args:
+        settings: section ``tracking``.
+        root: the project.
+    """
+    return Tracker.open(
+        settings.uri,
+        root=root.resolve(),
+        flush_points=settings.flush_points,
+        flush_seconds=settings.flush_seconds,
+        system_seconds=settings.system_seconds,
+    )
 
 
 def adopt_launched_run(environment: MutableMapping[str, str] | None = None) -> None:

@@ -50,8 +50,8 @@ class Registered:
     champion: str = ""
 
     @property
-    def told(self) -> str:
-        """In a line or two."""
+    def summary(self) -> str:
+        """A line that says what was done."""
         added = ", ".join(self.added) or "nothing new"
         return f"{self.model}: {added} ({self.kept} were there); {self.champion}"
 

@@ -1,0 +1,120 @@
+"""A trained seed, with an eraser or without, as a folder for other libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langspec.erasure import ERASERS, EraserOptions, ErasureMap, make_eraser
+from langspec.erasure.saved import load_eraser, weights_hash
+from langspec.errors import LangspecError
+from langspec.measurement.erased import fit_maps, require_languages
+from langspec.release.assemble import LanguageText, TrainedSeed
+from langspec.release.encoder_folder import check_empty, write_export
+from langspec.release.model_card import ExportFacts, model_card
+
+PLACE = "--eraser"
+
+
+@dataclass(frozen=True)
+class ExportErasers:
+    """The erasers that an exported folder carries.
+
+    Attributes:
+        sentences: of sentence vectors of the last layer; None: no eraser.
+        tokens: of the token vectors that the head reads; None: no head, or no token task.
+        options: what both were made with; None where they come from a folder.
+    """
+
+    sentences: ErasureMap | None = None
+    tokens: ErasureMap | None = None
+    options: Mapping[str, Any] | None = None
+
+
+def check_export(out: Path, eraser: str | None) -> None:
+    """Refuse a folder that is not empty and an eraser that does not exist, before any work.
+
+    Raises:
+        LangspecError: either.
+    """
+    check_empty(out)
+    if eraser is not None and eraser not in ERASERS and not Path(eraser).is_dir():
+        make_eraser(eraser, place=PLACE)  # refuses it by name
+
+
+def export_erasers(
+    eraser: str | None,
+    seed: TrainedSeed,
+    text: LanguageText,
+    options: EraserOptions,
+    languages: Sequence[str],
+    *,
+    with_head: bool,
+) -> ExportErasers:
+    """Fit an eraser on the training lines of the language text, or read one from a folder.
+
+    Args:
+        eraser: its name, or a folder that an earlier export wrote (``DIR/eraser``); None: none.
+        seed: the trained seed.
+        text: the language text.
+        options: of all erasers.
+        languages: codes that the text must have.
+        with_head: fit the eraser of the head's token vectors too.
+
+    Raises:
+        LangspecError: an eraser that treats each language differently, or one that was fitted on
+            another encoder; language text that no eraser can be fitted on.
+    """
+    if eraser is None:
+        return ExportErasers()
+    model, head = seed.encoder.model, seed.head
+    last = int(model.config.num_hidden_layers)
+    if eraser not in ERASERS:
+        found = load_eraser(Path(eraser), encoder=weights_hash(model), unit="sentence", layer=last)
+        return ExportErasers(_one_map(found))
+    rows = text.text_rows
+    require_languages(rows.languages, rows.splits, languages, place=PLACE)
+    bank = seed.language_bank(text)
+    sentences = fit_maps(bank, eraser, options, ["sentence"], [last])["sentence", last]
+    tokens = None
+    if with_head and head.unit == "token":
+        tokens = fit_maps(bank, eraser, options, ["token"], [head.layer])["token", head.layer]
+    return ExportErasers(_one_map(sentences), tokens, make_eraser(eraser, options).options())
+
+
+def _one_map(eraser: ErasureMap) -> ErasureMap:
+    if eraser.by_language:
+        raise LangspecError(
+            f"{eraser.name} treats each language differently, which no linear layer can "
+            "carry; expected one of lsar, inlp, leace",
+            place=PLACE,
+        )
+    return eraser
+
+
+def export_seed(
+    out: Path, seed: TrainedSeed, facts: ExportFacts, erasers: ExportErasers, *, with_head: bool
+) -> None:
+    """Write the folder, whole or not at all.
+
+    Args:
+        out: must not exist, or be empty.
+        seed: the trained seed.
+        facts: what its card tells.
+        erasers: of :func:`export_erasers`.
+        with_head: put the task's head beside the encoder.
+
+    Raises:
+        LangspecError: ``out`` is not empty.
+    """
+    write_export(
+        out,
+        seed.encoder,
+        model_card(facts),
+        eraser=erasers.sentences,
+        eraser_options=erasers.options,
+        token_eraser=erasers.tokens,
+        head=seed.head if with_head else None,
+    )

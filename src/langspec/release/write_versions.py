@@ -1,0 +1,236 @@
+"""What is registered of a task: ``register.json``, and a card and erasers for every version."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langspec.closure import code_hash
+from langspec.encoders.load import Encoder, load_encoder
+from langspec.erasure import EraserOptions, make_eraser
+from langspec.erasure.saved import save_eraser, weights_hash
+from langspec.errors import LangspecError
+from langspec.files import read_json, sha256_json, write_json, write_text
+from langspec.measurement.erased import fit_maps
+from langspec.paths import Paths, checkpoint_hash, require
+from langspec.release.assemble import LanguageText, TrainedSeed, assemble, load_seed
+from langspec.release.choose import Candidate, candidate, champion
+from langspec.release.model_card import export_facts
+from langspec.release.numbers import language_scores, seed_numbers
+from langspec.release.origin import origin_of
+from langspec.release.predictor import load_predictor
+from langspec.release.version_card import registered_card
+from langspec.results import read_results
+from langspec.tasks import Task, get_task
+from langspec.training.selection import METRIC
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = 1
+RECORD, CARD, ERASERS = "register.json", "README.md", "erasers"
+
+
+@dataclass
+class Versions:
+    """Writes the versions of one task.
+
+    Attributes:
+        config: all of ``params.yaml``.
+        paths: the run's folders.
+        task: the task.
+        encoder: the encoder that trainings started from.
+        text: the language text, which erasers are fitted on.
+        erasers: options of all erasers.
+    """
+
+    config: Config
+    paths: Paths
+    task: Task
+    encoder: Encoder
+    text: LanguageText
+    erasers: EraserOptions
+    rows: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = read_results(self.paths.evaluate(self.task.name) / "results.csv")
+
+    def write(self, folder: Path) -> None:
+        """Write ``register.json``, and a folder with card and erasers for every version."""
+        name = self.task.name
+        runs = {method: self._run_file(method) for method in self.config.train.run}
+        candidates = [candidate(run) for run in runs.values()]
+        best, why = champion(candidates)
+        versions = [
+            self._version(one, runs[one.method], folder / one.method)
+            for one in candidates
+            if one.entry is not None
+        ]
+        for one in candidates:
+            if one.entry is None:
+                logger.warning("%s %s is not registered: %s", name, one.method, one.refusal)
+        if best is None:
+            logger.warning("%s has no champion: %s", name, why)
+        values = {
+            "schema": SCHEMA,
+            "name": self.config.name,
+            "task": name,
+            "champion": best.method if best else None,
+            "why": why,
+            "versions": versions,
+            "left_out": {one.method: one.refusal for one in candidates if one.entry is None},
+        }
+        write_json(folder / RECORD, values)
+
+    def _run_file(self, method: str) -> dict[str, Any]:
+        task = self.task.name
+        file = self.paths.train(task, method) / "run.json"
+        run: dict[str, Any] = read_json(require(file, f"train --task {task} --method {method}"))
+        return run
+
+    def _version(self, chosen: Candidate, run: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """Card and erasers of a method's best seed; its record."""
+        assert chosen.entry is not None
+        number = int(chosen.entry["seed"])
+        place = self.paths.train(self.task.name, chosen.method) / f"seed-{number}"
+        seed = load_seed(place, self.encoder, self.task)
+        names = self._fit_erasers(seed, folder / ERASERS)
+        record = self._record(chosen, run, seed, place, names)
+        facts = export_facts(
+            self.config.corpora,
+            seed.card,
+            self.encoder.card,
+            run=run,
+            sources=read_json(self.paths.corpora / "card.json")["sources"],
+            head_unit=self.task.unit,
+        )
+        scores = language_scores(self.rows, chosen.method, number)
+        write_text(folder / CARD, registered_card(facts, record, scores))
+        record["example"] = self._try(record, folder.parent, names)
+        record["key"] = sha256_json(record | {"card": (folder / CARD).read_text("utf-8")})
+        return record
+
+    def _record(
+        self,
+        chosen: Candidate,
+        run: Mapping[str, Any],
+        seed: TrainedSeed,
+        place: Path,
+        erasers: list[str],
+    ) -> dict[str, Any]:
+        """What ``register.json`` says of a version, its example and its key aside."""
+        assert chosen.entry is not None
+        method, number, layer = chosen.method, seed.card.seed, seed.head.layer
+        record: dict[str, Any] = {
+            "method": method,
+            "seed": number,
+            "task": self.task.name,
+            "unit": self.task.unit,
+            "seeds": chosen.seeds,
+            "failed_seeds": chosen.failed,
+            "rule": chosen.rule,
+            "metric": METRIC,
+            "score": chosen.score,
+            "refusal": chosen.refusal,
+            "numbers": seed_numbers(self.rows, method, number, layer),
+            "erasers": {
+                name: seed_numbers(self.rows, f"{method}+{name}", number, layer)
+                for name in erasers
+            },
+            "layer": layer,
+            "run_key": run["run_key"],
+            "seed_key": chosen.entry["run_key"],
+            "params_hash": sha256_json(run["params"]),
+            "data_hash": run["data_hash"],
+            "encoder_hash": run["encoder_hash"],
+            "weights_hash": checkpoint_hash(place),
+            "languages": sorted(self.config.corpora.languages),
+            "source": self.config.corpora.source,
+            "licence": self.encoder.card.licence,
+            "code": code_hash(assemble, load_predictor, registered_card),
+        }
+        adopted = self.config.model_dump(include={"adopted"})["adopted"]
+        if origin := origin_of(adopted, run):
+            record["origin"] = origin
+        elif self.task.name in adopted.get(method, {}):
+            logger.warning(
+                "%s %s was trained with other values than langspec adopt wrote; its version is "
+                "not said to be a sweep's winner",
+                self.task.name, method,
+            )  # fmt: skip
+        return record
+
+    def _try(
+        self, record: Mapping[str, Any], place: Path, erasers: list[str]
+    ) -> list[dict[str, Any]]:
+        """Open what will be served once, before anything is registered; the rows it was given."""
+        with tempfile.TemporaryDirectory(prefix="langspec-") as name:
+            served = Path(name) / "model"
+            assemble_version(self.paths, record, place, served)
+            predictor = load_predictor(served)
+            example = _example(predictor.head.columns)
+            for eraser in ("", *erasers):
+                predictor.predict(example, eraser)
+        return example
+
+    def _fit_erasers(self, seed: TrainedSeed, folder: Path) -> list[str]:
+        """Fit the erasers of ``params.yaml`` that are one map for all languages; their names."""
+        values = self.config.evaluate.erasers
+        if seed.card.method not in values.of:
+            return []
+        unit = "token" if self.task.unit == "token" else "sentence"
+        layer = seed.head.layer
+        bank = seed.language_bank(self.text)
+        identity = weights_hash(seed.encoder.model)
+        names: list[str] = []
+        for name in values.run:
+            fitted = fit_maps(bank, name, self.erasers, [unit], [layer])[unit, layer]
+            if fitted.by_language:
+                continue  # it would need the language of every text, or would have to guess it
+            save_eraser(
+                folder / name, fitted, encoder=identity, unit=unit, layer=layer,
+                options=make_eraser(name, self.erasers).options(),
+            )  # fmt: skip
+            names.append(name)
+        return names
+
+
+def _example(columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows that any model of these columns takes."""
+    text = {"text": "The dog sees a small tree."}
+    pair = {"premise": "The dog sees a small tree.", "hypothesis": "The dog sees a tree."}
+    return [pair if "premise" in columns else text]
+
+
+def assemble_version(paths: Paths, version: Mapping[str, Any], place: Path, folder: Path) -> None:
+    """Write the folder that a version serves, from outs that DVC keeps.
+
+    Args:
+        paths: the run's folders.
+        version: its record.
+        place: the folder of ``register.json``.
+        folder: must not exist, or be empty.
+
+    Raises:
+        LangspecError: the seed is gone, or was trained anew since.
+    """
+    task, method = version["task"], version["method"]
+    trained = require(
+        paths.train(task, method) / f"seed-{version['seed']}",
+        f"train --task {task} --method {method}",
+    )
+    if checkpoint_hash(trained) != version["weights_hash"]:
+        # Its card would tell the numbers of other weights.
+        raise LangspecError(
+            f"{trained} was trained anew since; run: langspec register", place=place / RECORD
+        )
+    encoder = load_encoder(require(paths.encoder, "encoder"))
+    seed = load_seed(trained, encoder, get_task(task, paths.corpora))
+    card = (place / method / CARD).read_text(encoding="utf-8")
+    assemble(folder, seed, card, place / method / ERASERS)
