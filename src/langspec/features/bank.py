@@ -1,9 +1,9 @@
 """Feature banks: the vectors of one checkpoint on one corpus, on disk, memory-mapped.
 
 A bank is a folder ``<root>/<key>/``: ``tokens.npy`` and ``sentences.npy`` (``[layers, N, H]``),
-``tokens_meta.npy`` and ``sentences_meta.npy`` (int32 ``[N, 6]``), ``meta.json``. It is a cache: its
-key holds the hash of the code that wrote it, so that no other code reads it; ``meta.json`` holds a
-checksum of every file, and a bank whose bytes do not agree with them reads as absent.
+``tokens_meta.npy`` and ``sentences_meta.npy`` (int32 ``[N, 6]``), ``meta.json``. It is a cache:
+its key holds the hash of the code that wrote it, so that no other code reads it; ``meta.json``
+holds a checksum of every file, and a bank whose bytes do not agree with them reads as absent.
 """
 
 from __future__ import annotations
