@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 from ruamel.yaml import YAML, YAMLError
 
 from langspec.compute import Compute
+from langspec.corpora.hub.chosen import Hub
 from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.languages import language
@@ -21,7 +22,9 @@ from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
 from langspec.tracking.settings import Tracking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from langspec.corpora.hub.parts import Source
 
 
 class DemoSizes(Section):
@@ -79,37 +82,6 @@ class NearDuplicates(Section):
         return self
 
 
-class HubRepository(Section):
-    """A dataset repository of the Hub; where ``folder`` is set, a local copy laid out like it."""
-
-    repo: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")]
-    revision: Annotated[str, Field(min_length=1)]
-    folder: str | None
-
-
-class HubTreebanks(HubRepository):
-    """Words with tags: ``ud`` has a configuration a treebank, ``xtreme`` one a language."""
-
-    reader: Literal["ud", "xtreme"]
-    treebanks: list[str]  # only these; none: all of the run's languages
-
-
-class HubWikipedia(HubRepository):
-    """Articles, of which paragraphs are drawn (``limits.text`` a language)."""
-
-    dump: str
-    files: Limit  # parquet files a language, drawn by the seed; null: all
-
-
-class Hub(Section):
-    """Where kind ``hub`` reads."""
-
-    pos: HubTreebanks
-    xnli: HubRepository
-    multinli: HubRepository
-    text: HubWikipedia | None  # null: no language text
-
-
 class Corpora(Section):
     """What is read, and what is left out."""
 
@@ -146,6 +118,10 @@ class Corpora(Section):
     def languages(self) -> list[str]:
         """Source and targets, sorted: the order of class indices everywhere."""
         return sorted([self.source, *self.targets])
+
+    def hub_sources(self, tasks: Collection[str]) -> list[Source]:
+        """What these tasks read from the Hub."""
+        return self.hub.sources(tasks, self.languages, source=self.source, seed=self.seed)
 
 
 class CustomTask(Section):

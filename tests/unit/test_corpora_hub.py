@@ -11,13 +11,13 @@ import pytest
 from corpora_files import official_folder, options
 
 import hub_files as made
+from langspec.corpora.hub.facebook_xnli import XnliSource
 from langspec.corpora.hub.layout import Layout
 from langspec.corpora.hub.multinli import MultinliSource
 from langspec.corpora.hub.parts import Source, locate
-from langspec.corpora.hub.place import Place
-from langspec.corpora.hub.ud import UdSource
-from langspec.corpora.hub.wikipedia import WikipediaSource
-from langspec.corpora.hub.xnli import XnliSource
+from langspec.corpora.hub.repository import HubRepository
+from langspec.corpora.hub.treebanks import HubTreebanks, UdSource
+from langspec.corpora.hub.wikimedia import HubWikipedia, WikipediaSource
 from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.corpora.prepare import prepare
 from langspec.corpora.sources import files_in
@@ -25,14 +25,23 @@ from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder
 from langspec.presets import load_preset
-from langspec.stages.corpora import hub_sources, tokenizer_of
+from langspec.stages.corpora import tokenizer_of
 
 RUN = ("de", "en", "fr")
 SPLIT_FOLDERS = ("train", "validation", "test")
 
 
-def place(folder: Path) -> Place:
-    return Place("owner/name", "main", str(folder))
+def where(folder: Path) -> dict[str, str]:
+    return {"repo": "owner/name", "revision": "main", "folder": str(folder)}
+
+
+def place(folder: Path) -> HubRepository:
+    return HubRepository(**where(folder))
+
+
+def xtreme(folder: Path, languages: Sequence[str], source: str) -> XtremeSource:
+    section = HubTreebanks(**where(folder), reader="xtreme", treebanks=[])
+    return XtremeSource(section, tuple(languages), source)
 
 
 def rows_of(source: Source) -> list[dict[str, Any]]:
@@ -40,11 +49,12 @@ def rows_of(source: Source) -> list[dict[str, Any]]:
 
 
 def ud(folder: Path, languages: Sequence[str] = RUN, treebanks: Sequence[str] = ()) -> UdSource:
-    return UdSource(place(folder), tuple(languages), "en", tuple(treebanks))
+    section = HubTreebanks(**where(folder), reader="ud", treebanks=list(treebanks))
+    return UdSource(section, tuple(languages), "en")
 
 
 def wikipedia(folder: Path, files: int | None = None, seed: int = 1) -> WikipediaSource:
-    return WikipediaSource(place(folder), RUN, "20231101", files, seed)
+    return WikipediaSource(HubWikipedia(**where(folder), dump="20231101", files=files), RUN, seed)
 
 
 # ---------------------------------------------------------------- the same corpus as from files
@@ -239,7 +249,7 @@ def test_join_by_spaces_forgets_the_spacing(tmp_path: Path) -> None:
 
 def test_the_paper_reads_33_languages_and_14_of_xnli(tmp_path: Path) -> None:
     config = load_preset("paper", [])
-    pos, xnli, multinli, text = hub_sources(config)
+    pos, xnli, multinli, text = config.corpora.hub_sources(config.train.tasks)
     codes = config.corpora.languages
     assert len(codes) == 33
     names = [
@@ -289,7 +299,7 @@ def test_treebanks_without_text_are_left_out_or_refused_by_name(
 
 def test_xtreme_reads_configurations_by_the_names_of_languages(tmp_path: Path) -> None:
     folder = made.xtreme_folder(tmp_path / "x", {"de": "German", "en": "English", "fr": "French"})
-    source = XtremeSource(place(folder), ("de", "en", "fr", "tr"), "en")
+    source = xtreme(folder, ("de", "en", "fr", "tr"), "en")
     out = tmp_path / "out"
     prepare(locate([source]), out, options(tasks=("pos",)))
     table = read_table(out, "pos")
@@ -297,7 +307,7 @@ def test_xtreme_reads_configurations_by_the_names_of_languages(tmp_path: Path) -
     assert table.num_rows == 5 + 3 * (2 + 3)
     assert set(read_table(out, "pos", split="train")["language"].to_pylist()) == {"en"}
     with pytest.raises(LangspecError, match=r"no configuration udpos\.<Language> for tr"):
-        rows_of(XtremeSource(place(folder), ("tr",), "tr"))
+        rows_of(xtreme(folder, ("tr",), "tr"))
 
 
 def test_wikipedia_is_sampled_by_seed_and_split_by_article(tmp_path: Path) -> None:
@@ -359,7 +369,8 @@ def test_memory_does_not_grow_with_the_articles(tmp_path: Path) -> None:
     peaks = []
     for articles in (1200, 4800):
         folder = made.wikipedia_folder(tmp_path / str(articles), ("en",), articles=articles)
-        source = WikipediaSource(place(folder), ("en",), "20231101", None, 1)
+        section = HubWikipedia(**where(folder), dump="20231101", files=None)
+        source = WikipediaSource(section, ("en",), 1)
         files = locate([source])
         changed = options(tasks=(), targets=(), limits={"text": 20})
         tracemalloc.start()

@@ -10,8 +10,7 @@ import pytest
 import hub_files as made
 from langspec.corpora.conllu import read_conllu
 from langspec.corpora.hub.parts import locate
-from langspec.corpora.hub.place import Place
-from langspec.corpora.hub.ud import UdSource
+from langspec.corpora.hub.treebanks import HubTreebanks, UdSource
 
 pytestmark = pytest.mark.corpora
 TREEBANKS = ("es_pud", "fr_pud", "de_pud", "tr_pud", "ar_pud", "ja_pud")
@@ -59,8 +58,14 @@ def test_both_forms_give_the_words_and_spaces_of_the_release(
     made.converted_table(tmp_path / "two" / treebank / "test" / "0000.parquet", mixed)
     got = {}
     for form in ("one", "two"):
-        place = Place("owner/name", "main", str(tmp_path / form))
-        (file,) = locate([UdSource(place, (treebank[:2],), "en")])
+        section = HubTreebanks(
+            repo="owner/name",
+            revision="main",
+            folder=str(tmp_path / form),
+            reader="ud",
+            treebanks=[],
+        )
+        (file,) = locate([UdSource(section, (treebank[:2],), "en")])
         got[form] = [(r["words"], r["labels"], r["space_after"]) for r in file.rows()]  # type: ignore[attr-defined]
     assert got["one"] == expected
     assert [row[:2] for row in got["two"]] == [row[:2] for row in expected]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from langspec import hub
 from langspec.audit.options import Wanted
+from langspec.encoders.download import fetch
 from langspec.encoders.e5 import e5_encoder
-from langspec.encoders.hub import fetch
 from langspec.encoders.load import Encoder, check_positions
 from langspec.encoders.published import published_encoder, try_encoder
 from langspec.errors import LangspecError

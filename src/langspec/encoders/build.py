@@ -67,7 +67,7 @@ def build_encoder(
 
         encoder = e5_encoder()
     else:
-        from langspec.encoders.hub import local_folder
+        from langspec.encoders.download import local_folder
         from langspec.encoders.published import published_encoder
 
         encoder = published_encoder(
@@ -90,7 +90,7 @@ def build_encoder(
     check_positions(card, encoder.model, place="encoder.max_tokens")
     written = save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
     if section.kind in ("folder", "hub"):
-        from langspec.encoders.hub import local_folder
+        from langspec.encoders.download import local_folder
         from langspec.encoders.mlm import keep_mlm_head
 
         keep_mlm_head(local_folder(section), out)
@@ -109,7 +109,7 @@ def estimate(section: EncoderSection) -> dict[str, float]:
     if section.kind == "e5":
         return {"seconds": 20, "disk_mb": 480, "memory_mb": 2200}
     if section.kind in ("folder", "hub"):
-        from langspec.encoders.hub import weight_bytes
+        from langspec.encoders.download import weight_bytes
 
         size = weight_bytes(section) / 1e6
         return {"seconds": 10 + size / 100, "disk_mb": size, "memory_mb": _LIBRARIES_MB + 2 * size}

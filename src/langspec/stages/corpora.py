@@ -12,17 +12,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from langspec import hub
-from langspec.config import Config, HubRepository, load_config
+from langspec.config import Config, load_config
 from langspec.corpora import sources
 from langspec.corpora.custom import name_pattern
 from langspec.corpora.demo import generate
-from langspec.corpora.hub.multinli import MultinliSource
-from langspec.corpora.hub.parts import Source, demand, locate
-from langspec.corpora.hub.place import Place
-from langspec.corpora.hub.ud import UdSource
-from langspec.corpora.hub.wikipedia import WikipediaSource
-from langspec.corpora.hub.xnli import XnliSource
-from langspec.corpora.hub.xtreme import XtremeSource
+from langspec.corpora.hub.parts import demand, locate
 from langspec.corpora.prepare import PrepareOptions, prepare
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
@@ -54,33 +48,6 @@ def options_of(config: Config) -> PrepareOptions:
             config.tasks[name].corpus(name) for name in config.train.tasks if name in config.tasks
         ),
     )
-
-
-def hub_sources(config: Config) -> list[Source]:
-    """What the tasks of a run read from the Hub, from the ``corpora.hub`` section."""
-    corpora = config.corpora
-    section, languages = corpora.hub, tuple(corpora.languages)
-
-    def place(one: HubRepository) -> Place:
-        folder = None if one.folder is None else str(Path(one.folder).expanduser())
-        return Place(one.repo, one.revision, folder)
-
-    found: list[Source] = []
-    if "pos" in config.train.tasks:
-        pos = section.pos
-        found.append(
-            UdSource(place(pos), languages, corpora.source, tuple(pos.treebanks))
-            if pos.reader == "ud"
-            else XtremeSource(place(pos), languages, corpora.source)
-        )
-    if "nli" in config.train.tasks:
-        found += [
-            XnliSource(place(section.xnli), languages),
-            MultinliSource(place(section.multinli)),
-        ]
-    if text := section.text:
-        found.append(WikipediaSource(place(text), languages, text.dump, text.files, corpora.seed))
-    return found
 
 
 def tokenizer_of(config: Config) -> Path | None:
@@ -119,7 +86,9 @@ def plan(config: Config, root: Path) -> str:
         )
         what, megabytes = f"{rows} generated rows", rows * 3e-4
     elif corpora.kind == "hub":
-        needed = [demand(source, refresh=False) for source in hub_sources(config)]
+        needed = [
+            demand(source, refresh=False) for source in corpora.hub_sources(config.train.tasks)
+        ]
         megabytes = sum(sum(one.sizes.values()) for one in needed) / 1e6
         absent = sum(one.missing_bytes for one in needed) / 1e6
         what = f"{len(needed)} repositories, {megabytes:.0f} MB, {absent:.0f} MB to download"
@@ -151,7 +120,7 @@ def run(config: Config, root: Path) -> Path:
             )
             files = sources.files_in(raw)
         elif corpora.kind == "hub":
-            files = locate(hub_sources(config))
+            files = locate(corpora.hub_sources(config.train.tasks))
         else:
             files = sources.locate(paths.manifest, paths.cache / "sources.json")
         prepare(files, folder, options_of(config), tokenizer=tokenizer)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from langspec import hub
 from langspec.config import Config
-from langspec.corpora.hub import parts
-from langspec.encoders import hub as encoders
+from langspec.corpora.hub.parts import Demand, demand, prefetch
+from langspec.encoders import download
 from langspec.errors import LangspecError
-from langspec.stages.corpora import hub_sources
-
-
-def _sources(config: Config) -> Iterator[parts.Source]:
-    if config.corpora.kind == "hub":
-        yield from hub_sources(config)
 
 
 def _check_online(config: Config) -> None:
@@ -25,6 +17,14 @@ def _check_online(config: Config) -> None:
         )
     if hub.offline():
         raise LangspecError("HF_HUB_OFFLINE is set; unset it to fetch", place="environment")
+
+
+def _demands(config: Config) -> list[Demand]:
+    """What each source of the corpora needs."""
+    if config.corpora.kind != "hub":
+        return []
+    sources = config.corpora.hub_sources(config.train.tasks)
+    return [demand(source, refresh=True) for source in sources]
 
 
 def _line(name: str, sizes: dict[str, int], missing: tuple[str, ...]) -> str:
@@ -40,14 +40,13 @@ def plan(config: Config) -> str:
     _check_online(config)
     lines, total = [], 0
     if config.encoder.kind == "hub":
-        repository = encoders.repository_of(config.encoder)
-        sizes = encoders.wanted(repository, refresh=True)
+        repository = download.repository_of(config.encoder)
+        sizes = download.wanted(repository, refresh=True)
         missing = tuple(hub.missing(repository, list(sizes)))
         lines.append(_line(str(repository), sizes, missing))
         total += sum(sizes[name] for name in missing)
-    for source in _sources(config):
-        needed = parts.demand(source, refresh=True)
-        lines.append(_line(str(needed.place), needed.sizes, needed.missing))
+    for needed in _demands(config):
+        lines.append(_line(str(needed.repository), needed.sizes, needed.missing))
         total += needed.missing_bytes
     return "\n".join([f"fetch: {total / 1e6:.1f} MB to download", *lines])
 
@@ -57,11 +56,10 @@ def run(config: Config) -> str:
     _check_online(config)
     lines = []
     if config.encoder.kind == "hub":
-        repository = encoders.repository_of(config.encoder)
-        encoders.fetch(repository, refresh=True)
-        lines.append(_line(str(repository), encoders.wanted(repository), ()))
-    for source in _sources(config):
-        needed = parts.demand(source, refresh=True)
-        parts.prefetch(needed)
-        lines.append(_line(str(needed.place), needed.sizes, ()))
+        repository = download.repository_of(config.encoder)
+        download.fetch(repository, refresh=True)
+        lines.append(_line(str(repository), download.wanted(repository), ()))
+    for needed in _demands(config):
+        prefetch(needed)
+        lines.append(_line(str(needed.repository), needed.sizes, ()))
     return "\n".join(["in the cache, also for HF_HUB_OFFLINE=1:", *lines])

@@ -1,26 +1,31 @@
-"""How a dataset repository is laid out: configurations, splits, their parquet files.
+"""How a dataset repository is laid out: configurations, their splits, the parquet files of each.
 
-Where the README has a ``configs:`` block, that decides, as it does for the ``datasets`` library
-(https://huggingface.co/docs/hub/datasets-manual-configuration). Where it has none
-(``refs/convert/parquet``), folders are configurations and file names say the split.
+``datasets`` reads the README: its ``configs:`` block says which files a split has, its
+``dataset_info:`` block which labels a number means
+(https://huggingface.co/docs/hub/datasets-manual-configuration).
+
+Where the README says nothing (``refs/convert/parquet`` has none), ``datasets`` sees one single
+configuration of all files. There the names decide, here: a folder is a configuration, and a
+file's name, or else its folder's, says the split.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import yaml
 
 from langspec.errors import LangspecError
 
 CONVERTED = "refs/convert/parquet"
 SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid"), "test": ("test",)}
-"""Our names of splits, and what repositories call them."""
+"""Names of splits here, and what repositories call them."""
 SUCCESSORS = {
     "universal_dependencies": "commul/universal_dependencies",
     "udpos": "google/xtreme",
@@ -34,6 +39,9 @@ SUCCESSORS = {
 _SPLIT = re.compile(r"(?:^|[-._ ])(train|validation|valid|dev|test)(?:[-._ ]|$)")
 _SHARD = re.compile(r"-(?P<index>\d{5})-of-(?P<total>\d{5})(?=[-.])")
 _DEFAULT = "default"
+
+_Splits = dict[str, list[str]]
+"""Names of files by split."""
 
 
 class Layout:
@@ -50,6 +58,7 @@ class Layout:
 
     def __init__(self, sizes: Mapping[str, int], readme: Path | None, *, place: str) -> None:
         self.sizes, self.place = dict(sizes), place
+        self._parquet = [name for name in self.sizes if name.endswith(".parquet")]
         self._check_parquet()
         self.metadata = _metadata(readme, place)
         declared = _declared(self.metadata, place)
@@ -67,9 +76,9 @@ class Layout:
         return ", ".join(map(str, value)) if isinstance(value, list) else value and str(value)
 
     def splits(self, config: str) -> list[str]:
-        """Our names of the splits that a configuration has."""
-        found = self._files[config]
-        return [ours for ours, names in SPLIT_NAMES.items() if any(n in found for n in names)]
+        """The splits of a configuration, by their names here."""
+        files = self._files[config]
+        return [ours for ours, names in SPLIT_NAMES.items() if any(n in files for n in names)]
 
     def files(self, config: str, split: str) -> list[str]:
         """The parquet files of one split (train, dev, test), in the order of their rows.
@@ -98,17 +107,26 @@ class Layout:
         )
 
     def label_names(self, config: str, column: str) -> tuple[str, ...] | None:
-        """Names of a class-label column by the README's ``dataset_info``; None where unsaid."""
-        infos = self.metadata.get("dataset_info")
-        for info in infos if isinstance(infos, list) else [infos]:
-            if isinstance(info, dict) and info.get("config_name", _DEFAULT) == config:
-                for feature in info.get("features") or []:
-                    if isinstance(feature, dict) and feature.get("name") == column:
-                        return _class_names(feature)
-        return None
+        """Labels of a column by their numbers, as the README says; None where it does not."""
+        from langspec.corpora.hub.parquet import class_names
+
+        info = self._infos.get(config)
+        return class_names((info.features or {}).get(column)) if info else None
+
+    @cached_property
+    def _infos(self) -> dict[str, Any]:
+        """The README's ``dataset_info``, by configuration."""
+        from datasets.info import DatasetInfosDict
+        from huggingface_hub import DatasetCardData
+
+        try:
+            card = DatasetCardData(dataset_info=self.metadata.get("dataset_info"))
+            return dict(DatasetInfosDict.from_dataset_card_data(card))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return {}  # the parquet files may name the labels themselves; if not, they are refused
 
     def _check_parquet(self) -> None:
-        if any(name.endswith(".parquet") for name in self.sizes):
+        if self._parquet:
             return
         scripts = sorted(name for name in self.sizes if name.endswith(".py"))
         if not scripts:
@@ -124,31 +142,39 @@ class Layout:
             place=self.place,
         )
 
-    def _from_readme(self, declared: list[dict[str, Any]]) -> dict[str, dict[str, list[str]]]:
-        configs: dict[str, dict[str, list[str]]] = {}
-        parquet = [name for name in self.sizes if name.endswith(".parquet")]
-        for entry in declared:
-            splits = configs.setdefault(str(entry.get("config_name", _DEFAULT)), {})
-            prefix = str(entry.get("data_dir") or "").strip("/")
-            for split, pattern in _patterns(entry.get("data_files"), prefix):
-                full = f"{prefix}/{pattern}" if prefix else pattern.removeprefix("./")
-                found = [name for name in parquet if fnmatchcase(name, full)]
-                if split is not None and not found:
-                    # Told when it is asked for, not when another configuration is.
-                    splits.setdefault(split, []).append(full)
-                for name in found:
-                    key = split or _split_of(PurePosixPath(name))
-                    if key:
-                        splits.setdefault(key, []).append(name)
+    def _from_readme(self, declared: Iterable[Mapping[str, Any]]) -> dict[str, _Splits]:
+        """The files of each configuration, as ``datasets`` resolves the README's patterns."""
+        from datasets.data_files import get_data_patterns, resolve_pattern, sanitize_patterns
+
+        configs: dict[str, _Splits] = {}
+        with _skeleton(self._parquet) as root:
+            for entry in declared:
+                splits = configs.setdefault(str(entry.get("config_name", _DEFAULT)), {})
+                base = root / str(entry.get("data_dir") or "").strip("/")
+                try:
+                    data_files = entry.get("data_files")
+                    patterns = sanitize_patterns(data_files or get_data_patterns(str(base)))
+                except (ValueError, TypeError, FileNotFoundError) as error:
+                    raise _unreadable(error, self.place) from None
+                for split, some in patterns.items():
+                    names = splits.setdefault(str(split), [])
+                    for pattern in some:
+                        path = str(base / str(pattern))
+                        try:
+                            paths = resolve_pattern(path, str(root))
+                        except FileNotFoundError:
+                            paths = [path]  # refused by name once somebody asks for the split
+                        names += [os.path.relpath(one, root) for one in paths]
         return configs
 
-    def _from_names(self) -> dict[str, dict[str, list[str]]]:
-        configs: dict[str, dict[str, list[str]]] = {}
-        for name in self.sizes:
+    def _from_names(self) -> dict[str, _Splits]:
+        """The files of each configuration, as folders and file names say."""
+        configs: dict[str, _Splits] = {}
+        for name in self._parquet:
             path = PurePosixPath(name)
             split = _split_of(path)
             # partial-train: the Hub converts no more than the first gigabytes of large sets.
-            if path.suffix != ".parquet" or split is None or "partial-" in name:
+            if split is None or "partial-" in name:
                 continue
             folders = [part for part in path.parts[:-1] if not _SPLIT.fullmatch(part)]
             config = folders[-1] if folders and folders[-1] != "data" else _DEFAULT
@@ -176,18 +202,34 @@ class Layout:
         return names
 
 
+@contextmanager
+def _skeleton(names: Iterable[str]) -> Iterator[Path]:
+    """A folder of empty files with these names: what a pattern matches before a download."""
+    with tempfile.TemporaryDirectory() as root:
+        for name in names:
+            if ".." not in (path := PurePosixPath(name)).parts and not path.is_absolute():
+                file = Path(root, name)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+        yield Path(root)
+
+
 def _metadata(readme: Path | None, place: str) -> dict[str, Any]:
+    """The YAML block at the top of a README."""
     if readme is None:
         return {}
+    import yaml
     from huggingface_hub.repocard import metadata_load
 
     try:
         return metadata_load(readme) or {}
     except (ValueError, OSError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise LangspecError(
-            f"README.md has no readable block of settings ({text})", place=place
-        ) from None
+        raise _unreadable(error, place) from None
+
+
+def _unreadable(error: Exception, place: str) -> LangspecError:
+    text = " ".join(str(error).split())
+    return LangspecError(f"README.md has no readable block of settings ({text})", place=place)
 
 
 def _declared(metadata: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
@@ -195,26 +237,8 @@ def _declared(metadata: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
     entries = metadata.get("configs") or []
     if not isinstance(entries, list):
         raise LangspecError("README.md: expected a list under 'configs'", place=place)
-    return [entry for entry in entries if isinstance(entry, dict) and "data_files" in entry]
-
-
-def _patterns(data_files: Any, prefix: str) -> Iterable[tuple[str | None, str]]:
-    """Each (split or None, pattern) of a ``data_files`` entry, which has many shapes."""
-    if isinstance(data_files, str):
-        yield None, data_files
-    elif isinstance(data_files, dict):
-        for split, value in data_files.items():
-            for pattern in value if isinstance(value, list) else [value]:
-                yield str(split), str(pattern)
-    else:
-        for entry in data_files or []:
-            if isinstance(entry, dict):
-                value = entry.get("path", "")
-                for pattern in value if isinstance(value, list) else [value]:
-                    split = entry.get("split")
-                    yield (None if split is None else str(split)), str(pattern)
-            else:
-                yield None, str(entry)
+    says = ("data_files", "data_dir")
+    return [one for one in entries if isinstance(one, dict) and any(key in one for key in says)]
 
 
 def _split_of(path: PurePosixPath) -> str | None:
@@ -222,23 +246,4 @@ def _split_of(path: PurePosixPath) -> str | None:
     for part in (path.name, path.parent.name):
         if match := _SPLIT.search(part):
             return match[1]
-    return None
-
-
-def _class_names(feature: Any) -> tuple[str, ...] | None:
-    """The first ``class_label: names:`` inside a feature, in the order of its numbers."""
-    if isinstance(feature, dict):
-        names = feature.get("class_label", {})
-        names = names.get("names") if isinstance(names, dict) else None
-        if isinstance(names, dict):
-            return tuple(str(names[key]) for key in sorted(names, key=int))
-        if isinstance(names, list):
-            return tuple(map(str, names))
-        for value in feature.values():
-            if found := _class_names(value):
-                return found
-    if isinstance(feature, list):
-        for value in feature:
-            if found := _class_names(value):
-                return found
     return None

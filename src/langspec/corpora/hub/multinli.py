@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from langspec.corpora.filters import Row
-from langspec.corpora.hub.layout import Layout
-from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.parts import HubFile, Part
-from langspec.corpora.hub.place import Place
+from langspec.corpora.hub.repository import HubRepository
 from langspec.corpora.xnli import LABELS, NO_GOLD
 from langspec.errors import LangspecError
+
+if TYPE_CHECKING:
+    from langspec.corpora.hub.layout import Layout
+    from langspec.corpora.hub.parquet import ParquetTable
 
 LANGUAGE = "en"
 
@@ -20,7 +23,7 @@ LANGUAGE = "en"
 class MultinliSource:
     """The train split of the only configuration."""
 
-    place: Place
+    repository: HubRepository
 
     def select(self, layout: Layout) -> list[Part]:
         """The train split; see :class:`~langspec.corpora.hub.parts.Source`."""
@@ -28,7 +31,7 @@ class MultinliSource:
             raise LangspecError(
                 f"{len(layout.configs)} configurations ({', '.join(layout.configs[:6])}); "
                 "expected one",
-                place=str(self.place),
+                place=str(self.repository),
             )
         (config,) = layout.configs
         names = tuple(layout.files(config, "train"))

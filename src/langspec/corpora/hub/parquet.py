@@ -1,19 +1,30 @@
-"""Columns of a parquet file as rows, and the names behind class labels."""
+"""Rows of a parquet file, read through ``datasets``, and the names behind class labels.
+
+``datasets`` streams: 512 rows of the columns asked for are in memory. (pyarrow's own
+``iter_batches`` buffers those columns of the whole file, four times the memory on articles.)
+``load_dataset`` is not called: it reports every load to a server, of a local file too.
+"""
 
 from __future__ import annotations
 
-import json
+import glob
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from langspec.errors import LangspecError
 
 _BATCH = 512
-"""Rows in memory at once: articles may be long."""
+
+
+def _library() -> Any:
+    """``datasets``, silent: what goes wrong is raised, and said once."""
+    import datasets
+
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    datasets.disable_progress_bars()
+    return datasets
 
 
 class ParquetTable:
@@ -24,6 +35,9 @@ class ParquetTable:
     """
 
     def __init__(self, path: Path, place: str) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         self.path, self.place = path, place
         try:
             with pq.ParquetFile(path) as file:
@@ -58,12 +72,29 @@ class ParquetTable:
         Raises:
             LangspecError: a column is absent, or the data is broken.
         """
+        import pyarrow as pa
+
         self.require(*columns)
+        datasets = _library()
+        # Numbers of class labels as they are stored: one out of range is refused by its row.
+        stored = datasets.Features.from_arrow_schema(self.schema.remove_metadata())
         try:
-            with pq.ParquetFile(self.path) as file:
-                for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
-                    yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
+            # The builder wants a place for a lock; the cache of the user may be read-only.
+            with tempfile.TemporaryDirectory() as scratch:
+                rows = datasets.IterableDataset.from_parquet(
+                    glob.escape(str(self.path)),
+                    columns=list(columns),
+                    features=datasets.Features({name: stored[name] for name in columns}),
+                    batch_size=_BATCH,
+                    cache_dir=scratch,
+                )
+            read = 0
+            for row in rows:
+                yield row
+                read += 1
+            if read != self.count:
+                raise ValueError(f"{read} of {self.count} rows came out")
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise self._unreadable(error) from None
 
     def decoder(
@@ -85,13 +116,15 @@ class ParquetTable:
         Raises:
             LangspecError: numbers without names, or names that are not ``known``.
         """
+        import pyarrow as pa
+
         self.require(column)
         kind = self.schema.field(column).type
         while pa.types.is_list(kind) or pa.types.is_large_list(kind):
             kind = kind.value_type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             return Labels(column, self.place, known, None, none)
-        names = _class_names(self.schema, column) or readme
+        names = self._class_names(column) or readme
         if not pa.types.is_integer(kind):
             raise LangspecError(
                 f"column {column!r} holds {kind}; expected names or a class label",
@@ -113,9 +146,25 @@ class ParquetTable:
             )
         return Labels(column, self.place, known, tuple(names), none)
 
+    def _class_names(self, column: str) -> tuple[str, ...] | None:
+        """The class names that ``datasets`` wrote into the file itself."""
+        try:
+            features = _library().Features.from_arrow_schema(self.schema)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return class_names(features[column])
+
+
+def class_names(feature: Any) -> tuple[str, ...] | None:
+    """The names of a class label, or of a list of them, by number; None for other features."""
+    while (inner := getattr(feature, "feature", None)) is not None:
+        feature = inner
+    names = getattr(feature, "names", None)
+    return tuple(map(str, names)) if names else None
+
 
 class Labels:
-    """Values of a label column to names."""
+    """From the values of a label column to names."""
 
     def __init__(
         self,
@@ -130,7 +179,7 @@ class Labels:
         self.expected = ", ".join(known)
 
     def __call__(self, value: Any, row: int) -> str:
-        """The name of a value found in row number ``row`` (from 0)."""
+        """The name of a value in row number ``row`` (from 0)."""
         if self.none is not None and (value is None or value == -1):
             return self.none
         if self.names is not None and isinstance(value, int) and 0 <= value < len(self.names):
@@ -141,25 +190,3 @@ class Labels:
             f"label {value!r} in column {self.column!r}; expected one of {self.expected}",
             place=f"{self.place}, row {row}",
         )
-
-
-def _class_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
-    """The class names that the ``datasets`` library keeps in a file's own metadata."""
-    raw = (schema.metadata or {}).get(b"huggingface")
-    try:
-        features = json.loads(raw)["info"]["features"] if raw else {}
-        return _find_names(features.get(column))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _find_names(feature: Any) -> tuple[str, ...] | None:
-    if isinstance(feature, dict):
-        if feature.get("_type") == "ClassLabel" and feature.get("names"):
-            return tuple(map(str, feature["names"]))
-        feature = list(feature.values())
-    if isinstance(feature, list):
-        for value in feature:
-            if found := _find_names(value):
-                return found
-    return None

@@ -1,24 +1,28 @@
-"""What every source of the Hub gives: which files it reads, and the rows in them."""
+"""What every source of the Hub gives: which files it reads, and the rows in them.
+
+To add a source: one file here with a class that is a :class:`Source`, and a line for it in
+:mod:`langspec.corpora.hub.chosen`.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Protocol
 
 from langspec.corpora.filters import Row
-from langspec.corpora.hub.layout import Layout
-from langspec.corpora.hub.parquet import ParquetTable
-from langspec.corpora.hub.place import README, Place, sha256_of
+from langspec.corpora.hub.repository import README, HubRepository, sha256_of
 from langspec.corpora.sources import LocatedFile, SourceFile
+
+if TYPE_CHECKING:
+    from langspec.corpora.hub.layout import Layout
+    from langspec.corpora.hub.parquet import ParquetTable
 
 log = logging.getLogger(__name__)
 
-Reader = Callable[["HubFile", ParquetTable], Iterator[Row]]
+Reader = Callable[["HubFile", "ParquetTable"], Iterator[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,12 @@ class Source(Protocol):
     """A dataset of the Hub."""
 
     @property
-    def place(self) -> Place:
-        """Where its files lie."""
+    def repository(self) -> HubRepository:
+        """The section that says where its files are."""
         ...
 
     def select(self, layout: Layout) -> list[Part]:
-        """What of the repository a run reads.
+        """What a run reads of the repository.
 
         Raises:
             LangspecError: a configuration, split or file that has to be there is not.
@@ -75,6 +79,8 @@ class HubFile(LocatedFile):
         Raises:
             LangspecError: a broken file, a missing column, an unknown label; with file and row.
         """
+        from langspec.corpora.hub.parquet import ParquetTable
+
         return self.read(self, ParquetTable(self.path, self.place))
 
 
@@ -84,41 +90,52 @@ def locate(sources: Sequence[Source]) -> list[LocatedFile]:
     Raises:
         LangspecError: what a source needs is not there or cannot be had.
     """
+    from tqdm import tqdm
+
     located: list[LocatedFile] = []
     for source in sources:
-        layout = source.place.layout()
+        repository = source.repository
+        layout = repository.layout()
         parts = source.select(layout)
-        paths = source.place.open(wanted(parts))
-        licence = README if README in layout.sizes else None
-        for part in tqdm(parts, desc=source.place.name, unit=" parts", disable=None):
-            row = 0
-            for name in part.names:
-                place = f"{source.place}/{name}"
-                file = HubFile(
-                    source=SourceFile(
-                        name=f"{source.place.name}/{name}",
-                        kind=part.kind,
-                        language=part.language,
-                        treebank=part.treebank,
-                        split=part.split,
-                        bytes=paths[name].stat().st_size,
-                        sha256=sha256_of(paths[name]),
-                        licence=licence,
-                        licence_name=layout.licence,
-                    ),
-                    path=paths[name],
-                    read=part.read,
-                    labels=part.labels,
-                    first_row=row,
-                    place=place,
-                )
-                table = ParquetTable(file.path, place)
-                row += table.count
-                if reason := part.useless(table):
-                    log.warning("%s: %s; left out", place, reason)
-                else:
-                    located.append(file)
+        paths = repository.open(wanted(parts))
+        for part in tqdm(parts, desc=repository.title, unit=" parts", disable=None):
+            located += _located(repository, layout, part, paths)
     return located
+
+
+def _located(
+    repository: HubRepository, layout: Layout, part: Part, paths: Mapping[str, Path]
+) -> Iterator[HubFile]:
+    """The files of one part, without those that are useless."""
+    from langspec.corpora.hub.parquet import ParquetTable
+
+    row = 0
+    for name in part.names:
+        place = f"{repository}/{name}"
+        file = HubFile(
+            source=SourceFile(
+                name=f"{repository.title}/{name}",
+                kind=part.kind,
+                language=part.language,
+                treebank=part.treebank,
+                split=part.split,
+                bytes=paths[name].stat().st_size,
+                sha256=sha256_of(paths[name]),
+                licence=README if README in layout.sizes else None,
+                licence_name=layout.licence,
+            ),
+            path=paths[name],
+            read=part.read,
+            labels=part.labels,
+            first_row=row,
+            place=place,
+        )
+        table = ParquetTable(file.path, place)
+        row += table.count
+        if reason := part.useless(table):
+            log.warning("%s: %s; left out", place, reason)
+        else:
+            yield file
 
 
 def wanted(parts: Sequence[Part]) -> list[str]:
@@ -130,7 +147,7 @@ def wanted(parts: Sequence[Part]) -> list[str]:
 class Demand:
     """What one source needs: every file with its size, and which of them the cache lacks."""
 
-    place: Place
+    repository: HubRepository
     sizes: dict[str, int]
     missing: tuple[str, ...]
 
@@ -145,18 +162,14 @@ def demand(source: Source, *, refresh: bool) -> Demand:
 
     Args:
         source: which.
-        refresh: ask the Hub at which commit the revision is now.
+        refresh: ask the Hub which commit the revision names now.
     """
-    layout = source.place.layout(refresh=refresh)
+    layout = source.repository.layout(refresh=refresh)
     names = wanted(source.select(layout))
     sizes = {name: layout.sizes[name] for name in names}
-    return Demand(source.place, sizes, tuple(source.place.missing(names)))
+    return Demand(source.repository, sizes, tuple(source.repository.missing(names)))
 
 
-def prefetch(needed: Demand) -> Path | None:
-    """Download what a source needs, at the commit that its revision is at now.
-
-    Returns the folder of its files; None if it needs none.
-    """
-    paths = needed.place.open(sorted(needed.sizes), refresh=True)
-    return next(iter(paths.values())).parent if paths else None
+def prefetch(needed: Demand) -> None:
+    """Download what a source needs, at the commit that its revision names now."""
+    needed.repository.open(sorted(needed.sizes), refresh=True)

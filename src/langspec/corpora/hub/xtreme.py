@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from langspec.corpora.conllu import UPOS
 from langspec.corpora.filters import Row
-from langspec.corpora.hub.layout import Layout
-from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.parts import HubFile, Part
-from langspec.corpora.hub.place import Place
-from langspec.corpora.tables import SPLITS
+from langspec.corpora.hub.treebanks import HubTreebanks
 from langspec.errors import LangspecError
 from langspec.languages import LANGUAGES
+
+if TYPE_CHECKING:
+    from langspec.corpora.hub.layout import Layout
+    from langspec.corpora.hub.parquet import ParquetTable
 
 PREFIX = "udpos."
 
@@ -26,17 +28,19 @@ class XtremeSource:
     """One configuration a language, named in English.
 
     Args:
-        place: the repository.
+        repository: its section.
         languages: of the run; those that XTREME lacks are left to the card to tell.
         source: the language that is trained on.
     """
 
-    place: Place
+    repository: HubTreebanks
     languages: tuple[str, ...]
     source: str
 
     def select(self, layout: Layout) -> list[Part]:
         """The splits of each language; see :class:`~langspec.corpora.hub.parts.Source`."""
+        from langspec.corpora.tables import SPLITS
+
         parts = []
         for code in self.languages:
             config = PREFIX + LANGUAGES[code].name
@@ -51,7 +55,7 @@ class XtremeSource:
             raise LangspecError(
                 f"no configuration {PREFIX}<Language> for {', '.join(self.languages)} among its "
                 f"{len(layout.configs)} configurations",
-                place=str(self.place),
+                place=str(self.repository),
             )
         return parts
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langspec.corpora.filters import Row
-from langspec.corpora.hub.layout import Layout
-from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.parts import HubFile, Part
-from langspec.corpora.hub.place import Place
+from langspec.corpora.hub.repository import HubRepository
 from langspec.corpora.xnli import LABELS, NO_GOLD
 from langspec.errors import LangspecError
 from langspec.languages import LANGUAGES
+
+if TYPE_CHECKING:
+    from langspec.corpora.hub.layout import Layout
+    from langspec.corpora.hub.parquet import ParquetTable
 
 ALL = "all_languages"
 
@@ -27,11 +29,11 @@ class XnliSource:
     """Dev and test data. Configurations of the languages come before ``all_languages``.
 
     Args:
-        place: the repository.
+        repository: its section.
         languages: of the run; those that XNLI lacks are left to the card to tell.
     """
 
-    place: Place
+    repository: HubRepository
     languages: tuple[str, ...]
 
     def select(self, layout: Layout) -> list[Part]:
@@ -44,7 +46,7 @@ class XnliSource:
             raise LangspecError(
                 f"no configuration for {', '.join(self.languages)}, nor {ALL}; there are "
                 f"{', '.join(layout.configs)}",
-                place=str(self.place),
+                place=str(self.repository),
             )
         return [
             Part(

@@ -12,16 +12,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langspec.corpora.conllu import UPOS, space_range
 from langspec.corpora.filters import Row
-from langspec.corpora.hub.layout import Layout
-from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.parts import HubFile, Part
-from langspec.corpora.hub.place import Place
-from langspec.corpora.tables import SPLITS
+from langspec.corpora.hub.repository import HubRepository
 from langspec.errors import LangspecError
+
+if TYPE_CHECKING:
+    from langspec.corpora.hub.layout import Layout
+    from langspec.corpora.hub.parquet import ParquetTable
 
 _TREEBANK = re.compile(r"(?P<language>[a-z]{2,3})_[a-z0-9]+")
 _UNTAGGED = "_"
@@ -29,25 +30,32 @@ _PEEK = 200
 _NO_HEAD = (None, "None", "_", "")
 
 
+class HubTreebanks(HubRepository):
+    """Words with tags: ``ud`` has a configuration a treebank, ``xtreme`` one a language."""
+
+    reader: Literal["ud", "xtreme"]
+    treebanks: list[str]  # only these (en_ewt); none: all of the run's languages
+
+
 @dataclass(frozen=True)
 class UdSource:
     """Treebanks of UD.
 
     Args:
-        place: the repository, its revision the release.
+        repository: its section, the revision being the release.
         languages: of the run.
         source: the language that is trained on; train splits of others are not read.
-        treebanks: only these (``en_ewt``); empty: all of the languages.
     """
 
-    place: Place
+    repository: HubTreebanks
     languages: tuple[str, ...]
     source: str
-    treebanks: tuple[str, ...] = ()
 
     def select(self, layout: Layout) -> list[Part]:
         """The splits of every chosen treebank; see :class:`~langspec.corpora.hub.parts.Source`."""
-        for name in self.treebanks:
+        from langspec.corpora.tables import SPLITS
+
+        for name in self.repository.treebanks:
             match = _TREEBANK.fullmatch(name)
             if name not in layout.configs:
                 raise layout.unknown(name)
@@ -58,7 +66,7 @@ class UdSource:
                     place="corpora.hub.pos.treebanks",
                 )
         parts = []
-        for config in self.treebanks or layout.configs:
+        for config in self.repository.treebanks or layout.configs:
             match = _TREEBANK.fullmatch(config)
             if match is None or match["language"] not in self.languages:
                 continue
@@ -74,7 +82,7 @@ class UdSource:
             raise LangspecError(
                 f"no treebank of {', '.join(self.languages)} among its {len(layout.configs)} "
                 "configurations, which are named like en_ewt",
-                place=str(self.place),
+                place=str(self.repository),
             )
         return parts
 
@@ -86,7 +94,7 @@ class UdSource:
         reason = (
             "every form is '_': this treebank is released without its text for licence reasons"
         )
-        if self.treebanks:
+        if self.repository.treebanks:
             raise LangspecError(
                 f"{reason}; remove it from corpora.hub.pos.treebanks", place=table.place
             )

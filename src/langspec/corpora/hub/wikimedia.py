@@ -8,16 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from langspec.corpora.filters import Row
-from langspec.corpora.hub.layout import Layout
-from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.parts import HubFile, Part
-from langspec.corpora.hub.place import Place
+from langspec.corpora.hub.repository import HubRepository
 from langspec.corpora.splits import rank
 from langspec.errors import LangspecError
+from langspec.section import Limit
+
+if TYPE_CHECKING:
+    from langspec.corpora.hub.layout import Layout
+    from langspec.corpora.hub.parquet import ParquetTable
 
 KIND = "wiki_articles"
+
+
+class HubWikipedia(HubRepository):
+    """Articles, of which paragraphs are drawn (``limits.text`` a language)."""
+
+    dump: str  # the date in the names of the configurations
+    files: Limit  # parquet files a language, drawn by the seed; null: all
 
 
 @dataclass(frozen=True)
@@ -25,26 +36,22 @@ class WikipediaSource:
     """Articles of every language of the run.
 
     Args:
-        place: the repository.
+        repository: its section.
         languages: of the run; one that it lacks is an error.
-        dump: the date in the names of the configurations.
-        files: at most so many parquet files a language, drawn by ``seed``; None: all.
-        seed: of that draw.
+        seed: of the draw of files.
     """
 
-    place: Place
+    repository: HubWikipedia
     languages: tuple[str, ...]
-    dump: str
-    files: int | None
     seed: int
 
     def select(self, layout: Layout) -> list[Part]:
         """The chosen files of each language; see :class:`~langspec.corpora.hub.parts.Source`."""
-        parts = []
+        parts, limit = [], self.repository.files
         for code in self.languages:
-            names = layout.files(f"{self.dump}.{code}", "train")
-            if self.files is not None:
-                names = sorted(sorted(names, key=lambda name: rank(self.seed, name))[: self.files])
+            names = layout.files(f"{self.repository.dump}.{code}", "train")
+            if limit is not None:
+                names = sorted(sorted(names, key=lambda name: rank(self.seed, name))[:limit])
             parts.append(Part(tuple(names), KIND, code, None, None, read))
         return parts
 
