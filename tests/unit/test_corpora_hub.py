@@ -14,6 +14,7 @@ import hub_files as made
 from langspec.corpora.hub.facebook_xnli import XnliSource
 from langspec.corpora.hub.layout import Layout
 from langspec.corpora.hub.multinli import MultinliSource
+from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.parts import Source, locate
 from langspec.corpora.hub.repository import HubRepository
 from langspec.corpora.hub.treebanks import HubTreebanks, UdSource
@@ -632,6 +633,41 @@ def test_every_form_of_data_files(tmp_path: Path, data_files: Any) -> None:
     found = layout(["a/train-0.parquet", "a/train-1.parquet", "b.txt"], tmp_path / "README.md")
     assert found.configs == ["x"]
     assert found.files("x", "train") == ["a/train-0.parquet", "a/train-1.parquet"]
+
+
+def test_a_configuration_may_be_a_folder_of_data(tmp_path: Path) -> None:
+    text = "configs:\n- config_name: x\n  data_dir: a\n- config_name: y\n  data_dir: b\n"
+    (tmp_path / "README.md").write_text(f"---\n{text}---\n")
+    names = ["a/train-0.parquet", "a/test-0.parquet", "b/validation/0000.parquet"]
+    found = layout(names, tmp_path / "README.md")
+    assert found.configs == ["x", "y"]
+    assert (found.files("x", "test"), found.files("y", "dev")) == ([names[1]], [names[2]])
+    assert found.splits("x") == ["train", "test"]
+
+
+def test_one_pattern_without_a_split_is_train_as_for_datasets(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nconfigs:\n- data_files: '*.parquet'\n---\n")
+    found = layout(["test.parquet", "more.parquet"], tmp_path / "README.md")
+    assert found.files("default", "train") == ["more.parquet", "test.parquet"]
+
+
+def test_rows_of_a_local_file_ask_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **_: asked.append(args) or [])
+    assert len(rows_of(ud(made.ud_folder(tmp_path / "ud")))) == 12 + 3 * (4 + 6)
+    assert asked == []
+
+
+def test_a_file_is_read_whole_or_refused_whatever_its_name(tmp_path: Path) -> None:
+    odd = tmp_path / ".odd [x]*?"
+    path = made.table(odd / "b.parquet", {"a": [1, 2]})
+    assert list(ParquetTable(path, "x").rows("a")) == [{"a": 1}, {"a": 2}]
+    for folder in (tmp_path, odd):  # :: means a file inside an archive, to datasets
+        path = made.table(folder / "a::b.parquet", {"a": [1, 2]})
+        with pytest.raises(LangspecError, match=r"x: cannot be read as parquet"):
+            list(ParquetTable(path, "x").rows("a"))
 
 
 def test_the_tokenizer_of_a_hub_encoder_is_the_one_it_has(

@@ -144,7 +144,7 @@ class Layout:
 
     def _from_readme(self, declared: Iterable[Mapping[str, Any]]) -> dict[str, _Splits]:
         """The files of each configuration, as ``datasets`` resolves the README's patterns."""
-        from datasets.data_files import get_data_patterns, resolve_pattern, sanitize_patterns
+        from datasets.data_files import get_data_patterns, sanitize_patterns
 
         configs: dict[str, _Splits] = {}
         with _skeleton(self._parquet) as root:
@@ -157,14 +157,10 @@ class Layout:
                 except (ValueError, TypeError, FileNotFoundError) as error:
                     raise _unreadable(error, self.place) from None
                 for split, some in patterns.items():
-                    names = splits.setdefault(str(split), [])
-                    for pattern in some:
-                        path = str(base / str(pattern))
-                        try:
-                            paths = resolve_pattern(path, str(root))
-                        except FileNotFoundError:
-                            paths = [path]  # refused by name once somebody asks for the split
-                        names += [os.path.relpath(one, root) for one in paths]
+                    paths = [str(base / str(pattern)) for pattern in some]
+                    names = [name for path in paths for name in _matches(path, root)]
+                    # A pattern without files is refused by name once somebody asks for the split.
+                    splits.setdefault(str(split), []).extend(names or _relative(paths[:1], root))
         return configs
 
     def _from_names(self) -> dict[str, _Splits]:
@@ -212,6 +208,21 @@ def _skeleton(names: Iterable[str]) -> Iterator[Path]:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.touch()
         yield Path(root)
+
+
+def _matches(path: str, root: Path) -> list[str]:
+    """The names that a path or a pattern of paths means; a path's own name if it is not there."""
+    from datasets.data_files import resolve_pattern
+    from fsspec.core import has_magic
+
+    try:
+        return _relative(resolve_pattern(path, str(root)), root)
+    except FileNotFoundError:
+        return [] if has_magic(path) else _relative([path], root)
+
+
+def _relative(paths: Iterable[str], root: Path) -> list[str]:
+    return [os.path.relpath(path, root) for path in paths]
 
 
 def _metadata(readme: Path | None, place: str) -> dict[str, Any]:
