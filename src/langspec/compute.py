@@ -45,6 +45,18 @@ class Compute(Section):
     portable: bool
 
 
+def without_project(threads: int) -> Compute:
+    """The settings of a command that reads no ``params.yaml``."""
+    return Compute(
+        threads=threads,
+        workers=1,
+        precision="fp32",
+        launch=None,
+        trim_vocabulary=False,
+        portable=True,
+    )
+
+
 def set_environment(compute: Compute) -> None:
     """Set thread counts and kernels for this process. Values that the user set stay."""
     if "torch" in sys.modules:

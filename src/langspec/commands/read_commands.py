@@ -1,0 +1,86 @@
+"""Commands that print results."""
+
+from __future__ import annotations
+
+import click
+
+from langspec.commands.shared_options import ROOT, configure
+
+
+@click.command()
+def headline() -> None:
+    """Print the headline table and where the report is."""
+    config = configure(())
+    from langspec.stages import report as stage
+
+    click.echo(stage.headline(config, ROOT))
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--columns", help="Only these columns, separated by commas.")
+def table(name: str | None, columns: str | None) -> None:
+    """Print a table of the report as Markdown; without NAME, list the tables."""
+    config = configure(())
+    from langspec.stages import report as stage
+
+    wanted = columns.split(",") if columns else []
+    click.echo(stage.table(config, ROOT, name, wanted))
+
+
+@click.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--task", help="Only this one; else all that both were evaluated on.")
+@click.option(
+    "--metric",
+    type=click.Choice(["accuracy", "macro_f1", "leak"]),
+    default="accuracy",
+    show_default=True,
+    help="Of the task, or of the language probe by layer.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="A difference that would not matter; else report.margin.",
+)
+@click.option("--seed", type=int, help="Only this seed of both (then nothing is decided).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "csv", "json"]),
+    default="text",
+    show_default=True,
+    help="json: every metric and the whole arithmetic.",
+)
+def compare(
+    first: str,
+    second: str,
+    task: str | None,
+    metric: str,
+    margin: float | None,
+    seed: int | None,
+    form: str,
+) -> None:
+    """Is A better than B? On the same test items, over seeds, with a verdict a language.
+
+    A and B: METHOD of this run, RUN/METHOD of another below results/, or mlflow:ID-or-name.
+    """
+    config = configure(())
+    from langspec.stages import compare as stage
+
+    found = stage.run(
+        config,
+        ROOT,
+        first,
+        second,
+        task=task,
+        metric=metric,
+        margin=margin,
+        seed=seed,
+        form=form,
+    )
+    click.echo(found)
+
+
+COMMANDS = (headline, table, compare)

@@ -1,0 +1,121 @@
+"""Commands of the pipeline: the stages from training on, `dvc repro`, and MLflow's records."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from langspec import launch
+from langspec.commands.shared_options import ROOT, configure, stage_options
+from langspec.errors import LangspecError
+from langspec.interrupts import raised
+
+
+@click.command()
+@click.option("--task", required=True, help="pos, nli or one of tasks.")
+@click.option("--method", required=True, help="frozen, finetune, control, grl or adversary.")
+@stage_options
+def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Stage: train a method on a task, every seed.
+
+    In several processes: compute.launch, or `accelerate launch -m langspec train ...`.
+    """
+    config = configure(assignments)
+    methods = type(config.train.methods).model_fields
+    if method not in methods:
+        raise LangspecError(
+            f"found {method!r}, expected one of {', '.join(methods)}", place="--method"
+        )
+    from langspec.stages import train as stage
+
+    if dry_run:
+        click.echo(stage.plan(config, ROOT, task_name=task, method_name=method))
+        return
+    with raised():
+        if config.compute.launch is not None and not launch.is_launched():
+            given = ["langspec", "train", "--task", task, "--method", method]
+            given += [part for pair in assignments for part in ("--set", pair)]
+            sys.exit(launch.launch(Path(config.compute.launch), given))
+        click.echo(stage.run(config, ROOT, task_name=task, method_name=method))
+
+
+@click.command()
+@click.option("--task", required=True, help="pos, nli or one of tasks.")
+@stage_options
+def evaluate(task: str, assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Stage: score every trained checkpoint of a task, probe its layers for language."""
+    config = configure(assignments)
+    from langspec.stages import evaluate as stage
+
+    if dry_run:
+        click.echo(stage.plan(config, ROOT, task_name=task))
+    else:
+        click.echo(stage.run(config, ROOT, task_name=task))
+
+
+@click.command()
+@stage_options
+def report(assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Stage: tables, figures and one page from the results."""
+    config = configure(assignments)
+    from langspec.stages import report as stage
+
+    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+
+
+@click.command()
+@stage_options
+def register(assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Stage: put the best seed of every method, with its card, into MLflow's registry."""
+    config = configure(assignments)
+    from langspec.stages import register as stage
+
+    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--preset", default="", help="Write a preset into params.yaml first.")
+@click.option("--name", default="", help="Write `name`.")
+@click.option("--seeds", default="", help="Write train.seeds, e.g. 1,2,3.")
+@click.option("--methods", default="", help="Write train.run, e.g. frozen,finetune.")
+@click.option("--values", default="", help="Write any others: 'train.clip=0.5 train.warmup=0'.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def pipeline(
+    preset: str, name: str, seeds: str, methods: str, values: str, arguments: tuple[str, ...]
+) -> None:
+    """Run `dvc repro ARGUMENTS` with the stages as child runs of a launched `mlflow run`.
+
+    Values are written into params.yaml first, and the change is shown.
+    """
+    from langspec.stages import pipeline as stage
+
+    changes = stage.assignments(name=name, seeds=seeds, methods=methods, values=values)
+    for line in stage.write_values(preset, changes, ROOT):
+        click.echo(line)
+    sys.exit(stage.run(list(arguments), ROOT))
+
+
+@click.command()
+def replay() -> None:
+    """Rebuild MLflow runs from results/: what DVC restored unrun, or after a lost store."""
+    config = configure(())
+    from langspec.stages import register
+    from langspec.stages import replay as stage
+
+    click.echo(stage.run(config, ROOT))
+    if versions := register.restore(config, ROOT):
+        click.echo(versions)
+
+
+@click.command()
+def reap() -> None:
+    """Mark runs whose process died as killed."""
+    config = configure(())
+    from langspec.stages import replay as stage
+
+    click.echo(stage.reap(config, ROOT))
+
+
+COMMANDS = (train, evaluate, report, register, pipeline, replay, reap)

@@ -1,0 +1,58 @@
+"""What commands share: the options of stages, and reading params.yaml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from langspec.errors import LangspecError
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+
+ROOT = Path()
+"""The project: the folder where a command is called."""
+
+
+def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that every stage shares."""
+    command = click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Say what would be done, with an estimate of time, disk and memory.",
+    )(command)
+    return click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change a value of params.yaml for this run only, e.g. --set train.clip=0.5.",
+    )(command)
+
+
+def configure(assignments: tuple[str, ...], preset: str | None = None) -> Config:
+    """Read params.yaml and fix threads and kernels before anything numerical is imported.
+
+    ``preset`` is read in its place where it is named.
+    """
+    from langspec.compute import set_environment
+    from langspec.config import load_config
+
+    if assignments and os.environ.get("DVC_STAGE"):
+        raise LangspecError(
+            "a stage that DVC started reads params.yaml alone, or its lock file would lie; use "
+            "dvc exp run -S KEY=VALUE",
+            place="--set",
+        )
+    if preset is None:
+        config = load_config(ROOT / "params.yaml", list(assignments))
+    else:
+        from langspec.presets import load_preset
+
+        config = load_preset(preset, list(assignments))
+    set_environment(config.compute)
+    return config

@@ -1,0 +1,105 @@
+"""Commands of sweeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from langspec.commands.shared_options import ROOT, configure, stage_options
+
+
+@click.command()
+@stage_options
+def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
+    """Stage: the sweep that params.yaml names, one worker, repeatable; none with tune.trials 0."""
+    config = configure(assignments)
+    from langspec.stages import tune as stage
+
+    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+
+
+@click.command()
+@click.option("--task", help="pos, nli or one of tasks.")
+@click.option("--method", help="frozen, finetune, control, grl or adversary.")
+@click.option("--trials", type=int, metavar="N", help="Of the study, over all workers of it.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="Processes here.")
+@click.option("--study", metavar="NAME", help="Its name; there: go on with it.")
+@click.option(
+    "--storage", metavar="URL", envvar="LANGSPEC_STUDIES", help="A database, or a journal file."
+)
+@click.option("--pareto", is_flag=True, help="Transfer and leak each for itself: a front.")
+@click.option(
+    "--space",
+    is_flag=False,
+    flag_value="list",
+    type=click.Choice(["default", "paper", "list"]),
+    help="What is searched; alone: list all of it.",
+)
+@click.option("--epochs", type=int, metavar="N", help="Of a trial.")
+@click.option("--rows", type=int, metavar="N", help="Training rows of a trial.")
+@click.option("--seed", type=int, metavar="N", help="Of the sampler.")
+@click.option("--lost", multiple=True, metavar="HOST", help="A machine that will not come back.")
+@click.option("--worker", is_flag=True, hidden=True)
+@stage_options
+def sweep(
+    workers: int,
+    study: str | None,
+    storage: str | None,
+    pareto: bool,
+    lost: tuple[str, ...],
+    worker: bool,
+    assignments: tuple[str, ...],
+    dry_run: bool,
+    **values: Any,
+) -> None:
+    """Search a method's parameters with Optuna; the same command goes on with a study.
+
+    What is not given is as in the section tune of params.yaml.
+    """
+    listed = values["space"] == "list"
+    given = {k: v for k, v in values.items() if v is not None and v != "list"}
+    given |= {"pareto": "true"} if pareto else {}
+    assignments += tuple(f"tune.{key}={value}" for key, value in given.items())
+    config = configure(assignments)
+    if listed:
+        from langspec.tuning.space import listing
+
+        return click.echo(listing(config))
+    from langspec.stages import sweep as stage
+
+    if worker:
+        stage.worker(config, ROOT, study=study or "")
+    elif dry_run:
+        told = stage.plan(config, ROOT, study=study, storage=storage, workers=workers)
+        click.echo(told)
+    else:
+        found = stage.run(
+            config,
+            ROOT,
+            assignments=assignments,
+            study=study,
+            storage=storage,
+            workers=workers,
+            lost=lost,
+        )
+        click.echo(found)
+
+
+@click.command()
+@click.argument("study")
+@click.option(
+    "--storage", metavar="URL", envvar="LANGSPEC_STUDIES", help="Where, if not in its journal."
+)
+@click.option("--trial", type=int, metavar="N", help="Not the best one, but this.")
+@click.option("--front", "row", type=int, metavar="I", help="Row I of front.csv, from 0.")
+def adopt(study: str, storage: str | None, trial: int | None, row: int | None) -> None:
+    """Write the values of a study's best trial into params.yaml; STUDY tune: of the stage."""
+    config = configure(())
+    from langspec.stages import adopt as stage
+
+    found = stage.run(config, ROOT, study=study, storage=storage, trial=trial, place_on_front=row)
+    click.echo(found)
+
+
+COMMANDS = (tune, sweep, adopt)
