@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 
 from langspec.audit.encoder import Subject
-from langspec.encoders.load import Encoder, EncoderCard, wrap_tokenizer
+from langspec.encoders.load import Encoder, EncoderCard
+from langspec.encoders.tokenizer_file import wrap_tokenizer
 
 CONCEPTS, HIDDEN, WORDS = 30, 32, 6
 

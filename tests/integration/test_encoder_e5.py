@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from langspec.encoders import e5
-from langspec.encoders.load import Encoder, load_encoder, save_encoder
+from langspec.encoders.load import Encoder, load_encoder
+from langspec.encoders.save_folder import save_encoder
 from langspec.errors import LangspecError
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,8 @@ from langspec.audit.encoder import load_subject, parse_layers, short_name
 from langspec.audit.options import AuditOptions, Measures, Wanted
 from langspec.audit.place import bank_root, check_out, out_folder
 from langspec.audit.run import run_audit
-from langspec.encoders.load import EncoderCard, save_encoder
+from langspec.encoders.load import EncoderCard
+from langspec.encoders.save_folder import save_encoder
 from langspec.encoders.wordpiece import train_wordpiece
 from langspec.errors import LangspecError
 from langspec.measurement.bootstrap import BootstrapOptions

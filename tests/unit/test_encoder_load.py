@@ -17,13 +17,8 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from langspec.encoders.load import (
-    Encoder,
-    EncoderCard,
-    load_encoder,
-    random_encoder,
-    save_encoder,
-)
+from langspec.encoders.load import Encoder, EncoderCard, load_encoder, random_encoder
+from langspec.encoders.save_folder import save_encoder
 from langspec.encoders.wordpiece import train_wordpiece
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder

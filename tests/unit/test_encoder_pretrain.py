@@ -10,7 +10,7 @@ import torch
 from encoder_fixtures import CONCEPTS, LANGUAGES, options, write_corpora
 
 from langspec.encoders import pretrain as module
-from langspec.encoders.load import load_encoder, save_encoder
+from langspec.encoders.load import load_encoder
 from langspec.encoders.pretrain import (
     BatchMaker,
     PretrainData,
@@ -21,6 +21,7 @@ from langspec.encoders.pretrain import (
     pretrain,
     read_pretrain_data,
 )
+from langspec.encoders.save_folder import save_encoder
 from langspec.encoders.wordpiece import train_wordpiece
 from langspec.errors import LangspecError
 

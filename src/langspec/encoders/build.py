@@ -45,7 +45,8 @@ def build_encoder(
     """
     import torch
 
-    from langspec.encoders.load import check_positions, save_encoder
+    from langspec.encoders.load import check_positions
+    from langspec.encoders.save_folder import save_encoder
 
     files: dict[str, str] = {}
     dtype = torch.float32

@@ -29,7 +29,8 @@ from tokenizers import (
 )
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from langspec.encoders.load import Encoder, EncoderCard, wrap_tokenizer
+from langspec.encoders.load import Encoder, EncoderCard
+from langspec.encoders.tokenizer_file import wrap_tokenizer
 from langspec.errors import LangspecError
 from langspec.files import sha256_file
 

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForMaskedLM
 
-from langspec.encoders.load import Encoder, weight_files
+from langspec.encoders.load import Encoder
+from langspec.encoders.model_folder import weight_files
 from langspec.errors import LangspecError
 from langspec.files import atomic_file
 

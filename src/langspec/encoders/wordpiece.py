@@ -16,7 +16,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from langspec.encoders.load import wrap_tokenizer
+from langspec.encoders.tokenizer_file import wrap_tokenizer
 from langspec.errors import LangspecError
 
 SPECIAL = {

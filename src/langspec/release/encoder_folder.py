@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from langspec.encoders.load import Encoder, EncoderCard, save_encoder
+from langspec.encoders.load import Encoder, EncoderCard
+from langspec.encoders.save_folder import save_encoder
 from langspec.erasure import ErasureMap
 from langspec.erasure.saved import save_eraser, weights_hash
 from langspec.errors import LangspecError
