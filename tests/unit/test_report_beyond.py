@@ -9,9 +9,15 @@ import pandas as pd
 import pytest
 
 from langspec.report.beyond import beyond_table, beyond_tables, task_text_table
+from langspec.report.leak_tables import leak_by_layer
 from langspec.report.load import Run, load_run
 from langspec.report.page import score
-from langspec.report.tables import MARK, Column, headline, headline_text, leak_by_layer
+from langspec.report.spec import Column
+from langspec.report.tables import (
+    MARK,
+    headline,
+    headline_text,
+)
 from langspec.report.words import limits
 from langspec.results import Result, read_results, results_frame
 from langspec.tracking.history import evaluation_points

@@ -9,13 +9,11 @@ import pytest
 from langspec.errors import LangspecError
 from langspec.report.build import headline_text
 from langspec.report.data import data_tables
+from langspec.report.leak_tables import leak_by_language, leak_by_layer, probe_diagnostics
 from langspec.report.load import Run, load_run, over_seeds
 from langspec.report.tables import (
     headline,
-    leak_by_language,
-    leak_by_layer,
     per_language,
-    probe_diagnostics,
 )
 from langspec.report.words import facts, limits, reading
 from langspec.results import Result, results_frame

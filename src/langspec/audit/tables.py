@@ -15,7 +15,11 @@ from langspec.audit.texts import Texts
 from langspec.languages import LANGUAGES
 from langspec.measurement.mixing import FOUND
 from langspec.report.load import by_family, language_family, language_name
-from langspec.report.tables import Column, Table, pick
+from langspec.report.spec import Column
+from langspec.report.tables import (
+    Table,
+    pick,
+)
 from langspec.results import results_frame
 
 Encoders = Sequence[Audited]

@@ -13,12 +13,15 @@ from langspec.report.contrasts import contrast_sentences, contrast_table, contra
 from langspec.report.data import data_tables
 from langspec.report.erased import erased_tables
 from langspec.report.geometry import geometry_tables
+from langspec.report.leak_tables import all_tables
 from langspec.report.load import load_run
 from langspec.report.page import MIME, picture, render_page
 from langspec.report.published import published_tables
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
-from langspec.report.tables import all_tables, with_rule
 from langspec.report.tables import headline_text as _headline_text
+from langspec.report.tables import (
+    with_rule,
+)
 from langspec.workers import Crew, crew_of
 
 

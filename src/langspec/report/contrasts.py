@@ -20,7 +20,13 @@ from langspec.report.compared import (
     seeds_words,
 )
 from langspec.report.load import Run, language_name
-from langspec.report.tables import METRIC_TITLES, Column, Table, method_label, task_title
+from langspec.report.spec import Column
+from langspec.report.tables import (
+    METRIC_TITLES,
+    Table,
+    method_label,
+    task_title,
+)
 
 BASELINES = ("finetune", "control")
 _MAIN = ("mean_targets", "accuracy")

@@ -8,7 +8,11 @@ from typing import Any
 import pandas as pd
 
 from langspec.report.load import Run, by_family, language_family, language_name
-from langspec.report.tables import Column, Table, task_title
+from langspec.report.spec import Column
+from langspec.report.tables import (
+    Table,
+    task_title,
+)
 
 SPLITS = ("train", "dev", "test")
 

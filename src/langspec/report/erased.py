@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 
 from langspec.report.load import ERASED, RANDOM, Run, over_seeds
+from langspec.report.spec import IN_SHORT, Column
 from langspec.report.tables import (
-    IN_SHORT,
     METRIC_TITLES,
-    Column,
     Table,
     _put,
     decimal,

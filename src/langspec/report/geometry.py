@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 
-from langspec.report.load import RANDOM, Run, by_family, language_name
-from langspec.report.tables import (
-    IN_SHORT,
-    Column,
-    Table,
-    _put,
-    decimal,
-    method_label,
-    ordered_methods,
-    pick,
-    task_title,
-)
+from langspec.report.load import RANDOM, Run
+from langspec.report.pivot import fill, select
+from langspec.report.spec import IN_SHORT, Column, TableSpec, Where
+from langspec.report.tables import Table, decimal, pick
 
-Where = tuple[str, str]  # corpus and unit
+Place = tuple[str, str]  # corpus and unit
 
 
-def places(rows: pd.DataFrame) -> list[Where]:
+def places(rows: pd.DataFrame) -> list[Place]:
     """Corpus and unit of some rows: the language text first, words before texts."""
     found = set(zip(rows["corpus"], rows["unit"], strict=True))
     return sorted(found, key=lambda pair: (pair[0] != "text", pair[1] != "token", pair))
-
-
-def place_name(where: Where) -> str:
-    """``language text, per token``."""
-    corpus, unit = where
-    return f"{'language text' if corpus == 'text' else 'task text'}, per {unit}"
 
 
 def of_task(run: Run, task: str, metrics: Sequence[str]) -> pd.DataFrame:
@@ -41,67 +27,65 @@ def of_task(run: Run, task: str, metrics: Sequence[str]) -> pd.DataFrame:
     return rows[rows["metric"].isin(list(metrics))]
 
 
-def _shown_layers(rows: pd.DataFrame, layers: bool) -> list[int]:
-    found = sorted(set(rows["layer"]) - {-1})
-    return found if layers else found[-1:]
+def _cell(key: str, label: str, group: str, metric: str, probe: str = "") -> Column:
+    return Column(key, label, group, "score", {"metric": metric, "probe": probe})
 
 
-def _records(
-    run: Run,
-    rows: pd.DataFrame,
-    cells: dict[str, tuple[str, str]],
-    *,
-    layers: bool,
-    language: str = "all",
-) -> list[dict[str, Any]]:
-    """One record a place, layer and method; ``cells`` are (metric, probe) by column."""
-    records = []
-    for where in places(rows):
-        here = pick(rows, corpus=where[0], unit=where[1])
-        for layer in _shown_layers(here, layers):
-            at = pick(here, layer=layer)
-            for method in ordered_methods(run, at["method"]):
-                mine = pick(at, method=method)
-                mine = mine[mine["language"] == language]
-                record: dict[str, Any] = {
-                    "place": place_name(where),
-                    "layer": int(layer),
-                    "method": method_label(method),
-                    "n": int(mine["n"].max()),
-                }
-                for key, (metric, probe) in cells.items():
-                    _put(record, key, pick(mine, metric=metric, probe=probe))
-                records.append(record)
-    return records
+def _in_csv(key: str, metric: str, probe: str = "") -> Column:
+    return replace(_cell(key, "", "", metric, probe), shown=False)
 
 
-def _table(
-    name: str,
-    task: str,
-    title: str,
-    caption: str,
-    columns: Sequence[Column],
-    records: list[dict[str, Any]],
-    *,
-    layers: bool,
-    notes: Sequence[str] = (),
-) -> Table:
+_ROW = (
+    Column("place", shown=False),
+    Column("layer", "Layer", kind="count"),
+    Column("method", "Method"),
+    Column("n", shown=False),
+)
+_ROWS = ("corpus", "unit", "layer", "method")
+
+
+def _last(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the last layer of each corpus and unit."""
+    return rows[rows["layer"] == rows.groupby(["corpus", "unit"])["layer"].transform("max")]
+
+
+def _filled(
+    spec: TableSpec, rows: pd.DataFrame, run: Run, task: str, *, layers: bool
+) -> Table | None:
     """The table of the last layer, which has the notes, or the one of every layer."""
-    name = f"{name}{'_layers' if layers else ''}_{task}"
-    title = f"{task_title(task)}: {title}" + (" by layer" if layers else "")
+    rows = rows[rows["layer"] >= 0]
     if layers:
-        columns, notes = [Column("layer", "Layer", kind="count"), *columns], ()
-    frame = pd.DataFrame(records)
-    # A measure that this run does not have (labels, retrieval) is no column of dashes.
-    shown = [c for c in columns if c.kind != "score" or frame[c.key].notna().any()]
-    return Table(name, title, caption, tuple(shown), frame, section="place", notes=tuple(notes))
+        spec = replace(
+            spec,
+            name=spec.name.replace("_{task}", "_layers_{task}"),
+            title=spec.title + " by layer",
+            page=("layer", *spec.page),
+            notes=(),
+        )
+    else:
+        rows = _last(rows) if len(rows) else rows
+    words = {"which": "every layer" if layers else "last layer"}
+    return fill(spec, rows, run, task=task, words=words)
 
 
 # --- geometry --------------------------------------------------------------------------------
 
 _FACTORS = ("language", "label")
 _BY_FACTOR = ("ami", "ari", "v_measure", "knn_purity", "variance_share", "subspace_share")
-_SIZES = ("feature_norm", "effective_rank")
+_WITH_CHANCE = ("v_measure", "knn_purity", "variance_share", "subspace_share")
+_SIZES = {"feature_norm": "norm", "effective_rank": "eff. rank"}
+_HEADINGS = {"ami": "AMI", "ari": "ARI", "v_measure": "V", "knn_purity": "10-NN"}
+_HEADINGS |= {"variance_share": "variance"}
+_CHANCES = {"v_measure": "V chance", "knn_purity": "10-NN ch."}
+_PAGE = (
+    "ami_{}",
+    "ari_{}",
+    "v_measure_{}",
+    "v_measure_{}_chance",
+    "knn_purity_{}",
+    "knn_purity_{}_chance",
+    "variance_share_{}",
+)
 CAN_TELL = (
     "k-means finds classes only where they are the largest groups of the space: agreement at "
     "chance means that language is not what the space is mainly sorted by, not that it is gone "
@@ -110,45 +94,45 @@ CAN_TELL = (
     "Variance share: of the variance of all vectors, what lies between the means of the classes. "
     "It sees shifts of the mean only, and falls also where everything else grows.",
 )
+GEOMETRY = TableSpec(
+    name="geometry_{task}",
+    title="{task}: geometry",
+    caption="Models of {task}, {which}, test split: "
+    "agreement of k-means (k: number of languages or labels) with the classes, share of "
+    "nearest neighbours of the same class, share of the variance between the classes; mean "
+    "norm and effective rank of the vectors. Mean over seeds; smallest to largest seed.",
+    where={"probe": ("", "chance"), "language": "all"},
+    rows=_ROWS,
+    columns=(
+        *_ROW,
+        *(
+            _cell(f"{m}_{f}", _HEADINGS.get(m, ""), f"By {f}", f"{m}_{f}")
+            for f in _FACTORS
+            for m in _BY_FACTOR
+        ),
+        *(_cell(metric, label, "Vectors", metric) for metric, label in _SIZES.items()),
+        *(
+            _cell(f"{m}_{f}_chance", _CHANCES.get(m, ""), f"By {f}", f"{m}_{f}", "chance")
+            for f in _FACTORS
+            for m in _WITH_CHANCE
+        ),
+    ),
+    section="place",
+    notes=CAN_TELL,
+    page=(
+        "method",
+        *(key.format(factor) for factor in _FACTORS for key in _PAGE),
+        *_SIZES,
+    ),
+    drop_empty=True,
+)  # fmt: skip
 
 
 def geometry_table(run: Run, task: str, *, layers: bool) -> Table | None:
     """Method x (clusters, neighbours, variance by language and label; sizes)."""
     metrics = [f"{m}_{factor}" for factor in _FACTORS for m in _BY_FACTOR]
     rows = of_task(run, task, [*metrics, *_SIZES])
-    rows = rows[rows["probe"].isin(["", "chance"])]
-    if rows.empty:
-        return None
-    cells = {metric: (metric, "") for metric in [*metrics, *_SIZES]}
-    for factor in _FACTORS:
-        for metric in ("v_measure", "knn_purity", "variance_share", "subspace_share"):
-            cells[f"{metric}_{factor}_chance"] = (f"{metric}_{factor}", "chance")
-    columns = [Column("method", "Method")]
-    for factor in _FACTORS:
-        group = "By " + factor
-        columns += [
-            Column(f"ami_{factor}", "AMI", group, "score"),
-            Column(f"ari_{factor}", "ARI", group, "score"),
-            Column(f"v_measure_{factor}", "V", group, "score"),
-            Column(f"v_measure_{factor}_chance", "V chance", group, "score"),
-            Column(f"knn_purity_{factor}", "10-NN", group, "score"),
-            Column(f"knn_purity_{factor}_chance", "10-NN ch.", group, "score"),
-            Column(f"variance_share_{factor}", "variance", group, "score"),
-        ]
-    columns += [
-        Column("feature_norm", "norm", "Vectors", "score"),
-        Column("effective_rank", "eff. rank", "Vectors", "score"),
-    ]
-    caption = (
-        f"Models of {task_title(task)}, {'every layer' if layers else 'last layer'}, test split: "
-        "agreement of k-means (k: number of languages or labels) with the classes, share of "
-        "nearest neighbours of the same class, share of the variance between the classes; mean "
-        "norm and effective rank of the vectors. Mean over seeds; smallest to largest seed."
-    )
-    records = _records(run, rows, cells, layers=layers)
-    return _table(
-        "geometry", task, "geometry", caption, columns, records, layers=layers, notes=CAN_TELL
-    )
+    return _filled(GEOMETRY, rows, run, task, layers=layers)
 
 
 # --- alignment -------------------------------------------------------------------------------
@@ -158,47 +142,47 @@ NOT_PARALLEL = (
     "The language text is not parallel by line, so no translations can be looked for: no "
     "retrieval."
 )
+_FOUND, _LIKE = "Retrieval of translations", "Likeness to the starting encoder"
+ALIGNMENT = TableSpec(
+    name="alignment_{task}",
+    title="{task}: alignment",
+    caption="Models of {task}, {which}, test split. "
+    "Retrieval: share of sentences whose nearest sentence in the other language, by cosine, "
+    "is their translation; mean over the target languages; centred: after the mean of each "
+    "language, of training lines, is subtracted. CKA: linear, on the same rows; by chance: "
+    "rows permuted. " + IN_SHORT,
+    rows=_ROWS,
+    columns=(
+        *_ROW,
+        _cell("retrieval", "both ways", _FOUND, "retrieval", "cosine"),
+        _cell("retrieval_from_source", "from source", _FOUND, "retrieval_from_source", "cosine"),
+        _cell("retrieval_to_source", "to source", _FOUND, "retrieval_to_source", "cosine"),
+        _cell("retrieval_centred", "centred", _FOUND, "retrieval", "centred"),
+        _cell("cka", "CKA", _LIKE, "cka"),
+        _cell("cka_chance", "by chance", _LIKE, "cka", "chance"),
+        _cell("cka_within", "within lang.", _LIKE, "cka_within_language"),
+        _in_csv("cka_within_chance", "cka_within_language", "chance"),
+    ),
+    section="place",
+    page=(
+        "method",
+        *_RETRIEVAL,
+        "retrieval_centred",
+        "cka",
+        "cka_chance",
+        "cka_within",
+    ),
+    drop_empty=True,
+)
 
 
 def alignment_table(run: Run, task: str, *, layers: bool) -> Table | None:
     """Method x (retrieval of translations, CKA with the starting encoder)."""
     cka = of_task(run, task, ["cka", "cka_within_language"])
     found = pick(of_task(run, task, _RETRIEVAL), language="mean_targets")
-    rows = pd.concat([found.assign(language="all"), cka], ignore_index=True)
-    if rows.empty:
-        return None
-    cells = {
-        "retrieval": ("retrieval", "cosine"),
-        "retrieval_from_source": ("retrieval_from_source", "cosine"),
-        "retrieval_to_source": ("retrieval_to_source", "cosine"),
-        "retrieval_centred": ("retrieval", "centred"),
-        "cka": ("cka", ""),
-        "cka_chance": ("cka", "chance"),
-        "cka_within": ("cka_within_language", ""),
-        "cka_within_chance": ("cka_within_language", "chance"),
-    }
-    columns = [
-        Column("method", "Method"),
-        Column("retrieval", "both ways", "Retrieval of translations", "score"),
-        Column("retrieval_from_source", "from source", "Retrieval of translations", "score"),
-        Column("retrieval_to_source", "to source", "Retrieval of translations", "score"),
-        Column("retrieval_centred", "centred", "Retrieval of translations", "score"),
-        Column("cka", "CKA", "Likeness to the starting encoder", "score"),
-        Column("cka_chance", "by chance", "Likeness to the starting encoder", "score"),
-        Column("cka_within", "within lang.", "Likeness to the starting encoder", "score"),
-    ]
-    caption = (
-        f"Models of {task_title(task)}, {'every layer' if layers else 'last layer'}, test split. "
-        "Retrieval: share of sentences whose nearest sentence in the other language, by cosine, "
-        "is their translation; mean over the target languages; centred: after the mean of each "
-        "language, of training lines, is subtracted. CKA: linear, on the same rows; by chance: "
-        f"rows permuted. {IN_SHORT}"
-    )
-    notes = _alignment_notes(run, task)
-    records = _records(run, rows, cells, layers=layers)
-    return _table(
-        "alignment", task, "alignment", caption, columns, records, layers=layers, notes=notes
-    )
+    rows = pick(pd.concat([found.assign(language="all"), cka], ignore_index=True), language="all")
+    spec = replace(ALIGNMENT, notes=tuple(_alignment_notes(run, task)))
+    return _filled(spec, rows, run, task, layers=layers)
 
 
 def _alignment_notes(run: Run, task: str) -> list[str]:
@@ -225,38 +209,36 @@ def _alignment_notes(run: Run, task: str) -> list[str]:
 def _parallel(run: Run) -> str:
     """How the text is known to be parallel, as the card says."""
     notes = run.card.get("corpora", {}).get("text", {}).get("notes", {})
-    told = str(notes.get("parallel", "")).removeprefix("yes").strip(", ")
-    return f"The text is taken to be parallel {told}." if told else "The text is parallel by line."
+    reason = str(notes.get("parallel", "")).removeprefix("yes").strip(", ")
+    return (
+        f"The text is taken to be parallel {reason}."
+        if reason
+        else "The text is parallel by line."
+    )
+
+
+RETRIEVAL_LANGUAGES = TableSpec(
+    name="retrieval_languages_{task}",
+    title="{task}: retrieval by language",
+    caption="Models of {task}, last layer: retrieval of translations between the source and each "
+    "language, mean of both directions. " + IN_SHORT,
+    rows=("language",),
+    columns=(
+        Column("language", "Language"),
+        Column("code", shown=False),
+        Column("n", "lines", kind="count"),
+        Column("{}_cosine", "cosine", "{}", "score", {"probe": "cosine"}, "method"),
+        Column("{}_centred", "centred", "{}", "score", {"probe": "centred"}, "method"),
+    ),
+)
 
 
 def retrieval_languages(run: Run, task: str) -> Table | None:
     """Language x method: retrieval at the last layer, both ways."""
-    rows = pick(of_task(run, task, ["retrieval"]))
+    rows = of_task(run, task, ["retrieval"])
     rows = rows[rows["language"] != "mean_targets"]
-    if rows.empty:
-        return None
-    last = pick(rows, layer=int(rows["layer"].max()))
-    methods = ordered_methods(run, last["method"])
-    records = []
-    for code in by_family(list(last["language"]), run.source):
-        mine = pick(last, language=code)
-        record: dict[str, Any] = {"language": language_name(code), "code": code}
-        record["n"] = int(mine["n"].max())
-        for method in methods:
-            for probe in ("cosine", "centred"):
-                _put(record, f"{method}_{probe}", pick(mine, method=method, probe=probe))
-        records.append(record)
-    columns = [Column("language", "Language"), Column("n", "lines", kind="count")]
-    for method in methods:
-        group = method_label(method)
-        columns.append(Column(f"{method}_cosine", "cosine", group, "score"))
-        columns.append(Column(f"{method}_centred", "centred", group, "score"))
-    caption = (
-        f"Models of {task_title(task)}, last layer: retrieval of translations between the source "
-        f"and each language, mean of both directions. {IN_SHORT}"
-    )
-    name, title = f"retrieval_languages_{task}", f"{task_title(task)}: retrieval by language"
-    return Table(name, title, caption, tuple(columns), pd.DataFrame(records))
+    rows = rows[rows["layer"] == rows["layer"].max()]
+    return fill(RETRIEVAL_LANGUAGES, rows, run, task=task)
 
 
 # --- what moved ------------------------------------------------------------------------------
@@ -270,64 +252,74 @@ MOVES_TELL = (
     "(random subspaces). The principal directions turn with everything: a language subspace that "
     "turned no further than they did was carried along.",
 )
+_TURNED = ("angle_language", "angle_label", "angle_principal")
+_IN_PLACE = ("in_place_language", "in_place_label")
+_BETWEEN = ("angle_language_label", "label_in_language")
+_VARIANCES = tuple(f"{m}_{f}" for f in _FACTORS for m in ("variance_share", "variance"))
+
+
+def _variance_cell(metric: str, probe: str) -> Column:
+    what, _, factor = metric.rpartition("_")
+    before = "share before" if what == "variance_share" else "variance before"
+    label = before if probe == "before" else "after"
+    return _cell(f"{metric}_{probe}", label, f"Variance between {factor}s", metric, probe)
+
+
+def _angle_cell(metric: str, probe: str) -> Column:
+    factor = metric.removeprefix("angle_")
+    group = (
+        "Angle of principal directions"
+        if factor == "principal"
+        else f"Angle of the {factor} subspace"
+    )
+    label = {"": "degrees", "halves": "noise", "chance": "chance"}[probe]
+    return _cell(f"{metric}_{probe}" if probe else metric, label, group, metric, probe)
+
+
+_ENDS = ("before", "after")
+_LEVELS = ("", "halves", "chance")
+MOVES = TableSpec(
+    name="moves_{task}",
+    title="{task}: what fine-tuning moved",
+    caption="{task}, {which}, test split: each "
+    "method beside the starting encoder on the same vectors. Mean principal angle, in "
+    "degrees, between the span of the class means before and after, taken across two halves "
+    "of the lines. Mean over seeds; smallest to largest seed.",
+    where={"language": "all"},
+    rows=_ROWS,
+    columns=(
+        *_ROW,
+        *(_in_csv(f"{m}_{probe}", m, probe) for m in _SIZES for probe in _ENDS),
+        *(_variance_cell(m, probe) for m in _VARIANCES for probe in _ENDS),
+        *(
+            _cell(f"{m}_{probe}", probe, "Angle language to label", m, probe)
+            for m in _BETWEEN
+            for probe in _ENDS
+        ),
+        *(_angle_cell(m, probe) for m in _TURNED for probe in _LEVELS),
+        *(
+            _in_csv(f"{m}_{probe}" if probe else m, m, probe)
+            for m in _IN_PLACE
+            for probe in _LEVELS
+        ),
+    ),
+    section="place",
+    notes=MOVES_TELL,
+    page=(
+        "method",
+        *(f"{m}_{probe}" for m in _VARIANCES for probe in _ENDS),
+        *(f"{m}_{probe}" if probe else m for m in _TURNED for probe in _LEVELS),
+        *(f"angle_language_label_{probe}" for probe in _ENDS),
+    ),
+    drop_empty=True,
+)
 
 
 def moves_table(run: Run, task: str, *, layers: bool) -> Table | None:
     """Method x (variance before and after, angles), one body a place."""
-    sized = ("feature_norm", "effective_rank")
-    by_factor = [f"{m}_{f}" for f in _FACTORS for m in ("variance_share", "variance")]
-    turned = ["angle_language", "angle_label", "angle_principal"]
-    turned += ["in_place_language", "in_place_label", "angle_language_label", "label_in_language"]
-    rows = of_task(run, task, [*sized, *by_factor, *turned])
-    moved = set(pick(rows, probe="after")["method"])
-    rows = rows[rows["method"].isin(moved - {RANDOM}) & (rows["language"] == "all")]
-    if rows.empty:
-        return None
-    cells: dict[str, tuple[str, str]] = {}
-    for metric in (*sized, *by_factor, "angle_language_label", "label_in_language"):
-        for probe in ("before", "after"):
-            cells[f"{metric}_{probe}"] = (metric, probe)
-    for metric in turned[:5]:
-        for probe in ("", "halves", "chance"):
-            cells[f"{metric}_{probe}" if probe else metric] = (metric, probe)
-    columns = [Column("method", "Method")]
-    for factor in _FACTORS:
-        group = f"Variance between {factor}s"
-        columns += [
-            Column(f"variance_share_{factor}_before", "share before", group, "score"),
-            Column(f"variance_share_{factor}_after", "after", group, "score"),
-            Column(f"variance_{factor}_before", "variance before", group, "score"),
-            Column(f"variance_{factor}_after", "after", group, "score"),
-        ]
-    for factor in (*_FACTORS, "principal"):
-        group = f"Angle of the {factor} subspace"
-        group = "Angle of principal directions" if factor == "principal" else group
-        columns += [
-            Column(f"angle_{factor}", "degrees", group, "score"),
-            Column(f"angle_{factor}_halves", "noise", group, "score"),
-            Column(f"angle_{factor}_chance", "chance", group, "score"),
-        ]
-    columns += [
-        Column("angle_language_label_before", "before", "Angle language to label", "score"),
-        Column("angle_language_label_after", "after", "Angle language to label", "score"),
-    ]
-    caption = (
-        f"{task_title(task)}, {'every layer' if layers else 'last layer'}, test split: each "
-        "method beside the starting encoder on the same vectors. Mean principal angle, in "
-        "degrees, between the span of the class means before and after, taken across two halves "
-        "of the lines. Mean over seeds; smallest to largest seed."
-    )
-    records = _records(run, rows, cells, layers=layers)
-    return _table(
-        "moves",
-        task,
-        "what fine-tuning moved",
-        caption,
-        columns,
-        records,
-        layers=layers,
-        notes=MOVES_TELL,
-    )
+    rows = of_task(run, task, [*_SIZES, *_VARIANCES, *_TURNED, *_IN_PLACE, *_BETWEEN])
+    moved: Where = {"method": tuple(set(pick(rows, probe="after")["method"]) - {RANDOM})}
+    return _filled(MOVES, select(rows, moved), run, task, layers=layers)
 
 
 def geometry_tables(run: Run) -> list[Table]:

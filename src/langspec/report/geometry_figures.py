@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from langspec.report.geometry import (
     NOT_PARALLEL,
-    Where,
+    Place,
     of_task,
     places,
 )
+from langspec.report.lines import label_axes, last_values, level, line
 from langspec.report.load import RANDOM, Run
-from langspec.report.plotting import WIDTH, Plot, in_order, legend, seed_words
+from langspec.report.plotting import WIDTH, Plot, legend, seed_words
 from langspec.report.style import MUTED, method_styles
-from langspec.report.tables import decimal, method_label, ordered_methods, pick, task_title
-
-Styles = dict[str, tuple[str, str]]
+from langspec.report.tables import ordered_methods, pick, task_title
 
 
-def _line(axis: Axes, rows: pd.DataFrame, method: str, styles: Styles) -> None:
-    """A method by layer: a line, and what lies between seeds or within an interval as a band."""
-    mine = rows.sort_values("layer")
-    if mine.empty:
-        return
-    colour, marker = styles[method]
-    ends = ("low", "high") if mine["low"].notna().all() else ("min", "max")
-    axis.fill_between(mine["layer"], mine[ends[0]], mine[ends[1]], color=colour, alpha=0.16, lw=0)
-    axis.plot(
-        mine["layer"],
-        mine["value"],
-        marker=marker,
-        color=colour,
-        ms=4.5,
-        lw=1.2 if method == RANDOM else 1.7,
-        ls=(0, (4, 2)) if method == RANDOM else "-",
-        mec="white",
-        mew=0.6,
-        clip_on=False,
-        zorder=3,
-    )
-
-
-def _level(axis: Axes, rows: pd.DataFrame, words: str, *, above: bool = True) -> None:
-    """A dotted line by layer for what chance or noise gives, named in the panel."""
-    if rows.empty:
-        return
-    level = rows.groupby("layer")["value"].mean().sort_index()
-    axis.plot(level.index, level.to_numpy(), color=MUTED, lw=1, ls=":", zorder=1)
-    axis.annotate(
-        words,
-        (level.index[-1], level.iloc[-1]),
-        xytext=(0, 3 if above else -3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom" if above else "top",
-        fontsize=7,
-        color=MUTED,
-    )
-
-
-def _dress(axes: Sequence[Axes], label: str) -> None:
-    for axis in axes:
-        axis.set_xlabel("layer")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].set_ylabel(label)
-
-
-def _title(where: Where, factor: str) -> str:
+def _title(where: Place, factor: str) -> str:
     """Two lines that fit a narrow panel."""
     corpus, unit = where
     return f"{factor}s\n{'text' if corpus == 'text' else 'task'}, per {unit}"
@@ -98,11 +44,11 @@ def geometry(run: Run, task: str) -> Plot | None:
         for axis, (factor, where) in zip(axes, panels, strict=True):
             here = pick(rows, metric=f"{metric}_{factor}", corpus=where[0], unit=where[1])
             for method in methods:
-                _line(axis, pick(here, method=method, probe=""), method, styles)
-            _level(axis, pick(here, probe="chance"), "chance" if axis is axes[-1] else "")
+                line(axis, pick(here, method=method, probe=""), method, styles)
+            level(axis, pick(here, probe="chance"), "chance" if axis is axes[-1] else "")
         values = rows[rows["metric"].str.startswith(metric)]
         axes[0].set_ylim(min(0.0, values["min"].min() - 0.02), 1.05 * values["max"].max())
-        _dress(axes, names[metric])
+        label_axes(axes, names[metric])
     for axis, (factor, where) in zip(grid[0], panels, strict=True):
         axis.set_title(_title(where, factor), fontsize=8.5)
         axis.set_xlabel("")
@@ -115,13 +61,9 @@ def geometry(run: Run, task: str) -> Plot | None:
         f"over {seed_words(rows, trained)}; band: smallest to largest seed."
     )
     last = pick(rows, metric="ami_language", probe="", corpus="text", unit="sentence")
-    last = last[last["layer"] == last["layer"].max()]
     alt = (
         "Line plots by layer of cluster agreement and variance share. Cluster agreement with "
-        "languages at the last layer, per sentence of language text: "
-        + "; ".join(
-            f"{method_label(r.method)} {decimal(r.value)}" for r in in_order(last, methods)
-        )
+        "languages at the last layer, per sentence of language text: " + last_values(last, methods)
     )
     title = f"{task_title(task)}: geometry by layer"
     return Plot(f"geometry_{task}", title, caption, alt + ".", figure)
@@ -153,12 +95,12 @@ def alignment(run: Run, task: str) -> Plot | None:
         else:
             rows = pick(likeness, metric=name)
             here = pick(rows, probe="")
-            _level(axis, pick(rows, probe="chance"), "chance")
+            level(axis, pick(rows, probe="chance"), "chance")
             axis.set_ylim(0, 1.03)
         for method in methods:
-            _line(axis, pick(here, method=method), method, styles)
+            line(axis, pick(here, method=method), method, styles)
         axis.set_title(titles[name])
-    _dress(axes, "retrieval of translations" if shown else "CKA with the start")
+    label_axes(axes, "retrieval of translations" if shown else "CKA with the start")
     if shown and likenesses:
         axes[len(shown)].set_ylabel("CKA with the start")
     legend(figure, methods, styles)
@@ -176,9 +118,8 @@ def alignment(run: Run, task: str) -> Plot | None:
         f"language's mean is subtracted. Mean over {seed_words(likeness, trained)}."
     )
     last = pick(found, probe="cosine")
-    last = last[last["layer"] == last["layer"].max()]
-    alt = "Line plots by layer of retrieval and CKA. Retrieval at the last layer: " + "; ".join(
-        f"{method_label(r.method)} {decimal(r.value)}" for r in in_order(last, methods)
+    alt = "Line plots by layer of retrieval and CKA. Retrieval at the last layer: " + last_values(
+        last, methods
     )
     title = f"{task_title(task)}: alignment by layer"
     return Plot(f"alignment_{task}", title, caption, alt + ".", figure)
@@ -191,7 +132,7 @@ def moves(run: Run, task: str) -> Plot | None:
     rows = rows[rows["metric"].str.startswith(names)]
     if rows.empty:
         return None
-    panels: list[tuple[str, Where]] = []
+    panels: list[tuple[str, Place]] = []
     for metric in names:
         panels += [
             (metric, where)
@@ -207,20 +148,20 @@ def moves(run: Run, task: str) -> Plot | None:
         here = pick(rows, corpus=where[0], unit=where[1])
         top, bottom = grid[0][column], grid[1][column]
         for method in methods:
-            _line(top, pick(here, metric=metric, probe="", method=method), method, styles)
-        _level(top, pick(here, metric=metric, probe="halves"), "noise", above=False)
-        _level(top, pick(here, metric=metric, probe="chance"), "chance")
+            line(top, pick(here, metric=metric, probe="", method=method), method, styles)
+        level(top, pick(here, metric=metric, probe="halves"), "noise", above=False)
+        level(top, pick(here, metric=metric, probe="chance"), "chance")
         each = here[here["metric"].str.fullmatch(metric + r"_\d+")]
         each = each[each["layer"] == each["layer"].max()]
         each = each.assign(layer=each["metric"].str.extract(r"_(\d+)$", expand=False).astype(int))
         for method in methods:
-            _line(bottom, pick(each, method=method), method, styles)
+            line(bottom, pick(each, method=method), method, styles)
         what = metric.removeprefix("angle_")
         what = "principal direction" if what == "principal" else what
         top.set_title(_title(where, what), fontsize=8.2)
         top.set_ylim(0, 93)
-    _dress(grid[0], "mean angle, degrees")
-    _dress(grid[1], "each angle, degrees")
+    label_axes(grid[0], "mean angle, degrees")
+    label_axes(grid[1], "each angle, degrees")
     for axis in grid[1]:
         axis.set_xlabel("angle, from the smallest")
     legend(figure, methods, styles)
@@ -234,11 +175,9 @@ def moves(run: Run, task: str) -> Plot | None:
     )
     last = pick(rows, metric="angle_language", probe="", corpus=places(rows)[0][0])
     last = pick(last, unit=places(rows)[0][1])
-    last = last[last["layer"] == last["layer"].max()]
     alt = (
         "Line plots of principal angles before and after. Mean angle of the language subspace at "
-        "the last layer, in degrees: "
-        + "; ".join(f"{method_label(r.method)} {r.value:.0f}" for r in in_order(last, methods))
+        "the last layer, in degrees: " + last_values(last, methods, places=0)
     )
     title = f"{task_title(task)}: principal angles before and after"
     return Plot(f"moves_{task}", title, caption, alt + ".", figure)

@@ -14,7 +14,13 @@ import pandas as pd
 from langspec.report.drawing import Drawing
 from langspec.report.load import Run
 from langspec.report.published import published_words
-from langspec.report.tables import MARK, Column, Table, decimal, task_title
+from langspec.report.spec import Column
+from langspec.report.tables import (
+    MARK,
+    Table,
+    decimal,
+    task_title,
+)
 from langspec.report.words import facts, limits, reading
 
 MIME = {"svg": "image/svg+xml", "png": "image/png"}

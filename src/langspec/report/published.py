@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from langspec.report.load import Run
+from langspec.report.spec import Column
 from langspec.report.tables import (
-    Column,
     Table,
     _frame,
     _put,

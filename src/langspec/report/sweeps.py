@@ -13,7 +13,12 @@ import pandas as pd
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.report.drawing import Drawing
-from langspec.report.tables import Column, Table, decimal, task_title
+from langspec.report.spec import Column
+from langspec.report.tables import (
+    Table,
+    decimal,
+    task_title,
+)
 from langspec.tuning import records
 from langspec.tuning.records import TrialRecord
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from langspec.report.load import (
     language_family,
     language_name,
 )
+from langspec.report.spec import IN_SHORT, Column
 from langspec.training.selection import RULES, get_rule
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
@@ -32,20 +33,6 @@ HOW_TO_READ = (
     "translations or lines, drawn whole), computed within each seed, its bounds averaged over "
     "the seeds: it holds the sampling of items, not the noise of training. – : not measured."
 )
-IN_SHORT = (
-    "Mean over seeds; smallest to largest seed; [95 % interval over test items, bounds averaged "
-    "over seeds]."
-)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column; a ``score`` also reads the ``KEY_min`` .. ``KEY_high`` beside it."""
-
-    key: str
-    label: str
-    group: str = ""
-    kind: Literal["text", "count", "number", "score"] = "text"
 
 
 @dataclass(frozen=True)
@@ -320,144 +307,7 @@ def with_rule(run: Run, table: Table) -> Table:
     return replace(table, caption=f"{table.caption} Epochs chosen by {rules}.")
 
 
-# --- leak ------------------------------------------------------------------------------------
-
-
-def leak_by_layer(run: Run, task: str) -> Table | None:
-    """Unit and layer x method: macro-F1 and accuracy of the linear language probe."""
-    rows = pick(leak_scores(run, task), language="all")
-    rows = rows[rows["metric"].isin(METRIC_TITLES)]
-    if rows.empty:
-        return None
-    methods = ordered_methods(run, rows["method"])
-    chance = pick(leak_scores(run, task, "majority"), language="all")
-    records = []
-    for unit in _units(rows):
-        for layer in sorted(set(pick(rows, unit=unit)["layer"])):
-            at = pick(rows, unit=unit, layer=layer)
-            record: dict[str, Any] = {"unit": unit, "layer": int(layer), "n": int(at["n"].max())}
-            for method in methods:
-                fits = {"task": task, "method": method, "unit": unit, "layer": layer}
-                for metric in METRIC_TITLES:
-                    _put(record, f"{method}_{metric}", pick(at, method=method, metric=metric))
-                    mark_unconverged(
-                        run.results, record, f"{method}_{metric}", probe="linear", **fits
-                    )
-            for metric in METRIC_TITLES:
-                floor = pick(chance, unit=unit, metric=metric)
-                here = pick(floor, layer=layer)
-                _put(record, f"majority_{metric}", (here if len(here) else floor).head(1))
-            records.append(record)
-    columns = [Column("layer", "Layer", kind="count"), Column("n", "n", kind="count")]
-    for method in methods:
-        columns += _score_columns(f"{method}_", tuple(METRIC_TITLES), method_label(method))
-    if not chance.empty:
-        columns += _score_columns("majority_", tuple(METRIC_TITLES), "chance (majority)")
-    corpora = ", ".join(sorted(set(rows["corpus"])))
-    caption = (
-        f"Models of {task_title(task)}: linear language probe by layer (0: embeddings), trained "
-        f"and tested on {corpora}, test split; n counts the unit named in each block. "
-        f"{IN_SHORT}"
-    )
-    name, title = f"leak_{task}", f"{task_title(task)}: language leak by layer"
-    frame = _frame(records)
-    notes = unconverged_note(frame)
-    return Table(name, title, caption, tuple(columns), frame, section="unit", notes=notes)
-
-
-def leak_by_language(run: Run, task: str) -> Table | None:
-    """Language x method: recall of the linear probe at the last layer, token and sentence."""
-    rows = last_layers(pick(leak_scores(run, task), metric="recall"))
-    if rows.empty:
-        return None
-    methods = ordered_methods(run, rows["method"])
-    records = []
-    for unit in _units(rows):
-        for code in by_family(sorted(set(pick(rows, unit=unit)["language"])), run.source):
-            at = pick(rows, unit=unit, language=code)
-            record: dict[str, Any] = {
-                "unit": unit,
-                "language": language_name(code),
-                "code": code,
-                "family": language_family(code),
-                "n": int(at["n"].max()),
-            }
-            for method in methods:
-                _put(record, f"{method}_recall", pick(at, method=method))
-            records.append(record)
-    columns = [
-        Column("language", "Language"),
-        Column("code", "Code"),
-        Column("family", "Family"),
-        Column("n", "n", kind="count"),
-        *(Column(f"{m}_recall", method_label(m), "Recall", "score") for m in methods),
-    ]
-    caption = (
-        f"Models of {task_title(task)}: share of a language's tokens or sentences that the linear "
-        f"probe at the last layer names rightly, test split. {IN_SHORT}"
-    )
-    name, title = f"leak_languages_{task}", f"{task_title(task)}: language leak by language"
-    return Table(name, title, caption, tuple(columns), _frame(records), section="unit")
-
-
-def _units(rows: pd.DataFrame) -> list[str]:
-    return [unit for unit in ("token", "sentence", "pair") if unit in set(rows["unit"])]
-
-
-# --- probe diagnostics -----------------------------------------------------------------------
-
-
-def probe_diagnostics(run: Run) -> Table | None:
-    """Task, method, unit, layer: chosen C, iterations, how many seeds' probes converged."""
-    rows = pick(run.results, probe="linear")
-    keys = ["task", "method", "unit", "layer"]
-    records = []
-    for values, group in rows[
-        rows["metric"].isin(["chosen_c", "iterations", "converged"])
-    ].groupby(keys, sort=False):
-        record: dict[str, Any] = dict(zip(keys, values, strict=True))
-        record["layer"] = int(record["layer"])
-        strengths = pick(group, metric="chosen_c")["value"]
-        iterations = pick(group, metric="iterations")["value"]
-        converged = pick(group, metric="converged")["value"]
-        record["probes"] = int(group["seed"].nunique())
-        record["c_min"] = strengths.min() if len(strengths) else None
-        record["c_max"] = strengths.max() if len(strengths) else None
-        record["iterations_max"] = int(iterations.max()) if len(iterations) else None
-        record["converged"] = int((converged > 0).sum()) if len(converged) else None
-        records.append(record)
-    if not records:
-        return None
-    rank = {method: i for i, method in enumerate(ordered_methods(run, rows["method"]))}
-    unit_rank = {"token": 0, "sentence": 1}
-    task_rank = {task: i for i, task in enumerate(run.tasks)}
-    records.sort(
-        key=lambda r: (
-            task_rank.get(r["task"], 0),
-            rank[r["method"]],
-            unit_rank.get(r["unit"], 2),
-            r["layer"],
-        )
-    )
-    for record in records:
-        record["section"] = f"{task_title(record['task'])}, {method_label(record['method'])}"
-    columns = (
-        Column("unit", "Unit"),
-        Column("layer", "Layer", kind="count"),
-        Column("probes", "Probes", kind="count"),
-        Column("c_min", "smallest", "Chosen C", "number"),
-        Column("c_max", "largest", "Chosen C", "number"),
-        Column("iterations_max", "Iterations (most)", kind="count"),
-        Column("converged", "Converged", kind="count"),
-    )
-    caption = (
-        "The linear language probes behind the leak numbers: one probe a seed, unit and layer; "
-        "inverse regularisation C chosen on validation for each condition by itself; "
-        "iterations of the solver; how many of the probes converged."
-    )
-    name, title = "probes", "Probe diagnostics"
-    return Table(name, title, caption, columns, _frame(records), section="section")
-
+# --- fits that did not converge ---------------------------------------------------------------
 
 MARK = "†"
 
@@ -483,14 +333,6 @@ def unconverged(run: Run) -> pd.DataFrame:
     """Rows of linear probes that did not converge."""
     rows = pick(run.results, probe="linear", metric="converged")
     return rows[rows["value"] <= 0]
-
-
-def all_tables(run: Run) -> list[Table]:
-    """Every table that the run's files allow, in the page's order."""
-    tables: list[Table | None] = [headline(run)]
-    for task in run.tasks:
-        tables += [per_language(run, task), leak_by_layer(run, task), leak_by_language(run, task)]
-    return [table for table in (*tables, probe_diagnostics(run)) if table is not None]
 
 
 # --- terminal --------------------------------------------------------------------------------

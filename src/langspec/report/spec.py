@@ -1,0 +1,156 @@
+"""What a table or a figure of the report shows, said in values. Nothing heavy is imported here.
+
+A measure declares its own table and figure beside its numbers, and the report draws them::
+
+    table = TableSpec(
+        name="mine_{task}",
+        title="{task}: my measure",
+        caption="Models of {task}: what it is, on what. " + IN_SHORT,
+        where={"measure": "mine", "split": "test"},
+        rows=("unit", "layer", "method"),
+        columns=(
+            Column("unit", shown=False),
+            Column("layer", "Layer", kind="count"),
+            Column("method", "Method"),
+            Column("score", "score", "My measure", "score", {"metric": "my_score"}),
+        ),
+        section="unit",
+    )
+    figure = FigureSpec(
+        name="mine_{task}",
+        title="{task}: my measure by layer",
+        caption="Models of {task}: what is drawn. Mean over {seeds}.",
+        alt="Line plot by layer of my score. Last layer: {last}.",
+        where={"measure": "mine", "split": "test"},
+        panels=(Panel("per token", {"metric": "my_score", "unit": "token"}),),
+        label="my score",
+    )
+
+In a title, a caption and an alt text ``{task}`` is the task's title; in a name it is its key.
+:func:`langspec.report.pivot.fill` makes the table, :func:`langspec.report.lines.draw` the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["text", "count", "number", "score"]
+Where = Mapping[str, Any]
+"""Which tidy rows: a value, or a tuple of values, for each column of them that matters."""
+
+IN_SHORT = (
+    "Mean over seeds; smallest to largest seed; [95 % interval over test items, bounds averaged "
+    "over seeds]."
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        key: its name in the CSV. Without ``where``, the name of what it shows: ``method``,
+            ``language``, ``code``, ``family``, ``unit``, ``layer``, ``place``, ``n``.
+        label: its heading on the page.
+        group: the heading above it and its neighbours.
+        kind: how a cell looks; a ``score`` also shows ``KEY_min`` .. ``KEY_high`` beside it.
+        where: the tidy rows of a cell, beside what makes the row of the table.
+        each: a tidy column; this column is repeated for each of its values, and ``{}`` in its
+            key and its group stands for the value.
+        text: a template of names, where the cell of a text is put together: ``per {unit}``.
+        marked: a cell carries a dagger where a fit behind it did not converge.
+        floor: the cell reads the rows of the floor (chance), not those of the methods.
+        spread: does the CSV hold ``KEY_min`` .. ``KEY_high`` too?
+        shown: is it on the page? Else in the CSV only.
+    """
+
+    key: str
+    label: str = ""
+    group: str = ""
+    kind: Kind = "text"
+    where: Where | None = None
+    each: str = ""
+    text: str = ""
+    marked: bool = False
+    floor: bool = False
+    spread: bool = True
+    shown: bool = True
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table over tidy rows.
+
+    Attributes:
+        name: the CSV's name without its ending.
+        title: the heading.
+        caption: what was measured on what.
+        columns: in the order of the CSV.
+        rows: the tidy columns whose values make a row of the table, the outermost first.
+        where: the tidy rows that it is made of.
+        section: the key whose changes start a new body on the page.
+        notes: sentences below the table.
+        names: for people, by tidy column and value; named values follow others in this order.
+        page: the keys on the page in its order, where it is not that of the CSV.
+        drop_empty: a score that was measured nowhere is no column of the page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[str, ...] = ()
+    where: Where = field(default_factory=dict)
+    section: str = ""
+    notes: tuple[str, ...] = ()
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    page: tuple[str, ...] = ()
+    drop_empty: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a figure: a line a method, by layer.
+
+    Attributes:
+        title: above the panel.
+        where: the tidy rows that it draws.
+        floor: the rows of a dotted line; None: no such line.
+        floor_words: what stands beside that line.
+        limits: of the vertical axis; None: from the numbers.
+        label: of the vertical axis; "" for none.
+    """
+
+    title: str
+    where: Where
+    floor: Where | None = None
+    floor_words: str = ""
+    limits: tuple[float | None, float | None] = (None, None)
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """One figure of lines by layer, a panel beside the other.
+
+    Attributes:
+        name: of its files, without their ending.
+        title: the heading.
+        caption: what was measured on what; ``{seeds}`` says how many seeds.
+        alt: what it shows, in words; ``{last}`` lists the first panel's values at its last layer.
+        where: the tidy rows that it is made of.
+        panels: from left to right; one without rows is left out.
+        label: of the vertical axis.
+        height: in inches.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    where: Where
+    panels: tuple[Panel, ...]
+    label: str = ""
+    height: float = 3.0
