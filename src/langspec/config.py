@@ -13,8 +13,8 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 from ruamel.yaml import YAML, YAMLError
 
 from langspec.compute import Compute
+from langspec.corpora.custom import CustomTask
 from langspec.corpora.hub.chosen import Hub
-from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.languages import language
 from langspec.search import ALL, Search
@@ -122,59 +122,6 @@ class Corpora(Section):
     def hub_sources(self, tasks: Collection[str]) -> list[Source]:
         """What these tasks read from the Hub."""
         return self.hub.sources(tasks, self.languages, source=self.source, seed=self.seed)
-
-
-class CustomTask(Section):
-    """The corpus of a task of one's own; what is not said is null.
-
-    See :class:`langspec.described.CustomCorpus`, which also checks what goes together.
-    """
-
-    unit: Literal["token", "text", "pair"]
-    format: Literal["conllu", "jsonl"]
-    path: Text
-    labels: Annotated[list[Text], Field(min_length=2)]
-    text: Text | list[Text] = Field(default_factory=list)
-    label: Text
-    language: Text | None = None
-    language_field: Text | None = None
-    split_field: Text | None = None
-    group_field: Text | None = None
-    missing: Text | None = None
-    skip_labels: list[Text] = Field(default_factory=list)
-    limit: Limit = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names(cls, values: Any) -> Any:
-        """Labels that YAML takes for whole numbers are their digits, as in the json lines."""
-        if not isinstance(values, dict):
-            return values
-        values = dict(values)
-        for key in ("labels", "skip_labels"):
-            if isinstance(values.get(key), list):
-                values[key] = [
-                    str(one) if isinstance(one, int) and not isinstance(one, bool) else one
-                    for one in values[key]
-                ]
-        return values
-
-    @model_validator(mode="after")
-    def _readable(self) -> CustomTask:
-        self.corpus("task")
-        return self
-
-    def corpus(self, name: str) -> CustomCorpus:
-        """What the readers take.
-
-        Raises:
-            ValueError: values that do not go together.
-        """
-        values: dict[str, Any] = self.model_dump()
-        values["text"] = [values["text"]] if isinstance(values["text"], str) else values["text"]
-        for key in ("labels", "text", "skip_labels"):
-            values[key] = tuple(values[key])
-        return CustomCorpus(name=name, **values)
 
 
 class Pretrain(Section):

@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 
 from langspec.corpora.conllu import Column, read_conllu
-from langspec.corpora.custom import Part, read_rows
+from langspec.corpora.custom import CustomTask, Part, read_rows
 from langspec.corpora.lines import MAX_LINE_BYTES
 from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
 from langspec.corpora.text import read_text
 from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.corpora.xnli import read_pairs
-from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 
 
@@ -84,25 +83,23 @@ def dump(text: str = "Ein Satz.") -> bytes:
     ).encode()
 
 
-REVIEWS = CustomCorpus(
-    name="stars",
+REVIEWS = CustomTask(
     unit="text",
     format="jsonl",
     path="*.jsonl",
-    labels=("1", "2"),
-    text=("body",),
+    labels=["1", "2"],
+    text="body",
     label="stars",
     language_field="lang",
     split_field="part",
     group_field="item",
 )
-NAMES = CustomCorpus(
-    name="ner",
+NAMES = CustomTask(
     unit="token",
     format="jsonl",
     path="{language}.{split}.jsonl",
-    labels=("0", "1"),
-    text=("tokens",),
+    labels=["0", "1"],
+    text="tokens",
     label="tags",
 )
 FEATURE = Column("feats.Number", ("Sing", "Plur"))

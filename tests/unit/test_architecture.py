@@ -61,7 +61,7 @@ def test_layers(module: str) -> None:
 NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec.commands",
                "langspec.stages.replay", "langspec.errors", "langspec.files",
                "langspec.languages", "langspec.compute", "langspec.logs", "langspec.workers",
-               "langspec.described", "langspec.hub", "langspec.interrupts", "langspec.launch",
+               "langspec.hub", "langspec.interrupts", "langspec.launch",
                "langspec.search", "langspec.section", "langspec.closure", "langspec.paths",
                "langspec.stages.common")  # fmt: skip
 STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

@@ -14,11 +14,10 @@ from corpora_files import official_folder, options, write
 from conftest import CHECKOUT
 from langspec import presets
 from langspec.config import parse_config, parse_yaml
-from langspec.corpora.custom import name_pattern, parts
+from langspec.corpora.custom import CustomTask, name_pattern, parts
 from langspec.corpora.prepare import prepare
 from langspec.corpora.sources import LocatedFile, discover
 from langspec.corpora.tables import NLI, POS, facts_of, read_table
-from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.tasks import get_task
 from langspec.tasks.heuristics import heuristic_predictions
@@ -27,10 +26,10 @@ STARS: dict[str, Any] = {
     "unit": "text",
     "format": "jsonl",
     "path": "reviews/{language}/{split}.jsonl",
-    "text": ("body",),
+    "text": "body",
     "label": "stars",
-    "labels": ("1", "2"),
-    "skip_labels": ("0",),
+    "labels": ["1", "2"],
+    "skip_labels": ["0"],
     "group_field": "review",
 }
 NUMBER: dict[str, Any] = {
@@ -38,7 +37,7 @@ NUMBER: dict[str, Any] = {
     "format": "conllu",
     "path": "{language}_*-ud-{split}.conllu",
     "label": "feats.Number",
-    "labels": ("none", "Plur", "Sing"),
+    "labels": ["none", "Plur", "Sing"],
     "missing": "none",
 }
 
@@ -54,17 +53,20 @@ def reviews(root: Path) -> Path:
     return root
 
 
-def run(root: Path, *corpora: CustomCorpus, **changes: Any) -> tuple[Path, dict[str, Any]]:
-    found = discover(root, [name_pattern(corpus.path) for corpus in corpora])
+def run(
+    root: Path, described: dict[str, dict[str, Any]], **changes: Any
+) -> tuple[Path, dict[str, Any]]:
+    custom = {name: CustomTask(**values) for name, values in described.items()}
+    found = discover(root, [name_pattern(task.path) for task in custom.values()])
     files = [LocatedFile(file, root / file.name) for file in found.files]
-    names = tuple(corpus.name for corpus in corpora)
     out = root.parent / "out"
-    return out, prepare(files, out, options(**{"tasks": names, "custom": corpora} | changes))
+    wanted = options(**{"tasks": tuple(custom), "custom": custom} | changes)
+    return out, prepare(files, out, wanted)
 
 
 def test_single_texts_in_json_lines(tmp_path: Path) -> None:
     root = reviews(official_folder(tmp_path / "raw"))
-    out, card = run(root, CustomCorpus("stars", **STARS))
+    out, card = run(root, {"stars": STARS})
     table = read_table(out, "stars", schema=NLI)
     assert facts_of(out / "stars.parquet") == {"unit": "text", "labels": ["1", "2"]}
     train = table.filter(np.asarray(table["split"]) == "train").to_pylist()
@@ -94,7 +96,7 @@ def test_a_feature_of_treebanks_is_a_task(tmp_path: Path) -> None:
     line = text.splitlines()[1].split("\t")
     line[5] = "Case=Nom|Number=Plur"
     write(path, text.replace(text.splitlines()[1], "\t".join(line), 1))
-    out, card = run(root, CustomCorpus("number", **NUMBER), tasks=("pos", "number"))
+    out, card = run(root, {"number": NUMBER}, tasks=("pos", "number"))
     first = read_table(out, "number", split="train", schema=POS).to_pylist()[0]
     assert first["labels"] == ["Plur", "none", "none"]
     pos = read_table(out, "pos", split="train").to_pylist()[0]
@@ -120,15 +122,15 @@ def test_words_and_pairs_in_json_lines(tmp_path: Path) -> None:
                 root / "para" / f"{split}.{code}.jsonl",
                 "".join(json.dumps(row) + "\n" for row in pairs),
             )
-    ner = CustomCorpus(
-        "ner", "token", "jsonl", "ner/*.jsonl", ("0", "1"), ("tokens",), "tags",
-        language_field="lang", split_field="part",
-    )  # fmt: skip
-    para = CustomCorpus(
-        "para", "pair", "jsonl", "para/{split}.{language}.jsonl", ("0", "1"), ("one", "two"),
-        "same", limit=3,
-    )  # fmt: skip
-    out, _ = run(root, ner, para)
+    ner = {
+        "unit": "token", "format": "jsonl", "path": "ner/*.jsonl", "labels": ["0", "1"],
+        "text": "tokens", "label": "tags", "language_field": "lang", "split_field": "part",
+    }  # fmt: skip
+    para = {
+        "unit": "pair", "format": "jsonl", "path": "para/{split}.{language}.jsonl",
+        "labels": ["0", "1"], "text": ["one", "two"], "label": "same", "limit": 3,
+    }  # fmt: skip
+    out, _ = run(root, {"ner": ner, "para": para})
     assert read_table(out, "ner", schema=POS)["words"].to_pylist()[0] == ["a", "de"]
     assert read_table(out, "ner", schema=POS, split="train").num_rows == 1
     assert read_table(out, "para", schema=NLI, split="train").num_rows == 3
@@ -152,7 +154,7 @@ def test_faulty_rows_are_told_by_line(tmp_path: Path, row: Any, message: str) ->
     path = root / "reviews" / "de" / "test.jsonl"
     write(path, path.read_text() + json.dumps(row) + "\n")
     with pytest.raises(LangspecError) as error:
-        run(root, CustomCorpus("stars", **STARS))
+        run(root, {"stars": STARS})
     assert str(error.value).startswith(f"{path}:10: ")
     assert message in str(error.value)
 
@@ -160,7 +162,7 @@ def test_faulty_rows_are_told_by_line(tmp_path: Path, row: Any, message: str) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text": ()}, "text: expected 1 field name for unit text, found 0"),
+        ({"text": []}, "text: expected 1 field name for unit text, found 0"),
         ({"unit": "pair"}, "text: expected 2 field names"),
         ({"format": "conllu"}, "expected unit: token"),
         ({"path": "../{language}/{split}"}, "expected a pattern below"),
@@ -169,16 +171,16 @@ def test_faulty_rows_are_told_by_line(tmp_path: Path, row: Any, message: str) ->
         ({"path": "x/{split}.jsonl"}, "the language has to stand in one place"),
         ({"language": "de"}, "the language has to stand in one place"),
         ({"path": "x/{language}.jsonl"}, "the split has to stand in one place"),
-        ({"labels": ("1", "1")}, "at least two, each once"),
-        ({"skip_labels": ("1",)}, "skip_labels names one of labels"),
+        ({"labels": ["1", "1"]}, "at least two, each once"),
+        ({"skip_labels": ["1"]}, "skip_labels names one of labels"),
         ({"missing": "0"}, "missing is for format conllu"),
     ],
 )
 def test_descriptions_that_fit_nothing_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        CustomCorpus("stars", **(STARS | changes))
+        CustomTask(**(STARS | changes))
     with pytest.raises(ValueError, match="column 'form'"):
-        CustomCorpus("number", **(NUMBER | {"label": "form"}))
+        CustomTask(**(NUMBER | {"label": "form"}))
 
 
 def test_patterns_mean_names_below_any_folder() -> None:
@@ -187,7 +189,7 @@ def test_patterns_mean_names_below_any_folder() -> None:
     assert pattern.fullmatch("r/c/d/de-1.validation.x")
     assert not pattern.fullmatch("r/c/d/de-11.train.x")
     assert not pattern.fullmatch("qr/de-1.train.x")
-    assert parts(CustomCorpus("s", **STARS), []) == []
+    assert parts(CustomTask(**STARS), []) == []
 
 
 def test_absent_files_and_absent_tables_are_told(tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_absent_files_and_absent_tables_are_told(tmp_path: Path) -> None:
     with pytest.raises(
         LangspecError, match=r"tasks\.stars\.path: no file of the corpora is named"
     ):
-        run(root, CustomCorpus("stars", **STARS))
+        run(root, {"stars": STARS})
     with pytest.raises(LangspecError, match=r"unknown task 'stars'.*langspec corpora"):
         get_task("stars", tmp_path)
     with pytest.raises(LangspecError, match="unknown task 'stars'"):
@@ -204,8 +206,7 @@ def test_absent_files_and_absent_tables_are_told(tmp_path: Path) -> None:
 
 def values(**changes: Any) -> dict[str, Any]:
     found: dict[str, Any] = parse_yaml(presets.preset_text("demo"))
-    task = {key: list(one) if isinstance(one, tuple) else one for key, one in STARS.items()}
-    found["tasks"] = {"stars": task | {"text": "body", "labels": [1, 2]} | changes}
+    found["tasks"] = {"stars": STARS | {"labels": [1, 2]} | changes}
     found["train"]["tasks"] = ["pos", "stars"]
     found["train"]["stars"] = None
     return found
@@ -225,7 +226,7 @@ def test_the_example_of_the_docs_is_a_valid_configuration() -> None:
 
 def test_config_knows_tasks_of_ones_own() -> None:
     config = parse_config(values())
-    assert config.tasks["stars"].corpus("stars") == CustomCorpus("stars", **STARS)
+    assert config.tasks["stars"] == CustomTask(**STARS)
     assert config.train.stars == config.train.default  # type: ignore[attr-defined]
     own = values()
     own["train"]["stars"] = own["train"]["pos"]
@@ -241,6 +242,10 @@ def test_config_knows_tasks_of_ones_own() -> None:
         (lambda v: v["train"].update(clipp=None), "train.clipp: unknown key; did you mean 'clip'"),
         (lambda v: v["tasks"]["stars"].update(path="x"), r"tasks\.stars: the language has to"),
         (lambda v: v["tasks"]["stars"].update(labels=["a"]), r"tasks\.stars\.labels: found"),
+        (
+            lambda v: v["tasks"]["stars"].update(format="csv"),
+            r"tasks\.stars\.format: found 'csv', expected one of 'conllu' or 'jsonl'",
+        ),
         (lambda v: v["tasks"]["stars"].update(field="a"), r"tasks\.stars\.field: unknown key"),
         (lambda v: v["train"].update(tasks=["sta"]), r"train\.tasks\.0: found 'sta', expected"),
         (lambda v: v["train"].update(stars={}), r"train\.stars\.epochs: missing"),

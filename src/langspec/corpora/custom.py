@@ -1,23 +1,26 @@
-"""Corpora of tasks that ``params.yaml`` describes: CoNLL-U with any column, or json lines."""
+"""Corpora of tasks that ``params.yaml`` describes: the section, its files, their rows.
+
+What stands in a file is read by its format: one file a format in :mod:`langspec.corpora.formats`.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from langspec.corpora.conllu import Column, read_conllu
-from langspec.corpora.filters import Row
-from langspec.corpora.lines import numbered_lines
-from langspec.corpora.sources import SourceFile
-from langspec.described import CustomCorpus
-from langspec.errors import LangspecError
+from pydantic import AfterValidator, Field, model_validator
+
 from langspec.languages import LANGUAGES
+from langspec.section import Limit, Section, Text
 
-_SPLITS = {
+if TYPE_CHECKING:
+    from langspec.corpora.filters import Row
+    from langspec.corpora.sources import SourceFile
+
+SPLIT_ALIASES = {
     "train": "train",
     "training": "train",
     "dev": "dev",
@@ -25,14 +28,109 @@ _SPLITS = {
     "validation": "dev",
     "test": "test",
 }
+"""What names of files and fields call a split, and its name here."""
+
 _WILD = {
     "{language}": r"(?P<language>[a-z]{2,3})",
-    "{split}": f"(?P<split>{'|'.join(_SPLITS)})",
+    "{split}": f"(?P<split>{'|'.join(SPLIT_ALIASES)})",
     "**/": r"(?:[^/]+/)*",
     "*": r"[^/]*",
     "?": r"[^/]",
 }
 _PART = re.compile(r"\{language\}|\{split\}|\*\*/|\*|\?|[^{*?]+|\{")
+_BRACES = re.compile(r"\{[^}]*\}")
+
+
+def _known_format(name: str) -> str:
+    from langspec.corpora.formats import formats
+
+    if name not in formats():
+        expected = " or ".join(map(repr, formats()))
+        raise ValueError(f"found {name!r}, expected one of {expected}")
+    return name
+
+
+class CustomTask(Section):
+    """A section of ``tasks``: what the corpus of a task is, and where it stands.
+
+    What is not said is null. ``text`` and ``*_field`` are names of fields (of json lines, say).
+    """
+
+    unit: Literal["token", "text", "pair"]  # words with labels; texts or pairs, a label each
+    format: Annotated[str, AfterValidator(_known_format)]
+    # pattern of file names below a source folder, with *, **/, ?, {language} and {split}
+    path: Text
+    # all that are to be learnt, in the order of their class indices
+    labels: Annotated[list[Text], Field(min_length=2)]
+    text: Text | list[Text] = Field(default_factory=list)  # both fields of a pair
+    label: Text  # the field (of a label or a list of labels), or the column of CoNLL-U
+    language: Text | None = None  # where neither the file name nor the rows say it
+    language_field: Text | None = None
+    split_field: Text | None = None
+    group_field: Text | None = None  # what translations of one item share
+    missing: Text | None = None  # CoNLL-U: the label of words without one
+    skip_labels: list[Text] = Field(default_factory=list)  # of rows that are dropped and counted
+    limit: Limit = None  # at most so many rows a language and split
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the words, of the text, or of both texts of a pair."""
+        return (self.text,) if isinstance(self.text, str) else tuple(self.text)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names(cls, values: Any) -> Any:
+        """Labels that YAML takes for whole numbers are their digits, as in the files."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for key in ("labels", "skip_labels"):
+            if isinstance(values.get(key), list):
+                values[key] = [
+                    str(one) if isinstance(one, int) and not isinstance(one, bool) else one
+                    for one in values[key]
+                ]
+        return values
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> CustomTask:
+        from langspec.corpora.formats import formats
+
+        named = _placeholders(self.path)
+        formats()[self.format].check(self)
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels: expected at least two, each once")
+        if set(self.labels) & set(self.skip_labels):
+            raise ValueError("skip_labels names one of labels")
+        if self.skip_labels and self.unit == "token":
+            raise ValueError("skip_labels is for labels of whole rows; a token task has none")
+        ways = [self.language is not None, self.language_field is not None, "language" in named]
+        if sum(ways) != 1:
+            raise ValueError(
+                "the language has to stand in one place: {language} in path, language, or "
+                "language_field"
+            )
+        if ("split" in named) == (self.split_field is not None):
+            raise ValueError("the split has to stand in one place: {split} in path or split_field")
+        if self.language is not None and self.language not in LANGUAGES:
+            raise ValueError(f"language {self.language!r} is unknown; expected an ISO 639 code")
+        return self
+
+
+def _placeholders(path: str) -> set[str]:
+    """``language`` and ``split``, where a pattern has them.
+
+    Raises:
+        ValueError: an unknown or repeated placeholder, or a pattern that leaves the folder.
+    """
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts:
+        raise ValueError(f"path {path!r}; expected a pattern below a source folder")
+    braces = _BRACES.findall(path)
+    for one in braces:
+        if one not in ("{language}", "{split}") or braces.count(one) > 1:
+            raise ValueError(f"path {path!r}: {one!r}; expected {{language}} and {{split}} once")
+    return {one.strip("{}") for one in braces}
 
 
 @dataclass(frozen=True)
@@ -43,142 +141,40 @@ class Part:
     language: str | None
     split: str | None
 
+    @property
+    def stem(self) -> str:
+        """The file's name without folder and ending."""
+        return PurePosixPath(self.name).stem
+
 
 def name_pattern(path: str) -> re.Pattern[str]:
-    """The names that a pattern of ``CustomCorpus.path`` means, below any folder."""
+    """The names that a pattern of ``CustomTask.path`` means, below any folder."""
     pieces = (_WILD.get(part, re.escape(part)) for part in _PART.findall(path))
     return re.compile(r"(?:.*/)?" + "".join(pieces))
 
 
-def parts(wanted: CustomCorpus, files: Sequence[SourceFile]) -> list[Part]:
+def parts(task: CustomTask, files: Sequence[SourceFile]) -> list[Part]:
     """The manifest's files that the pattern means, by name, whatever else they are."""
-    pattern = name_pattern(wanted.path)
-    found = []
+    pattern = name_pattern(task.path)
+    chosen = []
     for file in files:
         if match := pattern.fullmatch(file.name):
             named = match.groupdict()
-            code, split = named.get("language", wanted.language), named.get("split")
+            code, split = named.get("language", task.language), named.get("split")
             if code is not None and code not in LANGUAGES:
-                continue  # "*" and {language} may have met in the wrong place
-            found.append(Part(file.name, code, _SPLITS[split] if split else None))
-    return sorted(found, key=lambda part: part.name)
+                continue  # "*" and {language} may have matched in the wrong place
+            chosen.append(Part(file.name, code, SPLIT_ALIASES[split] if split else None))
+    return sorted(chosen, key=lambda part: part.name)
 
 
-def read_rows(path: Path, part: Part, wanted: CustomCorpus) -> Iterator[Row]:
+def read_rows(path: Path, part: Part, task: CustomTask) -> Iterator[Row]:
     """Yield the rows of a file, as the table ``pos`` (unit token) or ``nli`` has them.
 
     A single text has an empty ``hypothesis``.
 
     Raises:
-        LangspecError: with file and line, whatever is not as ``wanted`` says.
+        LangspecError: with file and line, whatever is not as ``task`` says.
     """
-    if wanted.format == "conllu":
-        yield from _conllu_rows(path, part, wanted)
-    else:
-        yield from _json_rows(path, part, wanted)
+    from langspec.corpora.formats import formats
 
-
-def _conllu_rows(path: Path, part: Part, wanted: CustomCorpus) -> Iterator[Row]:
-    stem = PurePosixPath(part.name).stem
-    for sentence in read_conllu(path, Column(wanted.label, wanted.labels, wanted.missing)):
-        ident = f"{stem}/{sentence.sent_id or f'line-{sentence.line}'}"
-        yield {
-            "id": ident,
-            "language": part.language,
-            "treebank": stem,
-            "split": part.split,
-            "words": sentence.words,
-            "labels": sentence.labels,
-            "space_after": sentence.space_after,
-            "group": f"{stem}/{sentence.document}" if sentence.document else ident,
-            "key": ident.split("/", 1)[1],
-        }
-
-
-def _json_rows(path: Path, part: Part, wanted: CustomCorpus) -> Iterator[Row]:
-    known = {*wanted.labels, *wanted.skip_labels}
-    for number, line in numbered_lines(path):
-        row = _Json(line, f"{path}:{number}")
-        code = part.language or row.string(wanted.language_field or "")
-        if code not in LANGUAGES:
-            raise row.fail(f"language {code!r} is unknown; expected an ISO 639 code")
-        split = part.split or _SPLITS.get(row.string(wanted.split_field or ""))
-        if split is None:
-            found = row.string(wanted.split_field or "")
-            raise row.fail(f"split {found!r}; expected one of {', '.join(_SPLITS)}")
-        ident = f"{part.name}:{number}"
-        group = f"{split}/{row.name(wanted.group_field)}" if wanted.group_field else ident
-        out: Row = {"id": ident, "language": code, "split": split, "group": group, "key": group}
-        if wanted.unit == "token":
-            words, labels = row.words(wanted.text[0]), row.words(wanted.label)
-            if len(words) != len(labels) or not words:
-                raise row.fail(
-                    f"{len(words)} words and {len(labels)} labels; expected one label a word"
-                )
-            out |= {"treebank": PurePosixPath(part.name).stem, "words": words, "labels": labels}
-            out |= {"space_after": [True] * len(words)}
-        else:
-            labels = [row.name(wanted.label)]
-            texts = [row.string(name).strip() for name in wanted.text]
-            out |= {"premise": texts[0], "hypothesis": texts[1] if len(texts) > 1 else ""}
-            out |= {"label": labels[0]}
-        for label in labels:
-            if label not in known:
-                raise row.fail(
-                    f"{wanted.label} {label!r}; expected one of {', '.join(wanted.labels)}"
-                )
-        yield out
-
-
-class _Json:
-    """One line of json, asked for its fields."""
-
-    def __init__(self, line: str, place: str) -> None:
-        self.place = place
-        try:
-            self.values: dict[str, Any] = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise self.fail(f"broken json ({error}); expected one json object a line") from None
-        if not isinstance(self.values, dict):
-            raise self.fail(
-                f"a json {type(self.values).__name__}; expected one json object a line"
-            )
-
-    def fail(self, message: str) -> LangspecError:
-        return LangspecError(message, place=self.place)
-
-    def field(self, name: str) -> Any:
-        if name not in self.values:
-            found = ", ".join(sorted(self.values)) or "none"
-            raise self.fail(f"field {name!r} is missing; found {found}")
-        return self.values[name]
-
-    def string(self, name: str) -> str:
-        value = self.field(name)
-        if not isinstance(value, str):
-            raise self.fail(f"field {name!r} is a {type(value).__name__}; expected a string")
-        return self._whole(value, name)
-
-    def name(self, name: str) -> str:
-        """A label or an id: a string or a whole number."""
-        return self._named(self.field(name), name)
-
-    def words(self, name: str) -> list[str]:
-        value = self.field(name)
-        if not isinstance(value, list):
-            raise self.fail(f"field {name!r} is a {type(value).__name__}; expected a list")
-        return [self._named(one, name) for one in value]
-
-    def _named(self, value: Any, name: str) -> str:
-        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise self.fail(f"field {name!r} holds {value!r}; expected text or a whole number")
-        return self._whole(str(value), name)
-
-    def _whole(self, value: str, name: str) -> str:
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise self.fail(
-                f"field {name!r} holds half a surrogate pair, which is no character"
-            ) from None
-        return value
+    yield from formats()[task.format].rows(path, part, task)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from langspec.corpora import across, custom, filters, xnli
 from langspec.corpora.card import Corpus, make_card, write_card
 from langspec.corpora.conllu import join_words, read_conllu
+from langspec.corpora.custom import CustomTask
 from langspec.corpora.filters import Filter, Ledger, Row
 from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.language_text import TextOptions, write_text_table
@@ -26,7 +27,6 @@ from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unla
 from langspec.corpora.sources import ADD, TEXT_KINDS, LocatedFile, SourceFile
 from langspec.corpora.splits import Fractions, held_out, sample, stratified_splits
 from langspec.corpora.tables import NLI, POS, SCHEMAS, SPLITS, described, write_table
-from langspec.described import CustomCorpus
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, write_json
 
@@ -64,7 +64,7 @@ class PrepareOptions:
         near_duplicates: similarity from which rows count as near duplicates; None: not looked for.
         drop_near_duplicates: training rows near one of dev or test are dropped.
         drop_unknown: texts in which the encoder's tokenizer does not know a piece are dropped.
-        custom: the corpora of tasks that ``params.yaml`` describes.
+        custom: the sections of tasks that ``params.yaml`` describes, by name.
     """
 
     source: str
@@ -83,7 +83,7 @@ class PrepareOptions:
     near_duplicates: float | None = None
     drop_near_duplicates: bool = False
     drop_unknown: bool = False
-    custom: tuple[CustomCorpus, ...] = ()
+    custom: Mapping[str, CustomTask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse names that nothing reads."""
@@ -92,7 +92,7 @@ class PrepareOptions:
                 raise ValueError(f"limit {name!r}; expected one of {LIMITS}")
             if limit is not None and limit < 1:
                 raise ValueError(f"limit {name!r} is {limit}; expected at least 1, or None")
-        known = (*TASKS, *(corpus.name for corpus in self.custom))
+        known = (*TASKS, *self.custom)
         for name in self.tasks:
             if name not in known:
                 raise ValueError(f"task {name!r}; expected one of {known}")
@@ -197,10 +197,9 @@ def prepare(
     with tempfile.TemporaryDirectory(dir=out_folder.parent, prefix=f".{out_folder.name}.") as name:
         job = _Job(files, Path(name), options, tokenizer)
         labelled = []
-        customs = {corpus.name: corpus for corpus in options.custom}
         for task in options.tasks:
-            if task in customs:
-                _prepare_custom(job, customs[task])
+            if task in options.custom:
+                _prepare_custom(job, task, options.custom[task])
             else:
                 TASKS[task](job)
             labelled.append(job.corpora[-1])
@@ -210,7 +209,7 @@ def prepare(
         _compare(job)
         for corpus in job.corpora:
             _describe_gaps(job, corpus, labelled=corpus in labelled)
-        facts = asdict(options) | {"custom": [asdict(corpus) for corpus in options.custom]}
+        facts = asdict(options) | {"custom": _custom_facts(options.custom)}
         if options.drop_unknown and tokenizer is not None:
             facts["tokenizer_sha256"] = sha256_file(tokenizer)
         card = make_card(job.corpora, job.used, job.outs, facts, job.warnings, job.across)
@@ -527,7 +526,14 @@ TASKS: dict[str, Callable[[_Job], None]] = {"pos": _prepare_pos, "nli": _prepare
 # ---------------------------------------------------------------- tasks of params.yaml
 
 
-def _prepare_custom(job: _Job, wanted: CustomCorpus) -> None:
+def _custom_facts(tasks: Mapping[str, CustomTask]) -> list[dict[str, Any]]:
+    """What the card says of them."""
+    return [
+        {"name": name, **task.model_dump(), "text": task.fields} for name, task in tasks.items()
+    ]
+
+
+def _prepare_custom(job: _Job, name: str, wanted: CustomTask) -> None:
     options = job.options
     parts = custom.parts(wanted, [file.source for file in job.files])
     paths = {file.source.name: file for file in job.files}
@@ -535,9 +541,9 @@ def _prepare_custom(job: _Job, wanted: CustomCorpus) -> None:
         raise LangspecError(
             f"no file of the corpora is named as {wanted.path!r}; correct the pattern, or enter "
             f"the folder that holds them: {ADD}",
-            place=f"tasks.{wanted.name}.path",
+            place=f"tasks.{name}.path",
         )
-    corpus = job.corpus(wanted.name)
+    corpus = job.corpus(name)
 
     def groups(split: str) -> Groups:
         for code in options.languages:
@@ -553,7 +559,7 @@ def _prepare_custom(job: _Job, wanted: CustomCorpus) -> None:
 
     token = wanted.unit == "token"
     part = _Labelled(
-        name=wanted.name,
+        name=name,
         schema=described(POS if token else NLI, unit=wanted.unit, labels=list(wanted.labels)),
         groups=groups,
         conditions=(
@@ -561,7 +567,7 @@ def _prepare_custom(job: _Job, wanted: CustomCorpus) -> None:
             if token
             else (
                 filters.label_in(wanted.labels),
-                filters.not_empty(*("premise", "hypothesis")[: len(wanted.text)]),
+                filters.not_empty(*("premise", "hypothesis")[: len(wanted.fields)]),
             )
         ),
         limits=dict.fromkeys(SPLITS, wanted.limit),
@@ -573,7 +579,7 @@ def _prepare_custom(job: _Job, wanted: CustomCorpus) -> None:
     )
     _write_labelled(job, corpus, part, [paths[one.name] for one in parts])
     if not corpus.ledger.kept[options.source, "train"]:
-        raise job.missing_train(wanted.name, f"rows of it in files named as {wanted.path!r}")
+        raise job.missing_train(name, f"rows of it in files named as {wanted.path!r}")
 
 
 # ---------------------------------------------------------------- text

@@ -44,9 +44,7 @@ def options_of(config: Config) -> PrepareOptions:
         near_duplicates=corpora.near_duplicates.threshold,
         drop_near_duplicates=corpora.near_duplicates.drop,
         drop_unknown=corpora.drop_unknown,
-        custom=tuple(
-            config.tasks[name].corpus(name) for name in config.train.tasks if name in config.tasks
-        ),
+        custom={name: config.tasks[name] for name in config.train.tasks if name in config.tasks},
     )
 
 
