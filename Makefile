@@ -49,8 +49,8 @@ test: install ## unit and integration tests, without the slow ones (at most 10 m
 test-unit: install ## unit tests only (under a minute)
 	$(PYTEST) tests/unit -m "not slow"
 
-test-all: install ## every test, the slow ones too: what CI runs
-	$(PYTEST)
+test-all: install ## every test, the slow ones and the grammar's too: what CI runs
+	$(PYTEST) tests demo/tests
 
 bench: install ## short benchmarks on the demo (minutes; after `make demo`; OUT=FOLDER keeps rows)
 	@failed=; rows='$(OUT)'; case "$$rows" in ""|/*) ;; *) rows=$$PWD/$$rows;; esac; cd benchmarks; \
@@ -82,4 +82,4 @@ lock: install ## write requirements.lock anew from what .venv holds
 
 clean: ## remove .venv and the tools' caches; data, results and runs stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests demo -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,7 +5,8 @@ the others; writes one row a (variant, seed) as CSV and a table of means and ran
 
     python benchmarks/ablate_encoder.py --workers 2
 
-Needs the prepared demo corpora (``dvc repro corpora``). Finished (variant, seed) pairs are kept
+Needs the prepared demo corpora (``dvc repro corpora``) and the text for pre-training (``python -m
+demo --pretrain``). Finished (variant, seed) pairs are kept
 under ``.langspec/ablation`` and not run again while recipe, data and code stay the same.
 """
 
@@ -17,15 +18,16 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared import ROOT, accuracies, code_hashes, token_leak, write_csv
 
 from langspec.config import Config, load_config
-from langspec.encoders.build import parameters, pretrain_options
-from langspec.encoders.options import PretrainOptions
+from langspec.corpora.generated import pretraining_text
+from langspec.encoders.build import parameters
+from langspec.encoders.recipe import EncoderSection
 from langspec.files import read_json, sha256_file, sha256_json, write_json, write_text
 
 if TYPE_CHECKING:
@@ -191,8 +193,8 @@ def run_one(variant: str, seed: int, corpora: Path, config: Config, cache: Path)
     import torch
 
     torch.set_num_threads(1)
-    options = variant_options(config, variant, seed)
-    place = cache / f"{variant}-{seed}-{_identity(options, corpora, config)[:16]}.json"
+    section = variant_section(config, variant, seed)
+    place = cache / f"{variant}-{seed}-{_identity(section, corpora, config)[:16]}.json"
     if place.is_file():
         row: dict[str, Any] = read_json(place)
         return row
@@ -200,7 +202,7 @@ def run_one(variant: str, seed: int, corpora: Path, config: Config, cache: Path)
     from langspec.encoders.pretrain import pretrain
 
     began = time.process_time()
-    encoder = pretrain(corpora / "pretrain", options)
+    encoder = pretrain(pretraining_text(section.pretrain.text, ROOT), section)
     seconds = time.process_time() - began
     if variant == RANDOM:
         encoder = random_encoder(encoder, seed)
@@ -211,17 +213,18 @@ def run_one(variant: str, seed: int, corpora: Path, config: Config, cache: Path)
     return row
 
 
-def variant_options(config: Config, variant: str, seed: int) -> PretrainOptions:
-    """The recipe of ``params.yaml`` with the variant's changes."""
+def variant_section(config: Config, variant: str, seed: int) -> EncoderSection:
+    """The encoder of ``params.yaml`` with the variant's changes of its recipe."""
     _, changes = VARIANTS[variant]
-    return replace(pretrain_options(config.encoder), seed=seed, **changes)
+    recipe = config.encoder.pretrain.model_copy(update={"seed": seed} | changes)
+    return config.encoder.model_copy(update={"pretrain": recipe})
 
 
-def _identity(options: PretrainOptions, corpora: Path, config: Config) -> str:
+def _identity(section: EncoderSection, corpora: Path, config: Config) -> str:
     """A hash of all that a row depends on."""
     return sha256_json(
         {
-            "options": asdict(options),
+            "encoder": section.model_dump(),
             "train": config.train.model_dump(),
             "evaluate": config.evaluate.model_dump(),
             "features": config.features.model_dump(),
@@ -239,7 +242,7 @@ def table(
     rows: Sequence[dict[str, Any]], heuristics: dict[str, float], config: Config, made_by: str
 ) -> str:
     """The Markdown page: means over seeds, ranges in brackets."""
-    options = pretrain_options(config.encoder)
+    recipe = config.encoder.pretrain
     seeds = sorted({row["seed"] for row in rows})
     lines = [
         "# What each ingredient of the demo encoder is worth",
@@ -266,11 +269,11 @@ def table(
         + ", ".join(f"{name} {value:.3f}" for name, value in heuristics.items())
         + ".",
         "",
-        f"Recipe of `full`: {parameters(options) / 1e6:.2f} M weights, {options.steps} steps of "
-        f"{options.batch_tokens} pieces at {options.lr:g}; shares {options.tlm:g} translation "
-        f"pairs, {options.pairs:g} unlabelled pairs, "
-        f"{1 - options.tlm - options.pairs:g} single sentences, in which "
-        f"{options.code_switch:g} of the dictionary's words are said in another language. "
+        f"Recipe of `full`: {parameters(config.encoder) / 1e6:.2f} M weights, "
+        f"{recipe.steps} steps of {recipe.batch_tokens} pieces at {recipe.lr:g}; shares "
+        f"{recipe.tlm:g} translation pairs, {recipe.pairs:g} unlabelled pairs, "
+        f"{1 - recipe.tlm - recipe.pairs:g} single sentences, in which "
+        f"{recipe.code_switch:g} of the dictionary's words are said in another language. "
         "Processor seconds of one pre-training (one thread): "
         + _range([r["pretrain_cpu_seconds"] for r in rows if r["variant"] != RANDOM])
         + ".",

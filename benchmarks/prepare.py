@@ -85,7 +85,7 @@ def prepare(folder: Path, out: Path, near: float | None) -> None:
     """What the stage corpora does with a folder."""
     from langspec.corpora.prepare import PrepareOptions
     from langspec.corpora.prepare import prepare as prepare_files
-    from langspec.corpora.sources import files_in
+    from langspec.corpora.sources import LocatedFile, discover
 
     options = PrepareOptions(
         source="en",
@@ -99,7 +99,9 @@ def prepare(folder: Path, out: Path, near: float | None) -> None:
         seed=1,
         near_duplicates=near,
     )
-    prepare_files(files_in(folder), out, options)
+    prepare_files(
+        [LocatedFile(one, folder / one.name) for one in discover(folder).files], out, options
+    )
 
 
 def measure(folder: Path, out: Path, near: float | None) -> dict[str, float]:

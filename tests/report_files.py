@@ -298,9 +298,9 @@ def _write_cards(root: Path, languages: tuple[str, ...]) -> None:
     ]
     sources.append(
         {
-            "name": "pretrain/sentences.jsonl",
-            "kind": "pretrain_sentences",
-            "language": None,
+            "name": "ud/en_x-ud-train.conllu",
+            "kind": "ud",
+            "language": "en",
             "licence": "LICENSE.txt",
             "licence_name": "CC BY 4.0",
             "bytes": 1,
@@ -309,6 +309,7 @@ def _write_cards(root: Path, languages: tuple[str, ...]) -> None:
     )
     card = {
         "schema": 1,
+        "generated": True,
         "warnings": ["a warning from the card"],
         "corpora": corpora,
         "options": {

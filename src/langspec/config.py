@@ -15,6 +15,7 @@ from ruamel.yaml import YAML, YAMLError
 from langspec.compute import Compute
 from langspec.corpora.custom import CustomTask
 from langspec.corpora.hub.chosen import Hub
+from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
 from langspec.languages import language
 from langspec.search import ALL, Search
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from langspec.corpora.hub.parts import Source
-
-
-class DemoSizes(Section):
-    """How much the embedded grammar generates (rows a language; train: the source only)."""
-
-    train_sentences: Count
-    dev_sentences: Count
-    test_sentences: Count
-    nli_train: Count
-    nli_dev: Count
-    nli_test: Count
-    text_lines: Count
-    pretrain_lines: Count
-    pretrain_pairs: Count
 
 
 class Limits(Section):
@@ -85,7 +72,8 @@ class NearDuplicates(Section):
 class Corpora(Section):
     """What is read, and what is left out."""
 
-    kind: Literal["demo", "files", "hub"]
+    kind: Literal["files", "hub"]
+    files: Literal["demo", "tiny", "added"]  # of kind files
     source: str
     targets: Annotated[list[str], Field(min_length=1)]
     seed: Natural
@@ -100,8 +88,17 @@ class Corpora(Section):
     val: Annotated[float, Field(ge=0, lt=1)]
     text_splits: TextSplits
     split_rule: Literal["shared", "paper"]
-    demo: DemoSizes
     hub: Hub
+
+    @model_validator(mode="before")
+    @classmethod
+    def _demo(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("kind") == "demo":
+            raise ValueError(
+                "kind demo is now kind: files with files: demo, and the section demo is gone; "
+                "change them, or write the values anew: langspec preset demo"
+            )
+        return values
 
     @model_validator(mode="after")
     def _languages(self) -> Corpora:
@@ -123,59 +120,10 @@ class Corpora(Section):
         """What these tasks read from the Hub."""
         return self.hub.sources(tasks, self.languages, source=self.source, seed=self.seed)
 
-
-class Pretrain(Section):
-    """The recipe of the demo's own encoder."""
-
-    seed: Natural
-    steps: Count
-    batch_tokens: Count
-    lr: Rate
-    warmup: Share
-    mask: Annotated[float, Field(gt=0, lt=1)]
-    vocabulary: Annotated[int, Field(ge=200, le=20000)]
-    hidden: Count
-    layers: Count
-    heads: Count
-    tlm: Share
-    pairs: Share
-    code_switch: Share
-    restart_positions: bool
-
-    @model_validator(mode="after")
-    def _shapes(self) -> Pretrain:
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
-        if self.tlm + self.pairs > 1:
-            raise ValueError("tlm + pairs must be at most 1; the rest is code-switched sentences")
-        return self
-
-
-class EncoderSection(Section):
-    """The starting encoder."""
-
-    kind: Literal["demo", "e5", "folder", "hub"]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
-    folder: str | None
-    repo: str | None
-    revision: str | None
-    prefix: str | None  # null: the folder's own
-    pooling: Literal["mean", "cls", "compat"] | None
-    max_tokens: Annotated[int, Field(ge=8, le=8192)]
-    pretrain: Pretrain
-
-    @model_validator(mode="after")
-    def _folder(self) -> EncoderSection:
-        if (self.kind == "folder") != (self.folder is not None):
-            raise ValueError("folder is set exactly when kind is folder; set both or neither")
-        if {self.kind == "hub"} != {self.repo is not None, self.revision is not None}:
-            raise ValueError("repo and revision are set exactly when kind is hub; set all or none")
-        if self.kind not in ("folder", "hub") and self.pooling == "compat":
-            raise ValueError(
-                f"pooling compat reads a checkpoint's own pooler, and kind {self.kind} has none; "
-                "use mean or cls, or a folder"
-            )
-        return self
+    @property
+    def generated(self) -> bool:
+        """Are the files artificial, those that langspec brings?"""
+        return self.kind == "files" and self.files != "added"
 
 
 class TaskTraining(Section):

@@ -6,7 +6,10 @@ that is refused.
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +20,14 @@ import pytest
 from langspec.corpora.conllu import Column, read_conllu
 from langspec.corpora.custom import CustomTask, Part, read_rows
 from langspec.corpora.lines import MAX_LINE_BYTES
-from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
 from langspec.corpora.text import read_text
 from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.corpora.xnli import read_pairs
+from langspec.encoders.pretraining_text import (
+    read_dictionary,
+    read_sentences,
+    read_unlabelled_pairs,
+)
 from langspec.errors import LangspecError
 
 
@@ -320,6 +327,9 @@ FAULTS = [
 ]
 
 
+PACKERS = {"bz2": bz2.compress, "gz": gzip.compress, "xz": lzma.compress}
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_reader_accepts_the_file_without_fault(name: str, tmp_path: Path) -> None:
     read, data = READERS[name]
@@ -349,3 +359,23 @@ def test_the_faults_are_distinct() -> None:
 def test_missing_file_is_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(LangspecError, match="cannot be read"):
         list(READERS[name][0](tmp_path / "gone"))
+
+
+@pytest.mark.parametrize(("ending", "pack"), PACKERS.items())
+@pytest.mark.parametrize("name", ["conllu", "xnli", "text"])
+def test_a_compressed_file_is_read_alike_and_refused_where_it_is_cut(
+    name: str, ending: str, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    read, data = READERS[name]
+    plain, packed = tmp_path / "file", tmp_path / f"file.{ending}"
+    plain.write_bytes(data)
+    packed.write_bytes(pack(data))
+    assert list(read(packed)) == list(read(plain))
+    packed.write_bytes(pack(data)[:-9])
+    with pytest.raises(LangspecError, match="the compressed file is cut short") as error:
+        list(read(packed))
+    assert str(error.value).startswith(f"{packed}: ")
+    packed.write_bytes(data)
+    with pytest.raises(LangspecError, match=r"is damaged|cannot be read") as error:
+        list(read(packed))
+    assert str(error.value).startswith(f"{packed}: ")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import CHECKOUT, Run
-from langspec.corpora.demo.generate import Sizes, generate
+from demo.generate import Sizes, generate
 from langspec.results import read_results
 
 pytestmark = pytest.mark.slow

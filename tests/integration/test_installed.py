@@ -1,4 +1,4 @@
-"""`pip install .` works outside the checkout: presets, grammar and page travel along."""
+"""`pip install .` works outside the checkout: presets, the demo's files and page travel along."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def test_an_installed_copy_prepares_the_demo_elsewhere(tmp_path: Path) -> None:
     subprocess.run([*install, "--target", str(site), str(source)], check=True)
     assert (site / "langspec" / "presets" / "tiny.yaml").is_file()
     assert list((site / "langspec" / "report").glob("*.html"))
+    assert not (site / "demo").exists()  # the grammar stays in the checkout
     variables = {**os.environ, "PYTHONPATH": str(site)}
 
     def run(*arguments: str) -> str:
@@ -41,3 +42,8 @@ def test_an_installed_copy_prepares_the_demo_elsewhere(tmp_path: Path) -> None:
     run("preset", "tiny")
     run("corpora")
     assert (work / "data" / "corpora" / "tiny" / "card.json").is_file()
+    run("encoder", "--set", "encoder.pretrain.steps=1")
+    assert (work / "data" / "encoders" / "tiny" / "model.safetensors").is_file()
+    run("preset", "demo")
+    run("corpora")
+    assert (work / "data" / "corpora" / "demo" / "card.json").is_file()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from langspec.corpora.prepare import PrepareOptions
+from langspec.corpora.sources import LocatedFile, discover
 
 Sentence = Sequence[tuple[str, str]]
 
@@ -79,3 +80,8 @@ def options(**changes: Any) -> PrepareOptions:
         "seed": 1,
     }
     return PrepareOptions(**(values | changes))
+
+
+def files_in(folder: Path) -> list[LocatedFile]:
+    """The recognised files of a folder, without a manifest."""
+    return [LocatedFile(file, Path(folder) / file.name) for file in discover(folder).files]

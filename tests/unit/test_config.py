@@ -30,6 +30,12 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("corpora.source=english", r"corpora\.source: unknown language code.*did you mean en"),
         ("corpora.text_splits.train=0.9", r"corpora\.text_splits: train \+ dev \+ test must be 1"),
         ("corpora.limits.pos_test=-3", r"corpora\.limits\.pos_test: found -3"),
+        (
+            "corpora.kind=demo",
+            r"corpora: kind demo is now kind: files .*preset demo",
+        ),
+        ("corpora.files=mine", r"corpora\.files: found 'mine', expected one of 'demo', 'tiny' or"),
+        ("encoder.pretrain.text=x", r"encoder\.pretrain\.text: found 'x', expected one of 'demo'"),
         ("encoder.kind=folder", r"encoder: folder is set exactly when kind is folder"),
         ("encoder.kind=hub", r"encoder: repo and revision are set exactly when kind is hub"),
         ("encoder.repo=a/b", r"encoder: repo and revision are set exactly when kind is hub"),

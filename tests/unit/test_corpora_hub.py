@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora_files import official_folder, options
+from corpora_files import files_in, official_folder, options
 
 import hub_files as made
 from langspec.corpora.hub.facebook_xnli import XnliSource
@@ -21,7 +21,6 @@ from langspec.corpora.hub.treebanks import HubTreebanks, UdSource
 from langspec.corpora.hub.wikimedia import HubWikipedia, WikipediaSource
 from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.corpora.prepare import prepare
-from langspec.corpora.sources import files_in
 from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import json
 import logging
+import lzma
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora_files import conllu, official_folder, options, pairs, plain, write
+from corpora_files import conllu, files_in, official_folder, options, pairs, plain, write
 
 from langspec.corpora.prepare import PrepareOptions, prepare
-from langspec.corpora.sources import files_in
 from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder
@@ -50,10 +51,8 @@ def test_tables_have_the_agreed_schemas_and_order(folder: Path) -> None:
         "card.md",
         "nli.parquet",
         "pos.parquet",
-        "pretrain",
         "text.parquet",
     ]
-    assert [file.name for file in (out / "pretrain").iterdir()] == ["tables.json"]
     first = rows(out, "pos", split="test", languages=["de"])[0]
     assert first["words"] == ["detest0w0", "detest0w1", "detest0w2"]
     assert (first["treebank"], first["labels"]) == ("de_toy", ["NOUN"] * 3)
@@ -268,20 +267,17 @@ def test_card_describes_without_quoting(folder: Path) -> None:
     assert json.loads((out / "card.json").read_text()) == json.loads(json.dumps(card))
 
 
-def test_pretraining_data_of_the_demo(folder: Path) -> None:
-    row = {"line": 0, "words": ["x"], "concepts": [None], "space_after": [True]}
-    text = "".join(json.dumps(row | {"language": code}) + "\n" for code in ("fr", "de", "tr"))
-    write(folder / "pretrain" / "sentences.jsonl", text)
-    pair = {"line": 0, "language": "de", "premise": "a", "hypothesis": "b"}
-    write(folder / "pretrain" / "pairs.jsonl", json.dumps(pair) + "\n")
-    header = "concept\tlanguage\tform\trank\n"
-    write(folder / "pretrain" / "dictionary.tsv", header + "dog.n\tde\tHund\t0\n")
-    out, _ = run(folder)
-    assert [row["language"] for row in rows(out / "pretrain", "pretrain")] == ["de", "fr"]
-    assert rows(out / "pretrain", "pretrain_pairs") == [pair]
-    assert rows(out / "pretrain", "dictionary") == [
-        {"concept": "dog.n", "language": "de", "form": "Hund", "rank": 0}
-    ]
+def test_compressed_files_give_the_same_rows(folder: Path, tmp_path: Path) -> None:
+    out, card = run(folder)
+    packed = shutil.copytree(folder, tmp_path / "packed")
+    for path in [*packed.rglob("*.conllu"), *packed.rglob("*.jsonl")]:
+        Path(f"{path}.xz").write_bytes(lzma.compress(path.read_bytes()))
+        path.unlink()
+    other = tmp_path / "other"
+    prepare(files_in(packed), other, options())
+    for name in ("pos", "nli"):
+        assert (other / f"{name}.parquet").read_bytes() == (out / f"{name}.parquet").read_bytes()
+    assert card["generated"] is False
 
 
 def test_options_that_nothing_reads_are_refused() -> None:

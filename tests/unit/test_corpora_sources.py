@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from corpora_files import conllu, official_folder, options, plain, write
+from corpora_files import conllu, files_in, official_folder, options, plain, write
 
 from langspec.corpora.prepare import prepare
-from langspec.corpora.sources import add_folder, check, discover, entered, files_in, locate
+from langspec.corpora.sources import add_folder, check, discover, entered, locate
 from langspec.errors import LangspecError
 from langspec.files import sha256_file
 
@@ -259,3 +259,21 @@ def test_wikipedia_takes_the_place_of_other_language_text(
     assert kinds.count("wiki_extract") == 4
     assert kinds.count("text") == 0
     assert kinds.count("ud") == 9
+
+
+def test_compressed_files_are_recognised_and_a_plain_one_beside_them_is_preferred(
+    tmp_path: Path,
+) -> None:
+    for name in ("en_x-ud-train.conllu.gz", "xnli.test.jsonl.xz", "t/en.txt.bz2", "t/de.txt"):
+        write(tmp_path / name, name)
+    found = {file.name: file.kind for file in discover(tmp_path).files}
+    assert found == {
+        "en_x-ud-train.conllu.gz": "ud",
+        "t/de.txt": "text",
+        "t/en.txt.bz2": "text",
+        "xnli.test.jsonl.xz": "xnli",
+    }
+    write(tmp_path / "en_x-ud-train.conllu", "x")
+    again = discover(tmp_path)
+    assert "en_x-ud-train.conllu" in {file.name for file in again.files}
+    assert again.ignored == ["en_x-ud-train.conllu.gz"]

@@ -1,41 +1,29 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from encoder_fixtures import options, write_corpora
+from encoder_fixtures import options, write_pretraining_text
 
-from langspec.config import EncoderSection, Pretrain
-from langspec.encoders.build import build_encoder, estimate, parameters, pretrain_options
+from langspec.encoders.build import build_encoder, estimate, parameters
 from langspec.encoders.load import load_encoder
 from langspec.encoders.pretrain import StepRecord
+from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
 
 
-def section(**changes: object) -> EncoderSection:
-    recipe = asdict(options(steps=60, vocabulary=200))
-    values: dict = {
-        "kind": "demo",
-        "name": "tiny",
-        "folder": None,
-        "repo": None,
-        "revision": None,
-        "prefix": "",
-        "pooling": "mean",
-        "max_tokens": recipe.pop("max_tokens"),
-        "pretrain": Pretrain(**recipe),
-    }
-    return EncoderSection(**(values | changes))
+def section(*, steps: int = 60, **changes: object) -> EncoderSection:
+    values = options(steps=steps, vocabulary=200).model_dump()
+    return EncoderSection.model_validate(values | changes)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[StepRecord]]:
     folder = tmp_path_factory.mktemp("build")
     records: list[StepRecord] = []
-    write_corpora(folder / "corpora")
+    write_pretraining_text(folder / "corpora")
     build_encoder(section(), folder / "corpora", folder / "first", on_record=records.append)
     return folder / "corpora", folder / "first", records
 
@@ -47,7 +35,7 @@ def test_demo_folder_is_whole_and_the_same_again(
     build_encoder(section(), corpora, tmp_path / "again")
     assert sha256_folder(tmp_path / "again") == sha256_folder(folder)
     encoder = load_encoder(folder)
-    assert encoder.card.recipe == asdict(pretrain_options(section()))
+    assert encoder.card.recipe == section().recipe()
     with (folder / "steps.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert [int(row["step"]) for row in rows] == [record.step for record in records] == [50, 60]
@@ -59,7 +47,7 @@ def test_estimate_counts_the_weights(built: tuple[Path, Path, list[StepRecord]])
     vocabulary = len(encoder.tokenizer)
     recipe = options(vocabulary=vocabulary)
     assert parameters(recipe) == sum(p.numel() for p in encoder.model.parameters())
-    longer = section(pretrain=section().pretrain.model_copy(update={"steps": 60_000}))
+    longer = section(steps=60_000)
     assert estimate(longer)["seconds"] > 3 * estimate(section())["seconds"]
     for kind, folder in (("e5", None), ("folder", str(built[1]))):
         assert all(v > 0 for v in estimate(section(kind=kind, folder=folder)).values())
@@ -82,7 +70,7 @@ def test_a_folder_is_written_anew_without_its_path(
 def test_nothing_is_left_when_building_fails(
     built: tuple[Path, Path, list[StepRecord]], tmp_path: Path
 ) -> None:
-    with pytest.raises(LangspecError, match=r"pretrain.parquet"):
+    with pytest.raises(LangspecError, match=r"sentences.jsonl"):
         build_encoder(section(), tmp_path, tmp_path / "out")
     too_long = section(kind="folder", folder=str(built[1]), max_tokens=512)
     with pytest.raises(LangspecError, match="max_tokens"):

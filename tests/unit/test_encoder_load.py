@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from encoder_fixtures import options, write_corpora
+from encoder_fixtures import options, write_pretraining_text
 from transformers import (
     BertConfig,
     BertForMaskedLM,
@@ -247,8 +247,8 @@ def test_saved_length_and_padding_of_a_tokenizer_are_switched_off(
 
 
 def test_fixture_corpus_is_whole(tmp_path: Path) -> None:
-    from langspec.encoders.pretrain import read_pretrain_data
+    from langspec.encoders.pretraining_text import read_pretrain_data
 
-    data = read_pretrain_data(write_corpora(tmp_path))
+    data = read_pretrain_data(write_pretraining_text(tmp_path))
     assert {len(line) for line in data.lines} == {3}
-    assert options().tlm > 0
+    assert options().pretrain.tlm > 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lzma
 import random
 from collections import Counter
 from pathlib import Path
@@ -7,18 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_fixtures import CONCEPTS, LANGUAGES, options, write_corpora
+from encoder_fixtures import CONCEPTS, LANGUAGES, options, write_pretraining_text
 
 from langspec.encoders import pretrain as module
 from langspec.encoders.load import load_encoder
-from langspec.encoders.pretrain import (
-    BatchMaker,
+from langspec.encoders.pretrain import BatchMaker, StepRecord, pretrain
+from langspec.encoders.pretraining_text import (
     PretrainData,
     Sentence,
-    StepRecord,
     code_switched,
     join,
-    pretrain,
     read_pretrain_data,
 )
 from langspec.encoders.save_folder import save_encoder
@@ -28,7 +27,7 @@ from langspec.errors import LangspecError
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpora(tmp_path_factory.mktemp("corpora"))
+    return write_pretraining_text(tmp_path_factory.mktemp("corpora"))
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +110,8 @@ def test_code_switching_replaces_dictionary_words_only_and_by_the_same_concept(
 
 
 def test_a_switched_first_word_keeps_its_capital() -> None:
-    sentence = Sentence("xa", ("Dogo", "runs"), ("dog.n", None), (True, False))
-    dictionary = {"dog.n": {"xa": ["dogo"], "xb": ["kane"]}}
+    sentence = Sentence("es", ("Dogo", "runs"), ("dog.n", None), (True, False))
+    dictionary = {"dog.n": {"es": ["dogo"], "it": ["kane"]}}
     assert code_switched(sentence, dictionary, 1.0, random.Random(0)) == ["Kane", "runs"]
 
 
@@ -156,8 +155,10 @@ def test_shares_of_kinds(data: PretrainData, monkeypatch: pytest.MonkeyPatch) ->
 def test_position_restart_reaches_the_model(
     data: PretrainData, monkeypatch: pytest.MonkeyPatch, restart: bool
 ) -> None:
-    maker = _maker(data, restart_positions=restart)
-    model = module._model(train_wordpiece(data.texts(), 120), maker.options)
+    section = options(restart_positions=restart)
+    tokenizer = train_wordpiece(data.texts(), 120)
+    maker = BatchMaker(data, tokenizer, section)
+    model = module._model(tokenizer, section)
     seen: list[torch.Tensor] = []
     table = model.bert.embeddings.position_embeddings
     table.register_forward_hook(lambda _m, inputs, _out: seen.append(inputs[0].clone()))
@@ -172,9 +173,20 @@ def test_position_restart_reaches_the_model(
         assert positions[row, column + 1] == (0 if restart else column + 1)
 
 
-def test_absent_tables_are_told_with_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(LangspecError, match=r"pretrain.parquet.*demo corpora only"):
+def test_an_absent_or_empty_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LangspecError, match=r"sentences.jsonl: cannot be read"):
         pretrain(tmp_path, options())
+    folder = write_pretraining_text(tmp_path / "text")
+    (folder / "pairs.jsonl").write_bytes(b"")
+    with pytest.raises(LangspecError, match=r"pairs.jsonl: the file is empty"):
+        pretrain(folder, options())
+
+
+def test_compressed_text_is_read_alike(corpora: Path, data: PretrainData, tmp_path: Path) -> None:
+    for path in corpora.iterdir():
+        packed = tmp_path / f"{path.name}.xz"
+        packed.write_bytes(lzma.compress(path.read_bytes()))
+    assert read_pretrain_data(tmp_path) == data
 
 
 def test_attention_starts_as_comparison(data: PretrainData) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from langspec.corpora.lines import without_compression
 from langspec.languages import LANGUAGES
 from langspec.section import Limit, Section, Text
 
@@ -144,7 +145,7 @@ class Part:
     @property
     def stem(self) -> str:
         """The file's name without folder and ending."""
-        return PurePosixPath(self.name).stem
+        return PurePosixPath(without_compression(self.name)).stem
 
 
 def name_pattern(path: str) -> re.Pattern[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import bz2
+import gzip
+import lzma
 import shlex
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from langspec.errors import LangspecError
 
@@ -20,10 +23,23 @@ _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zX
 
 CUT_ARCHIVE = "the compressed file is cut short; fetch it again"
 
+_OPENERS: dict[str, Callable[[Path, str], object]] = {
+    ".bz2": bz2.open,
+    ".gz": gzip.open,
+    ".xz": lzma.open,
+}
+
+
+def without_compression(name: str) -> str:
+    """A file's name without the ending ``.bz2``, ``.gz`` or ``.xz``, which readers take."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and f".{ending}" in _OPENERS else name
+
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """A file's bytes, those of a name in ``.bz2`` uncompressed while they are read."""
-    return bz2.open(path, "rb") if Path(path).suffix == ".bz2" else Path(path).open("rb")
+    """A file's bytes; those of ``.bz2``, ``.gz`` and ``.xz`` are decompressed while read."""
+    opener = _OPENERS.get(Path(path).suffix)
+    return Path(path).open("rb") if opener is None else cast("IO[bytes]", opener(path, "rb"))
 
 
 def numbered_lines(
@@ -90,6 +106,10 @@ def numbered_lines(
         ) from None
     except EOFError:
         raise LangspecError(CUT_ARCHIVE, place=path) from None
+    except (lzma.LZMAError, zlib.error) as error:
+        raise LangspecError(
+            f"the compressed file is damaged ({error}); fetch it again", place=path
+        ) from None
     if number == 0:
         raise LangspecError("the file is empty; fetch it again or remove it", place=path)
 

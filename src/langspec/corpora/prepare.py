@@ -22,22 +22,17 @@ from langspec.corpora.custom import CustomTask
 from langspec.corpora.filters import Filter, Ledger, Row
 from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.language_text import TextOptions, write_text_table
+from langspec.corpora.lines import without_compression
 from langspec.corpora.near import NearSplits
-from langspec.corpora.pretrain import read_dictionary, read_sentences, read_unlabelled_pairs
 from langspec.corpora.sources import ADD, TEXT_KINDS, LocatedFile, SourceFile
 from langspec.corpora.splits import Fractions, held_out, sample, stratified_splits
 from langspec.corpora.tables import NLI, POS, SCHEMAS, SPLITS, described, write_table
 from langspec.errors import LangspecError
-from langspec.files import sha256_file, write_json
+from langspec.files import sha256_file
 
 log = logging.getLogger(__name__)
 
 LIMITS = ("pos_train", "pos_dev", "pos_test", "nli_train", "nli_dev", "nli_test", "text")
-
-
-# Text for pre-training lies apart: more test sentences must not pre-train the encoder anew.
-PRETRAIN = "pretrain"
-PLACES = dict.fromkeys(("pretrain", "pretrain_pairs", "dictionary"), PRETRAIN)
 
 
 @dataclass(frozen=True)
@@ -142,11 +137,10 @@ class _Job:
         used: Iterable[LocatedFile],
         schema: pa.Schema | None = None,
     ) -> None:
-        path = self.folder / PLACES.get(name, "") / f"{name}.parquet"
-        path.parent.mkdir(exist_ok=True)
+        path = self.folder / f"{name}.parquet"
         with tqdm(desc=name, unit=" rows", disable=None) as bar:
             count = write_table(path, _ticking(rows, bar), schema or SCHEMAS[name])
-        self.outs[path.relative_to(self.folder).as_posix()] = (path, count)
+        self.outs[path.name] = (path, count)
         self.used += [file.source for file in used]
 
     def warn(self, message: str) -> None:
@@ -175,18 +169,19 @@ def prepare(
     options: PrepareOptions,
     *,
     tokenizer: Path | None = None,
+    generated: bool = False,
 ) -> dict[str, Any]:
     """Prepare the corpora of a run; the card that was written, too.
 
-    Writes ``pos``, ``nli``, ``text`` ``.parquet`` (and below ``pretrain/`` the demo's
-    ``pretrain``, ``pretrain_pairs``, ``dictionary``) where the files hold them, ``card.json`` and
+    Writes ``pos``, ``nli``, ``text`` ``.parquet`` where the files hold them, ``card.json`` and
     ``card.md`` into ``out_folder``, all or nothing; other things in that folder stay.
 
     Args:
-        files: recognised files, from ``sources.locate`` or ``sources.files_in``.
+        files: recognised files, from ``sources.locate``, say.
         out_folder: made where missing.
         options: see :class:`PrepareOptions`.
         tokenizer: the encoder's ``tokenizer.json``, for ``options.drop_unknown``.
+        generated: whether a grammar wrote the files: the card says so.
 
     Raises:
         LangspecError: a faulty file; the source without training data; a target without test data
@@ -205,7 +200,6 @@ def prepare(
             labelled.append(job.corpora[-1])
         _check_tests(labelled, options)
         _prepare_text(job)
-        _prepare_pretraining(job)
         _compare(job)
         for corpus in job.corpora:
             _describe_gaps(job, corpus, labelled=corpus in labelled)
@@ -213,6 +207,7 @@ def prepare(
         if options.drop_unknown and tokenizer is not None:
             facts["tokenizer_sha256"] = sha256_file(tokenizer)
         card = make_card(job.corpora, job.used, job.outs, facts, job.warnings, job.across)
+        card["generated"] = generated
         write_card(job.folder, card)
         _replace(job.folder, out_folder)
     return card
@@ -221,7 +216,7 @@ def prepare(
 def _replace(new: Path, folder: Path) -> None:
     """Move the files in; take away tables that this run does not have."""
     # Tables only lie there: those of tasks that params.yaml no longer describes go, too.
-    for table in (*folder.glob("*.parquet"), *(folder / PRETRAIN).glob("*.parquet")):
+    for table in folder.glob("*.parquet"):
         table.unlink()
     for file in sorted(path for path in new.rglob("*") if path.is_file()):
         place = folder / file.relative_to(new)
@@ -410,7 +405,7 @@ def _sentences(file: LocatedFile, options: PrepareOptions, stripped: set[str]) -
                 row["space_after"] = [True] * len(row["words"])
             yield row
         return
-    name = PurePosixPath(file.source.name)
+    name = PurePosixPath(without_compression(file.source.name))
     skip = options.stripped == "skip"
     waiting: list[Row] = []
     with_text = not skip
@@ -637,26 +632,6 @@ def _compare(job: _Job) -> None:
     for name in job.options.tasks:
         table = job.folder / f"{name}.parquet"
         job.across += across.compare(text, table, name, job.options.languages, threshold)
-
-
-# ---------------------------------------------------------------- the demo's pre-training data
-
-
-def _prepare_pretraining(job: _Job) -> None:
-    readers: dict[str, tuple[str, Callable[[Path], Iterator[Row]]]] = {
-        "pretrain_sentences": ("pretrain", read_sentences),
-        "pretrain_pairs": ("pretrain_pairs", read_unlabelled_pairs),
-        "dictionary": ("dictionary", read_dictionary),
-    }
-    languages = set(job.options.languages)
-    for kind, (table, read) in readers.items():
-        for file in job.of_kind(kind):
-            rows = (row for row in read(file.path) if row["language"] in languages)
-            # Small by construction (the demo generates it): sorted in memory.
-            job.write(table, sorted(rows, key=lambda row: row["language"]), [file])
-    # Always there: the encoder depends on this folder alone, whatever the corpora are.
-    tables = [Path(name).name for name in job.outs if name.startswith(f"{PRETRAIN}/")]
-    write_json(job.folder / PRETRAIN / "tables.json", sorted(tables))
 
 
 # ---------------------------------------------------------------- checks

@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from langspec.corpora.lines import without_compression
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file, sha256_json, write_json
 from langspec.languages import LANGUAGES, language
@@ -31,11 +32,6 @@ _UD = re.compile(
 _XNLI = re.compile(r"xnli\.(?P<split>dev|test)\.jsonl")
 _MULTINLI = "multinli_1.0_train.jsonl"
 _CODE_FILE = re.compile(r"(?P<language>[a-z]{2,3})\.txt")
-_PRETRAIN = {
-    "sentences.jsonl": "pretrain_sentences",
-    "pairs.jsonl": "pretrain_pairs",
-    "dictionary.tsv": "dictionary",
-}
 _ARCHIVE = re.compile(
     r".*\.(zip|tgz|tar|tar\.(gz|bz2|xz|zst)|gz|bz2|xz|zst|7z|rar)", re.IGNORECASE
 )
@@ -61,10 +57,10 @@ _ATTRIBUTION = re.compile(
 class SourceFile:
     """A recognised file. ``name`` is relative to the folder it was found in, with slashes.
 
-    ``kind`` is ud, xnli, multinli, text, wiki_extract, wiki_dump, wiki_articles (of the Hub),
-    custom (named by a task of ``params.yaml``) or one of the demo's pretrain_sentences,
-    pretrain_pairs, dictionary. ``language`` is None where the rows say it. ``licence_name`` is
-    read from the licence file beside it, where that names a Creative Commons licence.
+    ``kind`` is ud, xnli, multinli, text, wiki_extract, wiki_dump, wiki_articles (of the Hub) or
+    custom (named by a task of ``params.yaml``). ``language`` is None where the rows say it.
+    ``licence_name`` is read from the licence file beside it, where that names MIT or a Creative
+    Commons licence.
     """
 
     name: str
@@ -135,12 +131,14 @@ def discover(folder: Path, patterns: Sequence[re.Pattern[str]] = ()) -> Found:
     folder = Path(folder)
     _check_folder(folder)
     names = _walk(folder)
+    plain = set(names)
     text_folders = _text_folders(names, folder)
     recognised: list[tuple[str, dict[str, str | None]]] = []
     ignored: list[str] = []
     for name in names:
         facts = _recognise(PurePosixPath(name), text_folders, folder, patterns)
-        if facts is None:
+        # Of a file that lies there compressed, too, the plain one is read.
+        if facts is None or without_compression(name) in plain - {name}:
             ignored.append(name)
         else:
             recognised.append((name, facts))
@@ -180,11 +178,6 @@ def discover(folder: Path, patterns: Sequence[re.Pattern[str]] = ()) -> Found:
     return Found(files, [name for name in ignored if name not in licences])
 
 
-def files_in(folder: Path) -> list[LocatedFile]:
-    """The recognised files of a folder that needs no manifest (the demo's own ``raw``)."""
-    return [LocatedFile(file, Path(folder) / file.name) for file in discover(folder).files]
-
-
 def add_folder(
     directory: Path,
     manifest_path: Path,
@@ -207,7 +200,7 @@ def add_folder(
         LangspecError: as :func:`discover`; nothing is written then.
     """
     found = discover(directory, patterns)
-    old = _read_manifest(manifest_path) if manifest_path.exists() else []
+    old = read_manifest(manifest_path) if manifest_path.exists() else []
     places = _read_local(local_path)
     known = places.get(_key(old), []) if old else []
     folder = str(Path(directory).resolve())
@@ -257,7 +250,7 @@ def _folders(
     manifest_path: Path, local_path: Path, environ: Mapping[str, str]
 ) -> tuple[list[SourceFile], list[str]]:
     """The manifest's files and the folders to look in."""
-    files = _read_manifest(manifest_path)
+    files = read_manifest(manifest_path)
     if not files:
         raise LangspecError(
             f"lists no files; enter a folder with official files: {ADD}", place=manifest_path
@@ -387,7 +380,7 @@ def _text_folders(names: Iterable[str], root: Path) -> set[str]:
     codes: dict[str, list[str]] = {}
     for name in names:
         path = PurePosixPath(name)
-        if match := _CODE_FILE.fullmatch(path.name):
+        if match := _CODE_FILE.fullmatch(without_compression(path.name)):
             codes.setdefault(path.parent.as_posix(), []).append(match["language"])
     folders = {parent for parent, found in codes.items() if any(c in LANGUAGES for c in found)}
     for parent in sorted(folders):
@@ -400,7 +393,8 @@ def _recognise(
     path: PurePosixPath, text_folders: set[str], root: Path, patterns: Sequence[re.Pattern[str]]
 ) -> dict[str, str | None] | None:
     facts: dict[str, str | None] = {"language": None, "treebank": None, "split": None}
-    if match := _UD.fullmatch(path.name):
+    name = without_compression(path.name)
+    if match := _UD.fullmatch(name):
         treebank = f"{match['language']}_{match['name']}"
         return {
             "kind": "ud",
@@ -408,13 +402,11 @@ def _recognise(
             "treebank": treebank,
             "split": match["split"],
         }
-    if match := _XNLI.fullmatch(path.name):
+    if match := _XNLI.fullmatch(name):
         return facts | {"kind": "xnli", "split": match["split"]}
-    if path.name == _MULTINLI:
+    if name == _MULTINLI:
         return facts | {"kind": "multinli", "language": "en", "split": "train"}
-    if path.parent.name == "pretrain" and path.name in _PRETRAIN:
-        return facts | {"kind": _PRETRAIN[path.name]}
-    if path.parent.as_posix() in text_folders and (match := _CODE_FILE.fullmatch(path.name)):
+    if path.parent.as_posix() in text_folders and (match := _CODE_FILE.fullmatch(name)):
         return facts | {"kind": "text", "language": match["language"]}
     if match := _DUMP.fullmatch(path.name):
         code = language(match["language"], place=str(root / path)).code
@@ -446,7 +438,7 @@ def _part(file: SourceFile) -> tuple[str, str]:
         return "text", ""
     name = PurePosixPath(file.name)
     # Only releases promise that a name says what a file is.
-    return file.kind, file.name if file.kind == "custom" else name.name
+    return file.kind, file.name if file.kind == "custom" else without_compression(name.name)
 
 
 def _check_once(files: Iterable[SourceFile], place: Path) -> None:
@@ -484,6 +476,8 @@ def _licence_name(path: Path) -> str | None:
     if match := _ATTRIBUTION.search(text):
         kind = "BY" + ("-NC" if match["nc"] else "") + ("-SA" if match["sa"] else "")
         return f"CC {kind} {match['version']}"
+    if "MIT License" in text:
+        return "MIT"
     return None
 
 
@@ -495,7 +489,12 @@ def _key(files: Sequence[SourceFile]) -> str:
     return sha256_json(_manifest(files))
 
 
-def _read_manifest(path: Path) -> list[SourceFile]:
+def read_manifest(path: Path) -> list[SourceFile]:
+    """The files that a manifest lists.
+
+    Raises:
+        LangspecError: no such file, or no manifest.
+    """
     try:
         value = read_json(path)
         if value["schema"] != _SCHEMA:

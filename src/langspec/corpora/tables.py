@@ -47,26 +47,7 @@ NLI = _schema(
     group=pa.string(),
 )
 TEXT = _schema(language=pa.string(), line=pa.int32(), split=pa.string(), text=pa.string())
-PRETRAIN = _schema(
-    line=pa.int32(),
-    language=pa.string(),
-    words=_WORDS,
-    concepts=_list_of(pa.string(), nullable=True),
-    space_after=_list_of(pa.bool_()),
-)
-PRETRAIN_PAIRS = _schema(
-    line=pa.int32(), language=pa.string(), premise=pa.string(), hypothesis=pa.string()
-)
-DICTIONARY = _schema(concept=pa.string(), language=pa.string(), form=pa.string(), rank=pa.int16())
-
-SCHEMAS: dict[str, pa.Schema] = {
-    "pos": POS,
-    "nli": NLI,
-    "text": TEXT,
-    "pretrain": PRETRAIN,
-    "pretrain_pairs": PRETRAIN_PAIRS,
-    "dictionary": DICTIONARY,
-}
+SCHEMAS: dict[str, pa.Schema] = {"pos": POS, "nli": NLI, "text": TEXT}
 
 _GROUP = 8192
 """Rows a row group: fixed, so that the bytes do not depend on how the rows arrive."""

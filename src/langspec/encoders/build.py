@@ -7,12 +7,10 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from langspec.encoders.options import PretrainOptions
-
 if TYPE_CHECKING:
-    from langspec.config import EncoderSection
     from langspec.encoders.load import EncoderCard
     from langspec.encoders.pretrain import StepRecord
+    from langspec.encoders.recipe import EncoderSection
 
 HISTORY = "steps.csv"
 # For the estimate of --dry-run: pieces a second through 1 M weights (forward, backward, update) on
@@ -22,23 +20,24 @@ _START_SECONDS = 15
 _LIBRARIES_MB = 600  # torch, transformers and the tables in memory
 
 
-def pretrain_options(section: EncoderSection) -> PretrainOptions:
-    """The recipe of an ``encoder`` section."""
-    return PretrainOptions(max_tokens=section.max_tokens, **section.pretrain.model_dump())
-
-
 def build_encoder(
     section: EncoderSection,
-    corpora: Path,
+    text: Path | None,
     out: Path,
     *,
     on_record: Callable[[StepRecord], None] | None = None,
 ) -> EncoderCard:
     """Make the encoder that ``section`` describes and write it to the folder ``out``.
 
-    ``corpora`` is the prepared corpora folder; only kind ``demo`` reads it, and it also writes
-    ``steps.csv``, the history of its loss, into ``out``; ``on_record`` gets the same rows as they
-    come. Returns the card as written.
+    Args:
+        section: the kind, and what it needs.
+        text: the folder with the text for pre-training; only kind ``demo`` reads it.
+        out: the encoder folder, replaced. Kind ``demo`` also writes ``steps.csv``, the history of
+            its loss, into it.
+        on_record: gets the rows of the history as they come.
+
+    Returns:
+        the card as written.
 
     Raises:
         LangspecError: what the kind needs is not there.
@@ -53,6 +52,7 @@ def build_encoder(
     if section.kind == "demo":
         from langspec.encoders.pretrain import STORED, StepRecord, pretrain
 
+        assert text is not None
         rows = [",".join(field.name for field in fields(StepRecord))]
 
         def record(row: StepRecord) -> None:
@@ -60,7 +60,7 @@ def build_encoder(
             if on_record is not None:
                 on_record(row)
 
-        encoder = pretrain(corpora, pretrain_options(section), on_record=record)
+        encoder = pretrain(text, section, on_record=record)
         dtype = STORED
         files[HISTORY] = "\n".join(rows) + "\n"
     elif section.kind == "e5":
@@ -98,11 +98,12 @@ def build_encoder(
     return written
 
 
-def parameters(options: PretrainOptions) -> int:
-    """How many weights the encoder of a recipe has, its masked-LM head left out."""
-    hidden = options.hidden
+def parameters(section: EncoderSection) -> int:
+    """How many weights an encoder that is pre-trained here has, its masked-LM head left out."""
+    recipe = section.pretrain
+    hidden = recipe.hidden
     layer = 12 * hidden * hidden + 13 * hidden
-    return (options.vocabulary + options.max_tokens + 4) * hidden + options.layers * layer
+    return (recipe.vocabulary + section.max_tokens + 4) * hidden + recipe.layers * layer
 
 
 def estimate(section: EncoderSection) -> dict[str, float]:
@@ -114,11 +115,11 @@ def estimate(section: EncoderSection) -> dict[str, float]:
 
         size = weight_bytes(section) / 1e6
         return {"seconds": 10 + size / 100, "disk_mb": size, "memory_mb": _LIBRARIES_MB + 2 * size}
-    options = pretrain_options(section)
-    weights = parameters(options) / 1e6
-    work = options.steps * options.batch_tokens * weights
+    recipe = section.pretrain
+    weights = parameters(section) / 1e6
+    work = recipe.steps * recipe.batch_tokens * weights
     return {
         "seconds": round(_START_SECONDS + work / _PIECES_TIMES_MILLIONS),
         "disk_mb": round(2 * weights + 0.5, 1),
-        "memory_mb": round(_LIBRARIES_MB + 16 * weights + options.batch_tokens * 0.1),
+        "memory_mb": round(_LIBRARIES_MB + 16 * weights + recipe.batch_tokens * 0.1),
     }

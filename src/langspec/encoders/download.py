@@ -14,7 +14,7 @@ from langspec import hub
 from langspec.errors import LangspecError
 
 if TYPE_CHECKING:
-    from langspec.config import EncoderSection
+    from langspec.encoders.recipe import EncoderSection
 
 _WANTED = (
     "README.md",

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,17 @@ from torch.nn import functional
 from tqdm import tqdm
 from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedTokenizerFast
 
-from langspec.corpora.tables import read_table
 from langspec.encoders.forward import RESTART, encoder_arguments
 from langspec.encoders.inputs import pack
 from langspec.encoders.load import Encoder, EncoderCard
-from langspec.encoders.options import PretrainOptions
+from langspec.encoders.pretraining_text import (
+    PretrainData,
+    code_switched,
+    join,
+    read_pretrain_data,
+)
+from langspec.encoders.recipe import EncoderSection, Pretrain
 from langspec.encoders.wordpiece import train_wordpiece
-from langspec.errors import LangspecError
 
 KINDS = ("tlm", "pairs", "sentences")
 STORED = torch.float16  # of the finished weights: half the size, and exact from then on
@@ -62,121 +66,19 @@ class StepRecord:
     lr: float
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence as words; ``concepts`` are the dictionary's names of them, or None."""
-
-    language: str
-    words: tuple[str, ...]
-    concepts: tuple[str | None, ...]
-    spaces: tuple[bool, ...]
-
-
-@dataclass(frozen=True)
-class PretrainData:
-    """What is read from a prepared corpora folder.
-
-    ``lines`` holds groups of translations, ``pairs`` premise and hypothesis of one language,
-    ``dictionary[concept][language]`` the forms of a concept.
-    """
-
-    lines: list[list[Sentence]]
-    pairs: list[tuple[str, str]]
-    dictionary: dict[str, dict[str, list[str]]]
-
-    def texts(self) -> Iterator[str]:
-        """Every text, for the vocabulary; the dictionary's forms once each."""
-        for line in self.lines:
-            for sentence in line:
-                yield join(sentence.words, sentence.spaces)
-        for pair in self.pairs:
-            yield from pair
-        for languages in self.dictionary.values():
-            for forms in languages.values():
-                yield from forms
-
-
-def join(words: tuple[str, ...] | list[str], spaces: tuple[bool, ...]) -> str:
-    """Words as running text."""
-    return "".join(word + " " * space for word, space in zip(words, spaces, strict=True)).rstrip()
-
-
-def read_pretrain_data(corpora: Path) -> PretrainData:
-    """Read the pre-training tables of a prepared corpora folder.
-
-    Raises:
-        LangspecError: a table is absent or empty (only demo corpora have them).
-    """
-    lines: dict[int, list[Sentence]] = {}
-    for row in _rows(corpora, "pretrain"):
-        sentence = Sentence(
-            row["language"],
-            tuple(row["words"]),
-            tuple(row["concepts"]),
-            tuple(row["space_after"]),
-        )
-        lines.setdefault(row["line"], []).append(sentence)
-    dictionary: dict[str, dict[str, list[str]]] = {}
-    for row in _rows(corpora, "dictionary"):
-        forms = dictionary.setdefault(row["concept"], {}).setdefault(row["language"], [])
-        forms.append(row["form"])
-    return PretrainData(
-        lines=[lines[number] for number in sorted(lines)],
-        pairs=[(row["premise"], row["hypothesis"]) for row in _rows(corpora, "pretrain_pairs")],
-        dictionary=dictionary,
-    )
-
-
-def _rows(corpora: Path, name: str) -> list[dict[str, Any]]:
-    path = Path(corpora) / f"{name}.parquet"
-    if not path.is_file():
-        raise LangspecError(
-            "no such file; an encoder can be pre-trained on demo corpora only: set corpora.kind "
-            "to demo, or encoder.kind to e5 or folder",
-            place=path,
-        )
-    rows: list[dict[str, Any]] = read_table(corpora, name).to_pylist()
-    if not rows:
-        raise LangspecError("no rows; prepare the demo corpora again", place=path)
-    return rows
-
-
-def code_switched(
-    sentence: Sentence,
-    dictionary: dict[str, dict[str, list[str]]],
-    probability: float,
-    rng: random.Random,
-) -> list[str]:
-    """The words, each that the dictionary knows replaced with ``probability``.
-
-    The replacement is any form of the same concept in any other language; at the head of the
-    sentence it takes the capital of the word it replaces.
-    """
-    words = list(sentence.words)
-    for i, concept in enumerate(sentence.concepts):
-        if concept is None or rng.random() >= probability:
-            continue
-        languages = dictionary.get(concept, {})
-        others = [code for code in languages if code != sentence.language]
-        if others:
-            form = rng.choice(languages[rng.choice(others)])
-            words[i] = form[:1].upper() + form[1:] if i == 0 else form
-    return words
-
-
 class BatchMaker:
-    """Endless seeded batches of one kind each, in the shares that the options give."""
+    """Endless seeded batches of one kind each, in the shares that the recipe gives."""
 
     def __init__(
-        self, data: PretrainData, tokenizer: PreTrainedTokenizerFast, options: PretrainOptions
+        self, data: PretrainData, tokenizer: PreTrainedTokenizerFast, section: EncoderSection
     ) -> None:
         self.data = data
-        self.options = options
+        self.recipe = section.pretrain
         # A copy: truncation is a setting of the tokenizer itself.
         self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        self.tokenizer.enable_truncation(options.max_tokens, strategy="longest_first")
+        self.tokenizer.enable_truncation(section.max_tokens, strategy="longest_first")
         self.sentences = [sentence for line in data.lines for sentence in line]
-        self.rng = random.Random(options.seed)
+        self.rng = random.Random(self.recipe.seed)
         special = set(tokenizer.all_special_ids)
         self.pad = int(tokenizer.pad_token_id)
         self.mask = int(tokenizer.mask_token_id)
@@ -184,7 +86,7 @@ class BatchMaker:
         self.ordinary = np.asarray(
             [i for i in range(len(tokenizer)) if i not in special], dtype=np.int64
         )
-        self.noise = np.random.default_rng(options.seed)
+        self.noise = np.random.default_rng(self.recipe.seed)
 
     def draw(self, kind: str) -> tuple[str, str] | str:
         """One example: two texts or one."""
@@ -194,7 +96,7 @@ class BatchMaker:
         if kind == "pairs":
             return self.rng.choice(self.data.pairs)
         sentence = self.rng.choice(self.sentences)
-        words = code_switched(sentence, self.data.dictionary, self.options.code_switch, self.rng)
+        words = code_switched(sentence, self.data.dictionary, self.recipe.code_switch, self.rng)
         return join(words, sentence.spaces)
 
     def batches(self, kind: str) -> Iterator[dict[str, torch.Tensor]]:
@@ -204,7 +106,7 @@ class BatchMaker:
         while True:
             encodings = self.tokenizer.encode_batch([self.draw(kind) for _ in range(_POOL)])
             lengths = np.asarray([len(encoding.ids) for encoding in encodings])
-            groups = pack(np.argsort(lengths, kind="stable"), lengths, self.options.batch_tokens)
+            groups = pack(np.argsort(lengths, kind="stable"), lengths, self.recipe.batch_tokens)
             self.rng.shuffle(groups)
             for group in groups:
                 yield self._collate([encodings[i] for i in group])
@@ -212,9 +114,9 @@ class BatchMaker:
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         streams = {kind: self.batches(kind) for kind in KINDS}
         shares = (
-            self.options.tlm,
-            self.options.pairs,
-            1 - self.options.tlm - self.options.pairs,
+            self.recipe.tlm,
+            self.recipe.pairs,
+            1 - self.recipe.tlm - self.recipe.pairs,
         )
         while True:
             yield next(streams[self.rng.choices(KINDS, shares)[0]])
@@ -241,7 +143,7 @@ class BatchMaker:
     def _mask(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Hide pieces: 80 % behind the mask, 10 % behind a random piece, 10 % left as they are."""
         open_to_choice = ~np.isin(ids, self.special)
-        chosen = open_to_choice & (self.noise.random(ids.shape) < self.options.mask)
+        chosen = open_to_choice & (self.noise.random(ids.shape) < self.recipe.mask)
         if not chosen.any():  # a batch without a target has no loss
             chosen[tuple(np.argwhere(open_to_choice)[0])] = True
         labels = np.where(chosen, ids, _IGNORED)
@@ -252,21 +154,22 @@ class BatchMaker:
         return masked, labels
 
 
-def _model(tokenizer: PreTrainedTokenizerFast, options: PretrainOptions) -> BertForMaskedLM:
+def _model(tokenizer: PreTrainedTokenizerFast, section: EncoderSection) -> BertForMaskedLM:
+    recipe = section.pretrain
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=options.hidden,
-        num_hidden_layers=options.layers,
-        num_attention_heads=options.heads,
-        intermediate_size=4 * options.hidden,
-        max_position_embeddings=options.max_tokens,
+        hidden_size=recipe.hidden,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        intermediate_size=4 * recipe.hidden,
+        max_position_embeddings=section.max_tokens,
         type_vocab_size=2,
         # Far from over-fitting in so few steps; a task's head has its own dropout.
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         pad_token_id=tokenizer.pad_token_id,
     )
-    setattr(config, RESTART, options.restart_positions)
+    setattr(config, RESTART, recipe.restart_positions)
     model = BertForMaskedLM(config)
     _compare_at_start(model)
     return model
@@ -306,26 +209,31 @@ def masked_loss(
 
 
 def pretrain(
-    corpora: Path,
-    options: PretrainOptions,
+    text: Path,
+    section: EncoderSection,
     *,
-    name: str = "demo",
     on_record: Callable[[StepRecord], None] | None = None,
 ) -> Encoder:
     """Pre-train from nothing; equal arguments and threads give equal weights on one machine.
 
-    The weights returned are rounded to half precision, as they are stored. ``on_record`` gets the
-    mean of every 50 steps.
+    Args:
+        text: the folder of the text, see :func:`read_pretrain_data`.
+        section: the recipe and the longest row.
+        on_record: gets the mean of every 50 steps.
+
+    Returns:
+        the encoder, its weights rounded to half precision, as they are stored.
 
     Raises:
-        LangspecError: the corpora folder has no pre-training tables.
+        LangspecError: a file of the text is absent or faulty.
     """
-    data = read_pretrain_data(corpora)
-    tokenizer = train_wordpiece(data.texts(), options.vocabulary)
+    recipe = section.pretrain
+    data = read_pretrain_data(text)
+    tokenizer = train_wordpiece(data.texts(), recipe.vocabulary)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        model = _model(tokenizer, options).train()
-    _fit(model, BatchMaker(data, tokenizer, options), options, on_record)
+        torch.manual_seed(recipe.seed)
+        model = _model(tokenizer, section).train()
+    _fit(model, BatchMaker(data, tokenizer, section), recipe, on_record)
 
     # The masked-LM head is left behind: nothing downstream reads it.
     encoder = BertModel(model.config, add_pooling_layer=False)
@@ -333,12 +241,12 @@ def pretrain(
         {key: value.to(STORED).float() for key, value in model.bert.state_dict().items()}
     )
     card = EncoderCard(
-        name=name,
+        name=section.name,
         kind="demo",
-        max_tokens=options.max_tokens,
+        max_tokens=section.max_tokens,
         source="pre-trained here on the demo's generated text",
         licence="MIT",
-        recipe=asdict(options),
+        recipe=section.recipe(),
     )
     return Encoder(encoder.eval(), tokenizer, card)
 
@@ -346,7 +254,7 @@ def pretrain(
 def _fit(
     model: BertForMaskedLM,
     batches: BatchMaker,
-    options: PretrainOptions,
+    recipe: Pretrain,
     on_record: Callable[[StepRecord], None] | None,
 ) -> None:
     decayed = [p for p in model.parameters() if p.ndim > 1]
@@ -356,22 +264,22 @@ def _fit(
             {"params": decayed, "weight_decay": _WEIGHT_DECAY},
             {"params": others, "weight_decay": 0.0},
         ],
-        lr=options.lr,
+        lr=recipe.lr,
         betas=(0.9, 0.98),
         fused=True,
     )
-    warmup = max(1, round(options.warmup * options.steps))
+    warmup = max(1, round(recipe.warmup * recipe.steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda step: min(
-            (step + 1) / warmup, (options.steps - step) / max(1, options.steps - warmup)
+            (step + 1) / warmup, (recipe.steps - step) / max(1, recipe.steps - warmup)
         ),
     )
     losses: list[float] = []
     accuracies: list[float] = []
     stream = iter(batches)
-    with tqdm(total=options.steps, desc="pre-train", unit="step", disable=None) as bar:
-        for step in range(1, options.steps + 1):
+    with tqdm(total=recipe.steps, desc="pre-train", unit="step", disable=None) as bar:
+        for step in range(1, recipe.steps + 1):
             lr = float(schedule.get_last_lr()[0])
             loss, accuracy = masked_loss(model, next(stream))
             optimizer.zero_grad(set_to_none=True)
@@ -382,7 +290,7 @@ def _fit(
             losses.append(float(loss.detach()))
             accuracies.append(float(accuracy))
             bar.update()
-            if step % HISTORY_STEPS == 0 or step == options.steps:
+            if step % HISTORY_STEPS == 0 or step == recipe.steps:
                 record = StepRecord(step, float(np.mean(losses)), float(np.mean(accuracies)), lr)
                 losses.clear()
                 accuracies.clear()

@@ -87,7 +87,7 @@ def export_facts(
         eraser_rank=eraser.rank if eraser else 0,
         head_unit=head_unit,
         trained=trained.trains_encoder,
-        generated=corpora.kind == "demo",
+        generated=corpora.generated,
     )
 
 

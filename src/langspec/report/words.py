@@ -106,9 +106,7 @@ def _leak_sentence(run: Run, task: str) -> str:
 def limits(run: Run, absent: list[str]) -> list[str]:
     """What the numbers cannot carry, each sentence from a fact in the files."""
     texts = []
-    if any(
-        str(file.get("kind", "")).startswith("pretrain_") for file in run.card.get("sources", ())
-    ):
+    if run.card.get("generated"):
         texts.append(
             "The corpora are artificial: a small grammar with a closed lexicon wrote every "
             "sentence. The numbers show that the measurements work; they say nothing about "

@@ -1,4 +1,4 @@
-"""Stage corpora: official files, or the demo's own, to tables with a card."""
+"""Stage corpora: official files to tables with a card."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from langspec import hub
 from langspec.config import Config, load_config
 from langspec.corpora import sources
 from langspec.corpora.custom import name_pattern
-from langspec.corpora.demo import generate
 from langspec.corpora.hub.parts import demand, locate
+from langspec.corpora.origins import generated_files
 from langspec.corpora.prepare import PrepareOptions, prepare
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
@@ -76,14 +76,7 @@ def tokenizer_of(config: Config) -> Path | None:
 def plan(config: Config, root: Path) -> str:
     """What :func:`run` would do."""
     paths, corpora = paths_of(config, root), config.corpora
-    if corpora.kind == "demo":
-        sizes = corpora.demo
-        rows = sizes.train_sentences + sizes.nli_train
-        rows += len(corpora.languages) * sum(
-            value for key, value in sizes.model_dump().items() if not key.endswith("train")
-        )
-        what, megabytes = f"{rows} generated rows", rows * 3e-4
-    elif corpora.kind == "hub":
+    if corpora.kind == "hub":
         needed = [
             demand(source, refresh=False) for source in corpora.hub_sources(config.train.tasks)
         ]
@@ -91,7 +84,7 @@ def plan(config: Config, root: Path) -> str:
         absent = sum(one.missing_bytes for one in needed) / 1e6
         what = f"{len(needed)} repositories, {megabytes:.0f} MB, {absent:.0f} MB to download"
     else:
-        files = sources.locate(paths.manifest, paths.cache / "sources.json")
+        files = _files(config, root)
         megabytes = sum(file.source.bytes for file in files) / 1e6
         what = f"{len(files)} files, {megabytes:.0f} MB"
     return (
@@ -101,27 +94,29 @@ def plan(config: Config, root: Path) -> str:
     )
 
 
+def _files(config: Config, root: Path) -> list[sources.LocatedFile]:
+    paths, name = paths_of(config, root), config.corpora.files
+    if name == "added":
+        return sources.locate(paths.manifest, paths.cache / "sources.json")
+    return generated_files(name)
+
+
 def run(config: Config, root: Path) -> Path:
     """Write the prepared corpora; returns their folder."""
     paths, corpora = paths_of(config, root), config.corpora
     tokenizer = tokenizer_of(config)
     with atomic_folder(paths.corpora) as folder:
-        if corpora.kind == "demo":
-            raw = folder / "raw"
-            generate.generate(
-                raw,
-                languages=corpora.languages,
-                source=corpora.source,
-                sizes=generate.Sizes(**corpora.demo.model_dump()),
-                seed=corpora.seed,
-                workers=config.compute.workers,
-            )
-            files = sources.files_in(raw)
-        elif corpora.kind == "hub":
+        if corpora.kind == "hub":
             files = locate(corpora.hub_sources(config.train.tasks))
         else:
-            files = sources.locate(paths.manifest, paths.cache / "sources.json")
-        prepare(files, folder, options_of(config), tokenizer=tokenizer)
+            files = _files(config, root)
+        prepare(
+            files,
+            folder,
+            options_of(config),
+            tokenizer=tokenizer,
+            generated=corpora.generated,
+        )
     return paths.corpora
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from langspec.config import Config
+from langspec.corpora.generated import pretraining_text
 from langspec.encoders import build
-from langspec.paths import paths_of, require
+from langspec.paths import paths_of
 
 
 def plan(config: Config, root: Path) -> str:
@@ -27,6 +28,7 @@ def run(config: Config, root: Path) -> Path:
     # One thread: matrices this small gain nothing from a second, and its sums fix their order.
     torch.set_num_threads(1)
     paths = paths_of(config, root)
-    text = require(paths.corpora, "corpora") / "pretrain"
-    build.build_encoder(config.encoder, text, paths.encoder)
+    section = config.encoder
+    text = pretraining_text(section.pretrain.text, root) if section.kind == "demo" else None
+    build.build_encoder(section, text, paths.encoder)
     return paths.encoder

@@ -1,1 +1,0 @@
-"""An embedded, artificial multilingual corpus: one grammar of meanings, a realiser a language."""
