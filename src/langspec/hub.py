@@ -1,9 +1,11 @@
 """Repositories of the Hugging Face Hub: what they hold, and files of them in the local cache.
 
 The only module that talks to the Hub. ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`` and
-``HF_HUB_OFFLINE`` mean here what they mean to ``huggingface_hub``. Whatever is in the cache is
-used without asking the network, so a run after ``langspec fetch`` is the same on- and offline;
-only ``refresh`` asks which commit a branch is at now.
+``HF_HUB_OFFLINE`` mean here what they mean to ``huggingface_hub``, which downloads, resumes and
+caches. Three things are added to it. Whatever is in the cache is used without asking the network,
+so a run after ``langspec fetch`` is the same on- and offline; only ``refresh`` asks which commit
+a branch is at now. A list of files with their sizes comes from the cache, too (the library's own
+``dry_run`` needs the network). Errors are one line with a cure.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ def listing(repository: Repository, *, refresh: bool = False) -> dict[str, int]:
             raise _explained(error, repository) from None
     if offline():
         raise _absent(repository, "its list of files")
-    with _told(repository):
+    with _in_one_line(repository):
         api = HfApi()
         # One request that fails at once where nothing answers; the listing would retry for long.
         info = api.repo_info(
@@ -85,8 +87,8 @@ def download(
 ) -> Mapping[str, Path]:
     """Files of a repository in the local cache, downloaded where they are not there yet.
 
-    A connection that breaks is taken up again, up to five times, at the last whole 10 MB; a
-    process that ends keeps the files that are whole, which no later call downloads again.
+    ``huggingface_hub`` resumes a broken connection at the last whole 10 MB, up to five times.
+    A process that ends leaves the files that are whole; no later call downloads them again.
 
     Args:
         repository: which.
@@ -118,22 +120,22 @@ def download(
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
-            found = snapshot(local=True)
+            paths = snapshot(local=True)
         except LocalEntryNotFoundError:
-            found = {}
+            paths = {}
         except ValueError as error:
             raise _explained(error, repository) from None
-        missing = [name for name in names if name not in found or not found[name].is_file()]
+        missing = [name for name in names if name not in paths or not paths[name].is_file()]
         if not missing:
-            return found
+            return paths
         if offline():
             raise _absent(repository, missing[0])
-    with _told(repository):
-        found = snapshot(local=False)
-    for name, path in found.items():
+    with _in_one_line(repository):
+        paths = snapshot(local=False)
+    for name, path in paths.items():
         if not path.is_file():
             raise LangspecError(f"holds no file {name}", place=str(repository))
-    return found
+    return paths
 
 
 def known_sha256(path: Path) -> str | None:
@@ -170,7 +172,7 @@ def _absent(repository: Repository, what: str) -> LangspecError:
 
 
 @contextmanager
-def _told(repository: Repository) -> Iterator[None]:
+def _in_one_line(repository: Repository) -> Iterator[None]:
     """The library's errors, of many lines, as one line with the cure."""
     import httpx2
     from huggingface_hub.errors import EntryNotFoundError

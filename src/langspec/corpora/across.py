@@ -27,15 +27,15 @@ def compare(
         text: ``text.parquet``.
         table: the task's table.
         name: of the task.
-        languages: to look at.
-        threshold: similarity from which rows are near.
+        languages: that are compared, each with itself.
+        threshold: Jaccard similarity from which rows are near, in (0, 1].
     """
-    found = []
+    entries = []
     for code in languages:
         first = (row["text"] for row in _rows(text, code))
         second = (_texts(row) for row in _rows(table, code))
         in_text, in_task = overlap(first, second, threshold)
-        found.append(
+        entries.append(
             {
                 "language": code,
                 "corpus": name,
@@ -43,7 +43,7 @@ def compare(
                 "its_rows_near_text": in_task,
             }
         )
-    return found
+    return entries
 
 
 def _rows(path: Path, code: str) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """CoNLL-U files of Universal Dependencies releases (https://universaldependencies.org/format.html).
 
 Read are the syntactic words with their UPOS tags. Multi-word ranges (``1-2``) and empty nodes
-(``1.1``) are no words and are skipped, but a range decides the spacing of its words:
+(``1.1``) are no words and are skipped. But a range decides the spacing of its words:
 ``SpaceAfter`` of the range belongs to its last word. Between the words inside it there is no
 space where they spell the surface form when put together (Turkish, English "do" + "n't"), and a
 space where they do not (French "du" = "de le", German "zum" = "zu dem").
@@ -97,8 +97,8 @@ def read_conllu(
     Args:
         path: the file.
         column: where the labels stand.
-        stripped: what a file is met with in which every form is ``_`` (a treebank released
-            without its text): refused by name, or its sentences yielded.
+        stripped: what happens to a file in which every form is ``_`` (a treebank released
+            without its text): it is refused by name, or its sentences are yielded.
 
     Raises:
         LangspecError: with file and line, for anything that is not CoNLL-U as released: columns,
@@ -133,7 +133,7 @@ def read_conllu(
             continue
         if parser is None:
             parser = _Parser(path, number, column, label_of, document)
-        parser.feed(number, line)
+        parser.add_line(number, line)
     if parser is not None:
         raise LangspecError(
             "the last sentence is not ended by an empty line, so the file seems cut short; fetch "
@@ -172,7 +172,7 @@ class _Parser:
     def fail(self, number: int, message: str) -> LangspecError:
         return LangspecError(message, place=f"{self.path}:{number}")
 
-    def feed(self, number: int, line: str) -> None:
+    def add_line(self, number: int, line: str) -> None:
         if line[0] == "#":
             self._comment(number, line)
             return

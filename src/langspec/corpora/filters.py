@@ -144,7 +144,7 @@ class Ledger:
         Each entry is (filter, language, dropped, read, left by all filters).
         """
         languages = sorted({language for language, _ in self.read})
-        found = []
+        heavy = []
         for language in languages:
 
             def total(counts: Counter[tuple[str, str]], code: str = language) -> int:
@@ -154,5 +154,5 @@ class Ledger:
             left = read - sum(total(counts) for counts in self.dropped.values())
             for name, counts in sorted(self.dropped.items()):
                 if total(counts) > share * read:
-                    found.append((name, language, total(counts), read, left))
-        return found
+                    heavy.append((name, language, total(counts), read, left))
+        return heavy

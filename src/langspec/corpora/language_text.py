@@ -1,13 +1,13 @@
 """The corpus of language text: lines of text files or paragraphs of Wikipedia, split and limited.
 
-What passes the filters and the limit is kept apart on disk, language by language, until the
-splits are decided: a dump is read once, and only one row group is in memory.
+What passes the filters and the limit waits on disk, a file a language, until the splits are
+decided. So a dump is read once, and only one row group is in memory.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -66,29 +66,14 @@ def write_text_table(
         options: limits and splits.
         scratch: a folder for what waits for its split; nothing stays in it.
         conditions: filters beside those of the options.
-        warn: is told what is odd about the files.
+        warn: takes each warning about the files.
 
     Raises:
         LangspecError: a faulty file, or unequal numbers of lines where equal ones are wanted.
     """
     languages = sorted({str(file.source.language) for file in files})
-    mine = {code: [f for f in files if f.source.language == code] for code in languages}
-    by_line = all(file.source.kind == "text" for file in files)
-    if by_line:
-        counts = {code: _count(mine[code]) for code in languages}
-        _note_lines(corpus, counts, options, warn)
-        lines = line_splits(max(counts.values()), options.splits, seed=options.seed)
-    else:
-        lines = ()
-    by_rule = options.split_rule == "paper"
-
-    def split_of(line: int, document: str) -> str:
-        if by_rule:
-            return "train"  # for now: the rule deals out what is left of all languages
-        if by_line:
-            return lines[line]
-        return key_split(document, options.splits, seed=options.seed)
-
+    by_language = {code: [f for f in files if f.source.language == code] for code in languages}
+    split_of = _split_rule(by_language, corpus, options, warn)
     conditions = (
         filters.not_empty("text"),
         filters.min_characters(options.min_characters),
@@ -96,27 +81,19 @@ def write_text_table(
     )
     stores = {code: scratch / f".text-{code}.parquet" for code in languages}
     try:
-        kept = {}
-        for code in languages:
-            rows = (
-                {"language": code, "split": split_of(line, document)}
-                | {"line": line, "document": document, "text": text}
-                for line, document, text in _read(mine[code])
-            )
-            passed = corpus.ledger.apply(rows, conditions)
-            chosen = sample(
-                passed, options.limit, seed=options.seed, key=lambda row: str(row["line"])
-            )
-            with tqdm(desc=f"read {code}", unit=" texts", leave=False, disable=None) as bar:
-                kept[code] = write_table(stores[code], _ticking(chosen, bar), _STORED)
-        dealt = _deal(corpus.ledger, kept, options) if by_rule else {}
+        counts = {
+            code: _store(store, by_language[code], code, split_of, corpus, conditions, options)
+            for code, store in stores.items()
+        }
+        by_rule = options.split_rule == "paper"
+        dealt = _deal(corpus.ledger, counts, options) if by_rule else {}
         near = {
-            code: _near_rows(corpus, stores[code], dealt.get(code), code, options)
-            for code in languages
+            code: _near_rows(corpus, store, dealt.get(code), code, options)
+            for code, store in stores.items()
         }
         for split in SPLITS:
-            for code in languages:
-                for index, row in _stored(stores[code], dealt.get(code)):
+            for code, store in stores.items():
+                for index, row in _stored(store, dealt.get(code)):
                     if row["split"] != split:
                         continue
                     out = {"language": code, "line": row["line"], "split": split}
@@ -130,6 +107,51 @@ def write_text_table(
     finally:
         for store in stores.values():
             store.unlink(missing_ok=True)
+
+
+def _split_rule(
+    by_language: Mapping[str, Sequence[LocatedFile]],
+    corpus: Corpus,
+    options: TextOptions,
+    warn: Callable[[str], None],
+) -> Callable[[int, str], str]:
+    """The function from (line, document) to a split: by line in text files, else by article."""
+    by_line = all(file.source.kind == "text" for files in by_language.values() for file in files)
+    lines: Sequence[str] = ()
+    if by_line:
+        counts = {code: _count(files) for code, files in by_language.items()}
+        _note_lines(corpus, counts, options, warn)
+        lines = line_splits(max(counts.values()), options.splits, seed=options.seed)
+
+    def split_of(line: int, document: str) -> str:
+        if options.split_rule == "paper":
+            return "train"  # for now: the rule deals out what is left of all languages
+        if by_line:
+            return lines[line]
+        return key_split(document, options.splits, seed=options.seed)
+
+    return split_of
+
+
+def _store(
+    store: Path,
+    files: Sequence[LocatedFile],
+    code: str,
+    split_of: Callable[[int, str], str],
+    corpus: Corpus,
+    conditions: Sequence[Filter],
+    options: TextOptions,
+) -> int:
+    """Write what passes the filters and the limit of one language; the number of rows."""
+    rows = (
+        {"language": code, "split": split_of(line, document)}
+        | {"line": line, "document": document, "text": text}
+        for line, document, text in _read(files)
+    )
+    passed = corpus.ledger.apply(rows, conditions)
+    chosen = sample(passed, options.limit, seed=options.seed, key=lambda row: str(row["line"]))
+    with tqdm(desc=f"read {code}", unit=" texts", leave=False, disable=None) as bar:
+        return write_table(store, _ticking(chosen, bar), _STORED)
 
 
 def _read(files: Sequence[LocatedFile]) -> Iterator[tuple[int, str, str]]:
@@ -169,32 +191,32 @@ def _note_lines(
     corpus.notes["parallel"] = "yes, by equal numbers of lines" if parallel else "no"
     if parallel:
         return
-    told = ", ".join(f"{code} {n}" for code, n in sorted(counts.items()))
+    each = ", ".join(f"{code} {n}" for code, n in sorted(counts.items()))
     if options.parallel:
         raise LangspecError(
-            f"the files have different numbers of lines ({told}), but are to be parallel; put the "
+            f"the files have different numbers of lines ({each}), but are to be parallel; put the "
             "missing lines back, or set corpora.parallel_text: false",
             place="text",
         )
     warn(
-        f"text: the files have different numbers of lines ({told}), so they are not parallel; the "
+        f"text: the files have different numbers of lines ({each}), so they are not parallel; the "
         "split is by line number all the same"
     )
 
 
-def _deal(ledger: Ledger, kept: dict[str, int], options: TextOptions) -> dict[str, list[str]]:
-    """The split of each row that is left, by the paper's rule; the ledger is told."""
+def _deal(ledger: Ledger, counts: dict[str, int], options: TextOptions) -> dict[str, list[str]]:
+    """The split of each row that is left, by the paper's rule; the ledger counts it there."""
     names = ("train", "dev", "test", "val")
     # The paper's order: train, its validation (our dev), the part it did not use, test.
     order = ("train", "dev", "val", "test")
     shares = dict(zip(names, options.splits, strict=False))
     parts = [(name, shares[name]) for name in order if name in shares]
-    dealt = stratified_splits(list(kept.values()), parts, seed=options.seed)
-    for code, splits in zip(kept, dealt, strict=True):
+    dealt = stratified_splits(list(counts.values()), parts, seed=options.seed)
+    for code, splits in zip(counts, dealt, strict=True):
         for split, count in Counter(splits).items():
             ledger.read[code, "train"] -= count
             ledger.read[code, split] += count
-    return dict(zip(kept, dealt, strict=True))
+    return dict(zip(counts, dealt, strict=True))
 
 
 def _stored(store: Path, dealt: list[str] | None) -> Iterator[tuple[int, Row]]:
@@ -214,10 +236,10 @@ def _near_rows(
     """Numbers of the training rows to drop as near one of dev or test; all near ones counted."""
     if options.near_duplicates is None:
         return frozenset()
-    near, found = NearSplits(options.near_duplicates), set()
+    near, repeats = NearSplits(options.near_duplicates), set()
     for splits in (("dev", "test"), ("train", "val")):
         for index, row in _stored(store, dealt):
             if row["split"] in splits and near.repeats(row["split"], row["text"]):
-                found.add(index)
+                repeats.add(index)
     corpus.near[code] = near.facts()
-    return frozenset(found) if options.drop_near_duplicates else frozenset()
+    return frozenset(repeats) if options.drop_near_duplicates else frozenset()

@@ -1,8 +1,8 @@
 """Near duplicates: rows that share most of their character 5-grams.
 
-MinHash signatures and their index are rensa's. A row is near another if the Jaccard similarity
-of their sets of 5-grams, estimated from 128 permutations (standard error at most 0.045), reaches
-the threshold. Texts are compared without case, punctuation and spacing.
+The library rensa computes MinHash signatures and their index. A row is near another if the
+Jaccard similarity of their sets of 5-grams, estimated from 128 permutations (standard error at
+most 0.045), reaches the threshold. Case, punctuation and spacing do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BREAK = re.compile(r"[\W_]+")
 
 
 def shingles(text: str) -> list[str]:
-    """The set of character 5-grams of the normalised text; a shorter text is its own."""
+    """The set of character 5-grams of the normalised text; a shorter text is one itself."""
     plain = _BREAK.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
     return list({plain[i : i + _GRAM] for i in range(max(1, len(plain) - _GRAM + 1))})
 
@@ -82,7 +82,7 @@ class NearSplits:
     def __init__(self, threshold: float) -> None:
         self._index = NearIndex(threshold)
         self._split: list[str] = []
-        self._met: set[int] = set()
+        self._repeated: set[int] = set()
         self._counts: Counter[str] = Counter()
 
     def repeats(self, split: str, text: str) -> bool:
@@ -96,16 +96,16 @@ class NearSplits:
             self._index.add(signature)
             self._split.append(split)
             return False
-        self._met.update(near)
+        self._repeated.update(near)
         self._counts[f"{split}_rows_near_dev_or_test"] += bool(near)
         return bool(near)
 
     def facts(self) -> dict[str, int]:
         """Rows of each split that are near a row of another."""
-        met = Counter(self._split[number] for number in self._met)
+        repeated = Counter(self._split[number] for number in self._repeated)
         return {
-            "dev_rows_near_train": met["dev"],
-            "test_rows_near_train": met["test"],
+            "dev_rows_near_train": repeated["dev"],
+            "test_rows_near_train": repeated["test"],
             "test_rows_near_dev": self._counts["test_rows_near_dev"],
             "train_rows_near_dev_or_test": self._counts["train_rows_near_dev_or_test"],
             "val_rows_near_dev_or_test": self._counts["val_rows_near_dev_or_test"],
@@ -130,10 +130,10 @@ def overlap(
     def near_of(text: str) -> list[int]:
         return index.near(index.sign(text))
 
-    met: set[int] = set()
+    near_first: set[int] = set()
     rows = 0
     for texts in second:
         near = [number for text in texts for number in near_of(text)]
-        met.update(near)
+        near_first.update(near)
         rows += bool(near)
-    return len(met), rows
+    return len(near_first), rows

@@ -73,7 +73,7 @@ def stratified_splits(
 
     Of a stratum of n rows each part takes ``floor(n * fraction)``; what is left over in all
     strata is pooled, shuffled and dealt out by the same floors, and what is left then goes one
-    each to the first parts. Documents are not kept together.
+    each to the first parts. The rows of a document may go to different parts.
 
     Args:
         sizes: rows of each stratum (language).
@@ -88,7 +88,7 @@ def stratified_splits(
     starts = [sum(sizes[:stratum]) for stratum in range(len(sizes))]
     order = list(range(len(owner)))
     generator.shuffle(order)
-    found = [[""] * size for size in sizes]
+    splits = [[""] * size for size in sizes]
 
     def deal(rows: list[int], extras: bool) -> list[int]:
         """Give rows to the parts in order; those that are left over."""
@@ -99,7 +99,7 @@ def stratified_splits(
         position = 0
         for (name, _), count in zip(parts, counts, strict=True):
             for row in rows[position : position + count]:
-                found[owner[row]][row - starts[owner[row]]] = name
+                splits[owner[row]][row - starts[owner[row]]] = name
             position += count
         return rows[position:]
 
@@ -109,7 +109,7 @@ def stratified_splits(
     left = [row for rows in strata for row in deal(rows, extras=False)]
     generator.shuffle(left)
     deal(left, extras=True)
-    return found
+    return splits
 
 
 def line_splits(lines: int, fractions: Fractions, *, seed: int) -> Sequence[str]:

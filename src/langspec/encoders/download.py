@@ -1,4 +1,4 @@
-"""An encoder of the Hugging Face Hub: which of its files are wanted, and the folder they are in.
+"""An encoder of the Hugging Face Hub: which of its files are needed, and the folder they are in.
 
 Only safetensors and the tokenizer are ever downloaded: no pickle, no code.
 """

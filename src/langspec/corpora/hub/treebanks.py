@@ -3,7 +3,7 @@
 Two forms are read. ``commul/universal_dependencies`` (a revision a UD release) keeps the words of
 a sentence, the multi-word ranges beside them (``mwt``) and MISC as text. The Hub's own conversion
 of the former script repository (``refs/convert/parquet``, UD 2.7) lists ranges and empty nodes
-*among* the words, told apart by their lack of a head, and MISC as the text of a Python dict.
+*among* the words; they lack a head, which tells them apart; and MISC as the text of a Python dict.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def _without_ranges(
         return position + len(form) if text.startswith(form, position) else -1
 
     words: list[str] = []
-    kept: list[str] = []
+    tags: list[str] = []
     after: list[bool] = []
     index = 0
     while index < len(items):
@@ -196,7 +196,7 @@ def _without_ranges(
         at = end if end >= 0 else at
         if is_word:
             words.append(form)
-            kept.append(tag)
+            tags.append(tag)
             after.append(space)
             continue
         first = len(words) + 1
@@ -205,9 +205,9 @@ def _without_ranges(
             if covered >= 2 and (end < 0 or goes_on(items[index][0], at) >= 0):
                 break
             words.append(items[index][0])
-            kept.append(items[index][1])
+            tags.append(items[index][1])
             after.append(items[index][2])
             index += 1
         if len(words) > first:
             space_range(words, after, first, len(words), form, space)
-    return words, kept, after
+    return words, tags, after
