@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.difference import JudgeOptions
+from langspec.report.build import Sources, build_report
+from langspec.report.compared import CompareOptions
 from langspec.results import Result, write_results
 
 LAYERS = 4
@@ -386,3 +391,21 @@ def write_predictions(
     frame.astype({"method": "category", "language": "category"}).to_parquet(
         results / "evaluate" / task / "predictions.parquet"
     )
+
+
+def build_made_up(root: Path, out: Path, **options: Any) -> Path:
+    """The report of what :func:`write_run` wrote to ``root``."""
+    parts = {name: options.pop(name) for name in ("published", "studies") if name in options}
+    methods = options.pop("methods", ("frozen", "finetune"))
+    sources = Sources(
+        root / "results",
+        root / "corpora",
+        root / "encoder",
+        options.pop("name", "made-up"),
+        options.pop("tasks", ("pos",)),
+        methods,
+        **parts,
+    )
+    comparing = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions())
+    build_report(sources, out, **{"formats": ("svg",), "comparing": comparing, **options})
+    return out

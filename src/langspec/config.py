@@ -18,6 +18,7 @@ from langspec.corpora.hub.chosen import Hub
 from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
 from langspec.languages import language
+from langspec.report.settings import Report
 from langspec.search import ALL, Search
 from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
 from langspec.tracking.settings import Tracking
@@ -529,14 +530,6 @@ class Adopted(Section):
     trial: Natural
     front: Natural | None  # its place on the front, where it was chosen from one
     values: dict[str, Any]  # by their keys; where one is changed by hand, this no longer counts
-
-
-class Report(Section):
-    """Tables, figures, page."""
-
-    title: str
-    formats: Annotated[list[Literal["png", "svg"]], Field(min_length=1)]
-    margin: Annotated[float, Field(gt=0, lt=1)]  # of comparisons, in units of the score
 
 
 class Config(Section):

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from langspec.report.build import build_report
-from report_files import write_run
+from report_files import build_made_up, write_run
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
@@ -31,16 +30,7 @@ FLAGS = (
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("run with spaces")
     write_run(root, points=6)
-    build_report(
-        root / "results",
-        root / "corpora",
-        root / "encoder",
-        root / "report",
-        name="made-up",
-        tasks=("pos", "nli"),
-        methods=("frozen", "finetune"),
-        formats=("svg",),
-    )
+    build_made_up(root, root / "report", tasks=("pos", "nli"))
     return (root / "report" / "index.html").as_uri()
 
 

@@ -13,11 +13,8 @@ from langspec.report.leak_tables import leak_by_layer
 from langspec.report.load import Run, load_run
 from langspec.report.page import score
 from langspec.report.spec import Column
-from langspec.report.tables import (
-    MARK,
-    headline,
-    headline_text,
-)
+from langspec.report.tables import MARK, headline
+from langspec.report.terminal import headline_text
 from langspec.report.words import limits
 from langspec.results import Result, read_results, results_frame
 from langspec.tracking.history import evaluation_points

@@ -11,20 +11,17 @@ import pytest
 
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
-from langspec.report.build import build_report
 from langspec.report.figures import leak_layers
 from langspec.report.load import load_run
 from langspec.report.page import picture
 from langspec.report.style import class_styles, language_styles, method_styles
-from report_files import write_predictions, write_run
+from report_files import build_made_up, write_predictions, write_run
 
 METHODS = ("frozen", "finetune")
 
 
 def build(root: Path, out: Path, **options: object) -> Path:
-    values: dict = {"name": "made-up", "tasks": ("pos",), "methods": METHODS, "formats": ("svg",)}
-    build_report(root / "results", root / "corpora", root / "encoder", out, **(values | options))
-    return out
+    return build_made_up(root, out, **options)
 
 
 @pytest.fixture(scope="module")
@@ -135,14 +132,14 @@ def test_another_process_with_another_hash_seed_gives_equal_bytes(
     root: Path, report: Path, tmp_path: Path
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from langspec.report.build import build_report;"
-        "r = Path(sys.argv[1]); build_report(r / 'results', r / 'corpora', r / 'encoder',"
-        "Path(sys.argv[2]), name='made-up', tasks=('pos',), methods=('frozen', 'finetune'),"
-        "formats=('svg',), title='A <made-up> title')"
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3]);"
+        "from report_files import build_made_up;"
+        "build_made_up(Path(sys.argv[1]), Path(sys.argv[2]), title='A <made-up> title')"
     )
+    tests = str(Path(__file__).parents[1])
     variables = {**os.environ, "PYTHONHASHSEED": "12345", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     subprocess.run(
-        [sys.executable, "-c", code, str(root), str(tmp_path / "report")],
+        [sys.executable, "-c", code, str(root), str(tmp_path / "report"), tests],
         check=True,
         env=variables,
         cwd=tmp_path,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.difference import holm
+from langspec.measurement.difference import JudgeOptions, holm
 from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
 from langspec.report.load import Run, load_run
@@ -18,7 +18,7 @@ from report_files import write_predictions, write_run
 
 METHODS = ("frozen", "finetune", "control", "grl")
 PLANTED = {"frozen": 0.70, "finetune": 0.84, "control": 0.838, "grl": 0.837}
-OPTIONS = CompareOptions(bootstrap=BootstrapOptions(resamples=200))
+OPTIONS = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(resamples=200))
 
 
 def load(root: Path) -> Run:

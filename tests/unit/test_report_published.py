@@ -10,14 +10,13 @@ import pytest
 
 from conftest import CHECKOUT
 from langspec.errors import LangspecError
-from langspec.report.build import build_report
 from langspec.report.figures import plots_of
 from langspec.report.load import Run, load_run
 from langspec.report.published import published_table, published_words, settings_table
 from langspec.report.published_figures import seqeval_curve, three_columns
 from langspec.report.tables import headline
 from langspec.results import Result, read_results, results_frame
-from report_files import write_run
+from report_files import build_made_up, write_run
 
 PUBLISHED = CHECKOUT / "data" / "published"
 # Published score and accuracy by the method's own setting, and by a converged probe.
@@ -172,11 +171,7 @@ def test_figures_hold_the_numbers(run: Run) -> None:
 
 
 def test_the_page_has_the_section_and_the_tables_their_files(root: Path, tmp_path: Path) -> None:
-    build_report(
-        root / "results", root / "corpora", root / "encoder", tmp_path / "out",
-        name="made-up", tasks=("pos",), methods=("frozen", "finetune"), formats=("svg",),
-        published=PUBLISHED,
-    )  # fmt: skip
+    build_made_up(root, tmp_path / "out", published=PUBLISHED)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "The published measure" in page
     assert 'id="table-published_pos"' in page

@@ -11,11 +11,10 @@ import pytest
 
 from langspec.errors import LangspecError
 from langspec.files import write_json
-from langspec.report.build import build_report
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
 from langspec.stages.outcome import write_study
 from langspec.tuning.records import TrialRecord
-from report_files import write_run
+from report_files import build_made_up, write_run
 
 TUNE = {
     "task": "pos", "method": "grl", "space": "default", "penalty": 0.5, "epochs": 1, "rows": None,
@@ -100,11 +99,7 @@ def test_the_page_has_a_section_only_where_there_is_a_study(tmp_path: Path) -> N
     write_run(tmp_path, tasks=("pos",), seeds=(1,), points=4, languages=("en", "de"))
     found = {}
     for name, studies in (("without", []), ("with", [write(tmp_path / "one")])):
-        build_report(
-            tmp_path / "results", tmp_path / "corpora", tmp_path / "encoder", tmp_path / name,
-            name="made-up", tasks=("pos",), methods=("frozen", "finetune"), formats=("svg",),
-            studies=studies,
-        )  # fmt: skip
+        build_made_up(tmp_path, tmp_path / name, studies=studies)
         found[name] = (tmp_path / name / "index.html").read_text(encoding="utf-8")
     assert 'id="sweeps"' not in found["without"]
     assert not list((tmp_path / "without").rglob("sweep*"))

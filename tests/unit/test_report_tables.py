@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from langspec.errors import LangspecError
-from langspec.report.build import headline_text
 from langspec.report.data import data_tables
 from langspec.report.leak_tables import leak_by_language, leak_by_layer, probe_diagnostics
 from langspec.report.load import Run, load_run, over_seeds
@@ -15,6 +14,7 @@ from langspec.report.tables import (
     headline,
     per_language,
 )
+from langspec.report.terminal import headline_text
 from langspec.report.words import facts, limits, reading
 from langspec.results import Result, results_frame
 from report_files import ACCURACY, BASELINES, LEAK, write_run
@@ -166,9 +166,9 @@ def test_the_cards_filters_labels_and_near_duplicates_are_shown(run: Run) -> Non
 
 def test_headline_text_is_a_table_for_the_terminal(tmp_path: Path) -> None:
     write_run(tmp_path, tasks=("pos",))
-    text = headline_text(
-        tmp_path / "results", name="x", tasks=("pos",), methods=("frozen", "finetune")
-    )
+    values = {"name": "x", "tasks": ("pos",), "methods": ("frozen", "finetune")}
+    folders = (tmp_path / part for part in ("results", "corpora", "encoder"))
+    text = headline_text(load_run(*folders, **values))
     line = next(line for line in text.splitlines() if line.startswith("finetune"))
     told = "finetune 3 0.842 [0.836 0.848] 0.792 0.961 0.119 0.973 0.973 0.995"
     assert " ".join(line.split()) == told

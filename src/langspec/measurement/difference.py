@@ -38,7 +38,7 @@ class JudgeOptions:
         power: with which the minimal detectable difference would be seen.
     """
 
-    margin: float = 0.01
+    margin: float
     alpha: float = 0.05
     power: float = 0.8
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,8 @@ _WORDS = {"higher": "better", "lower": "worse"}
 class CompareOptions:
     """How methods are compared: verdicts, and the bootstrap of the items."""
 
-    judge: JudgeOptions = field(default_factory=JudgeOptions)
-    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
+    judge: JudgeOptions
+    bootstrap: BootstrapOptions
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from langspec.measurement.compat.curve import Curve, CurveOptions
-from langspec.report.figures import WIDTH, Plot
 from langspec.report.load import Run
+from langspec.report.marks import DASHES, curve, key
+from langspec.report.plotting import WIDTH, Plot
 from langspec.report.published import (
     COLUMNS,
     CONVERGED,
@@ -18,6 +18,7 @@ from langspec.report.published import (
     PROBE,
     SEQEVAL,
     SETTINGS,
+    Quantity,
     published_value,
     quantities,
 )
@@ -51,40 +52,18 @@ def three_columns(run: Run, task: str) -> Plot | None:
     places = range(len(methods))
     told = []
     for axis, quantity in zip(axes, shown, strict=True):
-        for key in COLUMNS:
-            colour, marker = STYLES[key]
-            frame = getattr(quantity, key) if key != "published" else None
-            values, spread = [], []
-            for method in methods:
-                row = None if frame is None else pick(frame, method=method).head(1)
-                if row is None:
-                    value = published_value(run, task, method, quantity)
-                    values.append(np.nan if value is None else value)
-                    spread.append((np.nan, np.nan))
-                else:
-                    values.append(float(row["value"].iloc[0]) if len(row) else np.nan)
-                    spread.append(
-                        tuple(row[["min", "max"]].iloc[0]) if len(row) else (np.nan,) * 2
-                    )
+        for name in COLUMNS:
+            values, spread = _column(run, task, methods, quantity, name)
             known = [i for i in places if np.isfinite(values[i])]
             if not known:
                 continue
+            colour, marker = STYLES[name]
+            dashes = DASHES if name == "published" else "-"
+            read = [values[i] for i in known]
             axis.vlines(places, *zip(*spread, strict=True), color=colour, lw=3, alpha=0.35)
-            axis.plot(
-                known,
-                [values[i] for i in known],
-                marker=marker,
-                color=colour,
-                ls=(0, (4, 2)) if key == "published" else "-",
-                lw=1.6,
-                ms=6,
-                mec="white",
-                mew=0.6,
-                clip_on=False,
-                zorder=3,
-            )
+            curve(axis, known, read, colour, marker, dashes=dashes, size=6, width=1.6)
             told.append(
-                f"{SHOWN[quantity.key]}, {COLUMNS[key]}: "
+                f"{SHOWN[quantity.key]}, {COLUMNS[name]}: "
                 + ", ".join(f"{methods[i]} {decimal(values[i])}" for i in known)
             )
         axis.set_title(SHOWN[quantity.key])
@@ -96,11 +75,17 @@ def three_columns(run: Run, task: str) -> Plot | None:
         axis.grid(axis="x", visible=False)
     axes[0].set_ylabel("score")
     handles = [
-        Line2D([], [], color=STYLES[key][0], marker=STYLES[key][1], mec="white", mew=0.6, lw=1.6,
-               ls=(0, (4, 2)) if key == "published" else "-",
-               label=f"{label} ({PAPER})" if key == "published" else label)
-        for key, label in COLUMNS.items()
-    ]  # fmt: skip
+        key(
+            f"{label} ({PAPER})" if name == "published" else label,
+            color=STYLES[name][0],
+            marker=STYLES[name][1],
+            mec="white",
+            mew=0.6,
+            lw=1.6,
+            ls=DASHES if name == "published" else "-",
+        )
+        for name, label in COLUMNS.items()
+    ]
     figure.legend(handles=handles, loc="outside upper left", ncols=3, handlelength=2.4)
     caption = (
         f"{task_title(task)}: the same quantity by three columns of the table below. Grey: as "
@@ -112,6 +97,21 @@ def three_columns(run: Run, task: str) -> Plot | None:
     title = f"{task_title(task)}: what each measure makes of training"
     return Plot(
         f"published_{task}", title, caption, "Line plots. " + "; ".join(told) + ".", figure
+    )
+
+
+def _column(
+    run: Run, task: str, methods: list[str], quantity: Quantity, name: str
+) -> tuple[list[float], list[tuple[float, float]]]:
+    """Of each method the value and the range over seeds in one column of the table."""
+    if name == "published":
+        found = [published_value(run, task, method, quantity) for method in methods]
+        values = [np.nan if value is None else value for value in found]
+        return values, [(np.nan, np.nan)] * len(methods)
+    rows = [pick(getattr(quantity, name), method=method).head(1) for method in methods]
+    return (
+        [float(row["value"].iloc[0]) if len(row) else np.nan for row in rows],
+        [tuple(row[["min", "max"]].iloc[0]) if len(row) else (np.nan, np.nan) for row in rows],
     )
 
 
@@ -138,22 +138,7 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
         for method in methods:
             for probe in probes:
                 mine = pick(here, method=method, probe=probe)
-                x = pick(mine, metric="accuracy")["value"]
-                y = pick(mine, metric="published_macro_f1")["value"]
-                if not (len(x) and len(y)):
-                    continue
-                colour, marker = styles[method]
-                sound = probe == CONVERGED
-                axis.plot(
-                    x, y, marker, color=colour, ms=8 if sound else 6, alpha=0.95,
-                    mfc=colour if sound else "white", mec="white" if sound else colour,
-                    mew=0.6 if sound else 1.3, zorder=5 if sound else 4, clip_on=False,
-                )  # fmt: skip
-                if sound:
-                    told.append(
-                        f"{corpus}, {method_label(method)}: accuracy {decimal(x.iloc[0])}, score "
-                        f"{decimal(y.iloc[0])}"
-                    )
+                told += _point(axis, mine, styles[method], sound=probe == CONVERGED)
         spread = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{min(sizes)}"
         name = "text" if corpus == "text" else "the task's text"
         axis.set_title(f"{name} ({spread} tokens a sentence)")
@@ -161,19 +146,18 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
         axis.set_xlim(0, 1.01)
         axis.set_ylim(-0.01, 1.01)
     axes[0].set_ylabel("seqeval macro-F1 of raw language codes")
+    star = {"marker": "*", "lw": 0, "ms": 11, "mec": "white"}
+    hollow = {"marker": "o", "mfc": "white", "lw": 0, "ms": 6}
     handles = [
-        Line2D([], [], color=MUTED, lw=1.4, label="errors anywhere"),
-        Line2D([], [], color=MUTED, lw=1.4, ls=(0, (4, 2)), label="errors as correlated as ours"),
-        Line2D([], [], color=MUTED, marker="*", lw=0, ms=11, mec="white",
-               label="one language always"),
+        key("errors anywhere", color=MUTED, lw=1.4),
+        key("errors as correlated as ours", color=MUTED, lw=1.4, ls=DASHES),
+        key("one language always", color=MUTED, **star),
         *(
-            Line2D([], [], color=styles[m][0], marker=styles[m][1], lw=0, ms=7, mec="white",
-                   label=method_label(m))
+            key(method_label(m), color=styles[m][0], marker=styles[m][1], lw=0, ms=7, mec="white")
             for m in methods
         ),
-        Line2D([], [], color=MUTED, marker="o", mfc="white", lw=0, ms=6,
-               label="hollow: published probe"),
-    ]  # fmt: skip
+        key("hollow: published probe", color=MUTED, **hollow),
+    ]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.2)
     caption = (
         f"{task_title(task)}: what seqeval says of language codes against the share of tokens "
@@ -189,6 +173,27 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
     return Plot(f"seqeval_{task}", title, caption, alt, figure)
 
 
+def _point(axis: Axes, rows: pd.DataFrame, signs: tuple[str, str], *, sound: bool) -> list[str]:
+    """Draw one probe on one method's vectors; a sentence where it is the converged one."""
+    x = pick(rows, metric="accuracy")["value"]
+    y = pick(rows, metric="published_macro_f1")["value"]
+    if not (len(x) and len(y)):
+        return []
+    colour, marker = signs
+    axis.plot(
+        x, y, marker, color=colour, ms=8 if sound else 6, alpha=0.95,
+        mfc=colour if sound else "white", mec="white" if sound else colour,
+        mew=0.6 if sound else 1.3, zorder=5 if sound else 4, clip_on=False,
+    )  # fmt: skip
+    if not sound:
+        return []
+    corpus, method = (str(rows[name].iloc[0]) for name in ("corpus", "method"))
+    return [
+        f"{corpus}, {method_label(method)}: accuracy {decimal(x.iloc[0])}, score "
+        f"{decimal(y.iloc[0])}"
+    ]
+
+
 def _correlation(rows: pd.DataFrame) -> float:
     """Mean intraclass correlation of these probes' errors, within what a Beta can have."""
     found = pick(rows, metric="error_correlation")["value"]
@@ -199,7 +204,7 @@ def _curves(
     axis: Axes, codes: tuple[str, ...], lengths: tuple[int, ...], correlation: float
 ) -> None:
     curve = Curve(CurveOptions(languages=codes, lengths=lengths, correlation=correlation))
-    for errors, line in (("iid", "-"), ("clustered", (0, (4, 2)))):
+    for errors, line in (("iid", "-"), ("clustered", DASHES)):
         found = [curve.point(float(accuracy), errors) for accuracy in ACCURACIES]
         axis.plot(
             [point.accuracy for point in found],

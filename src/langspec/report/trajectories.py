@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import seaborn as sns
+import pandas as pd
 from matplotlib.figure import Figure
 
 from langspec.report.load import Run
+from langspec.report.marks import heat
 from langspec.report.plotting import WIDTH, Plot
 from langspec.report.tables import decimal, method_label, ordered_methods, pick, task_title
 
@@ -40,15 +43,14 @@ def trajectory(run: Run, task: str) -> Plot | None:
             # One scale for what can be compared: all layers, steps and methods of a measure.
             values = pick(rows, probe=probe, metric=metric, unit=unit)["value"]
             low = min(0.9, float(np.floor(values.min() * 10) / 10))
-            sns.heatmap(
+            heat(
+                axis,
                 table,
-                ax=axis,
-                cmap="cividis",
+                gap=0.4,
+                bar=True,
                 vmin=low if probe else 0,
                 vmax=1 if probe else values.max(),
                 cbar_kws={"aspect": 12, "pad": 0.02},
-                linewidths=0.4,
-                linecolor="white",
             )
             axis.set_title(words if method == methods[0] else "", fontsize=8.2)
             axis.set_ylabel(f"{method_label(method)}: layer" if axis is axes[0] else "")
@@ -58,10 +60,27 @@ def trajectory(run: Run, task: str) -> Plot | None:
             at = np.arange(0, len(steps), max(1, -(-len(steps) // 4)))
             axis.set_xticks(at + 0.5, [str(steps[i]) for i in at])
     linear = pick(rows, probe="linear", metric="macro_f1")
+    alt = (
+        "Heat maps of language leak by layer and training step. Probe macro-F1 per token at the "
+        f"last layer: {_ends(pick(linear, layer=max(layers), unit='token'), methods)}."
+    )
+    title = f"{task_title(task)}: language by layer and step"
+    caption = _caption(task, methods, linear, pick(rows, metric="same_weights"))
+    return Plot(f"trajectory_{task}", title, caption, alt, figure)
+
+
+def _ends(rows: pd.DataFrame, methods: Sequence[str]) -> str:
+    """From the first step to the last, of each method."""
+    values = {method: pick(rows, method=method).sort_values("step")["value"] for method in methods}
+    return "; ".join(
+        f"{method_label(method)} from {decimal(of.iloc[0])} to {decimal(of.iloc[-1])}"
+        for method, of in values.items()
+    )
+
+
+def _caption(task: str, methods: Sequence[str], linear: pd.DataFrame, same: pd.DataFrame) -> str:
     n = linear.groupby("unit")["n"].max()
-    same = pick(rows, metric="same_weights")
-    equal = bool((same["value"] == 1).all())
-    caption = (
+    return (
         f"{task_title(task)}: first seed of {', '.join(map(method_label, methods))}, trained once "
         "more and looked at on the way. Macro-F1 of a converged linear language probe, fitted "
         "anew at each layer and step, and share of the variance between languages, on a small "
@@ -70,21 +89,8 @@ def trajectory(run: Run, task: str) -> Plot | None:
         + "): read the shape, and the leak tables for the numbers. "
         + (
             "The weights at the end are those that were kept, bit for bit."
-            if equal
+            if (same["value"] == 1).all()
             else "The weights at the end are not those that were kept (a processor or a number of "
             "processes differs): it is another run of the same recipe."
         )
     )
-    last = linear[(linear["layer"] == max(layers)) & (linear["unit"] == "token")]
-    told = []
-    for method in methods:
-        values = pick(last, method=method).sort_values("step")["value"]
-        told.append(
-            f"{method_label(method)} from {decimal(values.iloc[0])} to {decimal(values.iloc[-1])}"
-        )
-    alt = (
-        "Heat maps of language leak by layer and training step. Probe macro-F1 per token at the "
-        f"last layer: {'; '.join(told)}."
-    )
-    title = f"{task_title(task)}: language by layer and step"
-    return Plot(f"trajectory_{task}", title, caption, alt, figure)
