@@ -1,7 +1,6 @@
 """The one tidy schema that every stage writes and every table or figure pivots.
 
-One measured number a row. A 95 % interval is two more rows whose metric carries the suffix
-``_low`` / ``_high``; everything else about the row is equal.
+One measured number a row, with the ends of its 95 % interval beside it.
 """
 
 from __future__ import annotations
@@ -17,46 +16,75 @@ from langspec.files import atomic_file
 if TYPE_CHECKING:
     import pandas as pd
 
-PATH = "@"  # grl@0.1: a point of the lambda path of grl
+RANDOM = "random"
+"""The method whose rows are of an encoder with random weights."""
+EVERY = "all"
+"""The method whose rows are of the texts, whatever encoder reads them."""
 
 
-def path_method(method: str, strength: float) -> str:
-    """``grl@0.1``: how results name a method at another strength than its own."""
-    return f"{method}{PATH}{strength:g}"
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One measured number.
 
-    ``layer`` is 0 for the embeddings, 1..L for the encoder's layers, -1 where no layer applies.
-    ``language`` is a code, or ``all`` (every language pooled), ``mean`` (mean over the languages),
-    ``mean_targets`` (mean over the languages without the source) or ``gap`` (source minus that).
-    ``unit`` is what was counted: ``token``, ``sentence`` or ``pair``. ``n`` is how many of them.
+    Attributes:
+        task: that the encoder was trained or scored on.
+        method: how it was trained; :data:`RANDOM`, :data:`EVERY`, or the name of a heuristic
+            (measure ``baseline``).
+        seed: of the training; 0 where no seed applies.
+        strength: lambda of a point of a method's path; None for the method itself.
+        eraser: that the vectors went through; "" where nothing was erased.
+        corpus: that was read: ``text`` (language text) or a task's name.
+        split: of the corpus.
+        language: a code, or ``all`` (every language pooled), ``mean`` (over the languages),
+            ``mean_targets`` (over the languages without the source) or ``gap`` (source minus
+            that).
+        layer: 0 for the embeddings, 1..L for the encoder's layers, -1 where no layer applies. Of
+            a task score, the layer that the task's head reads.
+        measure: that wrote the row, such as ``task``, ``leak`` or ``geometry``.
+        probe: that read the vectors; "" where none did.
+        unit: what was counted: ``token``, ``sentence`` or ``pair``.
+        metric: what ``value`` is.
+        value: the number.
+        low: lower end of its 95 % interval; None where there is none.
+        high: upper end.
+        n: how many units.
     """
 
     task: str
     method: str
     seed: int
+    strength: float | None = None
+    eraser: str = ""
     corpus: str
     split: str
     language: str
     layer: int
+    measure: str
     probe: str
     unit: str
     metric: str
     value: float
+    low: float | None = None
+    high: float | None = None
     n: int
 
 
 COLUMNS = tuple(field.name for field in fields(Result))
+_NUMBERS = ("strength", "value", "low", "high")
+
+
+def label(method: str, eraser: str = "", strength: float | None = None) -> str:
+    """What people read: ``grl@0.1`` is ``grl`` at lambda 0.1, ``grl+leace`` what LEACE leaves."""
+    point = "" if strength is None or strength != strength else f"@{strength:g}"
+    return f"{method}{point}" + (f"+{eraser}" if eraser else "")
 
 
 def results_frame(rows: Iterable[Result]) -> pd.DataFrame:
-    """Tidy rows as a data frame with exactly :data:`COLUMNS`."""
+    """Tidy rows as a data frame with exactly :data:`COLUMNS`; absent numbers are NaN."""
     import pandas as pd
 
-    return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+    frame = pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(_NUMBERS, float))
 
 
 def write_results(path: Path, rows: Iterable[Result]) -> None:
@@ -65,15 +93,97 @@ def write_results(path: Path, rows: Iterable[Result]) -> None:
         results_frame(rows).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def read_results(path: Path) -> pd.DataFrame:
-    """Read tidy rows; refuse a file whose columns are not :data:`COLUMNS`."""
+def read_results(path: Path, *, before: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read tidy rows.
+
+    Args:
+        path: a CSV file that :func:`write_results` wrote.
+        before: further columns that stand before :data:`COLUMNS`.
+
+    Raises:
+        LangspecError: a file with other columns.
+    """
     import pandas as pd
 
-    frame = pd.read_csv(path, keep_default_na=False, na_values={"value": ["", "nan"]})
-    if tuple(frame.columns) != COLUMNS:
+    frame = pd.read_csv(
+        path, keep_default_na=False, na_values={name: ["", "nan"] for name in _NUMBERS}
+    )
+    expected = (*before, *COLUMNS)
+    if tuple(frame.columns) != expected:
         raise LangspecError(
-            f"expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns)}; "
+            f"expected the columns {', '.join(expected)}, found {', '.join(frame.columns)}; "
             "rerun the stage that writes it",
             place=path,
         )
-    return frame
+    return frame.astype(dict.fromkeys(_NUMBERS, float))
+
+
+Interval = dict[str, float]
+"""``value`` and, where there is one, its 95 % interval: ``low``, ``high``."""
+
+TRANSFER, GAP, LEAK, SENTENCE_LEAK = "transfer", "gap", "leak", "sentence_leak"
+_SCORES = {TRANSFER: "mean_targets", GAP: "gap"}
+_LEAKS = {LEAK: "token", SENTENCE_LEAK: "sentence"}
+
+
+def head_layer(rows: pd.DataFrame) -> int:
+    """The layer that the task's head reads, as task scores say; -1 where nothing was scored."""
+    scored = rows[(rows["probe"] == "") & (rows["language"] == "mean_targets")]
+    return int(scored["layer"].max()) if len(scored) else -1
+
+
+def leak_rows(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
+    """The rows that are a leak, of tokens and of sentences.
+
+    **Leak** is how much of a text's language a fresh linear probe reads from an encoder: macro-F1
+    over the languages, on test lines of the language text, of a multinomial logistic regression
+    that has converged and whose regularisation was chosen on validation lines. It is read from
+    the layer that the task's head reads, of token vectors; ``sentence_leak`` is the same of
+    sentence vectors.
+
+    Args:
+        rows: tidy results.
+        layer: that the task's head reads; -1: of each method the last one that was probed.
+    """
+    probed = rows[
+        (rows["probe"] == "linear")
+        & (rows["corpus"] != rows["task"])
+        & (rows["split"] == "test")
+        & (rows["language"] == "all")
+        & (rows["metric"] == "macro_f1")
+    ]
+    if layer >= 0 or probed.empty:
+        return probed[probed["layer"] == layer]
+    return probed[probed["layer"] == probed.groupby("method")["layer"].transform("max")]
+
+
+def headline(rows: pd.DataFrame, layer: int | None = None) -> dict[str, Interval]:
+    """The few numbers that methods are compared by, under the names that all of langspec uses.
+
+    The report, the terminal, DVC's metrics, MLflow, a registered version's card and sweeps call
+    them so: ``transfer`` (accuracy, mean over the target languages), ``gap`` (source minus that),
+    ``leak`` and ``sentence_leak`` (:func:`leak_rows`).
+
+    Args:
+        rows: tidy results of one task, method, strength and eraser. Seeds are averaged; of one
+            seed the interval is kept.
+        layer: that the head reads; None: as the rows say.
+
+    Returns:
+        What was measured of these; a number that was not is absent.
+    """
+    layer = head_layer(rows) if layer is None else layer
+    scores = rows[(rows["probe"] == "") & (rows["split"] == "test")]
+    scores = scores[scores["metric"] == "accuracy"]
+    leaks = leak_rows(rows, layer)
+    parts = {name: scores[scores["language"] == code] for name, code in _SCORES.items()}
+    parts |= {name: leaks[leaks["unit"] == unit] for name, unit in _LEAKS.items()}
+    return {name: _interval(part) for name, part in parts.items() if len(part)}
+
+
+def _interval(rows: pd.DataFrame) -> Interval:
+    found = {"value": float(rows["value"].mean())}
+    if len(rows) == 1:
+        ends = {end: float(rows[end].iloc[0]) for end in ("low", "high")}
+        found |= {end: bound for end, bound in ends.items() if bound == bound}
+    return found

@@ -115,10 +115,10 @@ def score(found: Audited, **equal: object) -> float:
 
 def probe_f1(found: Audited, unit: str, layer: int, *, erased: bool = False) -> float:
     """Macro-F1 of the linear probe, plain or with language erased."""
-    method = f"{found.name}+{ERASER}" if erased else found.name
     return score(
         found,
-        method=method,
+        measure="erasure" if erased else "leak",
+        eraser=ERASER if erased else "",
         probe="linear",
         metric="macro_f1",
         language="all",
@@ -261,7 +261,7 @@ def _matters(found: Audited) -> Answer:
     )
     pairwise = score(
         found,
-        method=found.name,
+        eraser="",
         probe="cosine",
         metric="retrieval",
         language="mean_targets",
@@ -270,7 +270,7 @@ def _matters(found: Audited) -> Answer:
     others = {
         layer: score(
             found,
-            method=found.name,
+            eraser="",
             probe="cosine",
             metric="retrieval",
             language="mean_targets",

@@ -28,13 +28,12 @@ from langspec.measurement.leak import language_leak
 from langspec.measurement.mixing import FOUND, Mixing, mixing
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import confusion
-from langspec.results import Result
+from langspec.results import RANDOM, Result
 
 logger = logging.getLogger(__name__)
 
 TASK = "audit"
 ERASER = "leace"
-RANDOM_SUFFIX = "-random"
 
 
 @dataclass
@@ -44,8 +43,7 @@ class Audited:
     Attributes:
         subject: the encoder.
         languages: codes, sorted.
-        rows: tidy results; LEACE's stand under ``NAME+leace``, the random encoder's under
-            ``NAME-random``.
+        rows: tidy results; those of the random encoder have the measure ``random``.
         confusions: int ``[K, K]`` (gold, predicted) of the linear probe by unit and layer.
         mixings: neighbourhoods by layer, in the text that languages are read from.
         searches: by ``plain`` or ``leace`` and layer: neighbourhoods in the parallel text.
@@ -111,7 +109,7 @@ def measure(
             subject, text, options, words=options.max_words, root=banks, limit_gb=measures.cache_gb
         )
     bank, found.cut = encoded.bank, encoded.cut
-    origin = Origin(TASK, subject.name, options.seed, text.folder.resolve().name, "test")
+    origin = Origin(TASK, subject.name, options.seed, text.folder.resolve().name, "test", "leak")
 
     def keep(unit: str, layer: int, gold: np.ndarray, predicted: np.ndarray) -> None:
         found.confusions[unit, layer] = confusion(gold, predicted, len(bank.languages))
@@ -126,21 +124,24 @@ def measure(
             **fit_maps(bank, ERASER, EraserOptions(), ("sentence",), subject.layers),
             **fit_maps(bank, ERASER, EraserOptions(), ("token",), (last,)),
         }
-        erased = replace(origin, method=f"{subject.name}+{ERASER}")
+        erased = replace(origin, measure="erasure", eraser=ERASER)
         at_last = {key: fitted for key, fitted in maps.items() if key[1] == last}
         found.rows += erased_leak(bank, at_last, erased, measures.leak, progress="erased")
     with found.part("geometry and neighbours"):
-        found.rows += language_geometry(bank, origin, measures.geometry)
+        found.rows += language_geometry(
+            bank, replace(origin, measure="geometry"), measures.geometry
+        )
         found.mixings = _mixings(bank, "test", measures, f"{subject.name}: neighbours")
+        neighbours = replace(origin, measure="neighbours")
         for layer, mixed in found.mixings.items():
             near = {"own_share": np.diagonal(mixed.shares), "apartness": mixed.apartness}
-            found.rows += _named_rows(origin, "neighbours", mixed, layer, near)
+            found.rows += _named_rows(neighbours, "neighbours", mixed, layer, near)
     if parallel is not None:
         with found.part("search"):
             _search(found, bank, text, parallel, maps, options, measures, banks)
     if options.full:
         with found.part("MLP, codelength and control tasks"):
-            found.rows += _beyond(bank, subject, text, origin, measures)
+            found.rows += _beyond(bank, subject, text, replace(origin, measure="beyond"), measures)
         with found.part("random encoder"):
             _floors(found, text, options, measures, banks)
     return found
@@ -192,11 +193,8 @@ def _search(
     sentences = {key: fitted for key, fitted in maps.items() if key[0] == "sentence"}
     erased = ErasedBank(plain.folder, plain.meta, sentences)
     corpus = parallel.folder.resolve().name
-    for name, one, method in (
-        ("plain", plain, subject.name),
-        (ERASER, erased, f"{subject.name}+{ERASER}"),
-    ):
-        origin = Origin(TASK, method, options.seed, corpus, "test")
+    for name, one, eraser in (("plain", plain, ""), (ERASER, erased, ERASER)):
+        origin = Origin(TASK, subject.name, options.seed, corpus, "test", "search", eraser=eraser)
         if name == "plain" and parallel is text:
             mixings = found.mixings
         else:
@@ -240,14 +238,14 @@ def _floors(
     ends = tuple(sorted({subject.layers[0], subject.layers[-1]}))
     drawn = replace(
         subject,
-        name=subject.name + RANDOM_SUFFIX,
+        name=f"{subject.name}-random",
         encoder=random_encoder(subject.encoder, options.seed),
         layers=ends,
     )
     encoded = encode_texts(
         drawn, text, options, words=options.max_words, root=banks, limit_gb=measures.cache_gb
     )
-    origin = Origin(TASK, drawn.name, options.seed, text.folder.resolve().name, "test")
+    origin = Origin(TASK, subject.name, options.seed, text.folder.resolve().name, "test", RANDOM)
     bank = LayersOf(encoded.bank.folder, encoded.bank.meta, ends)
     rows = language_leak(bank, origin, measures.leak, progress=f"{drawn.name}: probes")
     found.rows += [row for row in rows if row.probe != "majority"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from langspec.audit.answers import groups
-from langspec.audit.measure import ERASER, RANDOM_SUFFIX, TASK, Audited
+from langspec.audit.measure import ERASER, TASK, Audited
 from langspec.audit.texts import Texts
 from langspec.languages import LANGUAGES
 from langspec.measurement.mixing import FOUND
@@ -20,14 +20,14 @@ from langspec.report.tables import (
     Table,
     pick,
 )
-from langspec.results import results_frame
+from langspec.results import RANDOM, results_frame
 
 Encoders = Sequence[Audited]
 
 
 def all_tables(audits: Encoders, texts: Sequence[Texts]) -> list[Table]:
     """Every table that the audit's numbers allow."""
-    frames = {found.name: results_frame(found.rows) for found in audits}
+    frames = {found.name: _frame(found) for found in audits}
     tables: list[Table | None] = [
         _compared(audits, frames),
         _languages(audits, frames),
@@ -41,6 +41,13 @@ def all_tables(audits: Encoders, texts: Sequence[Texts]) -> list[Table]:
     return [table for table in tables if table is not None]
 
 
+def _frame(found: Audited, *, eraser: str = "", random: bool = False) -> pd.DataFrame:
+    """Rows of the encoder, with language erased, or of an encoder with random weights."""
+    return results_frame(
+        row for row in found.rows if row.eraser == eraser and (row.measure == RANDOM) == random
+    )
+
+
 def _value(frame: pd.DataFrame, **equal: Any) -> float | None:
     rows = pick(frame, **equal)
     return float(rows["value"].iloc[0]) if len(rows) else None
@@ -48,11 +55,11 @@ def _value(frame: pd.DataFrame, **equal: Any) -> float | None:
 
 def _score(record: dict[str, Any], key: str, frame: pd.DataFrame, **equal: Any) -> None:
     """A value and, where there is one, its interval."""
-    metric = equal.pop("metric")
-    for suffix in ("", "_low", "_high"):
-        value = _value(frame, metric=metric + suffix, **equal)
-        if value is not None or not suffix:
-            record[key + suffix] = value
+    rows = pick(frame, **equal)
+    record[key] = float(rows["value"].iloc[0]) if len(rows) else None
+    for end in ("low", "high"):
+        if len(rows) and not np.isnan(rows[end].iloc[0]):
+            record[f"{key}_{end}"] = float(rows[end].iloc[0])
 
 
 def _group(audits: Encoders, found: Audited) -> str:
@@ -172,8 +179,7 @@ def _retrieval(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table | Non
                     frame, method=found.name, probe="search", metric=f"first_is_{kind}", **place
                 )
             record[f"erased_{i}"] = _value(
-                frame,
-                method=f"{found.name}+{ERASER}",
+                _frame(found, eraser=ERASER),
                 probe="search",
                 metric=f"first_is_{FOUND[0]}",
                 **place,
@@ -224,8 +230,7 @@ def _layers(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table:
                 mine, probe="search", metric=f"first_is_{FOUND[0]}", language="mean", layer=layer
             )
             record["erased"] = _value(
-                frame,
-                method=f"{found.name}+{ERASER}",
+                _frame(found, eraser=ERASER),
                 probe="search",
                 metric=f"first_is_{FOUND[0]}",
                 language="mean",
@@ -301,7 +306,7 @@ def _erasing(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table:
     for found in audits:
         frame, last = frames[found.name], found.layers[-1]
         for unit in ("sentence", "token"):
-            erased = pick(frame, method=f"{found.name}+{ERASER}", unit=unit, layer=last)
+            erased = pick(_frame(found, eraser=ERASER), unit=unit, layer=last)
             record: dict[str, Any] = {
                 "encoder": found.name,
                 "unit": {"sentence": "texts", "token": "words"}[unit],
@@ -343,7 +348,7 @@ def _beyond(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table | None:
     for found in audits:
         frame = frames[found.name]
         mine = pick(frame, method=found.name)
-        drawn = pick(frame, method=found.name + RANDOM_SUFFIX)
+        drawn = _frame(found, random=True)
         for unit, words in (("sentence", "texts"), ("token", "words")):
             here = pick(mine, unit=unit, language="all")
             entries = [(name, here, probe) for probe, name in _BEYOND.items()]

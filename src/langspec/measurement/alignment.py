@@ -194,8 +194,8 @@ def retrieval(
                 table[where, column, 1] = retrieval_hits(theirs, ours)
                 table[where, column, 2] = 1.0
             found = _intervals(table, list(shared), options.bootstrap)
-            for (metric, code), interval in found.items():
-                results += origin.interval(
+            results += [
+                origin.interval(
                     metric,
                     interval,
                     language=code,
@@ -204,6 +204,8 @@ def retrieval(
                     layer=layer,
                     probe=probe,
                 )
+                for (metric, code), interval in found.items()
+            ]
     return results
 
 

@@ -31,6 +31,9 @@ jamás nada nadie non mai niente не нет ни никогда niet geen deği
 _NEGATIONS = frozenset(_NEGATION_WORDS.split())
 _NEGATION_PATTERN = re.compile(r"(?:n['’]t$|^kein(?:e[mnrs]?)?$|^n['’])")
 
+NAMES = frozenset({"majority", "lexicon", "hypothesis_only", "length_overlap", "words"})
+"""Names of the heuristics, which results give as their method."""
+
 
 def _tokens(text: str) -> list[str]:
     return _TOKEN.findall(text.lower())

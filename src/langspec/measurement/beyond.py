@@ -77,7 +77,7 @@ def beyond_linear(
     Layers are worked on side by side in as many threads as PyTorch has.
 
     Of language ``all``, by unit and layer (layer -1 for ``char_ngrams``), ``accuracy`` and
-    ``macro_f1`` with ``_low``/``_high`` of these probes:
+    ``macro_f1`` with intervals of these probes:
 
     ``linear_sample``: the linear probe on the rows that all methods here see.
     ``mlp``: one hidden layer.
@@ -286,7 +286,7 @@ class _Sample:
         interval = ratio_interval(
             self.line["test"], gain, np.ones_like(gain), self.options.bootstrap
         )
-        return rows + self.origin.interval(
+        selectivity = self.origin.interval(
             "accuracy",
             interval,
             language="all",
@@ -295,6 +295,7 @@ class _Sample:
             layer=layer,
             probe="selectivity",
         )
+        return [*rows, selectivity]
 
     def _mdl(self, layer: int, part: dict[str, np.ndarray]) -> list[Result]:
         dev = part["dev"], self.label["dev"]
@@ -306,12 +307,8 @@ class _Sample:
             lambda x, y: self._fit_linear(x, y, *dev),
             seed=self.options.seed,
         )
-        rows: list[Result] = []
-        for metric, interval in (
-            ("bits", code.per_row(self.options.bootstrap)),
-            ("compression", code.compression(self.options.bootstrap)),
-        ):
-            rows += self.origin.interval(
+        rows = [
+            self.origin.interval(
                 metric,
                 interval,
                 language="all",
@@ -320,6 +317,11 @@ class _Sample:
                 layer=layer,
                 probe="mdl",
             )
+            for metric, interval in (
+                ("bits", code.per_row(self.options.bootstrap)),
+                ("compression", code.compression(self.options.bootstrap)),
+            )
+        ]
         facts: dict[str, float] = {
             "iterations": code.fits,
             "converged": code.converged == code.fits,

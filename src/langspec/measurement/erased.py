@@ -25,11 +25,6 @@ _CHUNK = 4096  # vectors taken from the bank at once
 Maps = Mapping[tuple[str, int], ErasureMap]  # by unit and layer
 
 
-def erased_method(method: str, eraser: str) -> str:
-    """The name under which an erased method's results go: ``finetune+leace``."""
-    return f"{method}+{eraser}"
-
-
 def require_languages(
     found: Sequence[str], splits: Sequence[str], wanted: Sequence[str], *, place: str
 ) -> None:

@@ -73,8 +73,10 @@ def scored_rows(
     rows: list[Result] = []
     intervals = score_intervals(line, gold, predicted, len(languages), options)
     for metric, interval in intervals.items():
-        rows += origin.interval(
-            metric, interval, language="all", unit=unit, n=len(gold), layer=layer, probe=probe
+        rows.append(
+            origin.interval(
+                metric, interval, language="all", unit=unit, n=len(gold), layer=layer, probe=probe
+            )
         )
     table = confusion(gold, predicted, len(languages))
     for code, recall, n in zip(languages, recalls(table), table.sum(axis=1), strict=True):
@@ -150,7 +152,7 @@ def language_leak(
 
     Layers are probed side by side in as many threads as PyTorch has.
 
-    Probe ``linear``: ``accuracy`` and ``macro_f1`` (with ``_low``/``_high``, lines drawn whole)
+    Probe ``linear``: ``accuracy`` and ``macro_f1`` (with intervals, lines drawn whole)
     of language ``all``, ``recall`` of each language, and ``chosen_c``, ``iterations`` and
     ``converged`` (0/1) of the fit, whose ``n`` counts training vectors.
     Probe ``majority`` (layer -1): the commonest language of the training vectors for everything.

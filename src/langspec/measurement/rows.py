@@ -10,13 +10,27 @@ from langspec.results import Result
 
 @dataclass(frozen=True)
 class Origin:
-    """What was measured: task, method and seed of the checkpoint, corpus and split."""
+    """What was measured, and by which measure.
+
+    Attributes:
+        task: of the checkpoint.
+        method: of the checkpoint.
+        seed: of the checkpoint.
+        corpus: that was read.
+        split: of the corpus.
+        measure: that writes the rows.
+        eraser: that the vectors went through; "" where nothing was erased.
+        strength: lambda of a point of the method's path; None for the method itself.
+    """
 
     task: str
     method: str
     seed: int
     corpus: str
     split: str
+    measure: str
+    eraser: str = ""
+    strength: float | None = None
 
     def row(
         self,
@@ -28,20 +42,27 @@ class Origin:
         n: int,
         layer: int = -1,
         probe: str = "",
+        low: float | None = None,
+        high: float | None = None,
     ) -> Result:
         """One measured number."""
         return Result(
             task=self.task,
             method=self.method,
             seed=self.seed,
+            strength=self.strength,
+            eraser=self.eraser,
             corpus=self.corpus,
             split=self.split,
             language=language,
             layer=layer,
+            measure=self.measure,
             probe=probe,
             unit=unit,
             metric=metric,
             value=float(value),
+            low=None if low is None else float(low),
+            high=None if high is None else float(high),
             n=int(n),
         )
 
@@ -55,18 +76,16 @@ class Origin:
         n: int,
         layer: int = -1,
         probe: str = "",
-    ) -> list[Result]:
-        """Three rows: the value and the ends of its interval (``_low``, ``_high``)."""
-        parts = (("", interval.value), ("_low", interval.low), ("_high", interval.high))
-        return [
-            self.row(
-                metric + suffix,
-                value,
-                language=language,
-                unit=unit,
-                n=n,
-                layer=layer,
-                probe=probe,
-            )
-            for suffix, value in parts
-        ]
+    ) -> Result:
+        """One measured number with the ends of its 95 % interval."""
+        return self.row(
+            metric,
+            interval.value,
+            language=language,
+            unit=unit,
+            n=n,
+            layer=layer,
+            probe=probe,
+            low=interval.low,
+            high=interval.high,
+        )

@@ -23,6 +23,7 @@ def task_scores(
     unit: str,
     source: str,
     options: BootstrapOptions | None = None,
+    layer: int = -1,
 ) -> list[Result]:
     """Accuracy and macro-F1 of each language, their means and gap, with 95 % intervals.
 
@@ -37,6 +38,7 @@ def task_scores(
         unit: ``token`` or ``pair``.
         source: code of the source language.
         options: of the bootstrap.
+        layer: that the task's head reads; -1: there is no head.
 
     Returns:
         Rows sorted by metric, then language, the means last; ``n`` counts units (``gap``: all).
@@ -58,8 +60,7 @@ def task_scores(
     sizes["mean"] = sizes["gap"] = len(gold)
     sizes["mean_targets"] = len(gold) - sizes.get(source, 0)
     return [
-        row
+        origin.interval(metric, interval, language=code, unit=unit, n=sizes[code], layer=layer)
         for metric, intervals in found.items()
         for code, interval in intervals.items()
-        for row in origin.interval(metric, interval, language=code, unit=unit, n=sizes[code])
     ]

@@ -68,6 +68,12 @@ class EncoderWithHeads(nn.Module):
         self.parts = parts
         self.boundary: torch.Tensor | None = None  # of the last step, for the norm of its gradient
 
+    @property
+    def head_layer(self) -> int:
+        """The layer that heads read: 0 for the embeddings, the number of layers for the last."""
+        last = int(self.encoder.config.num_hidden_layers)
+        return self.feature_layer if self.feature_layer >= 0 else self.feature_layer + last + 1
+
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors ``[N, H]`` of the batch's units (tokens) or rows (pairs)."""
         if "features" in batch:

@@ -140,7 +140,7 @@ class Versions:
             "refusal": chosen.refusal,
             "numbers": seed_numbers(self.rows, method, number, layer),
             "erasers": {
-                name: seed_numbers(self.rows, f"{method}+{name}", number, layer)
+                name: seed_numbers(self.rows, method, number, layer, name)
                 for name in erasers
             },
             "layer": layer,

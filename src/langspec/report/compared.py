@@ -20,6 +20,7 @@ from langspec.measurement.comparison import (
     pair_seeds,
 )
 from langspec.measurement.difference import Judged, JudgeOptions, judge
+from langspec.results import label as label_of
 from langspec.results import read_results
 
 LEAK = "leak"
@@ -88,7 +89,15 @@ def evaluated_methods(folder: Path, task: str) -> list[str]:
             "repro, or dvc checkout for a finished run)",
             place=path,
         )
-    return [str(name) for name in pd.read_parquet(path, columns=["method"])["method"].unique()]
+    return list(_variants(path))
+
+
+def _variants(path: Path) -> dict[str, tuple[str, float | None]]:
+    """Method and strength of the predictions by what people call them, in their order."""
+    found = pd.read_parquet(path, columns=["method", "strength"]).drop_duplicates()
+    strengths = found["strength"].astype(object).where(found["strength"].notna(), None)
+    pairs = zip(found["method"].astype(str), strengths, strict=True)
+    return {label_of(method, strength=strength): (method, strength) for method, strength in pairs}
 
 
 def load_side(
@@ -99,7 +108,7 @@ def load_side(
     Args:
         folder: of the run, below ``results/``.
         task: the task.
-        method: one that was trained and evaluated.
+        method: one that was trained and evaluated; ``grl@0.1`` for a point of its path.
         label: what to call it; "" for its name.
         seed: only this one; None: all that did not fail.
 
@@ -113,8 +122,11 @@ def load_side(
         raise LangspecError(
             f"found the method {method!r}{erased}, expected one of {', '.join(known)}", place=place
         )
-    frame = pd.read_parquet(place / "predictions.parquet", filters=[("method", "==", method)])
-    card = folder / "train" / task / method / "run.json"
+    path = place / "predictions.parquet"
+    name, strength = _variants(path)[method]
+    frame = pd.read_parquet(path, filters=[("method", "==", name)])
+    frame = frame[frame["strength"].isna() if strength is None else frame["strength"] == strength]
+    card = folder / "train" / task / name / "run.json"
     run = read_json(card) if card.is_file() else {}
     failed = {e["seed"] for e in run.get("seeds", ()) if e.get("status") == "failed"}
     found = sorted(int(one) for one in frame["seed"].unique())
@@ -141,7 +153,7 @@ def load_side(
             )
         predictions[one] = rows["predicted"].to_numpy(np.int64)
     assert keys is not None
-    leaks, fixed = _leaks(place / "results.csv", method, found, wanted)
+    leaks, fixed = _leaks(place / "results.csv", name, strength, found, wanted)
     return Side(
         label=label or method,
         task=task,
@@ -156,7 +168,11 @@ def load_side(
 
 
 def _leaks(
-    path: Path, method: str, seeds: Sequence[int], wanted: Sequence[int]
+    path: Path,
+    method: str,
+    strength: float | None,
+    seeds: Sequence[int],
+    wanted: Sequence[int],
 ) -> tuple[dict[tuple[str, int], dict[int, float]], bool]:
     """Leaks of the wanted seeds; an encoder that was not trained was probed once, as seed 0."""
     if not path.is_file():
@@ -164,6 +180,8 @@ def _leaks(
     rows = read_results(path)
     rows = rows[
         (rows["method"] == method)
+        & (rows["strength"].isna() if strength is None else rows["strength"] == strength)
+        & (rows["eraser"] == "")
         & (rows["probe"] == "linear")
         & (rows["corpus"] == "text")
         & (rows["split"] == "test")

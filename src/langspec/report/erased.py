@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import ERASED, RANDOM, Run, over_seeds
+from langspec.report.load import Run, over_seeds
 from langspec.report.spec import IN_SHORT, Column
 from langspec.report.tables import (
     METRIC_TITLES,
@@ -18,7 +18,7 @@ from langspec.report.tables import (
     pick,
     task_title,
 )
-from langspec.results import PATH
+from langspec.results import RANDOM, label
 
 ORACLE = "_oracle"
 _SCORES = (
@@ -33,16 +33,6 @@ _LEAKS = (
 )
 
 
-def base_of(method: str) -> str:
-    """``finetune`` of ``finetune+leace``, ``grl`` of ``grl@0.1``."""
-    return method.partition(ERASED)[0].partition(PATH)[0]
-
-
-def eraser_of(method: str) -> str:
-    """``leace`` of ``finetune+leace``; "" where nothing was erased."""
-    return method.partition(ERASED)[2]
-
-
 def eraser_label(eraser: str) -> str:
     """An eraser's name for rows and legends."""
     if eraser.endswith(ORACLE):
@@ -50,15 +40,15 @@ def eraser_label(eraser: str) -> str:
     return eraser or "nothing erased"
 
 
-def _methods(run: Run, rows: pd.DataFrame) -> list[str]:
-    """Methods of some rows, each base before what was erased from it, in the run's order."""
-    found = dict.fromkeys(rows["method"])
-    bases = dict.fromkeys([*run.methods, *map(base_of, found)])
+def _variants(run: Run, rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Method and eraser of some rows, in the run's order, what is not erased first."""
+    found = dict.fromkeys(zip(rows["method"], rows["eraser"], strict=True))
+    methods = dict.fromkeys([*run.methods, *(method for method, _ in found)])
     return [
-        method
-        for base in bases
-        for method in sorted(found, key=lambda m: m != base)
-        if base_of(method) == base
+        (method, eraser)
+        for method in methods
+        for of, eraser in sorted(found, key=lambda pair: pair[1] != "")
+        if of == method
     ]
 
 
@@ -67,18 +57,18 @@ def erased_table(run: Run, task: str) -> Table | None:
     erased = pick(run.erased, task=task, split="test")
     if erased.empty:
         return None
-    bases = {base_of(method) for method in erased["method"]}
     plain = pick(run.summary, task=task, split="test")
-    rows = pd.concat([plain[plain["method"].isin(bases)], over_seeds(erased)], ignore_index=True)
+    plain = plain[plain["method"].isin(set(erased["method"]))]
+    rows = pd.concat([plain, over_seeds(erased)], ignore_index=True)
     records = []
-    for method in _methods(run, rows):
-        mine = pick(rows, method=method)
+    for method, eraser in _variants(run, rows):
+        mine = pick(rows, method=method, eraser=eraser)
         leaks = last_layers(pick(mine, probe="linear", language="all"))
         removed = last_layers(pick(mine, probe="erasure"))
         record: dict[str, Any] = {
-            "base": method_label(base_of(method)),
-            "method": method,
-            "eraser": eraser_label(eraser_of(method)),
+            "base": method_label(method),
+            "method": label(method, eraser),
+            "eraser": eraser_label(eraser),
         }
         for key, unit, metric in _LEAKS:
             _put(record, key, pick(leaks, unit=unit, metric=metric))
@@ -124,7 +114,7 @@ def erased_table(run: Run, task: str) -> Table | None:
             f"{int((fits['value'] <= 0).sum())} of {len(fits)} probes of erased vectors did not "
             "converge; their leak is a lower bound."
         )
-    if erased["method"].str.endswith(ORACLE).any():
+    if erased["eraser"].str.endswith(ORACLE).any():
         notes.append(
             "Oracle erasers are told the language of every vector, also of test vectors: what "
             "they subtract writes the label into the features, which non-linear probes can read. "
@@ -155,9 +145,10 @@ def erased_layers(run: Run, task: str) -> Table | None:
         of_unit = pick(folded, unit=unit)
         for layer in sorted(set(of_unit["layer"])):
             at = pick(of_unit, layer=layer)
-            for method in _methods(run, at):
-                mine = pick(at, method=method)
-                record: dict[str, Any] = {"unit": unit, "layer": int(layer), "method": method}
+            for method, eraser in _variants(run, at):
+                mine = pick(at, method=method, eraser=eraser)
+                record: dict[str, Any] = {"unit": unit, "layer": int(layer)}
+                record["method"] = label(method, eraser)
                 for metric in ("macro_f1", "accuracy"):
                     _put(record, metric, pick(mine, probe="linear", metric=metric))
                 for metric in ("variance_removed", "rank_removed"):
@@ -187,42 +178,46 @@ def erased_tables(run: Run) -> list[Table]:
 
 
 def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
-    """One row a method and seed that has both a leak and a transfer score.
+    """One row a method, eraser, strength and seed that has both a leak and a transfer score.
 
-    Columns: ``method, base, eraser, seed``, ``strength`` (lambda; NaN for a method without one),
-    then ``leak`` (token macro-F1, last layer measured) and ``score`` (accuracy, mean of the
-    targets), each with ``_low`` and ``_high``. The leak of an encoder that all seeds share
-    (``frozen``) stands at each of them.
+    Columns: ``label`` (what people read), ``method``, ``eraser``, ``seed``, ``of_path`` (is it a
+    point of the method's path?), ``strength`` (lambda; NaN for a method without one), then
+    ``leak`` (token macro-F1, last layer measured) and ``score`` (accuracy, mean of the targets),
+    each with ``_low`` and ``_high``. The leak of an encoder that all seeds share (``frozen``)
+    stands at each of them.
     """
     rows = pd.concat([run.results, run.erased, run.path], ignore_index=True)
     rows = pick(rows, task=task, split="test")
-    leaks = pick(rows, probe="linear", unit="token", language="all")
-    leaks = last_layers(leaks[leaks["method"] != RANDOM])
-    scores = pick(rows, probe="", language="mean_targets")
+    leaks = pick(rows, probe="linear", unit="token", language="all", metric="macro_f1")
+    leaks = leaks[leaks["method"] != RANDOM]
+    scores = pick(rows, probe="", language="mean_targets", metric="accuracy")
     records = []
-    for method in _methods(run, scores):
-        leak = pick(leaks, method=method)
-        mine = pick(scores, method=method)
-        shared = leak["seed"].nunique() == 1
-        for seed in sorted(set(mine["seed"])):
-            read = _interval(leak if shared else pick(leak, seed=seed), "macro_f1", "leak")
-            told = _interval(pick(mine, seed=seed), "accuracy", "score")
-            if read and told:
-                names = {
-                    "method": method,
-                    "base": base_of(method),
-                    "eraser": eraser_of(method),
-                    "seed": int(seed),
-                    "strength": _strength(run, task, method),
-                }
-                records.append({**names, **read, **told})
+    for method, eraser in _variants(run, scores):
+        of_leak = pick(leaks, method=method, eraser=eraser)
+        of_score = pick(scores, method=method, eraser=eraser)
+        for strength, mine in of_score.groupby("strength", dropna=False, sort=False):
+            of_path = not pd.isna(strength)
+            same = of_leak["strength"] == strength if of_path else of_leak["strength"].isna()
+            leak = last_layers(of_leak[same])
+            shared = leak["seed"].nunique() == 1
+            for _, score in mine.sort_values("seed").iterrows():
+                read = leak if shared else pick(leak, seed=score["seed"])
+                if len(read):
+                    place = {
+                        "label": label(method, eraser, strength if of_path else None),
+                        "method": method,
+                        "eraser": eraser,
+                        "seed": int(score["seed"]),
+                        "of_path": of_path,
+                        "strength": strength if of_path else _strength(run, task, method),
+                    }
+                    ends = _with_ends(read.iloc[0], "leak") | _with_ends(score, "score")
+                    records.append(place | ends)
     return pd.DataFrame(records)
 
 
 def _strength(run: Run, task: str, method: str) -> float:
-    """Lambda of a method or of a point of its path; NaN where there is none."""
-    if PATH in method:
-        return float(method.partition(PATH)[2])
+    """Lambda that a method was trained with; NaN where it has none."""
     params = run.runs.get((task, method), {}).get("params", {})
     own = params.get(f"train.methods.{method}.strength")
     on_task = params.get(f"train.methods.{method}.overrides.{task}.strength")
@@ -235,13 +230,13 @@ def path_table(run: Run, task: str) -> Table | None:
     if run.path.empty:
         return None
     points = tradeoff_points(run, task)
-    bases = {base_of(method) for method in run.path["method"]}
-    mine = points[points["base"].isin(bases) & (points["eraser"] == "")].copy()
+    of_path = points["method"].isin(set(run.path["method"]))
+    mine = points[of_path & (points["eraser"] == "")].copy()
     if mine.empty:
         return None
     for key in ("leak", "score"):  # of one seed: there is no range over seeds
         mine[f"{key}_min"] = mine[f"{key}_max"] = mine[key]
-    mine = mine.sort_values(["base", "strength", "seed"]).reset_index(drop=True)
+    mine = mine.sort_values(["method", "strength", "seed"]).reset_index(drop=True)
     columns = (
         Column("strength", "lambda", kind="number"),
         Column("seed", "Seed", kind="count"),
@@ -253,17 +248,11 @@ def path_table(run: Run, task: str) -> Table | None:
         "strength of gradient reversal; a row a training, [95 % interval over test items]."
     )
     name, title = f"path_{task}", f"{task_title(task)}: strengths of reversal"
-    return Table(name, title, caption, columns, mine, section="base")
+    return Table(name, title, caption, columns, mine, section="method")
 
 
-def _interval(rows: pd.DataFrame, metric: str, key: str) -> dict[str, float]:
-    """A value and its ends; nothing where there is no value, the value where there are no ends."""
-    values = dict(zip(rows["metric"], rows["value"], strict=True))
-    if metric not in values:
-        return {}
-    value = float(values[metric])
-    return {
-        key: value,
-        f"{key}_low": float(values.get(f"{metric}_low", value)),
-        f"{key}_high": float(values.get(f"{metric}_high", value)),
-    }
+def _with_ends(row: pd.Series, key: str) -> dict[str, float]:
+    """A value and the ends of its interval; the value itself where it has none."""
+    value = float(row["value"])
+    ends = {end: float(row[end]) if pd.notna(row[end]) else value for end in ("low", "high")}
+    return {key: value} | {f"{key}_{end}": bound for end, bound in ends.items()}

@@ -16,11 +16,10 @@ from langspec.report.drawing import Drawing
 from langspec.report.erased import ORACLE, eraser_label, tradeoff_points
 from langspec.report.geometry_figures import alignment, geometry, moves
 from langspec.report.load import (
-    BASELINE,
-    RANDOM,
     History,
     Run,
     by_family,
+    is_baseline,
     language_name,
 )
 from langspec.report.maps import projection
@@ -55,6 +54,7 @@ from langspec.report.tables import (
     task_title,
 )
 from langspec.report.trajectories import trajectory
+from langspec.results import RANDOM
 from langspec.workers import Tell
 
 SHARES = sns.light_palette(PALETTE[0], as_cmap=True)
@@ -115,7 +115,7 @@ def transfer(run: Run, task: str) -> Plot | None:
     if scores.empty or not languages:
         return None
     methods = ordered_methods(run, scores["method"])
-    trained = [m for m in methods if not m.startswith(BASELINE)]
+    trained = [m for m in methods if not is_baseline(m)]
     rows = _sorted_by_score(scores, languages, trained or methods, run.source)
     metrics = [m for m in METRIC_TITLES if m in set(scores["metric"])]
     seeds = pick(run.results, task=task, probe="", split="test")
@@ -131,7 +131,7 @@ def transfer(run: Run, task: str) -> Plot | None:
         for method in methods:
             colour, marker = styles[method]
             mine = pick(scores, method=method, metric=metric).set_index("language")
-            baseline = method.startswith(BASELINE)
+            baseline = is_baseline(method)
             # Methods side by side in their row; baselines on its middle line.
             offset = 0 if baseline else (trained.index(method) - (len(trained) - 1) / 2) * step
             for code, place in zip(rows, positions, strict=True):
@@ -361,7 +361,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     points = tradeoff_points(run, task)
     if points.empty:
         return None
-    bases = list(dict.fromkeys(points["base"]))
+    bases = list(dict.fromkeys(points["method"]))
     erasers = sorted({eraser for eraser in points["eraser"] if eraser})
     colours = method_styles(bases)
     spare = [m for m in MARKERS if m not in {colours[base][1] for base in bases}]
@@ -369,7 +369,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axis = figure.subplots()
     for point in points.to_dict("records"):
-        colour, marker = colours[point["base"]]
+        colour, marker = colours[point["method"]]
         eraser = point["eraser"]
         axis.errorbar(
             point["leak"],
@@ -416,7 +416,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
         for e in erasers
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 5))
-    seeds = points.groupby("method")["seed"].nunique()
+    seeds = points.groupby("label")["seed"].nunique()
     told = span(seeds)
     joined = (
         " Joined by a line: one seed at several strengths of reversal."
@@ -431,7 +431,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
         f"that is told the language).{joined} Bars: 95 % interval over test items. Dotted: "
         "always the largest class. Up and left is better."
     )
-    means = points.groupby("method", sort=False)[["leak", "score"]].mean()
+    means = points.groupby("label", sort=False)[["leak", "score"]].mean()
     alt = "Scatter plot of transfer against language leak. " + "; ".join(
         f"{method}: leak {decimal(row['leak'])}, accuracy {decimal(row['score'])}"
         for method, row in means.iterrows()
@@ -442,11 +442,11 @@ def tradeoff(run: Run, task: str) -> Plot | None:
 
 def _paths(points: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each method trained at several strengths, and its points of one seed by strength."""
-    for base, mine in points[points["eraser"] == ""].groupby("base", sort=False):
-        further = mine[mine["method"] != base]
+    for method, trained in points[points["eraser"] == ""].groupby("method", sort=False):
+        further = trained[trained["of_path"]]
         if len(further):
-            own = mine[mine["seed"].isin(further["seed"])]
-            yield str(base), own.sort_values("strength")
+            seeds = trained[trained["seed"].isin(further["seed"])]
+            yield str(method), seeds.sort_values("strength")
 
 
 def _ends(point: dict[Any, Any], key: str) -> list[list[float]]:

@@ -11,10 +11,11 @@ from langspec.report.geometry import (
     places,
 )
 from langspec.report.lines import label_axes, last_values, level, line
-from langspec.report.load import RANDOM, Run
+from langspec.report.load import Run
 from langspec.report.plotting import WIDTH, Plot, legend, seed_words
 from langspec.report.style import MUTED, method_styles
 from langspec.report.tables import ordered_methods, pick, task_title
+from langspec.results import RANDOM
 
 
 def _title(where: Place, factor: str) -> str:

@@ -16,11 +16,9 @@ import pandas as pd
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.languages import LANGUAGES
-from langspec.results import COLUMNS, PATH, path_method, read_results
+from langspec.measurement import baselines
+from langspec.results import COLUMNS, read_results
 
-RANDOM = "random"
-BASELINE = "baseline:"
-ERASED = "+"  # METHOD+ERASER: what stage evaluate erased from a method's encoder
 # Probes that stand apart from the linear probe on language text (and so does that on task text).
 BEYOND = (
     "linear_sample",
@@ -39,10 +37,29 @@ _PUBLISHED_FILE = "tanti2021_results.csv"
 _PUBLISHED_METHODS = {"entmax": "adversary"}
 
 # Everything that makes two rows the same measurement, apart from the seed.
-KEYS = ("task", "method", "corpus", "split", "language", "layer", "probe", "unit", "metric")
+KEYS = (
+    "task",
+    "method",
+    "strength",
+    "eraser",
+    "corpus",
+    "split",
+    "language",
+    "layer",
+    "measure",
+    "probe",
+    "unit",
+    "metric",
+)
 
 
-Failed = Mapping[tuple[str, str, int], str]  # why, by (task, method, seed)
+Failed = Mapping[tuple[str, str, float | None, int], str]
+"""Why a training failed, by task, method, strength (of a point of a path, else None) and seed."""
+
+
+def is_baseline(method: str) -> bool:
+    """Is it a heuristic, which nothing trained?"""
+    return method in baselines.NAMES
 
 
 @dataclass(frozen=True)
@@ -63,9 +80,9 @@ class Run:
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
     :func:`over_seeds`). Kinds of tidy rows that stand apart: ``erased`` those of erased encoders,
     ``beyond`` those of probes other than the linear one on language text, ``path`` those of
-    methods at further strengths (``grl@0.1``), ``trajectory`` those with a ``step``. ``geometry``
+    methods at further strengths, ``trajectory`` those with a ``step``. ``geometry``
     holds geometry, alignment and what moved, over seeds. ``runs`` holds ``run.json`` by (task,
-    method); ``failed`` why a training collapsed or diverged, by (task, method, seed): its scores
+    method); ``failed`` why a training collapsed or diverged: its scores
     are in no frame. ``source`` is the source language's code, or "" where no file names it.
     ``folder`` is where the run's files lie. ``published`` holds the published numbers
     (:data:`PUBLISHED`).
@@ -102,32 +119,26 @@ def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
     ``low`` and ``high`` (95 % bootstrap bounds within a seed, averaged over the seeds; NaN where
     none were written), ``seeds`` (how many) and ``n`` (items, the largest over seeds).
     """
-    bound = frame["metric"].str.extract(r"_(low|high)$", expand=False).fillna("value")
-    folded = frame.assign(
-        metric=frame["metric"].str.replace(r"_(low|high)$", "", regex=True), bound=bound
-    )
-    repeated = folded.duplicated([*KEYS, "seed", "bound"])
+    repeated = frame.duplicated([*KEYS, "seed"])
     if repeated.any():
-        row = folded[repeated].iloc[0]
+        row = frame[repeated].iloc[0]
         raise LangspecError(
             "two rows for one measurement: "
             + ", ".join(f"{key}={row[key]!r}" for key in (*KEYS, "seed"))
             + "; rerun the evaluate stage",
             place="results",
         )
-    wide = folded.pivot(index=[*KEYS, "seed"], columns="bound", values="value")
-    wide = wide.reindex(columns=["value", "low", "high"]).reset_index()
-    counts = folded.groupby(list(KEYS), sort=True, dropna=False)["n"].max()
-    grouped = wide.groupby(list(KEYS), sort=True, dropna=False)
-    out = grouped.agg(
+    rows = frame.sort_values("seed", kind="stable")
+    grouped = rows.groupby(list(KEYS), sort=True, dropna=False)
+    return grouped.agg(
         value=("value", "mean"),
         min=("value", "min"),
         max=("value", "max"),
         low=("low", "mean"),
         high=("high", "mean"),
         seeds=("seed", "nunique"),
-    )
-    return out.assign(n=counts).reset_index()
+        n=("n", "max"),
+    ).reset_index()
 
 
 def language_name(code: str) -> str:
@@ -203,8 +214,8 @@ def load_run(
 
     failed = _failed(runs)
     results = _without(results, failed)
-    is_erased = results["method"].str.contains(ERASED, regex=False)
-    of_path = results["method"].str.contains(PATH, regex=False)
+    is_erased = results["eraser"] != ""
+    of_path = results["strength"].notna()
     erased = results[is_erased].reset_index(drop=True)
     of_paths = results[of_path].reset_index(drop=True)
     results = results[~is_erased & ~of_path].reset_index(drop=True)
@@ -287,23 +298,20 @@ def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[s
 
 
 def _failed(runs: Mapping[tuple[str, str], Mapping[str, Any]]) -> Failed:
-    """Trainings that the watch marked, by (task, method as results name it, seed)."""
-    found = {}
+    """Trainings that the watch marked."""
+    found: dict[tuple[str, str, float | None, int], str] = {}
     for (task, method), run in runs.items():
         for entry in (*run.get("seeds", ()), *run.get("path", ())):
             if entry.get("status") == "failed":
-                own = "strength" not in entry
-                name = method if own else path_method(method, entry["strength"])
-                found[task, name, int(entry["seed"])] = str(entry.get("reason"))
+                key = task, method, entry.get("strength"), int(entry["seed"])
+                found[key] = str(entry.get("reason"))
     return found
 
 
 def _without(rows: pd.DataFrame, failed: Failed) -> pd.DataFrame:
     """The rows of trainings that did not fail, and of what was erased from those."""
-    if rows.empty:  # a part that is switched off; pandas splits no name of none
-        return rows
-    base = rows["method"].str.partition(ERASED)[0]
-    places = zip(rows["task"], base, rows["seed"], strict=True)
+    strengths = rows["strength"].astype(object).where(rows["strength"].notna(), None)
+    places = zip(rows["task"], rows["method"], strengths, rows["seed"], strict=True)
     return rows[[place not in failed for place in places]]
 
 
@@ -325,11 +333,7 @@ def _geometry(
 def _trajectory(root: Path, tasks: Sequence[str]) -> pd.DataFrame:
     """Moments of trainings, where any were looked at (``evaluate.trajectory``)."""
     files = [root / "evaluate" / task / "trajectory.csv" for task in tasks]
-    frames = [
-        pd.read_csv(file, keep_default_na=False, na_values={"value": ["", "nan"]})
-        for file in files
-        if file.is_file()
-    ]
+    frames = [read_results(file, before=("step",)) for file in files if file.is_file()]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=["step", *COLUMNS])

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.files import atomic_folder, write_json
-from langspec.results import read_results
+from langspec.results import headline, leak_rows, read_results
 
 METRICS, PLOTS = "metrics.json", "plots"
 
@@ -17,48 +17,29 @@ METRICS, PLOTS = "metrics.json", "plots"
 def write_metrics(results: Path, tasks: Sequence[str], methods: Sequence[str]) -> None:
     """Write ``metrics.json`` and ``plots/leak_TASK_METHOD.csv`` into ``results``.
 
-    Means over seeds, six significant digits: for each task and method ``transfer`` and ``gap``
-    (accuracy), ``leak`` and ``sentence_leak`` (macro-F1 of the linear language probe at the last
-    layer probed); the plots have a line a layer.
+    The metrics are :func:`langspec.results.headline` of each task and method, over seeds, six
+    significant digits; the plots hold macro-F1 of the linear language probe, a line a layer.
     """
     values: dict[str, Any] = {}
     with atomic_folder(results / PLOTS) as plots:
         for task in tasks:
             rows = read_results(results / "evaluate" / task / "results.csv")
-            rows = rows[rows["split"] == "test"]
+            rows = rows[(rows["eraser"] == "") & rows["strength"].isna()]
             for method in methods:
-                mine = rows[rows["method"] == method]
-                leaks = _leaks(mine)
-                leaks.to_csv(plots / f"leak_{task}_{method}.csv", float_format="%.6g")
-                values.setdefault(task, {})[method] = _scores(mine) | _last(leaks)
+                of_method = rows[rows["method"] == method]
+                table = _by_layer(of_method)
+                table.to_csv(plots / f"leak_{task}_{method}.csv", float_format="%.6g")
+                numbers = headline(of_method)
+                values.setdefault(task, {})[method] = {
+                    name: float(f"{number['value']:.6g}") for name, number in numbers.items()
+                }
     write_json(results / METRICS, values)
 
 
-def _scores(rows: pd.DataFrame) -> dict[str, float]:
-    found = {}
-    scores = rows[(rows["probe"] == "") & (rows["metric"] == "accuracy")]
-    for name, language in (("transfer", "mean_targets"), ("gap", "gap")):
-        mine = scores[scores["language"] == language]["value"]
-        if len(mine):
-            found[name] = _rounded(mine.mean())
-    return found
-
-
-def _leaks(rows: pd.DataFrame) -> pd.DataFrame:
+def _by_layer(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns ``token_macro_f1`` and ``sentence_macro_f1``, a row a layer."""
-    linear = rows[(rows["probe"] == "linear") & (rows["corpus"] == "text")]
-    linear = linear[(linear["language"] == "all") & (linear["metric"] == "macro_f1")]
-    table = linear.pivot_table(index="layer", columns="unit", values="value", aggfunc="mean")
+    leaks = [leak_rows(rows, layer) for layer in sorted(set(rows["layer"])) if layer >= 0]
+    if not leaks:
+        return pd.DataFrame()
+    table = pd.concat(leaks).pivot_table(index="layer", columns="unit", values="value")
     return table.rename(columns=lambda unit: f"{unit}_macro_f1").rename_axis(columns=None)
-
-
-def _last(leaks: pd.DataFrame) -> dict[str, float]:
-    if leaks.empty:
-        return {}
-    names = {"token_macro_f1": "leak", "sentence_macro_f1": "sentence_leak"}
-    last = leaks.sort_index().iloc[-1]
-    return {name: _rounded(last[column]) for column, name in names.items() if column in last}
-
-
-def _rounded(value: Any) -> float:
-    return float(f"{float(value):.6g}")

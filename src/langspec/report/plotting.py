@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from langspec.report.drawing import Drawing
-from langspec.report.load import BASELINE, RANDOM
+from langspec.report.load import is_baseline
 from langspec.report.style import RC
 from langspec.report.tables import method_label
+from langspec.results import RANDOM
 
 WIDTH = 7.6  # inches; the page's column
 PNG_DPI = 180
@@ -83,7 +84,7 @@ def legend(figure: Figure, methods: Sequence[str], styles: dict[str, tuple[str, 
     handles = []
     for method in methods:
         colour, marker = styles[method]
-        thin = method.startswith(BASELINE)
+        thin = is_baseline(method)
         handles.append(
             Line2D(
                 [],

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from langspec.languages import LANGUAGES
-from langspec.report.load import BASELINE, RANDOM, language_family
+from langspec.report.load import is_baseline, language_family
+from langspec.results import RANDOM
 
 INK, MUTED, GRID = "#1d2733", "#6b7680", "#e3e7eb"
 
@@ -74,7 +75,7 @@ def method_styles(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
     for method in methods:
         if method in METHOD_STYLES:
             styles[method] = METHOD_STYLES[method]
-        elif method.startswith(BASELINE):
+        elif is_baseline(method):
             styles[method] = (greys[baselines % 3], "x+1"[baselines % 3])
             baselines += 1
         else:

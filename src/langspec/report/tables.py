@@ -12,14 +12,14 @@ import pandas as pd
 
 from langspec.files import atomic_file
 from langspec.report.load import (
-    BASELINE,
-    RANDOM,
     Run,
     by_family,
+    is_baseline,
     language_family,
     language_name,
 )
 from langspec.report.spec import IN_SHORT, Column
+from langspec.results import RANDOM
 from langspec.training.selection import RULES, get_rule
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
@@ -100,8 +100,8 @@ def method_label(method: str) -> str:
     """A method's name for rows and legends."""
     if method == RANDOM:
         return "random encoder"
-    if method.startswith(BASELINE):
-        return "baseline: " + method.removeprefix(BASELINE).replace("_", " ")
+    if is_baseline(method):
+        return "baseline: " + method.replace("_", " ")
     return method
 
 
@@ -109,7 +109,7 @@ def ordered_methods(run: Run, present: Iterable[str]) -> list[str]:
     """Trained methods in the run's order, then others, the random encoder, the baselines."""
     found = set(present)
     first = [method for method in run.methods if method in found]
-    rest = sorted(found - set(first), key=lambda m: (m.startswith(BASELINE), m == RANDOM, m))
+    rest = sorted(found - set(first), key=lambda m: (is_baseline(m), m == RANDOM, m))
     return first + rest
 
 
@@ -211,7 +211,7 @@ def headline(run: Run) -> Table:
 
 
 def _seeds(run: Run, task: str, method: str) -> int | None:
-    if method.startswith(BASELINE):
+    if is_baseline(method):
         return None
     rows = pick(run.results, task=task, method=method)
     trained = rows[rows["probe"] == ""]
@@ -279,7 +279,7 @@ def per_language(run: Run, task: str) -> Table:
     ]
     for method in methods:
         # One metric is enough for a baseline: its macro-F1 is in the CSV.
-        metrics = ("accuracy",) if method.startswith(BASELINE) else tuple(METRIC_TITLES)
+        metrics = ("accuracy",) if is_baseline(method) else tuple(METRIC_TITLES)
         columns += _score_columns(f"{method}_", metrics, method_label(method))
     unit = str(scores["unit"].iloc[0]) if len(scores) else "item"
     caption = (

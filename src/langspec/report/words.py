@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import BASELINE, RANDOM, Run, language_name
+from langspec.report.load import Run, language_name
 from langspec.report.tables import (
     decimal,
     last_layers,
@@ -21,6 +21,7 @@ from langspec.report.tables import (
     task_title,
     unconverged,
 )
+from langspec.results import RANDOM, label
 from langspec.training.selection import RULES
 
 FEW_SEEDS = 5
@@ -36,7 +37,7 @@ def _transfer_sentence(run: Run, task: str) -> str:
     scores = task_scores(run, task)
     means = pick(scores, language="mean_targets", metric="accuracy")
     means = means.sort_values(["value", "method"], ascending=[False, True])
-    baseline = means["method"].str.startswith(BASELINE)
+    baseline = means["method"].is_baseline(str)
     trained, floors = means[~baseline], means[baseline]
     if trained.empty:
         return ""
@@ -62,7 +63,7 @@ def _transfer_sentence(run: Run, task: str) -> str:
 
 
 def _bare(method: str) -> str:
-    return method.removeprefix(BASELINE).replace("_", " ")
+    return method.replace("_", " ")
 
 
 def _overlap(one: pd.Series, other: pd.Series) -> str:
@@ -118,9 +119,9 @@ def limits(run: Run, absent: list[str]) -> list[str]:
             "testing share their vocabulary and constructions."
         )
     texts += [
-        f"{task_title(task)}: {method}, seed {seed} failed ({reason}); it is in no number and no "
-        "figure but the training curves."
-        for (task, method, seed), reason in run.failed.items()
+        f"{task_title(task)}: {label(method, strength=strength)}, seed {seed} failed ({reason}); "
+        "it is in no number and no figure but the training curves."
+        for (task, method, strength, seed), reason in run.failed.items()
     ]
     texts += _seed_limits(run)
     texts += _dev_limits(run)
@@ -233,7 +234,7 @@ def _baseline_limits(run: Run) -> list[str]:
     texts = []
     for task in run.tasks:
         means = pick(task_scores(run, task), language="mean_targets", metric="accuracy")
-        floors = means[means["method"].str.startswith(BASELINE)]
+        floors = means[means["method"].is_baseline(str)]
         if floors.empty:
             continue
         best = floors.sort_values("value").iloc[-1]

@@ -25,7 +25,7 @@ from langspec.measurement.compat.scores import error_correlation, union_macro_f1
 from langspec.measurement.probe import ProbeOptions, fit_probe
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import accuracy, macro_f1
-from langspec.results import Result
+from langspec.results import EVERY, Result
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -132,7 +132,7 @@ class Compat:
             evaluation.task.name: np.diff(evaluation.test.inputs.unit_starts),
         }
         return [
-            Origin(evaluation.task.name, "all", 0, corpus, "test").row(
+            Origin(evaluation.task.name, EVERY, 0, corpus, "test", "published").row(
                 f"length_{share:02d}",
                 np.quantile(sizes, share / 100, method="nearest"),
                 language="all",
@@ -165,15 +165,9 @@ class Compat:
             lines=np.asarray(lines)[kept],
         )
 
-    def _layer(self, model: Any) -> int:
-        """The layer that the head reads."""
-        layer = int(model.feature_layer)
-        total = int(model.encoder.config.num_hidden_layers)
-        return layer if layer >= 0 else layer + total + 1
-
     def _read(self, method: str, seed: int, model: Any, state: str) -> _Corpora:
         evaluation = self.evaluation
-        layer = self._layer(model)
+        layer = model.head_layer
         options = BankOptions(
             max_tokens_per_language=None if self.token else 0,
             max_sentences_per_language=0 if self.token else None,
@@ -222,7 +216,7 @@ class Compat:
         """The task's score as published: of all languages together, and within each."""
         evaluation = self.evaluation
         task, test = evaluation.task, evaluation.test
-        origin = Origin(task.name, method, seed, task.name, "test")
+        origin = Origin(task.name, method, seed, task.name, "test", "published")
         lengths = self._task_lengths()
         ends = np.cumsum(lengths)
         codes = evaluation.unit_columns(test)[0][ends - 1]  # of each text
@@ -261,7 +255,7 @@ class Compat:
         names = sorted(self.settings) if self.values.settings == "all" else [own]
         key = {
             "state": state,
-            "layer": self._layer(model),
+            "layer": model.head_layer,
             "unit": evaluation.task.unit,
             "run": sorted(self.values.run),
             "settings": {name: asdict(self.settings[name]) for name in names if self.settings},
@@ -336,7 +330,7 @@ class Compat:
         """The probe behind the leak, fitted as there, told to name every unit of whole texts."""
         bank = self.evaluation.text_bank(model.encoder, state, "converged probe")
         units = bank.token_meta if self.token else bank.sentence_meta
-        layer = self._layer(model)
+        layer = model.head_layer
         vectors = bank.tokens(layer) if self.token else bank.sentences(layer)
         rows = {name: units.split == bank.splits.index(name) for name in ("train", "dev")}
         label = units.language.astype(np.int64)
@@ -436,7 +430,7 @@ class Compat:
 
     def _origin(self, corpus: str) -> Origin:
         """Method and seed are put in when rows come out of the cache."""
-        return Origin(self.evaluation.task.name, "", 0, corpus, "test")
+        return Origin(self.evaluation.task.name, "", 0, corpus, "test", "published")
 
 
 def _subset(inputs: Inputs, rows: np.ndarray) -> Inputs:

@@ -12,14 +12,13 @@ from langspec.erasure import EraserOptions
 from langspec.measurement.erased import (
     Maps,
     erased_leak,
-    erased_method,
     fit_maps,
     head_predictions,
     require_languages,
 )
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
-from langspec.results import Result
+from langspec.results import Result, label
 from langspec.stages.common import code_hash
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Erasing:
     def rows(
         self, method: str, seed: int, model: Any, checkpoint: str, state: str, *, leak: bool
     ) -> list[Result]:
-        """Rows of every eraser on one checkpoint, under ``METHOD+ERASER``.
+        """Rows of every eraser on one checkpoint, column ``eraser``.
 
         Args:
             method: of the checkpoint.
@@ -94,7 +93,7 @@ class Erasing:
     # --- leak --------------------------------------------------------------------------------
 
     def _leak(self, method: str, seed: int, name: str, model: Any, state: str) -> list[Result]:
-        evaluation, erased = self.evaluation, erased_method(method, name)
+        evaluation = self.evaluation
         options = evaluation.leak_options
         layers = self._layers(model)
 
@@ -102,8 +101,12 @@ class Erasing:
             bank = evaluation.text_bank(model.encoder, state, f"{method} {seed}")
             maps = fit_maps(bank, name, self.options, options.units, layers)
             self._maps[state, name] = maps
-            origin = Origin(evaluation.task.name, erased, seed, "text", "test")
-            rows = erased_leak(bank, maps, origin, options, progress=f"probe: {erased} {seed}")
+            origin = Origin(
+                evaluation.task.name, method, seed, "text", "test", "erasure", eraser=name
+            )
+            rows = erased_leak(
+                bank, maps, origin, options, progress=f"probe: {label(method, name)} {seed}"
+            )
             return [asdict(row) for row in rows]
 
         key = {
@@ -113,19 +116,14 @@ class Erasing:
             "leak": asdict(options),
         }
         found = [Result(**row) for row in evaluation.cached("erased_leaks", key, measure)]
-        return [replace(r, task=evaluation.task.name, method=erased, seed=seed) for r in found]
+        return [replace(r, task=evaluation.task.name, method=method, seed=seed) for r in found]
 
     def _layers(self, model: Any) -> list[int]:
         """Layers to erase: all, or the one that the head reads."""
         total = int(model.encoder.config.num_hidden_layers)
         if self.values.layers == "all":
             return list(range(total + 1))
-        return [self._head_layer(model)]
-
-    def _head_layer(self, model: Any) -> int:
-        total = int(model.encoder.config.num_hidden_layers)
-        layer = int(model.feature_layer)
-        return layer if layer >= 0 else layer + total + 1
+        return [model.head_layer]
 
     # --- task --------------------------------------------------------------------------------
 
@@ -141,7 +139,7 @@ class Erasing:
             language, _ = evaluation.unit_columns(evaluation.test)
             # A pair is erased by what was fitted on single texts: the nearest that there is.
             unit = "token" if evaluation.task.unit == "token" else "sentence"
-            layer = self._head_layer(model)
+            layer = model.head_layer
             predicted: dict[str, list[int]] = {}
             for name in names:
                 maps = self._maps.get((state, name))
@@ -160,10 +158,12 @@ class Erasing:
         for name in names:
             origin = Origin(
                 evaluation.task.name,
-                erased_method(method, name),
+                method,
                 seed,
                 evaluation.task.name,
                 "test",
+                "erasure",
+                eraser=name,
             )
             rows += task_scores(
                 origin,
@@ -175,6 +175,7 @@ class Erasing:
                 unit=evaluation.task.unit,
                 source=evaluation.config.corpora.source,
                 options=evaluation.bootstrap,
+                layer=model.head_layer,
             )
         return rows
 

@@ -13,10 +13,20 @@ import pyarrow.parquet as pq
 from langspec.config import Config
 from langspec.files import atomic_folder, read_json
 from langspec.paths import Paths, paths_of, require
-from langspec.results import COLUMNS, Result, path_method, write_results
+from langspec.results import RANDOM, Result, label, results_frame, write_results
 from langspec.stages.costs import Shape, evaluation_costs
 from langspec.stages.train import path_folder
 from langspec.workers import available_cores, crew_of
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained seed of a method, or a point of its lambda path, in ``folder``."""
+
+    method: str
+    seed: int
+    folder: Path
+    strength: float | None = None
 
 
 @dataclass(frozen=True)
@@ -24,14 +34,14 @@ class Subject:
     """What one worker measures in one go.
 
     Attributes:
-        runs: (method, seed, folder) of trained runs. Those that left the encoder as it was come
+        runs: trained runs. Those that left the encoder as it was come
             together, so that its vectors are made once.
         random: measure the encoder with random weights instead.
         baselines: score the heuristics that see no meaning instead.
         trajectory: follow the training of this run instead.
     """
 
-    runs: tuple[tuple[str, int, Path], ...] = ()
+    runs: tuple[TrainedRun, ...] = ()
     random: bool = False
     baselines: bool = False
     trajectory: tuple[str, int, Path] | None = None
@@ -53,22 +63,22 @@ def _subjects(config: Config, paths: Paths, task: str) -> dict[str, Subject]:
     found: dict[str, Subject] = {}
     for method in config.train.run:
         folder = require(paths.train(task, method), f"train --task {task} --method {method}")
-        runs = [(method, seed, folder / f"seed-{seed}") for seed in config.train.seeds]
-        if read_json(runs[0][2] / "model.json").get("trains_encoder", True):
-            found |= {f"{method} seed {run[1]}": Subject(runs=(run,)) for run in runs}
+        runs = [TrainedRun(method, seed, folder / f"seed-{seed}") for seed in config.train.seeds]
+        if read_json(runs[0].folder / "model.json").get("trains_encoder", True):
+            found |= {f"{method} seed {run.seed}": Subject(runs=(run,)) for run in runs}
         else:
             found[method] = Subject(runs=tuple(runs))
         for strength in _path(config, method):
-            name = path_method(method, strength)
             point = require(
                 path_folder(folder, strength), f"train --task {task} --method {method}"
             )
-            found[name] = Subject(runs=((name, config.train.seeds[0], point),))
+            of_path = TrainedRun(method, config.train.seeds[0], point, strength)
+            found[label(method, strength=strength)] = Subject(runs=(of_path,))
     for method in config.evaluate.trajectory.of:
         seed = config.train.seeds[0]
         run = (method, seed, paths.train(task, method) / f"seed-{seed}")
         found[f"trajectory of {method}"] = Subject(trajectory=run)
-    return found | {"random": Subject(random=True), "baselines": Subject(baselines=True)}
+    return found | {RANDOM: Subject(random=True), "baselines": Subject(baselines=True)}
 
 
 def _path(config: Config, method: str) -> list[float]:
@@ -144,8 +154,6 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
         from langspec.features.cache import evict  # imports PyTorch
 
         evict(paths.cache / "banks", config.features.cache_gb)
-    import pandas as pd
-
     out = paths.evaluate(task_name)
     with atomic_folder(out) as temporary:
         write_results(temporary / "results.csv", [row for part in measured for row in part.rows])
@@ -153,9 +161,11 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
         geometry = [row for part in measured for row in part.geometry]
         write_results(temporary / "geometry.csv", geometry)
         moments = [row for part in measured for row in part.trajectory]
-        pd.DataFrame(moments, columns=["step", *COLUMNS]).to_csv(
-            temporary / "trajectory.csv", index=False, float_format="%.6g"
+        rows = results_frame(
+            Result(**{k: v for k, v in m.items() if k != "step"}) for m in moments
         )
+        rows.insert(0, "step", [moment["step"] for moment in moments])
+        rows.to_csv(temporary / "trajectory.csv", index=False, float_format="%.6g")
         for name in ("predictions", "projection"):
             tables = [table for part in measured for table in getattr(part, name)]
             pq.write_table(

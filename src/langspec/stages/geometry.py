@@ -161,7 +161,7 @@ class Geometry:
     # --- options and keys ---------------------------------------------------------------------
 
     def _origin(self, corpus: str) -> Origin:
-        return Origin(self.evaluation.task.name, "", 0, corpus, "test")
+        return Origin(self.evaluation.task.name, "", 0, corpus, "test", "geometry")
 
     def _options(self, *units: str) -> GeometryOptions:
         return GeometryOptions(

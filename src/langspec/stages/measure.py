@@ -31,11 +31,11 @@ from langspec.measurement.rows import Origin
 from langspec.measurement.task_scores import task_scores
 from langspec.modelling.saved import build_model, load_run, read_card
 from langspec.paths import checkpoint_hash, corpora_hash, paths_of, require
-from langspec.results import PATH, Result
+from langspec.results import EVERY, RANDOM, Result
 from langspec.stages.common import code_hash
 from langspec.stages.compat import Compat
 from langspec.stages.erase import Erasing
-from langspec.stages.evaluate import Measured, Subject
+from langspec.stages.evaluate import Measured, Subject, TrainedRun
 from langspec.stages.geometry import Geometry
 from langspec.stages.probing import Probing
 from langspec.stages.trajectory import Trajectory
@@ -129,11 +129,19 @@ class Evaluation:
             self._vectors = (state, found)
         return self._vectors[1]
 
-    def score_rows(self, method: str, seed: int, predicted: np.ndarray) -> list[Result]:
+    def score_rows(self, run: TrainedRun, predicted: np.ndarray, layer: int) -> list[Result]:
         """Task scores of predictions, per language and means, with intervals."""
         language, item = self.unit_columns(self.test)
         return task_scores(
-            Origin(self.task.name, method, seed, self.task.name, "test"),
+            Origin(
+                self.task.name,
+                run.method,
+                run.seed,
+                self.task.name,
+                "test",
+                "task",
+                strength=run.strength,
+            ),
             language,
             item,
             self.test.labels,
@@ -142,6 +150,7 @@ class Evaluation:
             unit=self.task.unit,
             source=self.config.corpora.source,
             options=self.bootstrap,
+            layer=layer,
         )
 
     def bank(
@@ -211,13 +220,15 @@ class Evaluation:
             bootstrap=self.bootstrap,
         )
 
-    def leak_rows(self, method: str, seed: int, model: Any, checkpoint: str) -> list[Result]:
+    def leak_rows(
+        self, method: str, seed: int, model: Any, checkpoint: str, strength: float | None = None
+    ) -> list[Result]:
         """The linear language probe at every layer, on language text."""
         leak_options = self.leak_options
 
         def measure() -> list[dict[str, Any]]:
             bank = self.text_bank(model, checkpoint, f"{method} {seed}")
-            origin = Origin(self.task.name, method, seed, "text", "test")
+            origin = Origin(self.task.name, method, seed, "text", "test", "leak")
             rows = language_leak(bank, origin, leak_options, progress=f"probe: {method} {seed}")
             return [asdict(row) for row in rows]
 
@@ -231,7 +242,10 @@ class Evaluation:
         }
         found = [Result(**row) for row in self.cached("leaks", key, measure)]
         # Another task's evaluation may have measured the same encoder: same numbers, own name.
-        return [replace(row, task=self.task.name, method=method, seed=seed) for row in found]
+        return [
+            replace(row, task=self.task.name, method=method, seed=seed, strength=strength)
+            for row in found
+        ]
 
     def projection(
         self, method: str, seed: int, model: Any, checkpoint: str
@@ -257,7 +271,7 @@ class Evaluation:
         )
         title = f"encode task text: {method} {seed}"
         bank = self.bank(model, checkpoint, self.task_hash, self.test.inputs, rows, options, title)
-        origin = Origin(self.task.name, method, seed, self.task.name, "test")
+        origin = Origin(self.task.name, method, seed, self.task.name, "test", "projection")
         table, results = projection(
             bank.tokens(-1) if token else bank.sentences(-1),
             bank.token_meta if token else bank.sentence_meta,
@@ -300,17 +314,17 @@ class Measurer:
     def __call__(self, subject: Subject, tell: Tell) -> Measured:
         """Rows and tables of the subject; nothing is told meanwhile."""
         evaluation, found = self.evaluation, Measured()
-        for method, seed, folder in subject.runs:
-            self._run(method, seed, folder, found)
+        for run in subject.runs:
+            self._run(run, found)
         if subject.random:
             seed = evaluation.config.evaluate.seed
             model: Any = random_encoder(evaluation.encoder, seed).model
             key = f"random-{seed}-{evaluation.encoder.card.sha256}"
-            found.rows += evaluation.leak_rows("random", 0, model.to(self.device), key)
-            found.rows += self.probing.rows("random", 0, model, key)
+            found.rows += evaluation.leak_rows(RANDOM, 0, model.to(self.device), key)
+            found.rows += self.probing.rows(RANDOM, 0, model, key)
             found.rows += self.probing.text_rows(model, key)
-            found.rows += self.compat.encoder_rows("random", 0, self._headed(model), key)
-            found.geometry += self.geometry.rows("random", 0, model, key, trained=False)
+            found.rows += self.compat.encoder_rows(RANDOM, 0, self._headed(model), key)
+            found.geometry += self.geometry.rows(RANDOM, 0, model, key, trained=False)
         if subject.trajectory is not None:
             found.trajectory += self.trajectory.rows(*subject.trajectory)
         if subject.baselines:
@@ -330,8 +344,8 @@ class Measurer:
             init=1.0,
         )
 
-    def _run(self, method: str, seed: int, folder: Path, found: Measured) -> None:
-        evaluation = self.evaluation
+    def _run(self, run: TrainedRun, found: Measured) -> None:
+        evaluation, method, seed, folder = self.evaluation, run.method, run.seed, run.folder
         first = seed == evaluation.config.train.seeds[0]
         card = read_card(folder)
         model = load_run(folder, evaluation.encoder, evaluation.task).to(self.device)
@@ -339,13 +353,15 @@ class Measurer:
         # A frozen run's encoder is the starting one whatever its seed: encoded and probed once.
         state = checkpoint if card.trains_encoder else evaluation.encoder.card.sha256
         predicted = evaluation.predictions(checkpoint, state, model)
-        found.rows += evaluation.score_rows(method, seed, predicted)
-        found.predictions.append(_prediction_table(evaluation, method, seed, predicted))
+        found.rows += evaluation.score_rows(run, predicted, model.head_layer)
+        found.predictions.append(_prediction_table(evaluation, run, predicted))
         measured = card.trains_encoder or first
         leak_seed = seed if card.trains_encoder else 0
         if measured:
-            found.rows += evaluation.leak_rows(method, leak_seed, model.encoder, state)
-        if PATH in method:  # a point of a curve of transfer against leak, and no more
+            found.rows += evaluation.leak_rows(
+                method, leak_seed, model.encoder, state, run.strength
+            )
+        if run.strength is not None:  # a point of a curve of transfer against leak, and no more
             return
         if measured:
             found.rows += self.probing.rows(method, leak_seed, model.encoder, state)
@@ -362,16 +378,15 @@ class Measurer:
             found.rows += purity
 
 
-def _prediction_table(
-    evaluation: Evaluation, method: str, seed: int, predicted: np.ndarray
-) -> pa.Table:
+def _prediction_table(evaluation: Evaluation, run: TrainedRun, predicted: np.ndarray) -> pa.Table:
     language, item = evaluation.unit_columns(evaluation.test)
     count = len(predicted)
     return pa.table(
         {
             "task": pa.array([evaluation.task.name] * count).dictionary_encode(),
-            "method": pa.array([method] * count).dictionary_encode(),
-            "seed": pa.array(np.full(count, seed, np.int32)),
+            "method": pa.array([run.method] * count).dictionary_encode(),
+            "seed": pa.array(np.full(count, run.seed, np.int32)),
+            "strength": pa.array([run.strength] * count, pa.float64()),
             "language": pa.array(language.tolist()).dictionary_encode(),
             "item": pa.array(item.astype(np.int32)),
             "unit": pa.array(np.arange(count, dtype=np.int32)),
@@ -391,7 +406,7 @@ def _baseline_rows(evaluation: Evaluation) -> list[Result]:
     found = heuristic_predictions(task, evaluation.train_table, table)
     for name, predicted in found.items():
         rows += task_scores(
-            Origin(task.name, f"baseline:{name}", 0, task.name, "test"),
+            Origin(task.name, name, 0, task.name, "test", "baseline"),
             language,
             item,
             gold,
@@ -409,12 +424,13 @@ def _unscored(evaluation: Evaluation) -> Result:
     total = len(evaluation.task.gold(evaluation.test_table)[0])
     return Result(
         task=evaluation.task.name,
-        method="all",
+        method=EVERY,
         seed=0,
         corpus=evaluation.task.name,
         split="test",
         language="all",
         layer=-1,
+        measure="task",
         probe="",
         unit=evaluation.task.unit,
         metric="unscored",

@@ -17,7 +17,7 @@ from langspec.measurement.ngrams import NgramOptions
 from langspec.measurement.probe import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.task_text import item_splits
-from langspec.results import Result
+from langspec.results import EVERY, Result
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -68,7 +68,7 @@ class Probing:
     def text_rows(self, encoder: Any, state: str) -> list[Result]:
         """Rows of the texts themselves, under method ``all``; any encoder's bank says which."""
         return (
-            self._beyond("all", 0, encoder, state, (NGRAMS,)) if NGRAMS in self.options.run else []
+            self._beyond(EVERY, 0, encoder, state, (NGRAMS,)) if NGRAMS in self.options.run else []
         )
 
     # --- language text -----------------------------------------------------------------------
@@ -83,7 +83,7 @@ class Probing:
             tokens, sentences = self._texts(bank)
             rows = beyond_linear(
                 bank,
-                Origin(evaluation.task.name, method, seed, "text", "test"),
+                Origin(evaluation.task.name, method, seed, "text", "test", "beyond"),
                 options,
                 token_texts=tokens,
                 sentence_texts=sentences,
@@ -143,7 +143,9 @@ class Probing:
             bank = evaluation.bank(
                 encoder, state, evaluation.task_hash, test.inputs, rows, bank_options, title
             )
-            origin = Origin(evaluation.task.name, method, seed, evaluation.task.name, "test")
+            origin = Origin(
+                evaluation.task.name, method, seed, evaluation.task.name, "test", "task_text"
+            )
             try:
                 found = language_leak(bank, origin, options, progress=f"probe: {method} {seed}")
             except LangspecError as error:

@@ -72,7 +72,7 @@ class Trajectory:
         total = len((folder / "steps.csv").read_text(encoding="utf-8").splitlines()) - 1
         wanted = set(chosen_steps(total, self.values.points))
         trainer = SeedTrainer(evaluation.config, self.root, evaluation.task.name, method)
-        origin = Origin(evaluation.task.name, method, seed, "text", "test")
+        origin = Origin(evaluation.task.name, method, seed, "text", "test", "trajectory")
         rows: list[dict[str, Any]] = []
 
         def look(step: int, metrics: dict[str, float], model: Any) -> None:

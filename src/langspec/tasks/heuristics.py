@@ -22,6 +22,8 @@ def heuristic_predictions(task: Task, train: pa.Table, test: pa.Table) -> dict[s
     """
     single = isinstance(task, TextTask) and task.single
     found = _HEURISTICS["text" if single else task.unit](train, test)
+    if unknown := set(found) - baselines.NAMES:
+        raise ValueError(f"heuristics without an entry in baselines.NAMES: {sorted(unknown)}")
     return {name: label_indices(labels, task.labels, place=name) for name, labels in found.items()}
 
 

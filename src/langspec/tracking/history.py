@@ -8,11 +8,13 @@ Before the first ``/`` stands the group of the pages' charts: ``train`` (steps),
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langspec.errors import LangspecError
+from langspec.results import headline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,36 +94,22 @@ def evaluation_points(rows: pd.DataFrame) -> list[Point]:
     again = kept["name"][kept["name"].duplicated()]
     if len(again):
         raise LangspecError(f"two rows of the results would both be logged as {again.iloc[0]!r}")
-    points = [
-        Point(name, float(value), 0)
-        for name, value in zip(kept["name"], kept["value"], strict=True)
+    points = [point for row in kept.to_dict("records") for point in _with_ends(row, row["name"])]
+    points += [
+        Point(f"headline/{name}", number["value"], 0) for name, number in headline(rows).items()
     ]
-    points += _headline(kept)
     layers = kept[(kept["probe"] != "") & (kept["layer"] >= 0)]
     for row in layers.sort_values("layer").to_dict("records"):
         series = row["name"].replace(f"/layer_{row['layer']:02d}/", "/by_layer/")
-        points.append(Point(series, float(row["value"]), int(row["layer"])))
+        points += _with_ends(row, series, int(row["layer"]))
     return points
 
 
-def _headline(rows: pd.DataFrame) -> Iterator[Point]:
-    """The few numbers to compare methods by, under equal names whatever the layers: ``headline``.
-
-    ``transfer`` and ``gap`` in accuracy; ``leak`` and ``sentence_leak`` in macro-F1 of the linear
-    probe at the last layer that was probed.
-    """
-    test = rows[rows["split"] == "test"]
-    for name, language in (("transfer", "mean_targets"), ("gap", "gap")):
-        found = test[(test["language"] == language) & (test["probe"] == "")]
-        found = found[found["metric"] == "accuracy"]
-        for value in found["value"][:1]:
-            yield Point(f"headline/{name}", float(value), 0)
-    leaks = test[(test["probe"] == "linear") & (test["corpus"] == "text")]
-    leaks = leaks[leaks["metric"] == "macro_f1"]
-    for name, unit in (("leak", "token"), ("sentence_leak", "sentence")):
-        found = leaks[leaks["unit"] == unit].sort_values("layer")
-        for value in found["value"][-1:]:
-            yield Point(f"headline/{name}", float(value), 0)
+def _with_ends(row: Mapping[Any, Any], name: str, step: int = 0) -> Iterator[Point]:
+    """A row's value and, where it has an interval, the interval's ends."""
+    for end in ("value", "low", "high"):
+        if not math.isnan(row[end]):
+            yield Point(name if end == "value" else f"{name}_{end}", float(row[end]), step)
 
 
 def _metric_name(row: Mapping[Any, Any]) -> str:

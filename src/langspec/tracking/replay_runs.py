@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file, sha256_json
-from langspec.results import PATH, path_method, read_results
+from langspec.results import EVERY, label, read_results
 from langspec.tracking import tags as names
 from langspec.tracking.history import evaluation_points, read_history
 from langspec.tracking.runs import Tracker
@@ -27,8 +27,6 @@ SCHEMA = 1
 _REPLAYED = {names.REPLAYED: "true"}
 _EVALUATION = "langspec.evaluation"
 _FILES = "langspec.files"
-ERASED = "+"
-"""Between a method and an eraser (``measurement.erased.erased_method``)."""
 _CARD = "langspec.card"
 
 
@@ -52,10 +50,10 @@ class _Member:
         self.entry = entry
         self.seed, self.key = int(entry["seed"]), str(entry["run_key"])
         self.strength: float | None = entry.get("strength")
-        own = self.strength is None
-        self.method = method if own else path_method(method, entry["strength"])
-        self.name = f"{self.method} {self.seed}"
-        self._folder = folder / (f"seed-{self.seed}" if own else f"path/{self.strength:g}")
+        self.method = method
+        self.name = f"{label(method, strength=self.strength)} {self.seed}"
+        of_path = self.strength is not None
+        self._folder = folder / (f"path/{self.strength:g}" if of_path else f"seed-{self.seed}")
 
     def log(self, run: SeedRun) -> None:
         """Its history and its chosen epoch."""
@@ -172,21 +170,22 @@ def _replay_evaluation(
     """
     frame = read_results(file)
     trained = {method.training.method: method for method in methods}
-    for method in sorted(frame["method"].unique()):
-        rows = frame[frame["method"] == method]
-        if method == "all" or PATH in method:  # told in the report; below, of a point of a path
-            continue
-        if method not in trained:
-            base = trained.get(method.partition(ERASED)[0])
-            _replay_floor(tracker, file.parent.name, method, name, _seed_mean(rows), added, base)
-            continue
-        _add_evaluation(tracker, trained[method].parent, _seed_mean(rows), added)
+    # The report shows what is of the texts alone; points of a path are below.
+    of_methods = frame[(frame["method"] != EVERY) & frame["strength"].isna()]
+    for (method, eraser), rows in of_methods.groupby(["method", "eraser"]):
+        base = trained.get(method)
+        if eraser or base is None:
+            called = label(method, eraser)
+            _replay_floor(tracker, file.parent.name, called, name, _seed_mean(rows), added, base)
+        else:
+            _add_evaluation(tracker, base.parent, _seed_mean(rows), added)
     for one in methods:
+        of_method = frame[(frame["method"] == one.training.method) & (frame["eraser"] == "")]
         for member in one.members:
-            rows = frame[frame["method"] == member.method]
-            _add_evaluation(
-                tracker, one.ids[member.name], rows[rows["seed"] == member.seed], added
-            )
+            strength = of_method["strength"]
+            same = strength.isna() if member.strength is None else strength == member.strength
+            rows = of_method[same & (of_method["seed"] == member.seed)]
+            _add_evaluation(tracker, one.ids[member.name], rows, added)
 
 
 def _replay_floor(
@@ -241,10 +240,10 @@ def _add_evaluation(tracker: Tracker, run_id: str, rows: pd.DataFrame, added: Re
 
 def _seed_mean(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows averaged over the seeds; an interval of one seed is not one of the mean: left out."""
-    points = rows[~rows["metric"].str.endswith(("_low", "_high"))]
-    keys = [key for key in rows.columns if key not in ("seed", "value", "n")]
-    mean: Any = points.groupby(keys, sort=False, as_index=False)["value"].mean()
-    return mean
+    keys = [key for key in rows.columns if key not in ("seed", "value", "low", "high", "n")]
+    grouped = rows.groupby(keys, sort=False, as_index=False, dropna=False)
+    mean: Any = grouped["value"].mean()
+    return mean.assign(low=float("nan"), high=float("nan"))
 
 
 def _rows_hash(rows: pd.DataFrame) -> str:
