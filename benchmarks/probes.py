@@ -39,7 +39,7 @@ from langspec.measurement.rows import Origin
 
 LANGUAGES = tuple(f"l{i:02d}" for i in range(17))
 PROBE = ProbeOptions(strengths=(0.001, 0.01, 0.1, 1.0, 10.0), max_iterations=2000, tolerance=1e-4)
-ORIGIN = Origin("pos", "benchmark", 0, "text", "test")
+ORIGIN = Origin("pos", "benchmark", 0, "text", "test", "leak")
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:

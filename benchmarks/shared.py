@@ -78,7 +78,7 @@ def token_leak(encoder: Encoder, corpora: Path, config: Config) -> tuple[float, 
         )
         rows = language_leak(
             bank,
-            Origin("text", "benchmark", 0, "text", "test"),
+            Origin("text", "benchmark", 0, "text", "test", "leak"),
             LeakOptions(
                 probe=ProbeOptions(
                     strengths=tuple(probe.strengths),

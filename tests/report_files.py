@@ -55,24 +55,25 @@ def _add(
     corpus: str = "",
 ) -> None:
     """One measurement; with its interval where a half-width is given."""
-    ends = (("", value), ("_low", value - width), ("_high", value + width))
-    for suffix, number in ends if width else ends[:1]:
-        rows.append(
-            Result(
-                task,
-                method,
-                seed,
-                corpus or ("text" if probe else task),
-                split,
-                language,
-                layer,
-                probe,
-                leak_unit or unit,
-                metric + suffix,
-                number,
-                n,
-            )
+    rows.append(
+        Result(
+            task=task,
+            method=method,
+            seed=seed,
+            corpus=corpus or ("text" if probe else task),
+            split=split,
+            language=language,
+            layer=layer,
+            measure="leak" if probe else "task",
+            probe=probe,
+            unit=leak_unit or unit,
+            metric=metric,
+            value=value,
+            low=value - width if width else None,
+            high=value + width if width else None,
+            n=n,
         )
+    )
 
 
 def write_run(
@@ -122,7 +123,7 @@ def write_run(
                     )
         for name, value in BASELINES[task].items():
             for code in (*targets, source, "mean_targets"):
-                add(f"baseline:{name}", 0, code, "accuracy", value, 1200, 0.01)
+                add(name, 0, code, "accuracy", value, 1200, 0.01)
         for method, last in LEAK.items():
             for seed in seeds if method == "finetune" else (0,):
                 for leak_unit in ("token", "sentence"):
@@ -379,6 +380,7 @@ def write_predictions(
                             "task": task,
                             "method": method,
                             "seed": np.int32(seed),
+                            "strength": float("nan"),
                             "language": code,
                             "item": np.repeat(np.arange(first, first + items), per_item),
                             "unit": np.arange(i * count, (i + 1) * count),

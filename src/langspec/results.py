@@ -178,10 +178,11 @@ def headline(rows: pd.DataFrame, layer: int | None = None) -> dict[str, Interval
     leaks = leak_rows(rows, layer)
     parts = {name: scores[scores["language"] == code] for name, code in _SCORES.items()}
     parts |= {name: leaks[leaks["unit"] == unit] for name, unit in _LEAKS.items()}
-    return {name: _interval(part) for name, part in parts.items() if len(part)}
+    return {name: interval_of(part) for name, part in parts.items() if len(part)}
 
 
-def _interval(rows: pd.DataFrame) -> Interval:
+def interval_of(rows: pd.DataFrame) -> Interval:
+    """The mean of some rows' values; of a single row also the ends of its interval."""
     found = {"value": float(rows["value"].mean())}
     if len(rows) == 1:
         ends = {end: float(rows[end].iloc[0]) for end in ("low", "high")}

@@ -41,7 +41,7 @@ def write_method(results: Path, method: str, strength: float) -> list[Result]:
     values = {name: getattr(training, name) for name in Training.__dataclass_fields__}
     seed = {"seed": 1, "run_key": f"{method} 1", "best_epoch": 1, "dev": {"accuracy": 0.75}}
     write_json(folder / "run.json", {"schema": 1, **values, "seeds": [seed]})
-    more = {"task": "pos", "method": method, "seed": 1, "split": "test", "n": 10}
+    more = {"task": "pos", "method": method, "seed": 1, "split": "test", "measure": "m", "n": 10}
     rows = [
         Result(corpus="pos", language="mean_targets", layer=-1, probe="", unit="token",
                metric="accuracy", value=0.8125 - strength, **more)  # type: ignore[arg-type]

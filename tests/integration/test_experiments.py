@@ -34,10 +34,12 @@ from langspec.tracking.runs import Tracker
 
 strength = load_config().train.methods.grl.strength
 rows = [
-    Result("pos", "grl", 1, "pos", "test", "mean_targets", -1, "", "token", "accuracy", 0.8, 9),
+    Result(task="pos", method="grl", seed=1, corpus="pos", split="test", language="mean_targets",
+           layer=1, measure="task", probe="", unit="token", metric="accuracy", value=0.8, n=9),
     *(
-        Result("pos", "grl", 1, "text", "test", "all", layer, "linear", "token", "macro_f1",
-               1 - strength * layer, 9)
+        Result(task="pos", method="grl", seed=1, corpus="text", split="test", language="all",
+               layer=layer, measure="leak", probe="linear", unit="token", metric="macro_f1",
+               value=1 - strength * layer, n=9)
         for layer in (0, 1)
     ),
 ]

@@ -58,8 +58,10 @@ def test_it_is_measured_and_drawn(project: Path) -> None:
     folder = project / "results" / "tiny"
     rows = read_results(folder / "evaluate" / "pos" / "results.csv")
     leaks = rows[(rows.probe == "linear") & (rows.metric == "macro_f1") & (rows.layer == 2)]
-    assert set(leaks[leaks.method == "grl@2"]["seed"]) == {1}
-    assert {"grl", "grl@0", "grl@2"} <= set(rows[rows.language == "mean_targets"]["method"])
+    assert set(leaks[(leaks.method == "grl") & (leaks.strength == 2)]["seed"]) == {1}
+    assert {0.0, 2.0} <= set(
+        rows[(rows.language == "mean_targets") & (rows.method == "grl")]["strength"]
+    )
     with (folder / "report" / "tables" / "path_pos.csv").open(newline="") as handle:
         table = [(float(row["strength"]), int(row["seed"])) for row in csv.DictReader(handle)]
     assert table == [(0.0, 1), (0.3, 1), (0.3, 2), (2.0, 1)]

@@ -377,7 +377,8 @@ def test_the_data_card_goes_with_a_methods_run(tracker: Tracker, tmp_path: Path)
 def row(method: str, seed: int, value: float, **more: object) -> Result:
     values = {
         "task": "pos", "method": method, "seed": seed, "corpus": "pos", "split": "test",
-        "language": "de", "layer": -1, "probe": "", "unit": "token", "metric": "accuracy",
+        "language": "de", "layer": -1, "measure": "m", "probe": "", "unit": "token",
+        "metric": "accuracy",
         "value": value, "n": 10,
     }  # fmt: skip
     return Result(**(values | more))  # type: ignore[arg-type]
@@ -386,14 +387,13 @@ def row(method: str, seed: int, value: float, **more: object) -> Result:
 def write_evaluation(results: Path, shift: float = 0.0) -> None:
     leak = {"probe": "linear", "language": "all", "corpus": "text", "metric": "macro_f1"}
     rows = [
-        *(row("finetune", seed, seed / 10 + shift) for seed in SEEDS),
-        *(row("finetune", seed, 0.0, metric="accuracy_low") for seed in SEEDS),
+        *(row("finetune", seed, seed / 10 + shift, low=0.0, high=1.0) for seed in SEEDS),
         *(
             row("finetune", seed, layer / 10, **leak, layer=layer)
             for seed in SEEDS
             for layer in (0, 1)
         ),
-        row("baseline:majority", 0, 0.05),
+        row("majority", 0, 0.05),
     ]
     write_results(results / "demo" / "evaluate" / "pos" / "results.csv", rows)
 
@@ -476,7 +476,7 @@ def test_evaluation_is_added_to_seeds_and_method_once(tracker: Tracker, tmp_path
     assert runs["demo-finetune"].data.metrics["test/de/accuracy"] == pytest.approx(0.15)
     assert "test/de/accuracy_low" not in runs["demo-finetune"].data.metrics
     assert runs["demo-finetune"].data.metrics["leak/linear/layer_01/token_macro_f1"] == 0.1
-    assert runs["demo-baseline:majority"].data.metrics == {"test/de/accuracy": 0.05}
+    assert runs["demo-majority"].data.metrics == {"test/de/accuracy": 0.05}
     # A new evaluation of the same training: the same runs, new values.
     write_evaluation(results, shift=0.5)
     assert replay(tracker, results, "demo") == Replayed(evaluations=3, files=1)
@@ -489,7 +489,7 @@ def test_what_an_eraser_leaves_stands_below_its_method(tracker: Tracker, tmp_pat
     results = tmp_path / "results"
     write_training(results)
     rows = [row(f"finetune+{name}", 1, 0.3) for name in ("leace", "lsar")]
-    rows += [row("baseline:majority", 0, 0.05)]
+    rows += [row("majority", 0, 0.05)]
     write_results(results / "demo" / "evaluate" / "pos" / "results.csv", rows)
     assert replay(tracker, results, "demo").runs == 6
     assert replay(tracker, results, "demo") == Replayed()
@@ -500,7 +500,7 @@ def test_what_an_eraser_leaves_stands_below_its_method(tracker: Tracker, tmp_pat
         assert run.data.tags["mlflow.parentRunId"] == parent
         assert run.data.metrics["test/de/accuracy"] == 0.3
     top = [name for name, run in runs.items() if "mlflow.parentRunId" not in run.data.tags]
-    assert sorted(top) == ["demo-baseline:majority", "demo-finetune"]
+    assert sorted(top) == ["demo-majority", "demo-finetune"]
 
 
 def test_methods_are_compared_by_equal_names(tracker: Tracker, tmp_path: Path) -> None:

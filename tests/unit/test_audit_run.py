@@ -76,7 +76,10 @@ def test_a_folder_is_left_that_holds_everything(encoder: Path, text: Path, tmp_p
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "texts were cut at 6 tokens" in page
     frame = read_results(out / "results.csv")
-    assert set(frame["method"]) == {"tiny", "tiny+leace"}
+    assert set(zip(frame["method"], frame["eraser"], strict=True)) == {
+        ("tiny", ""),
+        ("tiny", "leace"),
+    }
     assert set(frame["layer"]) == {-1, 0, 2}
     assert {"linear", "majority", "neighbours", "search", "cosine"} <= set(frame["probe"])
     facts = json.loads((out / "audit.json").read_text())

@@ -28,7 +28,7 @@ from langspec.measurement.task_text import item_splits
 from langspec.results import Result
 
 CODES = ("de", "en", "tr", "zh")
-ORIGIN = Origin("pos", "finetune", 1, "text", "test")
+ORIGIN = Origin("pos", "finetune", 1, "text", "test", "m")
 PROBE = ProbeOptions(strengths=(0.001, 0.1, 10.0), tolerance=1e-4)
 QUICK = BeyondOptions(
     run=("mlp", "mdl", "selectivity", "shuffled"),
@@ -90,10 +90,17 @@ def xor(rng: np.random.Generator, labels: np.ndarray, width: int = 6) -> np.ndar
     return vectors
 
 
-def table(rows: list[Result]) -> dict[tuple[str, int, str], float]:
-    found = {(r.probe, r.layer, r.metric): r.value for r in rows}
-    assert len(found) == len(rows)
-    return found
+def table(rows: list[Result]) -> dict[tuple[object, ...], float]:
+    """Values by probe, layer and metric; ends of intervals by those and ``low`` or ``high``."""
+    values = {(r.probe, r.layer, r.metric): r.value for r in rows}
+    assert len(values) == len(rows)
+    ends = {
+        (r.probe, r.layer, r.metric, end): getattr(r, end)
+        for r in rows
+        for end in ("low", "high")
+        if getattr(r, end) is not None
+    }
+    return {**values, **ends}
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +144,9 @@ def test_a_linear_signal_is_found_by_all(told) -> None:
 def test_noise_has_no_code_and_no_selectivity(told) -> None:
     assert told["mdl", 0, "compression"] <= 1.02
     assert told["mdl", 0, "bits"] > 1.95
-    assert told["selectivity", 0, "accuracy_low"] <= 0
+    assert told["selectivity", 0, "accuracy", "low"] <= 0
     assert abs(told["selectivity", 0, "accuracy"]) < 0.12
-    assert told["mlp", 0, "accuracy_low"] <= 0.25 <= told["mlp", 0, "accuracy_high"] + 0.02
+    assert told["mlp", 0, "accuracy", "low"] <= 0.25 <= told["mlp", 0, "accuracy", "high"] + 0.02
 
 
 def test_an_exclusive_or_is_seen_by_the_mlp_alone(told) -> None:
@@ -149,7 +156,7 @@ def test_an_exclusive_or_is_seen_by_the_mlp_alone(told) -> None:
 
 def test_shuffled_labels_are_at_chance_at_every_layer(told) -> None:
     for layer in range(3):
-        low, high = (told["shuffled", layer, f"accuracy_{end}"] for end in ("low", "high"))
+        low, high = (told["shuffled", layer, "accuracy", end] for end in ("low", "high"))
         assert low <= 0.25 <= high
         assert low <= told["shuffled", layer, "accuracy"] <= high
 

@@ -14,7 +14,6 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.erased import (
     ErasedBank,
     erased_leak,
-    erased_method,
     fit_maps,
     head_predictions,
     require_languages,
@@ -37,9 +36,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
 
 def test_rows_of_an_erased_bank(bank: Bank) -> None:
     maps = fit_maps(bank, "leace", EraserOptions(), UNITS, bank.layers)
-    origin = Origin("pos", erased_method("frozen", "leace"), 0, "text", "test")
+    origin = Origin("pos", "frozen", 0, "text", "test", "m", eraser="leace")
     rows = erased_leak(bank, maps, origin, OPTIONS)
-    assert {row.method for row in rows} == {"frozen+leace"}
+    assert {(row.method, row.eraser) for row in rows} == {("frozen", "leace")}
     assert {row.probe for row in rows} == {"linear", "erasure"}
     assert {row.language for row in rows} == {"all"}
     found = {(r.probe, r.unit, r.layer, r.metric): r for r in rows}

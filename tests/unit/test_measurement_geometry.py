@@ -33,7 +33,7 @@ from langspec.measurement.subspaces import (
 )
 from langspec.results import Result
 
-ORIGIN = Origin("pos", "frozen", 0, "text", "test")
+ORIGIN = Origin("pos", "frozen", 0, "text", "test", "m")
 SENTENCES = GeometryOptions(units=("sentence",))
 LINES, WIDTH, CLASSES = 60, 16, 4
 LANGUAGE = np.repeat(np.arange(CLASSES), LINES)

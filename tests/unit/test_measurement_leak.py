@@ -22,7 +22,7 @@ from langspec.measurement.projection import (
 )
 from langspec.measurement.rows import Origin
 
-ORIGIN = Origin("pos", "frozen", 0, "text", "test")
+ORIGIN = Origin("pos", "frozen", 0, "text", "test", "m")
 LANGUAGES = ("de", "en", "tr", "zh")
 HIDDEN, LINES, WORDS = 24, 60, 4
 
@@ -103,9 +103,8 @@ def test_a_planted_leak_is_found_where_it_is(tmp_path: Path) -> None:
             assert sum(r.value * r.n for r in recall) == pytest.approx(
                 found["linear", unit, layer, "all", "accuracy"].value * n
             )
-            low = found["linear", unit, layer, "all", "macro_f1_low"].value
-            high = found["linear", unit, layer, "all", "macro_f1_high"].value
-            assert low <= found["linear", unit, layer, "all", "macro_f1"].value <= high
+            row = found["linear", unit, layer, "all", "macro_f1"]
+            assert row.low <= row.value <= row.high
 
 
 def test_leak_is_the_same_on_two_runs(tmp_path: Path) -> None:

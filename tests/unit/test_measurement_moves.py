@@ -14,7 +14,7 @@ from langspec.measurement.moves import MovesOptions, halves, moves
 from langspec.measurement.rows import Origin
 from langspec.results import Result
 
-ORIGIN = Origin("pos", "finetune", 1, "pos", "test")
+ORIGIN = Origin("pos", "finetune", 1, "pos", "test", "m")
 OPTIONS = MovesOptions(units=("sentence",))
 LINES, WIDTH, CLASSES = 40, 20, 3
 LANGUAGE = np.repeat(np.arange(CLASSES), LINES)

@@ -33,7 +33,7 @@ def test_a_moment_reads_the_planted_layer(tmp_path: Path) -> None:
         splits=("dev", "test", "train"),
     )
     rows = moment(
-        bank, Origin("pos", "finetune", 1, "text", "test"), MomentOptions(units=("sentence",))
+        bank, Origin("pos", "finetune", 1, "text", "test", "m"), MomentOptions(units=("sentence",))
     )
     found = {(row.probe, row.metric, row.layer): row.value for row in rows}
     assert found["linear", "macro_f1", 1] > 0.95

@@ -99,7 +99,8 @@ def test_scores_of_different_rules_do_not_compare() -> None:
 def row(method: str, seed: int, metric: str, value: float, **more: Any) -> Result:
     values = {
         "task": "pos", "method": method, "seed": seed, "corpus": "pos", "split": "test",
-        "language": "mean_targets", "layer": -1, "probe": "", "unit": "token", "metric": metric,
+        "language": "mean_targets", "layer": -1, "measure": "m", "probe": "", "unit": "token",
+        "metric": metric,
         "value": value, "n": 10,
     }  # fmt: skip
     return Result(**(values | more))
@@ -110,11 +111,9 @@ def test_numbers_are_those_of_the_seed_and_of_the_heads_layer() -> None:
     rows = results_frame(
         [
             row("m", 1, "accuracy", 0.1),
-            row("m", 2, "accuracy", 0.2),
-            row("m", 2, "accuracy_low", 0.15),
-            row("m", 2, "accuracy_high", 0.25),
+            row("m", 2, "accuracy", 0.2, low=0.15, high=0.25),
             row("m", 2, "accuracy", 0.3, language="de"),
-            row("m+leace", 2, "accuracy", 0.19),
+            row("m", 2, "accuracy", 0.19, eraser="leace"),
             row("m", 0, "macro_f1", 0.7, layer=1, **leak),
             row("m", 0, "macro_f1", 0.9, layer=2, **leak),
             row("n", 2, "macro_f1", 0.4, layer=2, **leak),

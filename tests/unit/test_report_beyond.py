@@ -39,22 +39,25 @@ def planted() -> list[Result]:
                 shift = 0.02 * (2 * seed - 3) * (method == "finetune")
                 for layer in (0, 2, 4):
                     for (probe, metric), value in VALUES.items():
-                        for suffix, reach in (("", 0), ("_low", -0.05), ("_high", 0.05)):
-                            rows.append((method, seed, "text", layer, probe, unit,
-                                         metric + suffix, value + shift + reach))  # fmt: skip
+                        rows.append((method, seed, "text", layer, probe, unit, metric,
+                                     value + shift, 0.05))  # fmt: skip
                         failed = probe == "mlp" and layer == 4 and seed == 2
                         if probe != "selectivity" and metric != "bits":
                             rows.append((method, seed, "text", layer, probe, unit,
-                                         "converged", float(not failed)))  # fmt: skip
+                                         "converged", float(not failed), 0))  # fmt: skip
                     for metric in ("accuracy", "macro_f1"):
                         rows.append((method, seed, "pos", layer, "linear", unit, metric,
-                                     0.5 + shift))  # fmt: skip
-                    rows.append((method, seed, "pos", layer, "linear", unit, "converged", 1.0))
-        rows.append(("all", 0, "text", -1, "char_ngrams", unit, "accuracy", 0.95))
+                                     0.5 + shift, 0))  # fmt: skip
+                    rows.append((method, seed, "pos", layer, "linear", unit, "converged", 1.0, 0))
+        rows.append(("all", 0, "text", -1, "char_ngrams", unit, "accuracy", 0.95, 0))
     return [
-        Result("pos", method, seed, corpus, "test", "all", layer, probe, unit, metric, value, 700)
-        for method, seed, corpus, layer, probe, unit, metric, value in rows
-    ]
+        Result(
+            task="pos", method=method, seed=seed, corpus=corpus, split="test", language="all",
+            layer=layer, measure="beyond", probe=probe, unit=unit, metric=metric, value=value,
+            low=value - reach if reach else None, high=value + reach if reach else None, n=700,
+        )
+        for method, seed, corpus, layer, probe, unit, metric, value, reach in rows
+    ]  # fmt: skip
 
 
 def read(root: Path, *, unconverged: bool = False, extra: bool = True) -> Run:

@@ -197,5 +197,5 @@ def test_signs_are_distinct_for_33_languages_17_labels_and_many_methods() -> Non
     assert len(set(signs.values())) == 33
     assert len(set(class_styles([f"label {i}" for i in range(17)]).values())) == 17
     methods = ["frozen", "finetune", "control", "grl", "adversary", "leace", "inlp", "random"]
-    methods += ["baseline:a", "baseline:b"]
+    methods += ["majority", "lexicon"]
     assert len(set(method_styles(methods).values())) == len(methods)

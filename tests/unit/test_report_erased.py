@@ -20,22 +20,24 @@ from langspec.report.words import limits
 from langspec.results import Result, read_results, results_frame
 from report_files import write_run
 
-LEAKS = {"finetune+leace": 0.08, "finetune+centring_oracle": 0.06}
+LEAKS = {"leace": 0.08, "centring_oracle": 0.06}
 
 
 def erased_rows() -> list[Result]:
     rows = []
-    for method, leak in LEAKS.items():
+    for eraser, leak in LEAKS.items():
         for seed in (1, 2):
             shift = 0.01 * (2 * seed - 3)  # symmetric about the planted value
 
-            def add(language, layer, probe, unit, metric, value, method=method, seed=seed):
+            def add(language, layer, probe, unit, metric, value, eraser=eraser, seed=seed):
                 corpus = "text" if probe else "pos"
-                for suffix, reach in (("", 0.0), ("_low", -0.02), ("_high", 0.02)):
-                    rows.append(
-                        Result("pos", method, seed, corpus, "test", language, layer, probe, unit,
-                               metric + suffix, value + reach, 900)
-                    )  # fmt: skip
+                # What was removed is a number, not a sample: it has no interval.
+                ends = {} if probe == "erasure" else {"low": value - 0.02, "high": value + 0.02}
+                rows.append(
+                    Result(task="pos", method="finetune", seed=seed, eraser=eraser, corpus=corpus,
+                           split="test", language=language, layer=layer, measure="erasure",
+                           probe=probe, unit=unit, metric=metric, value=value, n=900, **ends)
+                )  # fmt: skip
 
             for layer in (0, 4):
                 for unit in ("token", "sentence"):
@@ -47,8 +49,7 @@ def erased_rows() -> list[Result]:
             for language, value in (("mean_targets", 0.83), ("en", 0.95)):
                 for metric in ("accuracy", "macro_f1"):
                     add(language, -1, "", "token", metric, value + shift)
-    # What was removed is a number, not a sample: it has no interval.
-    return [r for r in rows if r.probe != "erasure" or not r.metric.endswith(("_low", "_high"))]
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_erased_methods_stand_apart_from_trained_ones(run: Run) -> None:
-    assert not run.results["method"].str.contains("+", regex=False).any()
+    assert set(run.results["eraser"]) == {""}
     assert not headline(run).frame["method"].str.contains("leace").any()
     table = leak_by_layer(run, "pos")
     assert table is not None
@@ -76,7 +77,7 @@ def test_the_table_sets_erasers_below_their_method(run: Run) -> None:
     table = erased_table(run, "pos")
     assert table is not None
     rows = table.frame.set_index("method")
-    assert list(rows.index) == ["finetune", *sorted(LEAKS)]
+    assert list(rows.index) == ["finetune", *(f"finetune+{eraser}" for eraser in sorted(LEAKS))]
     assert set(rows["base"]) == {"finetune"}
     leace = rows.loc["finetune+leace"]
     assert leace["eraser"] == "leace"
@@ -104,11 +105,12 @@ def test_the_layers_table_has_every_layer_that_was_erased(run: Run) -> None:
 
 def test_the_tradeoff_has_a_point_a_method_and_seed(run: Run) -> None:
     points = tradeoff_points(run, "pos")
-    counts = points.groupby("method")["seed"].nunique().to_dict()
-    assert counts == {"frozen": 2, "finetune": 2, **dict.fromkeys(LEAKS, 2)}
+    counts = points.groupby(["method", "eraser"])["seed"].nunique().to_dict()
+    erased = {("finetune", eraser): 2 for eraser in LEAKS}
+    assert counts == {("frozen", ""): 2, ("finetune", ""): 2, **erased}
     frozen = points[points.method == "frozen"]
     assert frozen["leak"].tolist() == pytest.approx([0.991, 0.991])  # measured once for all seeds
-    point = points[(points.method == "finetune+leace") & (points.seed == 2)].iloc[0]
+    point = points[(points.eraser == "leace") & (points.seed == 2)].iloc[0]
     assert (point["leak"], point["score"]) == pytest.approx((0.09, 0.84))
     assert (point["leak_low"], point["score_high"]) == pytest.approx((0.07, 0.86))
     plot = tradeoff(run, "pos")
@@ -160,7 +162,7 @@ def with_path(run: Run) -> Run:
         results=results,
         summary=summary,
         erased=run.erased.iloc[:0],
-        path=path.assign(method="grl@1", value=lower),
+        path=path.assign(strength=1.0, value=lower),
         runs={("pos", "grl"): {"params": {"train.methods.grl.strength": 0.3}}},
     )
 
@@ -168,7 +170,7 @@ def with_path(run: Run) -> Run:
 def test_a_lambda_path_joins_the_strengths_of_one_seed(run: Run) -> None:
     run = with_path(run)
     points = tradeoff_points(run, "pos")
-    assert points[points.base == "grl"]["strength"].tolist() == [0.3, 0.3, 1.0]
+    assert points[points.method == "grl"]["strength"].tolist() == [0.3, 0.3, 1.0]
     table = path_table(run, "pos")
     assert table is not None
     assert table.frame[["strength", "seed"]].to_numpy().tolist() == [[0.3, 1], [0.3, 2], [1, 1]]

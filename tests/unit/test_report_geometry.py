@@ -54,7 +54,7 @@ def measured(root: Path) -> pd.DataFrame:
         }
     for seed, found in banks.items():
         for corpus, bank in found.items():
-            origin = Origin("pos", "finetune" if seed else "frozen", seed, corpus, "test")
+            origin = Origin("pos", "finetune" if seed else "frozen", seed, corpus, "test", "m")
             rows += language_geometry(bank, origin, text)
             if corpus == "pos":
                 rows += label_geometry(bank, origin, text)

@@ -17,7 +17,7 @@ from langspec.results import Result, write_results
 def row(method: str, seed: int, value: float, **more: object) -> Result:
     values = {
         "task": "pos", "method": method, "seed": seed, "corpus": "pos", "split": "test",
-        "language": "mean_targets", "layer": -1, "probe": "", "unit": "token",
+        "language": "mean_targets", "layer": -1, "measure": "m", "probe": "", "unit": "token",
         "metric": "accuracy", "value": value, "n": 10,
     }  # fmt: skip
     return Result(**(values | more))  # type: ignore[arg-type]
@@ -31,7 +31,7 @@ def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
         *(row("finetune", 2, layer / 5, **leak, layer=layer) for layer in (10, 9)),
         row("finetune", 1, 0.5, **leak, layer=10, unit="sentence"),
         row("finetune", 1, 0.1, **{**leak, "corpus": "pos"}, layer=10),  # on the task's own texts
-        row("finetune+leace", 1, 0.0),
+        row("finetune", 1, 0.0, eraser="leace"),
         row("frozen", 1, 0.25),
     ]
     write_results(tmp_path / "evaluate" / "pos" / "results.csv", rows)

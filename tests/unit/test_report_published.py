@@ -31,8 +31,10 @@ def compat_rows(task: str) -> list[Result]:
 
     def add(method, corpus, probe, metric, value, unit, n=900):
         rows.append(
-            Result(task, method, 1, corpus, "test", "all", -1, probe, unit, metric, value, n)
-        )
+            Result(task=task, method=method, seed=1, corpus=corpus, split="test", language="all",
+                   layer=-1, measure="published", probe=probe, unit=unit, metric=metric,
+                   value=value, n=n)
+        )  # fmt: skip
 
     for method, (score, accuracy, linear_score, linear) in READ.items():
         label = "compat/seqeval" if token else "compat/pooled"

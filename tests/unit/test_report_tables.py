@@ -184,17 +184,18 @@ def test_csv_is_rounded_and_empty_where_not_measured(run: Run, tmp_path: Path) -
     assert all(len(cell) <= 9 for cell in read["targets_accuracy"].dropna().map(str))
 
 
-def planted(metric: str, seed: int, value: float) -> Result:
-    return Result("pos", "m", seed, "c", "test", "de", -1, "", "token", metric, value, 10)
+def planted(metric: str, seed: int, value: float, low: float | None = None) -> Result:
+    return Result(
+        task="pos", method="m", seed=seed, corpus="c", split="test", language="de", layer=-1,
+        measure="task", probe="", unit="token", metric=metric, value=value, low=low, n=10,
+    )  # fmt: skip
 
 
 def test_over_seeds_means_ranges_and_intervals() -> None:
     frame = results_frame(
         [
-            planted("accuracy", 1, 0.6),
-            planted("accuracy", 2, 0.8),
-            planted("accuracy_low", 1, 0.5),
-            planted("accuracy_low", 2, 0.7),
+            planted("accuracy", 1, 0.6, 0.5),
+            planted("accuracy", 2, 0.8, 0.7),
             planted("macro_f1", 1, 0.4),
         ]
     )
@@ -225,15 +226,14 @@ def test_reading_says_which_ranges_overlap(
     frozen: tuple[float, float], finetune: tuple[float, float], said: str
 ) -> None:
     rows = [
-        Result("pos", method, seed, "pos", "test", "mean_targets", -1, "", "token", name, value, 9)
+        Result(
+            task="pos", method=method, seed=seed, corpus="pos", split="test",
+            language="mean_targets", layer=-1, measure="task", probe="", unit="token",
+            metric="accuracy", value=centre, low=centre - 0.02, high=centre + 0.02, n=9,
+        )
         for method, values in (("frozen", frozen), ("finetune", finetune))
         for seed, centre in enumerate(values)
-        for name, value in (
-            ("accuracy", centre),
-            ("accuracy_low", centre - 0.02),
-            ("accuracy_high", centre + 0.02),
-        )
-    ]
+    ]  # fmt: skip
     frame = results_frame(rows)
     run = Run("x", ("pos",), ("frozen", "finetune"), frame, over_seeds(frame))
     (text,) = reading(run, "pos")

@@ -48,7 +48,8 @@ def test_param_text_of_two_long_values_differs() -> None:
 def _row(**values: object) -> Result:
     row = {
         "task": "pos", "method": "finetune", "seed": 1, "corpus": "pos", "split": "test",
-        "language": "de", "layer": -1, "probe": "", "unit": "token", "metric": "accuracy",
+        "language": "de", "layer": -1, "measure": "m", "probe": "", "unit": "token",
+        "metric": "accuracy",
         "value": 0.5, "n": 10,
     }  # fmt: skip
     return Result(**(row | values))  # type: ignore[arg-type]
@@ -57,8 +58,7 @@ def _row(**values: object) -> Result:
 def test_evaluation_points_are_named_for_the_charts() -> None:
     frame = results_frame(
         [
-            _row(value=0.9),
-            _row(metric="accuracy_low", value=0.8),
+            _row(value=0.9, low=0.8),
             *(
                 _row(probe="linear", language="all", layer=layer, metric="macro_f1",
                      corpus="text", value=layer / 10)

@@ -71,7 +71,8 @@ class EncoderWithHeads(nn.Module):
     @property
     def head_layer(self) -> int:
         """The layer that heads read: 0 for the embeddings, the number of layers for the last."""
-        last = int(self.encoder.config.num_hidden_layers)
+        encoder: Any = self.encoder
+        last = int(encoder.config.num_hidden_layers)
         return self.feature_layer if self.feature_layer >= 0 else self.feature_layer + last + 1
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from langspec.results import Interval, headline, leak_rows
+from langspec.results import Interval, headline, interval_of, leak_rows
 
 
 def seed_numbers(
@@ -38,12 +38,7 @@ def language_scores(rows: pd.DataFrame, method: str, seed: int) -> dict[str, Int
     scores = scores[(scores["seed"] == seed) & (scores["probe"] == "")]
     scores = scores[(scores["split"] == "test") & (scores["metric"] == "accuracy")]
     scores = scores[~scores["language"].isin(["all", "mean", "mean_targets", "gap"])]
-    return {
-        row["language"]: {
-            end: row[end] for end in ("value", "low", "high") if row[end] == row[end]
-        }
-        for row in scores.to_dict("records")
-    }
+    return {str(code): interval_of(row) for code, row in scores.groupby("language", sort=False)}
 
 
 def told(interval: Interval | None) -> str:

@@ -140,8 +140,7 @@ class Versions:
             "refusal": chosen.refusal,
             "numbers": seed_numbers(self.rows, method, number, layer),
             "erasers": {
-                name: seed_numbers(self.rows, method, number, layer, name)
-                for name in erasers
+                name: seed_numbers(self.rows, method, number, layer, name) for name in erasers
             },
             "layer": layer,
             "run_key": run["run_key"],

@@ -203,8 +203,9 @@ def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
             for _, score in mine.sort_values("seed").iterrows():
                 read = leak if shared else pick(leak, seed=score["seed"])
                 if len(read):
+                    point: Any = strength if of_path else None
                     place = {
-                        "label": label(method, eraser, strength if of_path else None),
+                        "label": label(method, eraser, point),
                         "method": method,
                         "eraser": eraser,
                         "seed": int(score["seed"]),

@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from langspec.report.load import RANDOM, Run
+from langspec.report.load import Run
 from langspec.report.pivot import select
 from langspec.report.plotting import WIDTH, Plot, in_order, legend, seed_words
 from langspec.report.spec import FigureSpec
 from langspec.report.style import MUTED, method_styles
 from langspec.report.tables import decimal, method_label, ordered_methods, pick, task_title
+from langspec.results import RANDOM
 
 Styles = dict[str, tuple[str, str]]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import Run, language_name
+from langspec.report.load import Run, is_baseline, language_name
 from langspec.report.tables import (
     decimal,
     last_layers,
@@ -37,7 +37,7 @@ def _transfer_sentence(run: Run, task: str) -> str:
     scores = task_scores(run, task)
     means = pick(scores, language="mean_targets", metric="accuracy")
     means = means.sort_values(["value", "method"], ascending=[False, True])
-    baseline = means["method"].is_baseline(str)
+    baseline = means["method"].map(is_baseline)
     trained, floors = means[~baseline], means[baseline]
     if trained.empty:
         return ""
@@ -234,7 +234,7 @@ def _baseline_limits(run: Run) -> list[str]:
     texts = []
     for task in run.tasks:
         means = pick(task_scores(run, task), language="mean_targets", metric="accuracy")
-        floors = means[means["method"].is_baseline(str)]
+        floors = means[means["method"].map(is_baseline)]
         if floors.empty:
             continue
         best = floors.sort_values("value").iloc[-1]

@@ -172,7 +172,8 @@ def _replay_evaluation(
     trained = {method.training.method: method for method in methods}
     # The report shows what is of the texts alone; points of a path are below.
     of_methods = frame[(frame["method"] != EVERY) & frame["strength"].isna()]
-    for (method, eraser), rows in of_methods.groupby(["method", "eraser"]):
+    for named, rows in of_methods.groupby(["method", "eraser"]):
+        method, eraser = map(str, named)
         base = trained.get(method)
         if eraser or base is None:
             called = label(method, eraser)
