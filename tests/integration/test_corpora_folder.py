@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from langspec.corpora.manifest import add_folder, locate
 from langspec.corpora.prepare import PrepareOptions, prepare
-from langspec.corpora.sources import add_folder, locate
 from langspec.corpora.tables import read_table
 from langspec.files import sha256_folder
 

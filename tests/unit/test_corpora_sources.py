@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from corpora_files import conllu, files_in, official_folder, options, plain, write
 
+from langspec.corpora.manifest import add_folder, check, entered, locate
 from langspec.corpora.prepare import prepare
-from langspec.corpora.sources import add_folder, check, discover, entered, locate
+from langspec.corpora.sources import discover
 from langspec.errors import LangspecError
 from langspec.files import sha256_file
 

@@ -45,10 +45,10 @@ def corpora_add(folder: Path | None, copy: bool) -> None:
 @corpora.command("status")
 def corpora_status() -> None:
     """Say which recorded files have changed or are gone; exit code 1 if any."""
-    from langspec.stages import corpora as stage
+    from langspec.corpora.enter import status
 
-    told, same = stage.status(ROOT)
-    click.echo(told)
+    text, same = status(ROOT)
+    click.echo(text)
     sys.exit(0 if same else 1)
 
 

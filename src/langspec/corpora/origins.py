@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from langspec.corpora.generated import FOLDER, check_file
-from langspec.corpora.sources import LocatedFile, read_manifest
+from langspec.corpora.manifest import read_manifest
+from langspec.corpora.sources import LocatedFile
 
 
 def generated_files(name: str) -> list[LocatedFile]:

@@ -23,8 +23,10 @@ from langspec.corpora.filters import Filter, Ledger, Row
 from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.language_text import TextOptions, write_text_table
 from langspec.corpora.lines import without_compression
+from langspec.corpora.manifest import ADD
 from langspec.corpora.near import NearSplits
-from langspec.corpora.sources import ADD, TEXT_KINDS, LocatedFile, SourceFile
+from langspec.corpora.recognise import TEXT_KINDS
+from langspec.corpora.sources import LocatedFile, SourceFile
 from langspec.corpora.splits import Fractions, held_out, sample, stratified_splits
 from langspec.corpora.tables import NLI, POS, SCHEMAS, SPLITS, described, write_table
 from langspec.errors import LangspecError
@@ -177,7 +179,7 @@ def prepare(
     ``card.md`` into ``out_folder``, all or nothing; other things in that folder stay.
 
     Args:
-        files: recognised files, from ``sources.locate``, say.
+        files: recognised files, from ``manifest.locate``, say.
         out_folder: made where missing.
         options: see :class:`PrepareOptions`.
         tokenizer: the encoder's ``tokenizer.json``, for ``options.drop_unknown``.

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
-from collections import Counter
 from pathlib import Path
-
-from tqdm import tqdm
 
 from langspec import hub
 from langspec.config import Config, load_config
-from langspec.corpora import sources
+from langspec.corpora import enter, manifest
 from langspec.corpora.custom import name_pattern
 from langspec.corpora.hub.parts import demand, locate
 from langspec.corpora.origins import generated_files
 from langspec.corpora.prepare import PrepareOptions, prepare
+from langspec.corpora.sources import LocatedFile
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
 from langspec.paths import paths_of
@@ -94,10 +89,10 @@ def plan(config: Config, root: Path) -> str:
     )
 
 
-def _files(config: Config, root: Path) -> list[sources.LocatedFile]:
+def _files(config: Config, root: Path) -> list[LocatedFile]:
     paths, name = paths_of(config, root), config.corpora.files
     if name == "added":
-        return sources.locate(paths.manifest, paths.cache / "sources.json")
+        return manifest.locate(paths.manifest, paths.cache / "sources.json")
     return generated_files(name)
 
 
@@ -136,86 +131,4 @@ def add(folder: Path | None, root: Path, *, copy: bool = False) -> str:
         root: of the project.
         copy: first copy the files below ``data/raw``, which DVC then keeps.
     """
-    manifest, local = root / "data" / "sources.json", root / ".langspec" / "sources.json"
-    patterns = _patterns(root)
-    if folder is None:
-        return "\n".join(
-            _told(sources.add_folder(one, manifest, local, patterns), manifest)
-            for one in sources.entered(manifest, local)
-        )
-    left: list[str] = []
-    if copy:
-        folder, left = _copy(folder, root, patterns)
-    found = sources.add_folder(folder, manifest, local, patterns)
-    found.ignored += left
-    told = _told(found, manifest)
-    if folder.resolve().parent == (root / "data" / "raw").resolve():
-        told += "\n  " + _dvc_add(folder, root)
-    return told
-
-
-def _copy(folder: Path, root: Path, patterns: list[re.Pattern[str]]) -> tuple[Path, list[str]]:
-    """Copy the recognised files and their licences to a folder of the same name.
-
-    Returns that folder and what was left.
-    """
-    found = sources.discover(folder, patterns)
-    raw = root / "data" / "raw" / folder.resolve().name
-    if raw.resolve().is_relative_to(folder.resolve()) or folder.resolve() == raw.resolve():
-        raise LangspecError(
-            "holds the project, or is its copy; expected a folder elsewhere", place=folder
-        )
-    names = {file.name for file in found.files} | {f.licence for f in found.files if f.licence}
-    with atomic_folder(raw) as temporary:
-        for name in tqdm(sorted(names), desc="copy", unit=" files", disable=None):
-            place = temporary / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(folder / name, place)
-            except OSError as error:
-                raise LangspecError(
-                    f"cannot be copied ({error.strerror})", place=folder / name
-                ) from None
-    return raw, found.ignored
-
-
-def _dvc_add(folder: Path, root: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "add", "--quiet", str(folder.relative_to(root))],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason told"])[-1]
-        raise LangspecError(f"dvc add failed: {reason}", place=folder)
-    return f"kept by DVC; commit {folder}.dvc, {folder.parent / '.gitignore'} and the manifest"
-
-
-def status(root: Path) -> tuple[str, bool]:
-    """What changed or is gone since the files were entered, and whether nothing did."""
-    manifest, local = root / "data" / "sources.json", root / ".langspec" / "sources.json"
-    faults = sources.check(manifest, local)
-    if not faults:
-        return "every file is there as it was entered", True
-    return "\n".join([*faults, "enter them as they are now: langspec corpora add"]), False
-
-
-def _told(found: sources.Found, manifest: Path) -> str:
-    counts = Counter(file.kind for file in found.files)
-    languages = sorted({file.language for file in found.files if file.language})
-    lines = [
-        f"{manifest}: {', '.join(f'{n} {kind}' for kind, n in sorted(counts.items()))} files",
-        f"  languages: {' '.join(languages)}",
-    ]
-    if found.removed:
-        lines.append(f"  gone since they were entered: {', '.join(found.removed)}")
-    if found.changed:
-        lines.append(f"  changed since they were entered: {', '.join(found.changed)}")
-    packed = [name for name in found.ignored if sources.is_archive(name)]
-    if packed:
-        lines.append(f"  archives, left out until they are unpacked: {', '.join(packed[:8])}")
-    if others := [name for name in found.ignored if name not in packed]:
-        lines.append(f"  not recognised, left out: {', '.join(others[:8])}")
-    return "\n".join(lines)
+    return enter.add(folder, root, _patterns(root), copy=copy)
