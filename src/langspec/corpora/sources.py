@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -64,28 +64,6 @@ class Contents:
     """Names that the manifest had with another content."""
     removed: list[str] = field(default_factory=list)
     """Names that the manifest had and that are gone."""
-
-    def table(self) -> list[tuple[str, str, str, str, str]]:
-        """Rows (kind, corpus, languages or splits, size, licence), a treebank or folder each."""
-        groups: dict[tuple[str, str], list[SourceFile]] = {}
-        for file in self.files:
-            corpus = file.treebank or PurePosixPath(file.name).parent.as_posix()
-            groups.setdefault((file.kind, corpus), []).append(file)
-        rows = []
-        for (kind, corpus), files in sorted(groups.items()):
-            values = {file.split or file.language or "-" for file in files}
-            size = sum(file.bytes for file in files) / 1e6
-            licences = {file.licence_name or file.licence or "not found" for file in files}
-            rows.append(
-                (
-                    kind,
-                    corpus,
-                    " ".join(sorted(values)),
-                    f"{size:.1f} MB",
-                    ", ".join(sorted(licences)),
-                )
-            )
-        return rows
 
 
 def discover(folder: Path, patterns: Sequence[re.Pattern[str]] = ()) -> Contents:
