@@ -24,7 +24,7 @@ from langspec.measurement.compat.paper_probe import (
 )
 from langspec.measurement.compat.scores import error_correlation, union_macro_f1, whole_texts
 from langspec.measurement.compat.v_measure import adjusted_information, published_v_measure
-from langspec.stages.compat import Compat
+from langspec.measures.published_measure import PublishedMeasure
 
 CLASSES, HIDDEN = 3, 5
 TABLE = CHECKOUT / "data" / "published" / "tanti2021_hyperparameters.csv"
@@ -190,10 +190,10 @@ def test_k_of_33_splits_what_true_k_finds() -> None:
     assert np.isnan(adjusted_information(vectors[:20], classes[:20]))  # one class
 
 
-def evaluation(
+def bench(
     splits: tuple[str, ...], codes: tuple[str, ...], texts: int | None, root: Path = CHECKOUT
 ) -> SimpleNamespace:
-    """As much of an evaluation as is looked at before anything is encoded; two lines a split."""
+    """As much of a bench as is looked at before anything is encoded; two lines a split."""
     rows = [(c, s, 2 * i + n) for c in codes for i, s in enumerate(splits) for n in range(2)]
     count = len(rows)
     columns = np.arange(count, dtype=np.int32)
@@ -218,17 +218,17 @@ def evaluation(
 def test_text_that_the_probe_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     whole = ("train", "dev", "test")
     with pytest.raises(LangspecError, match=r"evaluate\.compat\.run: .* lacks de"):
-        Compat(evaluation(whole, ("en",), None))
+        PublishedMeasure(bench(whole, ("en",), None))
     with pytest.raises(LangspecError, match=r"evaluate\.compat\.run: .* no dev lines"):
-        Compat(evaluation(("train", "test"), ("de", "en"), None))
+        PublishedMeasure(bench(("train", "test"), ("de", "en"), None))
     with pytest.raises(LangspecError, match="needs its settings"):
-        Compat(evaluation(whole, ("de", "en"), None, root=tmp_path))
+        PublishedMeasure(bench(whole, ("de", "en"), None, root=tmp_path))
 
 
 def test_fewer_texts_are_the_same_lines_in_every_language() -> None:
-    compat = Compat(evaluation(("train", "dev", "test"), ("de", "en"), 1))
-    rows = compat.rows_of_text
+    measure = PublishedMeasure(bench(("train", "dev", "test"), ("de", "en"), 1))
+    rows = measure.rows_of_text
     lines = {(c, s): n for c, s, n in zip(rows.languages, rows.splits, rows.lines, strict=True)}
-    assert len(lines) == len(compat.inputs) == 6
+    assert len(lines) == len(measure.inputs) == 6
     assert all(lines["de", split] == lines["en", split] for split in ("train", "dev", "test"))
-    assert compat.inputs.ids.tolist() == sorted(compat.inputs.ids.tolist())
+    assert measure.inputs.ids.tolist() == sorted(measure.inputs.ids.tolist())

@@ -13,7 +13,7 @@ from langspec.config import parse_config, parse_yaml, set_values
 from langspec.errors import LangspecError
 from langspec.measurement.rows import Origin
 from langspec.measurement.trajectory import MomentOptions, moment
-from langspec.stages.trajectory import chosen_steps
+from langspec.measures.leak_trajectory import chosen_steps
 
 LINES = 50
 LANGUAGE, LINE = np.repeat(np.arange(3), LINES), np.tile(np.arange(LINES), 3)

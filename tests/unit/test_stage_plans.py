@@ -7,7 +7,8 @@ from training_fixtures import language_data, method_options
 
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
-from langspec.stages.costs import Shape, evaluation_costs
+from langspec.measures.base import Shape
+from langspec.measures.work import costs
 from langspec.stages.train import language_cost
 
 DEMO = parse_yaml(presets.preset_text("demo"))
@@ -53,18 +54,18 @@ SHAPE = Shape(
 
 def parts(*changes: str, shape: Shape = SHAPE):
     config = parse_config(set_values(DEMO, [f"evaluate.{change}" for change in changes]))
-    return {cost.name: cost for cost in evaluation_costs(config, shape)}
+    return {cost.name: cost for cost in costs(config, shape)}
 
 
 def test_every_part_of_an_evaluation_is_counted() -> None:
     found = parts("trajectory.of=[finetune]", "trajectory.points=8", "beyond.run=[mdl,shuffled]")
     assert list(found) == [
-        "probe", "erasers", "beyond", "beyond.task_text", "geometry", "compat", "trajectory",
+        "probe", "beyond", "beyond.task_text", "geometry", "erasers", "compat", "trajectory",
     ]  # fmt: skip
-    assert found["probe"].told.startswith("60 ")  # 6 encoders, 5 layers, words and texts
+    assert found["probe"].work.startswith("60 ")  # 6 encoders, 5 layers, words and texts
     # 4 encoders, 3 layers, 2 units; a linear probe, 7 of a code, 1 of shuffled labels.
-    assert found["beyond"].told.startswith("216 ")
-    assert found["trajectory"].told.startswith("1 trainings")
+    assert found["beyond"].work.startswith("216 ")
+    assert found["trajectory"].work.startswith("1 trainings")
     assert found["trajectory"].encodings == 9
     assert all(cost.seconds > 0 for cost in found.values())
 

@@ -8,12 +8,12 @@ import torch
 
 from langspec.config import Config
 from langspec.files import read_json
+from langspec.measures.bench import Bench
+from langspec.measures.erased_leak import eraser_options
 from langspec.paths import paths_of, require
 from langspec.release.assemble import load_seed
 from langspec.release.export_seed import check_export, export_erasers, export_seed
 from langspec.release.model_card import export_facts
-from langspec.stages.erase import eraser_options
-from langspec.stages.measure import Evaluation
 from langspec.tasks import get_task
 
 
@@ -49,22 +49,22 @@ def run(
     torch.set_num_threads(config.compute.threads)
     check_export(out, eraser)
     paths = paths_of(config, root)
-    task = get_task(task_name, paths.corpora)
-    evaluation = Evaluation(config, root, task, config.features.cache_gb)
+    require(paths.encoder, "encoder")
+    task = get_task(task_name, require(paths.corpora, "corpora"))
+    bench = Bench(config, paths, task, config.features.cache_gb)
     folder = require(
         paths.train(task_name, method) / f"seed-{seed}",
         f"train --task {task_name} --method {method}",
     )
-    trained = load_seed(folder, evaluation.encoder, task)
+    trained = load_seed(folder, bench.encoder, task)
     languages = config.corpora.languages
-    erasers = export_erasers(
-        eraser, trained, evaluation, eraser_options(config), languages, with_head=with_head
-    )
+    options = eraser_options(config.evaluate.erasers, config.corpora.source)
+    erasers = export_erasers(eraser, trained, bench, options, languages, with_head=with_head)
     run_file = folder.parent / "run.json"
     facts = export_facts(
         config.corpora,
         trained.card,
-        evaluation.encoder.card,
+        bench.encoder.card,
         run=read_json(run_file) if run_file.is_file() else {},
         sources=read_json(paths.corpora / "card.json")["sources"],
         eraser=erasers.sentences,

@@ -35,9 +35,9 @@ def plan(config: Config, root: Path) -> str:
 
 def run(config: Config, root: Path) -> str:
     """Choose, write the cards and fit the erasers, register; returns what was done."""
+    from langspec.measures.bench import Bench
+    from langspec.measures.erased_leak import eraser_options
     from langspec.release.write_versions import Versions
-    from langspec.stages.erase import eraser_options
-    from langspec.stages.measure import Evaluation
     from langspec.stages.replay import run as replay
     from langspec.tasks import get_task
 
@@ -49,8 +49,8 @@ def run(config: Config, root: Path) -> str:
     with atomic_folder(register_folder(paths)) as temporary:
         for name in config.train.tasks:
             task = get_task(name, paths.corpora)
-            text = Evaluation(config, root, task, config.features.cache_gb)
-            erasers = eraser_options(config)
+            text = Bench(config, paths, task, config.features.cache_gb)
+            erasers = eraser_options(config.evaluate.erasers, config.corpora.source)
             Versions(config, paths, task, text.encoder, text, erasers).write(temporary / name)
     replay(config, root)  # the runs that versions belong to
     return restore(config, root, take_over=True)

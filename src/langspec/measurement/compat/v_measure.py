@@ -7,6 +7,7 @@ every corpus; beside it stands adjusted mutual information at the true number of
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -14,12 +15,35 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
 from threadpoolctl import threadpool_limits
 
+from langspec.features.sample import lowest_per_group, unit_ranks
+
+if TYPE_CHECKING:
+    from langspec.measurement.compat.paper_probe import Texts
+
 LANGUAGE_CLUSTERS = 33  # also where there were 14 languages
 SEEDS = tuple(range(1, 11))
 # Units a group of the sample.
 TOKENS_PER_LABEL = 10  # a language and label
 PAIRS_PER_LABEL = 50  # the same
 TEXTS_PER_LANGUAGE = 100  # of language text; per token, one of each text
+
+
+def text_sample(texts: Texts, languages: tuple[str, ...], seed: int) -> np.ndarray:
+    """int64 ``[N]``: a unit of each of at most 100 texts a language."""
+    position = np.arange(len(texts.languages))
+    row = np.repeat(np.arange(len(texts.lengths)), texts.lengths)
+    ranks = unit_ranks(seed, languages, texts.languages, row, position)
+    one = lowest_per_group(ranks, row, 1)
+    return one[lowest_per_group(ranks[one], texts.languages[one], TEXTS_PER_LANGUAGE)]
+
+
+def unit_sample(
+    texts: Texts, group: np.ndarray, languages: tuple[str, ...], most: int, seed: int
+) -> np.ndarray:
+    """int64 ``[N]``: at most ``most`` units of each ``group`` (int ``[units]``)."""
+    position = np.arange(len(group))
+    ranks = unit_ranks(seed, languages, texts.languages, position, position)
+    return lowest_per_group(ranks, group, most)
 
 
 def published_v_measure(vectors: np.ndarray, classes: np.ndarray, clusters: int) -> float:

@@ -1,0 +1,235 @@
+"""What all subjects of a task are measured on: texts, banks of vectors, predictions, the cache."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from langspec.closure import cache_key
+from langspec.corpora.tables import read_table
+from langspec.encoders.inputs import Inputs, text_inputs
+from langspec.encoders.load import load_encoder
+from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
+from langspec.features.encode import build_bank
+from langspec.files import read_json, sha256_file, write_json
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.probe import ProbeOptions
+from langspec.measures.base import Subject
+from langspec.training.predict import encode_features, head_classes
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+    from langspec.paths import Paths
+    from langspec.tasks import Task, TaskData
+
+logger = logging.getLogger(__name__)
+
+
+class Bench:
+    """The texts of one task and of the languages, tokenised once, and what is made of them.
+
+    Args:
+        config: the configuration.
+        paths: of the run; its corpora and its encoder exist.
+        task: that is measured on.
+        limit_gb: size that the folder of banks is brought back to (10^9 bytes).
+    """
+
+    def __init__(self, config: Config, paths: Paths, task: Task, limit_gb: float) -> None:
+        self.config, self.paths, self.task, self.limit_gb = config, paths, task, limit_gb
+        self.encoder = load_encoder(paths.encoder)
+        self.retrain: Callable[..., Any] | None = None
+        languages = config.corpora.languages
+        self.train_table = task.rows(paths.corpora, "train", [config.corpora.source])
+        self.test_table = task.rows(paths.corpora, "test", languages)
+        self.test = task.data(self.test_table, self.encoder)
+        text = read_table(paths.corpora, "text", languages=languages)
+        text = text.filter(pc.not_equal(text["split"], "val"))  # the part that is left unread
+        self.texts: list[str] = text["text"].to_pylist()
+        self.text_inputs = text_inputs(
+            self.encoder.tokenizer,
+            self.texts,
+            max_tokens=self.encoder.card.max_tokens,
+            prefix=self.encoder.card.prefix,
+        )
+        self.text_rows = BankRows(
+            languages=text["language"].to_pylist(),
+            splits=text["split"].to_pylist(),
+            lines=text["line"].to_numpy(),
+        )
+        self.text_hash = sha256_file(paths.corpora / "text.parquet")
+        self.task_hash = sha256_file(paths.corpora / f"{task.name}.parquet")
+        self.bootstrap = BootstrapOptions(
+            resamples=config.evaluate.bootstrap, seed=config.evaluate.seed
+        )
+        self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
+
+    # The cache.
+
+    def cached(
+        self, kind: str, code: tuple[Any, ...], key: dict[str, Any], compute: Callable[[], Any]
+    ) -> Any:
+        """A JSON-able value from the cache, or computed: an interrupted stage goes on.
+
+        Args:
+            kind: of the entry; names its folder.
+            code: the classes and functions that compute the value.
+            key: options and hashes of the inputs.
+            compute: gives the value.
+        """
+        name = cache_key(kind, code=(Bench, *code), **key)
+        place = self.paths.cache / kind / f"{name}.json"
+        if place.exists():
+            try:
+                return read_json(place)
+            except ValueError:
+                logger.warning("%s: unreadable; measured again", place)
+        value = compute()
+        write_json(place, value)
+        return value
+
+    @cached_property
+    def encoder_key(self) -> dict[str, Any]:
+        """What every number depends on beside the weights: how texts become vectors."""
+        card = self.encoder.card
+        return {
+            "languages": self.config.corpora.languages,
+            "card": [card.prefix, card.max_tokens, card.pooling, card.sha256],
+            "batch_tokens": self.config.features.batch_tokens,
+            "seed": self.config.evaluate.seed,
+        }
+
+    @property
+    def text_key(self) -> dict[str, Any]:
+        """What numbers on the language text depend on beside the weights."""
+        bank = asdict(self.text_bank_options)
+        return self.encoder_key | {"text": self.text_hash, "bank": bank}
+
+    @property
+    def task_key(self) -> dict[str, Any]:
+        """What numbers on the task's test text depend on beside the weights."""
+        return self.encoder_key | {"corpus": self.task_hash}
+
+    @property
+    def probe(self) -> ProbeOptions:
+        """How every linear probe is fitted."""
+        probe = self.config.evaluate.probe
+        return ProbeOptions(
+            strengths=tuple(probe.strengths),
+            max_iterations=probe.max_iterations,
+            tolerance=probe.tolerance,
+        )
+
+    @property
+    def probe_key(self) -> dict[str, Any]:
+        """What numbers of a linear probe depend on beside its vectors."""
+        probe = self.config.evaluate.probe.model_dump()
+        return {"probe": probe, "bootstrap": asdict(self.bootstrap)}
+
+    # The task.
+
+    def unit_columns(self, data: TaskData) -> tuple[np.ndarray, np.ndarray]:
+        """Language and item of each scored unit, both ``[N]``."""
+        if data.unit == "pair":
+            return data.languages, data.items
+        counts = np.diff(data.inputs.unit_starts)
+        return np.repeat(data.languages, counts), np.repeat(data.items, counts)
+
+    def predictions(self, subject: Subject) -> np.ndarray:
+        """int64 ``[N]``: classes of the test units by the subject's head, cached."""
+
+        def compute() -> Any:
+            return head_classes(subject.model.heads["task"], self.test_vectors(subject)).tolist()
+
+        key = {"checkpoint": subject.checkpoint, "split": "test", **self.task_key}
+        return np.asarray(self.cached("predictions", (), key, compute), dtype=np.int64)
+
+    def test_vectors(self, subject: Subject) -> np.ndarray:
+        """float32 ``[N, H]``: what a head reads of the test units, of one encoder at a time.
+
+        Heads on one frozen encoder, and on its erased vectors, share them.
+        """
+        if self._vectors is None or self._vectors[0] != subject.state:
+            device = next(subject.model.parameters()).device
+            tokens = self.config.features.batch_tokens
+            found = encode_features(subject.model, self.test, tokens, device).vectors
+            self._vectors = (subject.state, found)
+        return self._vectors[1]
+
+    # Banks.
+
+    def bank(
+        self,
+        encoder: Any,
+        state: str,
+        corpus: str,
+        inputs: Inputs,
+        rows: BankRows,
+        options: BankOptions,
+        progress: str,
+    ) -> Bank:
+        """The feature bank of an encoder on some texts.
+
+        Args:
+            encoder: the model.
+            state: hash of its weights.
+            corpus: hash of the texts, and of which rows are taken.
+            inputs: the texts, tokenised.
+            rows: what is known of each.
+            options: what the bank holds.
+            progress: words before the progress bar.
+        """
+        card = self.encoder.card
+        return build_bank(
+            encoder,
+            int(self.encoder.tokenizer.pad_token_id),
+            inputs,
+            rows,
+            options=options,
+            key=bank_key(
+                checkpoint=state,
+                corpus=corpus,
+                prefix=card.prefix,
+                max_tokens=card.max_tokens,
+                options=options,
+            ),
+            root=self.paths.cache / "banks",
+            limit_gb=self.limit_gb,
+            progress=progress,
+        )
+
+    def bank_options(self, **values: Any) -> BankOptions:
+        """Options of a bank with the pooling, seed and batches that all banks here have."""
+        return BankOptions(
+            pooling=self.encoder.card.pooling,  # type: ignore[arg-type]
+            seed=self.config.evaluate.seed,
+            tokens_per_batch=self.config.features.batch_tokens,
+            **values,
+        )
+
+    @property
+    def text_bank_options(self) -> BankOptions:
+        """What the bank of the language text holds."""
+        features = self.config.features
+        return self.bank_options(
+            max_tokens_per_language=features.max_tokens_per_language,
+            max_sentences_per_language=features.max_sentences_per_language,
+        )
+
+    def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
+        """The bank of the language text: one for all that is measured on it."""
+        return self.bank(
+            encoder,
+            state,
+            self.text_hash,
+            self.text_inputs,
+            self.text_rows,
+            self.text_bank_options,
+            f"encode text: {title}",
+        )

@@ -1,0 +1,212 @@
+"""What the linear probe on language text does not show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from langspec.measures.base import (
+    NETWORK_RATE,
+    RANDOM_ENCODER,
+    Cost,
+    Findings,
+    Measure,
+    Shape,
+    Subject,
+    probe_seconds,
+)
+from langspec.results import EVERY, Result
+from langspec.section import Count, Limit, Natural, Section
+
+if TYPE_CHECKING:
+    from langspec.features.bank import Bank
+
+NGRAMS = "char_ngrams"
+
+
+class MlpOptions(Section):
+    """The MLP probe.
+
+    Attributes:
+        hidden: width of the hidden layer (ReLU).
+        decays: weight decays of AdamW; one is chosen on validation vectors.
+        max_epochs: most epochs of each.
+    """
+
+    hidden: Count
+    decays: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    max_epochs: Count
+
+
+class NgramOptions(Section):
+    """The ceiling of surface form: character n-grams with word boundaries.
+
+    Attributes:
+        longest: characters of an n-gram, from 1.
+        strengths: candidate C; one is chosen on validation texts.
+    """
+
+    longest: Count
+    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+
+
+class BeyondOptions(Section):
+    """What the linear probe on language text does not show.
+
+    Attributes:
+        run: which of them are measured.
+        layers: 0 the embeddings, -1 the last; null: first, middle and last.
+        max_train_per_language: training vectors of each language that the probes see; null: all.
+        mlp: of the MLP probe.
+        char_ngrams: of the character n-grams.
+        task_text: vectors a language of the task's test texts that the linear probe reads; 0:
+            none.
+    """
+
+    run: list[Literal["mlp", "mdl", "selectivity", "shuffled", "char_ngrams"]]
+    layers: list[Annotated[int, Field(ge=-1)]] | None
+    max_train_per_language: Limit
+    mlp: MlpOptions
+    char_ngrams: NgramOptions
+    task_text: Natural
+
+    @model_validator(mode="after")
+    def _lists(self) -> BeyondOptions:
+        if len(set(self.run)) != len(self.run):
+            raise ValueError(f"run names {self.run} with a repetition")
+        if self.layers is not None and not self.layers:
+            raise ValueError("layers names no layer; null means first, middle and last")
+        return self
+
+
+class BeyondLinear(Measure):
+    """Non-linear probes, codelengths, control tasks and shuffled labels, at a few layers."""
+
+    name: ClassVar[str] = "beyond"
+    order: ClassVar[int] = 30
+    key: ClassVar[str] = "beyond"
+    options: ClassVar[type[Section] | None] = BeyondOptions
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Is any of them asked for, the n-grams apart?"""
+        return bool(set(evaluate.beyond.run) - {NGRAMS})
+
+    @classmethod
+    def cost(cls, config: Any, shape: Shape) -> Cost:
+        """Probes and networks at a few layers of every encoder."""
+        values = config.evaluate.beyond
+        kinds = [name for name in values.run if name != NGRAMS]
+        layers = min(3, shape.layers) if values.layers is None else len(values.layers)
+        places = shape.encoders * layers * 2
+        most = config.features.max_tokens_per_language
+        train = min(most, values.max_train_per_language or most)
+        # The linear probe on the same vectors, the control task's, seven of halves that double.
+        fits = {"selectivity": 1, "shuffled": 1, "mdl": 7}
+        count = places * (1 + sum(fits.get(name, 0) for name in kinds))
+        worth = places * (1 + sum({"mdl": 2}.get(name, name in fits) for name in kinds))
+        seconds = probe_seconds(shape, worth, train)
+        work = f"{count} probes more at {layers} layers"
+        if "mlp" in kinds:
+            networks = places * len(values.mlp.decays)
+            work += f", {networks} networks"
+            flops = 6 * train * shape.languages * shape.hidden * values.mlp.hidden
+            seconds += networks * values.mlp.max_epochs / 2 * flops / NETWORK_RATE
+        return Cost("beyond", work, seconds)
+
+    def runs(self) -> list[str]:
+        """What is measured of an encoder."""
+        return [name for name in self.values.run if name != NGRAMS]
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Rows of one encoder on language text, cached by it."""
+        findings.add(
+            self._rows(subject, self.runs(), subject.method, subject.encoder_seed, subject.state)
+        )
+
+    def _rows(
+        self, subject: Subject, run: list[str], method: str, seed: int, state: str | None
+    ) -> list[Result]:
+        from langspec.measurement.beyond import beyond_linear
+        from langspec.measurement.rows import Origin
+
+        bench = self.bench
+
+        def compute() -> list[Result]:
+            bank = bench.text_bank(subject.model.encoder, subject.state, f"{method} {seed}")
+            words, lines = self._texts(bank)
+            return beyond_linear(
+                bank,
+                Origin(bench.task.name, method, seed, "text", "test", "beyond"),
+                self._options(run),
+                token_texts=words,
+                sentence_texts=lines,
+                progress=f"beyond: {method} {seed}",
+            )
+
+        options = self.values.model_dump(exclude={"run", "task_text"})
+        key = {"state": state, "run": run, "options": options}
+        key |= {**bench.text_key, **bench.probe_key}
+        return self.cached_rows("beyond", key, compute, method=method, seed=seed)
+
+    def _options(self, run: list[str]) -> Any:
+        from langspec.measurement import beyond, mlp, ngrams
+
+        bench, values = self.bench, self.values
+        return beyond.BeyondOptions(
+            run=tuple(run),
+            layers=None if values.layers is None else tuple(values.layers),
+            max_train_per_language=values.max_train_per_language,
+            probe=bench.probe,
+            mlp=mlp.MlpOptions(
+                hidden=values.mlp.hidden,
+                decays=tuple(values.mlp.decays),
+                max_epochs=values.mlp.max_epochs,
+            ),
+            ngrams=ngrams.NgramOptions(
+                orders=(1, values.char_ngrams.longest),
+                strengths=tuple(values.char_ngrams.strengths),
+            ),
+            bootstrap=bench.bootstrap,
+            seed=bench.config.evaluate.seed,
+        )
+
+    def _texts(self, bank: Bank) -> tuple[list[str], list[str]]:
+        """The word of each token vector, the line of each sentence vector."""
+        from langspec.features.words import unit_texts
+
+        bench, card = self.bench, self.bench.encoder.card
+        words = unit_texts(
+            bench.encoder.tokenizer,
+            bench.texts,
+            bank.token_meta,
+            max_tokens=card.max_tokens,
+            prefix=card.prefix,
+        )
+        return words, [bench.texts[row] for row in bank.sentence_meta.row]
+
+
+class CharNgrams(BeyondLinear):
+    """Languages told by character n-grams of the texts: the ceiling of surface form."""
+
+    name: ClassVar[str] = "beyond.char_ngrams"
+    order: ClassVar[int] = 45
+    key: ClassVar[str] = "beyond"
+    options: ClassVar[type[Section] | None] = None
+    # Any encoder's bank says which units are read.
+    subjects: ClassVar[frozenset[str]] = frozenset({RANDOM_ENCODER})
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Are they asked for?"""
+        return NGRAMS in evaluate.beyond.run
+
+    @classmethod
+    def cost(cls, config: Any, shape: Shape) -> None:  # type: ignore[override]
+        """Seconds, whatever the encoders."""
+        return
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Rows of the texts themselves, under method ``all``."""
+        findings.add(self._rows(subject, [NGRAMS], EVERY, 0, None))

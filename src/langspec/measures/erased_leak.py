@@ -1,0 +1,237 @@
+"""What erasers take: the leak that is left behind them, and what the task's head still does."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from langspec.measures.base import (
+    RUN,
+    Cost,
+    Findings,
+    Measure,
+    Shape,
+    Subject,
+    scored_probe_seconds,
+)
+from langspec.results import Result, label
+from langspec.section import Count, Limit, Section
+
+if TYPE_CHECKING:
+    from langspec.erasure import EraserOptions
+    from langspec.measurement.erased import Maps
+    from langspec.measures.bench import Bench
+
+logger = logging.getLogger(__name__)
+PLACE = "evaluate.erasers.run"
+
+
+class LirEraser(Section):
+    """``lir``: singular directions removed of each language."""
+
+    rank: Count
+
+
+class LsarEraser(Section):
+    """``lsar``: directions removed; null: one less than the languages."""
+
+    rank: Limit
+
+
+class InlpEraser(Section):
+    """``inlp``: most rounds."""
+
+    rounds: Count
+
+
+class ErasersOptions(Section):
+    """Closed-form erasure, measured on the banks of ``of`` (methods that were trained).
+
+    Attributes:
+        run: which erasers.
+        of: methods whose encoders they are fitted on.
+        layers: all, or head: the one layer that the task's head reads.
+        anchor: whose mean stays where it is.
+        lir: of the eraser ``lir``.
+        lsar: of the eraser ``lsar``.
+        inlp: of the eraser ``inlp``.
+    """
+
+    run: list[Literal["centring", "centring_oracle", "lir", "lir_oracle", "lsar", "inlp", "leace"]]
+    of: list[Literal["frozen", "finetune"]]
+    layers: Literal["all", "head"]
+    anchor: Literal["source", "all"]
+    lir: LirEraser
+    lsar: LsarEraser
+    inlp: InlpEraser
+
+    @model_validator(mode="after")
+    def _unique(self) -> ErasersOptions:
+        for key in ("run", "of"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names {values} with a repetition")
+        return self
+
+
+def eraser_options(values: ErasersOptions, source: str) -> EraserOptions:
+    """What erasers are made with; ``source`` is the code of the source language."""
+    from langspec.erasure import EraserOptions
+
+    return EraserOptions(
+        lir_rank=values.lir.rank,
+        lsar_rank=values.lsar.rank,
+        inlp_rounds=values.inlp.rounds,
+        anchor=source if values.anchor == "source" else None,
+    )
+
+
+class ErasedLeak(Measure):
+    """Every eraser on the encoders of ``erasers.of``.
+
+    Raises:
+        LangspecError: when it is made: language text without training lines, in one language, or
+            without a language of the task.
+    """
+
+    name: ClassVar[str] = "erasure"
+    order: ClassVar[int] = 60
+    key: ClassVar[str] = "erasers"
+    options: ClassVar[type[Section] | None] = ErasersOptions
+    subjects: ClassVar[frozenset[str]] = frozenset({RUN})
+    every_seed: ClassVar[bool] = True
+
+    def __init__(self, bench: Bench) -> None:
+        from langspec.measurement.erased import require_languages
+
+        super().__init__(bench)
+        self._maps: dict[tuple[str, str], Maps] = {}
+        if self.values.run:
+            rows = bench.text_rows
+            languages = bench.config.corpora.languages
+            require_languages(rows.languages, rows.splits, languages, place=PLACE)
+        if any(name.endswith("_oracle") for name in self.values.run):
+            logger.warning(
+                "oracle erasers are told the language of every text they are tested on: they "
+                "write the label into the features, and a linear probe at chance proves nothing"
+            )
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Is any eraser asked for?"""
+        return bool(evaluate.erasers.run)
+
+    @classmethod
+    def cost(cls, config: Any, shape: Shape) -> Cost | None:
+        """A probe on what each eraser leaves; inlp fits one more a round."""
+        erasers = config.evaluate.erasers
+        places = shape.erased * (shape.layers if erasers.layers == "all" else 1) * 2
+        count = places * (len(erasers.run) + ("inlp" in erasers.run) * erasers.inlp.rounds)
+        if not count:
+            return None
+        seconds = scored_probe_seconds(shape, count, config.features.max_tokens_per_language)
+        return Cost("erasers", f"{count} probes for {len(erasers.run)} erasers", seconds)
+
+    def applies(self, subject: Subject) -> bool:
+        """Of the methods that ``erasers.of`` names."""
+        return super().applies(subject) and subject.method in self.values.of
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Rows of every eraser, column ``eraser``."""
+        self._maps = {key: maps for key, maps in self._maps.items() if key[0] == subject.state}
+        if subject.new_encoder:
+            for name in self.values.run:
+                findings.add(self._leak(subject, name))
+        findings.add(self._scores(subject))
+
+    # Leak.
+
+    def _leak(self, subject: Subject, name: str) -> list[Result]:
+        from langspec.measurement.erased import erased_leak, fit_maps
+        from langspec.measurement.leak import LeakOptions
+        from langspec.measurement.rows import Origin
+
+        bench, seed, layers = self.bench, subject.encoder_seed, self._layers(subject)
+
+        def compute() -> list[Result]:
+            options = LeakOptions(bench.probe, bench.bootstrap)
+            bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
+            maps = fit_maps(bank, name, self._options(), options.units, layers)
+            self._maps[subject.state, name] = maps
+            origin = Origin(
+                bench.task.name, subject.method, seed, "text", "test", self.name, eraser=name
+            )
+            title = f"probe: {label(subject.method, name)} {seed}"
+            return erased_leak(bank, maps, origin, options, progress=title)
+
+        key = self._key(name) | {"state": subject.state, "layers": layers} | bench.probe_key
+        named = {"method": subject.method, "seed": seed}
+        return self.cached_rows("erased_leaks", key, compute, **named)
+
+    def _layers(self, subject: Subject) -> list[int]:
+        """Layers to erase: all, or the one that the head reads."""
+        if self.values.layers == "all":
+            return list(range(int(subject.model.encoder.config.num_hidden_layers) + 1))
+        return [subject.head_layer]
+
+    # Task.
+
+    def _scores(self, subject: Subject) -> list[Result]:
+        """The task's head, unchanged, on erased vectors of the layer that it reads."""
+        import numpy as np
+
+        from langspec.measurement.rows import Origin
+        from langspec.measurement.task_scores import task_scores
+
+        bench, task = self.bench, self.bench.task
+        key = self._key(*self.values.run) | bench.task_key | {"checkpoint": subject.checkpoint}
+        predicted = self.cached("erased_predictions", key, lambda: self._predictions(subject))
+        language, item = bench.unit_columns(bench.test)
+        rows: list[Result] = []
+        for name in self.values.run:
+            origin = Origin(
+                task.name, subject.method, subject.seed, task.name, "test", self.name, eraser=name
+            )
+            rows += task_scores(
+                origin,
+                language,
+                item,
+                bench.test.labels,
+                np.asarray(predicted[name], dtype=np.int64),
+                classes=len(task.labels),
+                unit=task.unit,
+                source=bench.config.corpora.source,
+                options=bench.bootstrap,
+            )
+        return rows
+
+    def _predictions(self, subject: Subject) -> dict[str, list[int]]:
+        """Classes of the test units behind each eraser."""
+        from langspec.measurement.erased import fit_maps, head_predictions
+
+        bench, head = self.bench, subject.model.heads["task"]
+        vectors = bench.test_vectors(subject)
+        language, _ = bench.unit_columns(bench.test)
+        # A pair is erased by what was fitted on single texts: the nearest that there is.
+        unit = "token" if bench.task.unit == "token" else "sentence"
+        layer = subject.head_layer
+        predicted: dict[str, list[int]] = {}
+        for name in self.values.run:
+            maps = self._maps.get((subject.state, name))
+            if maps is None or (unit, layer) not in maps:
+                title = f"{subject.method} {subject.seed}"
+                bank = bench.text_bank(subject.model.encoder, subject.state, title)
+                maps = fit_maps(bank, name, self._options(), [unit], [layer])
+                self._maps[subject.state, name] = maps
+            predicted[name] = head_predictions(head, vectors, maps[unit, layer], language).tolist()
+        return predicted
+
+    def _options(self) -> Any:
+        return eraser_options(self.values, self.bench.config.corpora.source)
+
+    def _key(self, *names: str) -> dict[str, Any]:
+        """What every cached value depends on beside the checkpoint."""
+        return {"erasers": names, "options": asdict(self._options()), **self.bench.text_key}

@@ -1,0 +1,158 @@
+"""The leak through a training, from its start to its end.
+
+The training of one seed is run once more and measured on the way. So training itself measures
+nothing, a change of a measure never retrains, and the weights at the end can be compared with
+those of the trained run: if they are equal, measuring changed nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from langspec.measures.base import TRAINING, Cost, Findings, Measure, Shape, Subject, probe_seconds
+from langspec.section import Count, Section, Text
+
+if TYPE_CHECKING:
+    from langspec.features.bank import BankOptions
+    from langspec.measurement.rows import Origin
+
+logger = logging.getLogger(__name__)
+
+
+class TrajectoryOptions(Section):
+    """Leak by layer and training step: the first seed of each method is trained once more.
+
+    Attributes:
+        of: the methods.
+        points: moments after the start, evenly over the steps.
+        tokens: word vectors of language text, a language.
+        lines: texts a language.
+    """
+
+    of: list[Text]
+    points: Count
+    tokens: Count
+    lines: Annotated[int, Field(ge=10)]
+
+
+def chosen_steps(total: int, points: int) -> list[int]:
+    """Steps to measure at: the start, the end, and ``points - 1`` between them, evenly."""
+    import numpy as np
+
+    return sorted({round(step) for step in np.linspace(0, total, points + 1)})
+
+
+class LeakTrajectory(Measure):
+    """Follows one training a call."""
+
+    name: ClassVar[str] = "trajectory"
+    order: ClassVar[int] = 90
+    key: ClassVar[str] = "trajectory"
+    options: ClassVar[type[Section] | None] = TrajectoryOptions
+    subjects: ClassVar[frozenset[str]] = frozenset({TRAINING})
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Is any method followed?"""
+        return bool(evaluate.trajectory.of)
+
+    @classmethod
+    def cost(cls, config: Any, shape: Shape) -> Cost:
+        """Trainings, and probes at every moment."""
+        values = config.evaluate.trajectory
+        moments = len(values.of) * (values.points + 1)
+        count = moments * shape.layers * 2
+        work = (
+            f"{len(values.of)} trainings once more (their time: train --dry-run), {count} probes "
+            f"at {moments} moments"
+        )
+        return Cost("trajectory", work, probe_seconds(shape, count, values.tokens), moments)
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Tidy rows with a ``step``; ``same_weights`` (0/1) compares the end with the run's."""
+        from langspec.files import sha256_folder
+
+        assert subject.folder is not None
+        key = {
+            "checkpoint": sha256_folder(subject.folder),
+            "values": self.values.model_dump(exclude={"of"}),
+            "moment_bank": asdict(self._bank_options()),
+            **self.bench.text_key,
+            **self.bench.probe_key,
+        }
+        retrain = self.bench.retrain
+        moments = self.cached("trajectories", key, lambda: self._follow(subject), retrain)
+        for moment in moments:
+            findings.add_table("trajectory", moment)
+
+    def _follow(self, subject: Subject) -> list[dict[str, Any]]:
+        import torch
+        from safetensors.torch import load_file
+
+        from langspec.measurement.rows import Origin
+
+        bench, folder = self.bench, subject.folder
+        assert folder is not None
+        assert bench.retrain is not None
+        # All lines but the header: a step each.
+        total = len((folder / "steps.csv").read_text(encoding="utf-8").splitlines()) - 1
+        wanted = set(chosen_steps(total, self.values.points))
+        origin = Origin(bench.task.name, subject.method, subject.seed, "text", "test", self.name)
+        rows: list[dict[str, Any]] = []
+
+        def look(step: int, model: Any) -> None:
+            if step in wanted:
+                wanted.discard(step)  # an epoch's end logs its last step once more
+                rows.extend({"step": step} | row for row in self._moment(model.encoder, origin))
+
+        tensors = bench.retrain(
+            bench.config, bench.paths.root, bench.task.name, subject.method, subject.seed, look
+        )
+        saved = load_file(folder / "model.safetensors")
+        same = all(
+            name in saved and torch.equal(tensor.cpu(), saved[name])
+            for name, tensor in tensors.items()
+        )
+        if not same:
+            logger.warning(
+                "%s seed %d, trained once more, ends with other weights than those of the trained "
+                "run: what is shown is another run of the same recipe",
+                subject.method,
+                subject.seed,
+            )
+        last = origin.row("same_weights", same, language="all", unit="token", n=len(saved))
+        return [*rows, {"step": total} | asdict(last)]
+
+    def _moment(self, encoder: Any, origin: Origin) -> list[dict[str, Any]]:
+        import tempfile
+        from pathlib import Path
+
+        import torch
+
+        from langspec.features.encode import build_bank
+        from langspec.measurement.trajectory import MomentOptions, moment
+
+        bench = self.bench
+        # Dropout goes on afterwards as if nobody had looked.
+        with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
+            bank = build_bank(
+                encoder,
+                int(bench.encoder.tokenizer.pad_token_id),
+                bench.text_inputs,
+                bench.text_rows,
+                options=self._bank_options(),
+                key="moment",
+                root=Path(folder),
+            )
+            return [asdict(row) for row in moment(bank, origin, MomentOptions(bench.probe))]
+
+    def _bank_options(self) -> BankOptions:
+        return self.bench.bank_options(
+            max_tokens_per_language=self.values.tokens,
+            max_sentences_per_language=self.values.lines,
+            whole_rows=True,
+        )

@@ -1,0 +1,380 @@
+"""The published measure (docs/compat.md) on the language text and the task's test split."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from langspec.measures.base import (
+    KMEANS_ROUNDS,
+    SMALL_RATE,
+    Cost,
+    Findings,
+    Measure,
+    Shape,
+    Subject,
+)
+from langspec.results import Result
+from langspec.section import Count, Limit, Section
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from langspec.measurement.compat.paper_probe import Texts
+    from langspec.measures.bench import Bench
+
+logger = logging.getLogger(__name__)
+PLACE = "evaluate.compat.run"
+SETTINGS = "tanti2021_hyperparameters.csv"
+SPLITS = ("train", "dev", "test")
+_MINIBATCH = 32  # of the published probe's settings: 16 to 64
+
+
+class CompatOptions(Section):
+    """The published measure, on the language text and the task's test split.
+
+    Attributes:
+        run: parts of it.
+        settings: all: every checkpoint by each of the four published probe settings; own: by its
+            method's alone.
+        epochs: of the published probe.
+        texts: language texts read, of a language and split; null: all.
+    """
+
+    run: list[Literal["seqeval", "paper_probe", "v_measure"]]
+    settings: Literal["all", "own"]
+    epochs: Count
+    texts: Limit
+
+    @model_validator(mode="after")
+    def _unique(self) -> CompatOptions:
+        if len(set(self.run)) != len(self.run):
+            raise ValueError(f"run names {self.run} with a repetition")
+        return self
+
+
+@dataclass(frozen=True)
+class _Corpora:
+    """Vectors of one encoder: language text by split, the task's test split."""
+
+    text: dict[str, Texts]
+    task: Texts
+
+
+class PublishedMeasure(Measure):
+    """The published probe, a converged one on the same texts, and clusters as published.
+
+    Raises:
+        LangspecError: when it is made: no table of the published settings, a language of the task
+            without text, or a split of the text without lines.
+    """
+
+    name: ClassVar[str] = "published"
+    order: ClassVar[int] = 70
+    key: ClassVar[str] = "compat"
+    options: ClassVar[type[Section] | None] = CompatOptions
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench)
+        self.token = bench.task.unit == "token"
+        self.text_unit = "token" if self.token else "sentence"
+        self.settings: dict[str, Any] = {}
+        if not self.values.run:
+            return
+        from langspec.measurement.compat.chunks import ChunkScorer
+        from langspec.measurement.compat.paper_probe import published_settings
+        from langspec.measurement.compat.texts import first_texts
+
+        rows = bench.text_rows
+        self.languages = tuple(sorted(set(rows.languages)))
+        self._check_text()
+        if "paper_probe" in self.values.run:
+            place = bench.paths.root / "data" / "published" / SETTINGS
+            self.settings = published_settings(place, bench.task.unit)
+        self.inputs, self.rows_of_text = first_texts(
+            bench.text_inputs,
+            rows,
+            self.languages,
+            SPLITS,
+            self.values.texts,
+            seed=bench.config.evaluate.seed,
+        )
+        self.scorer = ChunkScorer(self.languages)
+
+    def _check_text(self) -> None:
+        from langspec.errors import LangspecError
+
+        rows = self.bench.text_rows
+        if lacking := sorted(set(self.bench.config.corpora.languages) - set(self.languages)):
+            raise LangspecError(
+                f"the language text lacks {', '.join(lacking)}, which the published probe must "
+                "name; add text files for them, or empty this list",
+                place=PLACE,
+            )
+        for split in SPLITS:
+            if split not in rows.splits:
+                raise LangspecError(f"the language text has no {split} lines", place=PLACE)
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Is any part of it asked for?"""
+        return bool(evaluate.compat.run)
+
+    @classmethod
+    def cost(cls, config: Any, shape: Shape) -> Cost | None:
+        """Published probes and clusterings, and an encoding pass of whole texts."""
+        values = config.evaluate.compat
+        if not {"paper_probe", "v_measure"} & set(values.run):
+            return None
+        said, seconds = [], 0.0
+        most = config.features.max_sentences_per_language
+        texts = (values.texts or most or 0) * shape.languages
+        units = 15 if shape.token else 1  # words of a text
+        if "paper_probe" in values.run:
+            settings = 4 if values.settings == "all" else 1
+            said.append(f"{shape.encoders * settings} published probes of {values.epochs} epochs")
+            work = 6 * texts * units * shape.hidden * shape.languages
+            steps = texts / _MINIBATCH * 2e-4  # Adam itself
+            seconds += shape.encoders * settings * values.epochs * (work / SMALL_RATE + steps)
+        if "v_measure" in values.run:
+            said.append(f"{shape.encoders * 30} clusterings of one start")
+            vectors = 100 * shape.languages
+            rounds = shape.encoders * 30 * KMEANS_ROUNDS
+            seconds += rounds * vectors * shape.hidden * 66 / SMALL_RATE
+        return Cost("compat", ", ".join(said), seconds, shape.encoders)
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Rows of one encoder, probes ``compat/...``, cached by it."""
+        findings.add(self._encoder_rows(subject))
+
+    # What is read.
+
+    def _read(self, subject: Subject) -> _Corpora:
+        """Vectors of the language texts by split, and of the task's test units."""
+        import numpy as np
+
+        from langspec.measurement.compat.paper_probe import Texts
+        from langspec.measurement.compat.texts import task_lengths
+
+        bench, layer = self.bench, subject.head_layer
+        options = bench.bank_options(
+            max_tokens_per_language=None if self.token else 0,
+            max_sentences_per_language=0 if self.token else None,
+            layers=(layer,),
+        )
+        bank = bench.bank(
+            subject.model.encoder,
+            subject.state,
+            f"{bench.text_hash}-{self.values.texts}",
+            self.inputs,
+            self.rows_of_text,
+            options,
+            f"encode whole texts: {subject.title}",
+        )
+        units = bank.token_meta if self.token else bank.sentence_meta
+        vectors = bank.tokens(layer) if self.token else bank.sentences(layer)
+        places = np.asarray([self.languages.index(code) for code in bank.languages])
+        text = {}
+        for split in SPLITS:
+            rows = np.flatnonzero(units.split == bank.splits.index(split))
+            # Texts without a scored unit are in no bank.
+            _, counts = np.unique(units.row[rows], return_counts=True)
+            text[split] = Texts(vectors[rows], places[units.language[rows]], counts)
+        codes, _ = bench.unit_columns(bench.test)
+        task = Texts(
+            bench.test_vectors(subject),
+            np.asarray([self.languages.index(code) for code in codes]),
+            task_lengths(bench.test),
+        )
+        return _Corpora(text, task)
+
+    # Languages and clusters.
+
+    def _encoder_rows(self, subject: Subject) -> list[Result]:
+        """What depends on the encoder alone: cached by it."""
+        from langspec.measurement.compat.paper_probe import own_setting
+
+        bench, own = self.bench, own_setting(subject.method)
+        names = sorted(self.settings) if self.values.settings == "all" else [own]
+        key = {
+            "state": subject.state,
+            "layer": subject.head_layer,
+            "unit": bench.task.unit,
+            "run": sorted(self.values.run),
+            "settings": {name: asdict(self.settings[name]) for name in names if self.settings},
+            "epochs": self.values.epochs,
+            "texts": self.values.texts,
+            **bench.text_key,
+            **bench.task_key,
+            **bench.probe_key,
+        }
+        rows = self.cached_rows(
+            "compat",
+            key,
+            lambda: self._measured(subject, names),
+            method=subject.method,
+            seed=subject.encoder_seed,
+        )
+        same = f"compat/paper_probe/{own}"
+        return [
+            *(replace(row, probe="compat/paper_probe") for row in rows if row.probe == same),
+            *rows,
+        ]
+
+    def _measured(self, subject: Subject, names: list[str]) -> list[Result]:
+        corpora = self._read(subject)
+        rows: list[Result] = []
+        if self.settings:
+            rows += self._paper_probes(names, corpora)
+        if "seqeval" in self.values.run:
+            rows += self._converged_probe(subject, corpora)
+        if "v_measure" in self.values.run:
+            rows += self._clusters(corpora)
+        return rows
+
+    def _paper_probes(self, names: list[str], corpora: _Corpora) -> list[Result]:
+        from langspec.measurement.compat.paper_probe import fit_paper_probe
+
+        rows: list[Result] = []
+        for name in names:
+            probe = fit_paper_probe(
+                corpora.text["train"],
+                corpora.text["dev"],
+                len(self.languages),
+                self.settings[name],
+                self._published_score,
+                epochs=self.values.epochs,
+                seed=self.bench.config.evaluate.seed,
+            )
+            title = f"compat/paper_probe/{name}"
+            rows += self._language_rows(title, corpora, probe.predict)
+            texts = len(corpora.text["train"].lengths)
+            fit = {
+                "epoch": probe.epoch,
+                "steps": self.values.epochs * math.ceil(texts / self.settings[name].minibatch),
+            }
+            rows += [
+                self._origin("text").row(
+                    metric, value, language="all", unit=self.text_unit, n=texts, probe=title
+                )
+                for metric, value in fit.items()
+            ]
+        return rows
+
+    def _converged_probe(self, subject: Subject, corpora: _Corpora) -> list[Result]:
+        """The probe behind the leak, fitted as there, names every unit of whole texts."""
+        import numpy as np
+
+        from langspec.measurement.probe import fit_probe
+
+        bank = self.bench.text_bank(subject.model.encoder, subject.state, "converged probe")
+        units = bank.token_meta if self.token else bank.sentence_meta
+        layer = subject.head_layer
+        vectors = bank.tokens(layer) if self.token else bank.sentences(layer)
+        rows = {name: units.split == bank.splits.index(name) for name in ("train", "dev")}
+        label = units.language.astype(np.int64)
+        probe = fit_probe(
+            vectors[rows["train"]],
+            label[rows["train"]],
+            vectors[rows["dev"]],
+            label[rows["dev"]],
+            len(bank.languages),
+            self.bench.probe,
+        )
+        return self._language_rows("compat/linear", corpora, probe.predict)
+
+    def _published_score(self, texts: Texts, predicted: np.ndarray) -> float:
+        """Of predicted languages: seqeval's macro-F1 of tokens, scikit-learn's of texts."""
+        from langspec.measurement.compat.scores import union_macro_f1
+
+        if self.token:
+            return self.scorer(texts.languages, predicted, texts.lengths).macro_f1
+        return union_macro_f1(texts.languages, predicted)
+
+    def _language_rows(self, probe: str, corpora: _Corpora, predict: Any) -> list[Result]:
+        """Scores of a language probe on text and on the task's test split."""
+        import numpy as np
+
+        from langspec.measurement.compat.scores import error_correlation, whole_texts
+        from langspec.measurement.scores import accuracy, macro_f1
+
+        rows = []
+        task = self.bench.task
+        parts = (
+            ("text", self.text_unit, corpora.text["test"]),
+            (task.name, task.unit, corpora.task),
+        )
+        for corpus, unit, texts in parts:
+            predicted = predict(texts.vectors)
+            right = predicted == texts.languages
+            scores = {
+                "published_macro_f1": self._published_score(texts, predicted),
+                "accuracy": accuracy(texts.languages, predicted),
+                "macro_f1": macro_f1(texts.languages, predicted, len(self.languages)),
+            }
+            if self.token:
+                scores["whole_texts"] = whole_texts(right, texts.lengths)
+                correlation = error_correlation(right, texts.lengths)
+                if np.isfinite(correlation):  # no errors, no correlation
+                    scores["error_correlation"] = correlation
+            rows += [
+                self._origin(corpus).row(
+                    metric, value, language="all", unit=unit, n=len(predicted), probe=probe
+                )
+                for metric, value in scores.items()
+            ]
+        return rows
+
+    def _clusters(self, corpora: _Corpora) -> list[Result]:
+        """V-measures as published, and adjusted information at the true number of classes."""
+        import numpy as np
+
+        from langspec.measurement.compat import v_measure as clusters
+
+        task, labels = self.bench.task, self.bench.test.labels
+        text, test, seed = corpora.text["test"], corpora.task, self.bench.config.evaluate.seed
+        sample = clusters.text_sample(text, self.languages, seed)
+        most = clusters.TOKENS_PER_LABEL if self.token else clusters.PAIRS_PER_LABEL
+        group = test.languages * len(task.labels) + labels
+        chosen = clusters.unit_sample(test, group, self.languages, most, seed)
+        by_language = (text.vectors[sample], text.languages[sample])
+        wanted = (
+            ("text", self.text_unit, "language", *by_language),
+            (task.name, task.unit, "language", test.vectors[chosen], test.languages[chosen]),
+            (task.name, task.unit, "label", test.vectors[chosen], labels[chosen]),
+        )
+        rows = []
+        for corpus, unit, what, vectors, classes in wanted:
+            k = clusters.LANGUAGE_CLUSTERS if what == "language" else len(task.labels)
+            found = {
+                "v_measure": clusters.published_v_measure(vectors, classes, k),
+                "ami": clusters.adjusted_information(vectors, classes),
+            }
+            for metric, value in found.items():
+                if not np.isfinite(value):
+                    logger.warning(
+                        "%s of %s in %s: not measured, %d vectors are too few for %d clusters",
+                        metric, what, corpus, len(vectors), k,
+                    )  # fmt: skip
+                    continue
+                rows.append(
+                    self._origin(corpus).row(
+                        f"{metric}_{what}",
+                        value,
+                        language="all",
+                        unit=unit,
+                        n=len(vectors),
+                        probe="compat/v_measure",
+                    )
+                )
+        return rows
+
+    def _origin(self, corpus: str) -> Any:
+        """Method and seed are put in when rows come out of the cache."""
+        from langspec.measurement.rows import Origin
+
+        return Origin(self.bench.task.name, "", 0, corpus, "test", self.name)

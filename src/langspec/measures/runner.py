@@ -1,0 +1,117 @@
+"""The one walk over subjects and measures."""
+
+from __future__ import annotations
+
+# ruff: noqa: F401 - workers are forked from a process that has imported this module
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from langspec.encoders.load import random_encoder
+from langspec.files import sha256_folder
+from langspec.measurement import beyond, erased, geometry, moves, projection
+from langspec.measures.base import (
+    RANDOM_ENCODER,
+    RUN,
+    TEXTS,
+    TRAINING,
+    Findings,
+    Measure,
+    Subject,
+)
+from langspec.measures.bench import Bench
+from langspec.measures.discovery import measures
+from langspec.measures.work import TrainedRun, Work
+from langspec.modelling.saved import build_model, load_run, read_card
+from langspec.results import EVERY, RANDOM
+from langspec.tasks import get_task
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+    from langspec.paths import Paths
+
+
+def walk(subjects: Iterable[Subject], taken: Iterable[Measure]) -> Findings:
+    """Take every measure that applies of every subject."""
+    findings, taken = Findings(), tuple(taken)
+    for subject in subjects:
+        for measure in taken:
+            if measure.applies(subject):
+                measure.measure(subject, findings)
+    return findings
+
+
+class Runner:
+    """A worker of stage evaluate: prepared once a process, then called with one work a time.
+
+    Args:
+        config: the configuration.
+        paths: of the run.
+        task: name of the task.
+        limit_gb: size that the folder of feature banks is brought back to.
+        retrain: trains a run once more (:mod:`langspec.measures.leak_trajectory`).
+    """
+
+    facts = None
+
+    def __init__(
+        self, config: Config, paths: Paths, task: str, limit_gb: float, retrain: Callable[..., Any]
+    ) -> None:
+        torch.set_num_threads(config.compute.threads)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.bench = Bench(config, paths, get_task(task, paths.corpora), limit_gb)
+        self.bench.retrain = retrain
+        # All of them: one that cannot be taken says so before anything is encoded.
+        self.measures = [one(self.bench) for one in measures()]
+
+    def __call__(self, work: Work, tell: Callable[[Any], None]) -> Findings:
+        """Rows and tables of the work; ``tell`` is not used."""
+        return walk(self._subjects(work), self.measures)
+
+    def _subjects(self, work: Work) -> Iterator[Subject]:
+        """The subjects, loaded one by one."""
+        for run in work.runs:
+            yield trained_subject(self.bench, run, self.device)
+        if work.random:
+            yield random_subject(self.bench, self.device)
+        if work.training is not None:
+            run = work.training
+            yield Subject(TRAINING, run.method, run.seed, folder=run.folder)
+        if work.texts:
+            yield Subject(TEXTS, EVERY, 0)
+
+
+def trained_subject(bench: Bench, run: TrainedRun, device: Any) -> Subject:
+    """A trained run with its weights."""
+    trained = read_card(run.folder).trains_encoder
+    checkpoint = sha256_folder(run.folder)
+    return Subject(
+        kind=RUN,
+        method=run.method,
+        seed=run.seed,
+        model=load_run(run.folder, bench.encoder, bench.task).to(device),
+        checkpoint=checkpoint,
+        # A frozen run's encoder is the starting one whatever its seed: encoded and probed once.
+        state=checkpoint if trained else bench.encoder.card.sha256,
+        trained=trained,
+        first=run.seed == bench.config.train.seeds[0],
+        strength=run.strength,
+        folder=run.folder,
+    )
+
+
+def random_subject(bench: Bench, device: Any) -> Subject:
+    """The encoder with random weights, and an unused head that says which layer heads read."""
+    seed = bench.config.evaluate.seed
+    encoder: Any = random_encoder(bench.encoder, seed).model
+    state = f"random-{seed}-{bench.encoder.card.sha256}"
+    model = build_model(
+        replace(bench.encoder, model=encoder.to(device)),
+        bench.task,
+        feature_layer=bench.config.train.feature_layer,
+        dropout=0.0,
+        init=1.0,
+    )
+    return Subject(RANDOM_ENCODER, RANDOM, 0, model=model, checkpoint=state, state=state)

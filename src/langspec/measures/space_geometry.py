@@ -1,0 +1,229 @@
+"""How vectors lie: clusters, neighbours, variances, subspaces, translations, what moved."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from langspec.measures.base import (
+    KMEANS_ROUNDS,
+    SMALL_RATE,
+    Cost,
+    Findings,
+    Measure,
+    Shape,
+    Subject,
+)
+from langspec.results import Result
+from langspec.section import Count, Section
+
+if TYPE_CHECKING:
+    from langspec.features.bank import Bank, BankOptions
+    from langspec.measures.bench import Bench
+
+logger = logging.getLogger(__name__)
+
+
+class GeometryOptions(Section):
+    """Clusters, neighbours, variances and subspaces; retrieval of translations; CKA.
+
+    Attributes:
+        run: measure them.
+        vectors: of the task's test text, a language.
+        per_class: vectors at most of each language or label, for clusters and neighbours.
+        starts: of k-means; the best is taken.
+        neighbours: k of the purity of neighbourhoods.
+        candidates: lines at most that a translation is looked for among.
+    """
+
+    run: bool
+    vectors: Count
+    per_class: Annotated[int, Field(ge=2)]
+    starts: Count
+    neighbours: Count
+    candidates: Annotated[int, Field(ge=2)]
+
+
+class SpaceGeometry(Measure):
+    """Geometry and alignment of every encoder by itself, and beside the starting one."""
+
+    name: ClassVar[str] = "geometry"
+    order: ClassVar[int] = 50
+    key: ClassVar[str] = "geometry"
+    options: ClassVar[type[Section] | None] = GeometryOptions
+    # A file of its own: many layers and no single score, so that none of it is a chart.
+    file: ClassVar[str] = "geometry"
+
+    def __init__(self, bench: Bench) -> None:
+        from langspec.files import read_json
+
+        super().__init__(bench)
+        card = read_json(bench.paths.corpora / "card.json")
+        notes = card["corpora"]["text"].get("notes", {})
+        # Wikipedia's paragraphs are numbered, but no translations: only files of lines say so.
+        self.parallel = str(notes.get("parallel", "no")).startswith("yes")
+        if self.values.run and not self.parallel:
+            logger.info("the language text is not parallel by line: no retrieval is measured")
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Is it asked for?"""
+        return bool(evaluate.geometry.run)
+
+    @classmethod
+    def cost(cls, config: Any, shape: Shape) -> Cost:
+        """Clusterings of every layer, and an encoding pass of the test texts."""
+        values = config.evaluate.geometry
+        # Language text per word and per text by language; task text by language and by label.
+        classes = (shape.languages,) * 3 + (shape.labels,)
+        work = sum(values.per_class * k * shape.hidden * k * 2 for k in classes)
+        count = shape.encoders * shape.layers * len(classes)
+        rounds = shape.encoders * shape.layers * values.starts * KMEANS_ROUNDS
+        said = f"{count} clusterings of {values.starts} starts, neighbours, subspaces, retrieval"
+        return Cost("geometry", said, rounds * work / SMALL_RATE, shape.encoders)
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Rows of the encoder by itself and, where it is another, beside the starting one."""
+        start = self.bench.encoder.card.sha256
+        key = self._key() | {"state": subject.state}
+        rows = self._rows(subject, "geometry_text", key | self._text_key(), self._text)
+        rows += self._rows(subject, "geometry_task", key | self._task_key(), self._task)
+        if subject.state != start:
+            key |= {"start": start, "moves": subject.trained}
+            for text, more in ((True, self._text_key()), (False, self._task_key())):
+                kind = "moves_text" if text else "moves_task"
+                rows += self._rows(subject, kind, key | more, self._beside_start, text)
+        findings.add(rows, self.file)
+
+    def _rows(
+        self, subject: Subject, kind: str, key: dict[str, Any], compute: Any, *arguments: Any
+    ) -> list[Result]:
+        named = {"method": subject.method, "seed": subject.encoder_seed}
+        return self.cached_rows(kind, key, lambda: compute(subject, *arguments), **named)
+
+    # An encoder by itself.
+
+    def _text(self, subject: Subject) -> list[Result]:
+        """Geometry and retrieval on the language text; the same for every task."""
+        from langspec.measurement.alignment import retrieval
+        from langspec.measurement.geometry import language_geometry
+
+        origin, source = self._origin("text"), self.bench.config.corpora.source
+        bank = self.bench.text_bank(subject.model.encoder, subject.state, subject.title)
+        rows = language_geometry(bank, origin, self._options("token", "sentence"))
+        if self.parallel:
+            rows += retrieval(bank, origin, source, self._alignment("sentence"))
+        return rows
+
+    def _task(self, subject: Subject) -> list[Result]:
+        """Geometry of languages and labels on the task's test text."""
+        from langspec.measurement.geometry import label_geometry, language_geometry
+
+        origin, task = self._origin(self.bench.task.name), self.bench.task
+        bank = self._task_bank(subject.model.encoder, subject.state, subject.title)
+        options = self._options(self._unit)
+        return [
+            replace(row, unit=task.unit)
+            for factor in (language_geometry, label_geometry)
+            for row in factor(bank, origin, options)
+        ]
+
+    # Beside the start.
+
+    def _beside_start(self, subject: Subject, text: bool) -> list[Result]:
+        """CKA with the starting encoder and what moved, on the language text or the task's."""
+        from langspec.measurement.alignment import linear_cka
+        from langspec.measurement.moves import MovesOptions, moves
+
+        bench = self.bench
+        banks = bench.text_bank if text else self._task_bank
+        bank = banks(subject.model.encoder, subject.state, subject.title)
+        # On the device of the trained one; the bank is nearly always there already.
+        model = bench.encoder.model.to(next(subject.model.encoder.parameters()).device)
+        before = banks(model, bench.encoder.card.sha256, "the starting encoder")
+        units = ("token", "sentence") if text else (self._unit,)
+        origin = self._origin("text" if text else bench.task.name)
+        rows = linear_cka(bank, before, origin, self._alignment(*units))
+        if subject.trained:
+            split = "test" if text else None
+            options = MovesOptions(units=units, split=split, seed=bench.config.evaluate.seed)
+            rows += moves(bank, before, origin, options)
+        return rows if text else [replace(row, unit=bench.task.unit) for row in rows]
+
+    # Banks.
+
+    @property
+    def _unit(self) -> str:
+        """What a bank of the task's text holds; a pair is read as one text."""
+        return "token" if self.bench.task.unit == "token" else "sentence"
+
+    def _task_bank(self, encoder: Any, state: str, title: str) -> Bank:
+        """Labelled vectors of the task's test text, every layer; lines are items."""
+        from langspec.features.bank import BankRows
+
+        bench, token = self.bench, self._unit == "token"
+        rows = BankRows(
+            languages=bench.test.languages.tolist(),
+            lines=bench.test.items,
+            token_labels=bench.test.labels if token else None,
+            row_labels=None if token else bench.test.labels,
+        )
+        return bench.bank(
+            encoder,
+            state,
+            f"{bench.task_hash}, lines are items",
+            bench.test.inputs,
+            rows,
+            self._bank_options(),
+            f"encode task text: {title}",
+        )
+
+    def _bank_options(self) -> BankOptions:
+        most, token = self.values.vectors, self._unit == "token"
+        return self.bench.bank_options(
+            max_tokens_per_language=most if token else 0,
+            max_sentences_per_language=0 if token else most,
+            whole_rows=True,
+        )
+
+    # Options and keys.
+
+    def _origin(self, corpus: str) -> Any:
+        """Method and seed are put in when rows come out of the cache."""
+        from langspec.measurement.rows import Origin
+
+        return Origin(self.bench.task.name, "", 0, corpus, "test", self.name)
+
+    def _options(self, *units: str) -> Any:
+        from langspec.measurement import geometry
+
+        return geometry.GeometryOptions(
+            units=units,
+            per_class=self.values.per_class,
+            starts=self.values.starts,
+            neighbours=self.values.neighbours,
+            seed=self.bench.config.evaluate.seed,
+        )
+
+    def _alignment(self, *units: str) -> Any:
+        from langspec.measurement.alignment import AlignmentOptions
+
+        return AlignmentOptions(
+            candidates=self.values.candidates,
+            units=units,
+            bootstrap=self.bench.bootstrap,
+            seed=self.bench.config.evaluate.seed,
+        )
+
+    def _key(self) -> dict[str, Any]:
+        return {"options": self.values.model_dump(), "bootstrap": asdict(self.bench.bootstrap)}
+
+    def _text_key(self) -> dict[str, Any]:
+        source = self.bench.config.corpora.source
+        return {"source": source, "parallel": self.parallel, **self.bench.text_key}
+
+    def _task_key(self) -> dict[str, Any]:
+        return {"test_bank": asdict(self._bank_options()), **self.bench.task_key}

@@ -1,0 +1,74 @@
+"""How well a run does its task on the test texts of every language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from langspec.measures.base import RUN, Findings, Measure, Subject
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+class TaskTest(Measure):
+    """Accuracy and macro-F1 of each language, their means and the gap, with intervals."""
+
+    name: ClassVar[str] = "task"
+    order: ClassVar[int] = 10
+    subjects: ClassVar[frozenset[str]] = frozenset({RUN})
+    every_seed: ClassVar[bool] = True
+    on_path: ClassVar[bool] = True
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Rows of the scores, and the predictions as a table."""
+        from langspec.measurement.rows import Origin
+        from langspec.measurement.task_scores import task_scores
+
+        bench, task = self.bench, self.bench.task
+        predicted = bench.predictions(subject)
+        language, item = bench.unit_columns(bench.test)
+        origin = Origin(
+            task.name,
+            subject.method,
+            subject.seed,
+            task.name,
+            "test",
+            self.name,
+            strength=subject.strength,
+        )
+        findings.add(
+            task_scores(
+                origin,
+                language,
+                item,
+                bench.test.labels,
+                predicted,
+                classes=len(task.labels),
+                unit=task.unit,
+                source=bench.config.corpora.source,
+                options=bench.bootstrap,
+            )
+        )
+        findings.add_table("predictions", self._table(subject, predicted))
+
+    def _table(self, subject: Subject, predicted: np.ndarray) -> pa.Table:
+        """A row a test unit: gold and predicted class."""
+        import numpy as np
+        import pyarrow as pa
+
+        bench, count = self.bench, len(predicted)
+        language, item = bench.unit_columns(bench.test)
+        return pa.table(
+            {
+                "task": pa.array([bench.task.name] * count).dictionary_encode(),
+                "method": pa.array([subject.method] * count).dictionary_encode(),
+                "seed": pa.array(np.full(count, subject.seed, np.int32)),
+                "strength": pa.array([subject.strength] * count, pa.float64()),
+                "language": pa.array(language.tolist()).dictionary_encode(),
+                "item": pa.array(item.astype(np.int32)),
+                "unit": pa.array(np.arange(count, dtype=np.int32)),
+                "gold": pa.array(bench.test.labels.astype(np.int16)),
+                "predicted": pa.array(predicted.astype(np.int16)),
+            }
+        ).unify_dictionaries()

@@ -1,0 +1,111 @@
+"""The linear language probe on the texts that the task is tested on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from langspec.measures.base import (
+    Cost,
+    Findings,
+    Measure,
+    Shape,
+    Subject,
+    scored_probe_seconds,
+)
+from langspec.results import Result
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from langspec.features.bank import BankOptions
+
+
+class TaskTextLeak(Measure):
+    """The linear probe at every layer on the task's test texts, split by item."""
+
+    name: ClassVar[str] = "task_text"
+    order: ClassVar[int] = 40
+    key: ClassVar[str] = "beyond"
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Are vectors of the task's texts asked for?"""
+        return bool(evaluate.beyond.task_text)
+
+    @classmethod
+    def cost(cls, config: Any, shape: Shape) -> Cost:
+        """Probes at every layer, and an encoding pass of the test texts."""
+        vectors = config.evaluate.beyond.task_text
+        count = shape.encoders * shape.layers * (2 if shape.token else 1)
+        seconds = scored_probe_seconds(shape, count, vectors)
+        work = f"{count} probes of the task's text"
+        return Cost("beyond.task_text", work, seconds, shape.encoders)
+
+    def measure(self, subject: Subject, findings: Findings) -> None:
+        """Rows of one encoder, cached by it."""
+        key = {
+            "state": subject.state,
+            "test_bank": asdict(self._bank_options()),
+            **self.bench.task_key,
+            **self.bench.probe_key,
+        }
+        named = {"method": subject.method, "seed": subject.encoder_seed}
+        rows = self.cached_rows("task_text", key, lambda: self._rows(subject), **named)
+        findings.add(rows)
+
+    def _bank_options(self) -> BankOptions:
+        most = self.values.task_text
+        return self.bench.bank_options(
+            max_tokens_per_language=most if self.bench.task.unit == "token" else 0,
+            max_sentences_per_language=most,
+        )
+
+    def _rows(self, subject: Subject) -> list[Result]:
+        from langspec.errors import LangspecError
+        from langspec.features.bank import BankRows
+        from langspec.measurement.leak import LeakOptions, language_leak
+        from langspec.measurement.rows import Origin
+        from langspec.measurement.task_text import item_splits
+
+        bench, task, items = self.bench, self.bench.task, self._items()
+        token = task.unit == "token"
+        rows = BankRows(
+            languages=bench.test.languages.tolist(),
+            splits=item_splits(items, seed=bench.config.evaluate.seed),
+            lines=items,
+        )
+        bank = bench.bank(
+            subject.model.encoder,
+            subject.state,
+            bench.task_hash,
+            bench.test.inputs,
+            rows,
+            self._bank_options(),
+            f"encode task text: {subject.title}",
+        )
+        seed = subject.encoder_seed
+        origin = Origin(task.name, subject.method, seed, task.name, "test", self.name)
+        units = ("token", "sentence") if token else ("pair",)
+        options = LeakOptions(bench.probe, bench.bootstrap, units)
+        try:
+            found = language_leak(bank, origin, options, progress=f"probe: {subject.title}")
+        except LangspecError as error:
+            raise LangspecError(
+                f"{error}; these are test rows of {task.name}: 0 leaves them out",
+                place="evaluate.beyond.task_text",
+            ) from None
+        return [row for row in found if row.language == "all"]
+
+    def _items(self) -> np.ndarray:
+        """int ``[R]``: rows of the test set that may be translations of each other share one.
+
+        Sentences of parallel treebanks share their id (after FILE/); sentence pairs their item.
+        """
+        import numpy as np
+
+        bench = self.bench
+        if bench.task.unit == "pair":
+            return bench.test.items
+        ids = [name.rpartition("/")[2] for name in bench.test_table["id"].to_pylist()]
+        return np.unique(np.asarray(ids), return_inverse=True)[1]

@@ -1,0 +1,130 @@
+"""What there is to measure of a task, shared out over workers, and how much that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langspec.files import read_json
+from langspec.measures.base import Cost, Shape
+from langspec.measures.discovery import measures
+from langspec.paths import require
+from langspec.results import RANDOM, label
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+    from langspec.paths import Paths
+    from langspec.tasks import Task
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained run; ``strength`` is lambda of a point of the method's path."""
+
+    method: str
+    seed: int
+    folder: Path
+    strength: float | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one worker measures in one go.
+
+    Attributes:
+        runs: trained runs. Those that left the encoder as it was come together, so that its
+            vectors are made once.
+        random: measure the encoder with random weights.
+        texts: measure the texts, whatever encoder reads them.
+        training: follow the training of this run.
+    """
+
+    runs: tuple[TrainedRun, ...] = ()
+    random: bool = False
+    texts: bool = False
+    training: TrainedRun | None = None
+
+
+def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
+    """Everything to measure, by name, in params.yaml's order.
+
+    Raises:
+        LangspecError: a method that was not trained yet.
+    """
+    found: dict[str, Work] = {}
+    first = config.train.seeds[0]
+    for method in config.train.run:
+        stage = f"train --task {task} --method {method}"
+        folder = require(paths.train(task, method), stage)
+        runs = [TrainedRun(method, seed, folder / f"seed-{seed}") for seed in config.train.seeds]
+        if read_json(runs[0].folder / "model.json").get("trains_encoder", True):
+            found |= {f"{method} seed {run.seed}": Work(runs=(run,)) for run in runs}
+        else:
+            found[method] = Work(runs=tuple(runs))
+        for strength in _path(config, method):
+            point = require(folder / "path" / f"{strength:g}", stage)
+            run = TrainedRun(method, first, point, strength)
+            found[label(method, strength=strength)] = Work(runs=(run,))
+    for method in config.evaluate.trajectory.of:
+        folder = paths.train(task, method) / f"seed-{first}"
+        found[f"trajectory of {method}"] = Work(training=TrainedRun(method, first, folder))
+    return found | {RANDOM: Work(random=True), "baselines": Work(texts=True)}
+
+
+def _path(config: Config, method: str) -> list[float]:
+    """Further strengths that a method was trained at."""
+    return list(getattr(getattr(config.train.methods, method), "path", []))
+
+
+def _encoders(config: Config, methods: list[str]) -> int:
+    """Encoders to measure: one a seed, and one of all seeds that left it as it was."""
+    methods_of, seeds = config.train.methods, len(config.train.seeds)
+    return sum(
+        seeds + len(_path(config, name)) if getattr(methods_of, name).trains_encoder else 1
+        for name in methods
+    )
+
+
+def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
+    """How much an evaluation of a task measures."""
+    methods = config.train.run
+    layers, hidden = config.encoder.pretrain.layers, config.encoder.pretrain.hidden
+    card = paths.encoder / "config.json"
+    if card.exists():
+        values = read_json(card)
+        layers, hidden = values["num_hidden_layers"], values["hidden_size"]
+    leaks = 1 + _encoders(config, methods)
+    return Shape(
+        encoders=leaks - sum(len(_path(config, method)) for method in methods),
+        leaks=leaks,
+        erased=_encoders(config, [m for m in methods if m in config.evaluate.erasers.of]),
+        layers=layers + 1,
+        hidden=hidden,
+        languages=len(config.corpora.languages),
+        labels=len(task.labels),
+        token=task.unit == "token",
+    )
+
+
+def costs(config: Config, shape: Shape) -> list[Cost]:
+    """What every measure costs that ``evaluate`` asks for, in the order they are taken."""
+    found = (one.cost(config, shape) for one in measures() if one.enabled(config.evaluate))
+    return [cost for cost in found if cost is not None]
+
+
+def describe(config: Config, paths: Paths, task: Task, costs: list[Cost], shape: Shape) -> str:
+    """What an evaluation would do and cost, in words."""
+    vectors = shape.languages * config.features.max_tokens_per_language
+    disk = shape.leaks * vectors * shape.hidden * 2 * shape.layers / 1e6
+    passes = shape.leaks + sum(cost.encodings for cost in costs)
+    parts = "\n".join(f"  {c.name}: {c.work}, about {c.seconds:.0f} s" for c in costs)
+    return (
+        f"evaluate {task.name}: {', '.join(config.train.run)} x {len(config.train.seeds)} seeds, "
+        f"and a random encoder, on {shape.languages} languages -> {paths.evaluate(task.name)}\n"
+        f"{parts}\n"
+        f"  in all {passes} encoding passes and about {sum(c.seconds for c in costs):.0f} s of "
+        f"one core for the rest, {disk:.0f} MB of feature banks (limit "
+        f"{config.features.cache_gb:g} GB), {500 + vectors * shape.hidden * 16 / 1e6:.0f} MB of "
+        "memory"
+    )
