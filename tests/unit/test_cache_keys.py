@@ -10,8 +10,15 @@ import pytest
 from conftest import CHECKOUT
 from langspec.closure import PACKAGE, SourceTree
 from langspec.features.bank import CODE as BANK
+from langspec.measures.discovery import measures
 
-KINDS = {"bank": (BANK,)}
+BENCH = "langspec.measures.bench"
+KINDS = {
+    "bank": (BANK,),
+    "predictions": (BENCH,),
+    **{one.name: (BENCH, one.__module__) for one in measures() if one.name != "trajectory"},
+    "trajectory": (BENCH, "langspec.measures.leak_trajectory", "langspec.stages.retrain"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +64,33 @@ def test_a_changed_pooling_is_a_changed_bank(tree: SourceTree) -> None:
     assert SourceTree(tree.folder).code_hash(BANK) != before
     path.write_text(source, encoding="utf-8")
     assert SourceTree(tree.folder).code_hash(BANK) == before
+
+
+PUBLISHED = "langspec.measures.published_measure"
+
+
+def test_a_changed_measure_is_measured_again(tree: SourceTree) -> None:
+    """With every accuracy 0 in the published measure, its cached rows are not read again."""
+    path: Path = tree.modules[PUBLISHED]
+    source = path.read_text(encoding="utf-8")
+    before = keys(tree)
+    changed = source.replace('"accuracy": accuracy(', '"accuracy": 0 * accuracy(')
+    assert changed != source
+    path.write_text(changed, encoding="utf-8")
+    after = keys(SourceTree(tree.folder))
+    path.write_text(source, encoding="utf-8")
+    assert {kind for kind in KINDS if after[kind] != before[kind]} == {"published"}
+
+
+def test_the_key_of_a_measure_holds_what_it_computes_with() -> None:
+    closure = SourceTree(CHECKOUT / "src" / PACKAGE).closure
+    assert "langspec.measurement.compat.paper_probe" in closure(*KINDS["published"])
+    assert "langspec.erasure.leace" in closure(*KINDS["erasure"])
+    assert "langspec.measurement.probe" in closure(*KINDS["leak"])
+    assert "langspec.erasure.leace" not in closure(*KINDS["leak"])
+    assert {"langspec.training.loop", "langspec.objectives"} <= set(closure(*KINDS["trajectory"]))
+    for kind, roots in KINDS.items():
+        if kind != "trajectory":
+            named = closure(*roots)
+            assert not [name for name in named if name.startswith("langspec.report")], kind
+            assert "langspec.config" not in named, kind
