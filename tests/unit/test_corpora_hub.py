@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -648,6 +650,14 @@ def test_one_pattern_without_a_split_is_train_as_for_datasets(tmp_path: Path) ->
     (tmp_path / "README.md").write_text("---\nconfigs:\n- data_files: '*.parquet'\n---\n")
     found = layout(["test.parquet", "more.parquet"], tmp_path / "README.md")
     assert found.files("default", "train") == ["more.parquet", "test.parquet"]
+
+
+def test_commands_that_read_no_repository_do_not_import_datasets() -> None:
+    script = (
+        "import sys, langspec.stages.corpora, langspec.stages.fetch\n"
+        "assert 'datasets' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_rows_of_a_local_file_ask_no_server(

@@ -1,4 +1,4 @@
-"""Numbered lines of a UTF-8 file, one at a time, with every fault told by file and line."""
+"""Numbered lines of a UTF-8 file, one at a time; every fault is refused by file and line."""
 
 from __future__ import annotations
 
@@ -68,37 +68,7 @@ def numbered_lines(
                 number += 1
                 if number == 1:
                     _check_start(raw, path)
-                if len(raw) > MAX_LINE_BYTES:
-                    raise LangspecError(
-                        f"a line longer than {MAX_LINE_BYTES >> 20} MiB; expected one item a line",
-                        place=f"{path}:{number}",
-                    )
-                if raw.endswith(b"\n"):
-                    raw = raw[:-1]
-                elif not open_end:
-                    raise LangspecError(
-                        "the last line has no line end, so the file seems cut short; fetch it "
-                        f"again, or, if it is whole, run: echo >> {_quoted(path)}",
-                        place=f"{path}:{number}",
-                    )
-                if b"\r" in raw:
-                    raw = _without_return(raw, f"{path}:{number}", carriage_returns)
-                if b"\0" in raw:
-                    raise LangspecError(
-                        "a NUL character; expected UTF-8 text (a UTF-16 file is converted by: "
-                        f"iconv -f UTF-16 -t UTF-8 {_quoted(path)})",
-                        place=f"{path}:{number}",
-                    )
-                try:
-                    text = raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise LangspecError(
-                        f"byte 0x{raw[error.start]:02x} at byte {error.start + 1} of the line is "
-                        "not UTF-8; convert the file, for example: "
-                        f"iconv -f ISO-8859-1 -t UTF-8 {_quoted(path)}",
-                        place=f"{path}:{number}",
-                    ) from None
-                yield number, text
+                yield number, _text(raw, path, number, carriage_returns, open_end)
     except OSError as error:
         raise LangspecError(
             f"cannot be read ({error.strerror or error}); check that the file is still there",
@@ -112,6 +82,40 @@ def numbered_lines(
         ) from None
     if number == 0:
         raise LangspecError("the file is empty; fetch it again or remove it", place=path)
+
+
+def _text(raw: bytes, path: Path, number: int, carriage_returns: str, open_end: bool) -> str:
+    """One line without its end; see :func:`numbered_lines`."""
+    if len(raw) > MAX_LINE_BYTES:
+        raise LangspecError(
+            f"a line longer than {MAX_LINE_BYTES >> 20} MiB; expected one item a line",
+            place=f"{path}:{number}",
+        )
+    if raw.endswith(b"\n"):
+        raw = raw[:-1]
+    elif not open_end:
+        raise LangspecError(
+            "the last line has no line end, so the file seems cut short; fetch it "
+            f"again, or, if it is whole, run: echo >> {_quoted(path)}",
+            place=f"{path}:{number}",
+        )
+    if b"\r" in raw:
+        raw = _without_return(raw, f"{path}:{number}", carriage_returns)
+    if b"\0" in raw:
+        raise LangspecError(
+            "a NUL character; expected UTF-8 text (a UTF-16 file is converted by: "
+            f"iconv -f UTF-16 -t UTF-8 {_quoted(path)})",
+            place=f"{path}:{number}",
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LangspecError(
+            f"byte 0x{raw[error.start]:02x} at byte {error.start + 1} of the line is "
+            "not UTF-8; convert the file, for example: "
+            f"iconv -f ISO-8859-1 -t UTF-8 {_quoted(path)}",
+            place=f"{path}:{number}",
+        ) from None
 
 
 def _quoted(path: Path | str) -> str:

@@ -74,8 +74,8 @@ def facts_of(path: Path) -> dict[str, Any]:
         raise LangspecError(
             f"cannot be read as parquet ({error}); run: dvc repro -f corpora", place=path
         ) from None
-    found: dict[str, Any] = json.loads(metadata.get(_KEY, b"{}"))
-    return found
+    facts: dict[str, Any] = json.loads(metadata.get(_KEY, b"{}"))
+    return facts
 
 
 def write_table(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> int:
@@ -134,10 +134,10 @@ def read_table(
     if languages is not None:
         conditions.append(("language", "in", list(languages)))
     try:
-        found = pq.read_schema(path)
-        if not found.equals(schema):
+        stored = pq.read_schema(path)
+        if not stored.equals(schema):
             raise LangspecError(
-                f"has other columns ({', '.join(found.names)}) than this version writes "
+                f"has other columns ({', '.join(stored.names)}) than this version writes "
                 f"({', '.join(schema.names)}); run: dvc repro -f corpora",
                 place=path,
             )
