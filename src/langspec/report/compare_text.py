@@ -20,13 +20,12 @@ MEANS = {"mean_targets": "mean of targets", "mean": "mean of all", "gap": "sourc
 
 
 def chosen_lines(lines: Sequence[Line], metric: str, source: str) -> list[Line]:
-    """The lines to show for a metric, in order: the mean, the languages, the last layer's leak."""
+    """The lines to show for a metric, in order: the mean, the languages, the leak."""
     if metric == LEAK:
         return [line for line in lines if line.metric == LEAK]
     mine = {line.language: line for line in lines if line.metric == metric}
     codes = by_family([code for code in mine if code not in POOLED], source)
-    last = max((line.layer for line in lines if line.metric == LEAK), default=-1)
-    leaks = [line for line in lines if line.metric == LEAK and line.layer == last]
+    leaks = [line for line in lines if line.metric == LEAK and line.of_head]
     order = ["mean_targets", *codes, "gap"]
     return [mine[code] for code in order if code in mine] + leaks
 
@@ -117,7 +116,7 @@ def _notes(
     items = f"; items of the mean: {first.items:,}" if first.items else ""
     notes = [f"{seeds_words(first)}{items}; margin {options.margin:g}"]
     if metric == LEAK:
-        notes.append("interval, p: t over seeds, Holm over layers below the last; no item noise")
+        notes.append("interval, p: t over seeds, Holm over the other layers; no item noise")
     else:
         notes.append(
             "interval, p: the wider of t over seeds and of seeds with items (paired bootstrap); "

@@ -20,8 +20,8 @@ from langspec.measurement.comparison import (
     pair_seeds,
 )
 from langspec.measurement.difference import Judged, JudgeOptions, judge
+from langspec.results import head_layer, read_results
 from langspec.results import label as label_of
-from langspec.results import read_results
 
 LEAK = "leak"
 LEAK_METRIC = "macro_f1"
@@ -51,6 +51,7 @@ class Side:
         leaks: macro-F1 of the linear language probe by (unit, layer), then seed.
         fixed: did training leave the encoder as it was, so that its leak is one number?
         failed: seeds that collapsed or diverged: in no comparison.
+        head_layer: the layer that the task's head reads; -1: not known.
     """
 
     label: str
@@ -63,10 +64,7 @@ class Side:
     fixed: bool
     failed: tuple[int, ...]
 
-    @property
-    def last_layer(self) -> int:
-        """The last layer that a probe read; -1 where none did."""
-        return max((layer for _, layer in self.leaks), default=-1)
+    head_layer: int = -1
 
 
 _KEYS = ["language", "item", "unit", "gold"]
@@ -153,7 +151,8 @@ def load_side(
             )
         predictions[one] = rows["predicted"].to_numpy(np.int64)
     assert keys is not None
-    leaks, fixed = _leaks(place / "results.csv", name, strength, found, wanted)
+    results = _rows(place / "results.csv", name, strength)
+    leaks, fixed = _leaks(results, found, wanted)
     return Side(
         label=label or method,
         task=task,
@@ -164,25 +163,27 @@ def load_side(
         leaks=leaks,
         fixed=fixed,
         failed=tuple(sorted(failed)),
+        head_layer=-1 if results is None else head_layer(results),
     )
 
 
+def _rows(path: Path, method: str, strength: float | None) -> pd.DataFrame | None:
+    """Tidy results of a method, or of a point of its path; None where there is no file."""
+    if not path.is_file():
+        return None
+    rows = read_results(path)
+    same = rows["strength"].isna() if strength is None else rows["strength"] == strength
+    return rows[(rows["method"] == method) & (rows["eraser"] == "") & same]
+
+
 def _leaks(
-    path: Path,
-    method: str,
-    strength: float | None,
-    seeds: Sequence[int],
-    wanted: Sequence[int],
+    rows: pd.DataFrame | None, seeds: Sequence[int], wanted: Sequence[int]
 ) -> tuple[dict[tuple[str, int], dict[int, float]], bool]:
     """Leaks of the wanted seeds; an encoder that was not trained was probed once, as seed 0."""
-    if not path.is_file():
+    if rows is None:
         return {}, False
-    rows = read_results(path)
     rows = rows[
-        (rows["method"] == method)
-        & (rows["strength"].isna() if strength is None else rows["strength"] == strength)
-        & (rows["eraser"] == "")
-        & (rows["probe"] == "linear")
+        (rows["probe"] == "linear")
         & (rows["corpus"] == "text")
         & (rows["split"] == "test")
         & (rows["language"] == "all")
@@ -237,7 +238,8 @@ class Line:
     """One comparison with its verdict.
 
     ``metric`` is ``accuracy``, ``macro_f1`` or ``leak``; ``language`` a code or a mean (``all``
-    for a leak); ``layer`` and ``unit`` those of a leak.
+    for a leak); ``layer`` and ``unit`` those of a leak; ``of_head``: it is the leak of the layer
+    that the head reads.
     """
 
     metric: str
@@ -246,6 +248,7 @@ class Line:
     judged: Judged
     layer: int = -1
     unit: str = ""
+    of_head: bool = False
 
     @property
     def verdict(self) -> str:
@@ -298,13 +301,14 @@ def compare_sides(a: Side, b: Side, options: CompareOptions, source: str = "") -
 
 
 def compare_leaks(a: Side, b: Side, options: CompareOptions) -> list[Line]:
-    """Leaks by unit and layer, seeds alone; p adjusted over a unit's layers but for the last."""
+    """Leaks by unit and layer, seeds alone; p adjusted over a unit's layers but for the head's."""
     both = sorted(set(a.leaks) & set(b.leaks), key=lambda key: (key[0] != "token", *key))
-    last = max((layer for _, layer in both), default=-1)
+    layers_read = [layer for _, layer in both]
+    head = a.head_layer if a.head_layer in layers_read else max(layers_read, default=-1)
     lines = []
     for unit in dict.fromkeys(unit for unit, _ in both):
         layers = [layer for of, layer in both if of == unit]
-        for family in ([one for one in layers if one != last], [last]):
+        for family in ([one for one in layers if one != head], [head]):
             compared = []
             for layer in family:
                 mine, theirs = a.leaks[unit, layer], b.leaks[unit, layer]
@@ -312,7 +316,7 @@ def compare_leaks(a: Side, b: Side, options: CompareOptions) -> list[Line]:
                 compared.append(compare_values(LEAK, mine, theirs, pairing))
             judged = judge([one.difference for one in compared], options.judge)
             lines += [
-                Line(LEAK, "all", one, said, layer, unit)
+                Line(LEAK, "all", one, said, layer, unit, layer == head)
                 for layer, one, said in zip(family, compared, judged, strict=True)
             ]
     return lines

@@ -87,15 +87,13 @@ def _all_failed(run: Run, task: str, method: str) -> bool:
 
 
 def _lines(run: Run, a: Side, b: Side, options: CompareOptions) -> dict[tuple[str, str], Line]:
-    """By language and metric: the mean of targets, the source, the last layer's token leak."""
+    """By language and metric: the mean of targets, the source, the leak."""
     lines = compare_sides(a, b, options, run.source)
     wanted = (_MAIN, ("mean_targets", "macro_f1"), (run.source, "accuracy"))
     found = {(line.language, line.metric): line for line in lines if line.metric != LEAK}
     out = {key: found[key] for key in wanted if key in found}
-    leaks = [line for line in lines if line.metric == LEAK and line.unit == "token"]
-    if leaks:
-        out["all", LEAK] = max(leaks, key=lambda line: line.layer)
-    return out
+    leak = next((line for line in lines if line.of_head and line.unit == "token"), None)
+    return out if leak is None else out | {("all", LEAK): leak}
 
 
 def _quantity(line: Line) -> str:

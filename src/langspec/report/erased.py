@@ -13,7 +13,7 @@ from langspec.report.tables import (
     Table,
     _put,
     decimal,
-    last_layers,
+    head_rows,
     method_label,
     pick,
     task_title,
@@ -63,8 +63,8 @@ def erased_table(run: Run, task: str) -> Table | None:
     records = []
     for method, eraser in _variants(run, rows):
         mine = pick(rows, method=method, eraser=eraser)
-        leaks = last_layers(pick(mine, probe="linear", language="all"))
-        removed = last_layers(pick(mine, probe="erasure"))
+        leaks = head_rows(run, task, pick(mine, probe="linear", language="all"))
+        removed = head_rows(run, task, pick(mine, probe="erasure"))
         record: dict[str, Any] = {
             "base": method_label(method),
             "method": label(method, eraser),
@@ -198,7 +198,7 @@ def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
         for strength, mine in of_score.groupby("strength", dropna=False, sort=False):
             of_path = not pd.isna(strength)
             same = of_leak["strength"] == strength if of_path else of_leak["strength"].isna()
-            leak = last_layers(of_leak[same])
+            leak = head_rows(run, task, of_leak[same])
             shared = leak["seed"].nunique() == 1
             for _, score in mine.sort_values("seed").iterrows():
                 read = leak if shared else pick(leak, seed=score["seed"])

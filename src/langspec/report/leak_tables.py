@@ -13,8 +13,8 @@ from langspec.report.tables import (
     METRIC_TITLES,
     Table,
     _frame,
+    head_rows,
     headline,
-    last_layers,
     leak_scores,
     method_label,
     ordered_methods,
@@ -101,8 +101,8 @@ def leak_by_layer(run: Run, task: str, spec: TableSpec = BY_LAYER) -> Table | No
 
 
 def leak_by_language(run: Run, task: str) -> Table | None:
-    """Language x method: recall of the linear probe at the last layer, token and sentence."""
-    rows = last_layers(pick(leak_scores(run, task), metric="recall"))
+    """Language x method: recall of the linear probe at the head's layer, token and sentence."""
+    rows = head_rows(run, task, pick(leak_scores(run, task), metric="recall"))
     return fill(BY_LANGUAGE, rows, run, task=task)
 
 

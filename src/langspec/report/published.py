@@ -19,7 +19,7 @@ from langspec.report.tables import (
     _frame,
     _put,
     decimal,
-    last_layers,
+    head_rows,
     leak_scores,
     method_label,
     ordered_methods,
@@ -62,7 +62,7 @@ def quantities(run: Run, task: str) -> list[Quantity]:
     probe, converged = pick(rows, probe=PROBE), pick(rows, probe=CONVERGED)
     clusters = pick(rows, probe=CLUSTERS)
     scores = pick(task_scores(run, task), language="mean")
-    leak = last_layers(pick(leak_scores(run, task), language="all", metric="macro_f1"))
+    leak = head_rows(run, task, pick(leak_scores(run, task), language="all", metric="macro_f1"))
     unit = "token" if token else "sentence"
 
     def published(corpus: str) -> pd.DataFrame:

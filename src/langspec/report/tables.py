@@ -19,7 +19,7 @@ from langspec.report.load import (
     language_name,
 )
 from langspec.report.spec import IN_SHORT, Column
-from langspec.results import RANDOM
+from langspec.results import RANDOM, head_layer
 from langspec.training.selection import RULES, get_rule
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
@@ -127,6 +127,24 @@ def last_layers(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["layer"] == rows.groupby("method")["layer"].transform("max")]
 
 
+def head_rows(run: Run, task: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Of leak rows of a task, those of the layer that the task's head reads.
+
+    That layer's leak is what langspec calls the leak (:func:`langspec.results.leak_rows`).
+    """
+    layer = head_layer(pick(run.results, task=task))
+    return rows[rows["layer"] == layer] if layer >= 0 else last_layers(rows)
+
+
+def leak_place(run: Run) -> str:
+    """``the last layer``, or whichever one the heads read."""
+    layers = {head_layer(pick(run.results, task=task)) for task in run.tasks}
+    probed = pick(run.results, probe="linear")["layer"]
+    if layers <= {-1, probed.max() if len(probed) else -1}:
+        return "last layer"
+    return f"layer {', '.join(map(str, sorted(layers - {-1})))}, which the head reads"
+
+
 def _put(record: dict[str, Any], key: str, rows: pd.DataFrame) -> None:
     """Put the one row of ``rows`` (or nothing) into ``record`` as KEY, KEY_min .. KEY_high."""
     row = rows.iloc[0] if len(rows) else None
@@ -155,15 +173,15 @@ LEAKS = (
 
 
 def headline(run: Run) -> Table:
-    """Method x (transfer, source, gap, leak at the last layer), one body a task."""
+    """Method x (transfer, source, gap, leak), one body a task."""
     records = []
     for task in run.tasks:
         scores = task_scores(run, task)
-        leaks = last_layers(pick(leak_scores(run, task), language="all"))
+        leaks = head_rows(run, task, pick(leak_scores(run, task), language="all"))
         chance = pick(leak_scores(run, task, "majority"), language="all")
         methods = ordered_methods(run, [*scores["method"], *leaks["method"]])
         for method in methods:
-            mine, leak = pick(scores, method=method), pick(leaks, method=method)
+            mine, of_leak = pick(scores, method=method), pick(leaks, method=method)
             record: dict[str, Any] = {
                 "task": task_title(task),
                 "method": method_label(method),
@@ -175,9 +193,9 @@ def headline(run: Run) -> Table:
             source = pick(mine, language=run.source, metric="accuracy")
             _put(record, "source_accuracy", source)
             _put(record, "gap_accuracy", pick(mine, language="gap", metric="accuracy"))
-            last = leak["layer"].max()
+            last = of_leak["layer"].max()
             for key, unit, metric in LEAKS:
-                _put(record, key, pick(leak, unit=unit, metric=metric))
+                _put(record, key, pick(of_leak, unit=unit, metric=metric))
                 fits = {"task": task, "method": method, "unit": unit, "layer": last}
                 mark_unconverged(run.results, record, key, probe="linear", **fits)
             records.append(record)
@@ -188,20 +206,22 @@ def headline(run: Run) -> Table:
             for key, unit, metric in LEAKS:
                 _put(record, key, last_layers(pick(chance, unit=unit, metric=metric)).head(1))
             records.append(record)
+    leak = f"Language leak, {leak_place(run)}"
     columns = (
         Column("method", "Method"),
         Column("seeds", "Seeds", kind="count"),
         *_score_columns("targets_", ("accuracy", "macro_f1"), "Mean of target languages"),
         Column("source_accuracy", "accuracy", "Source", "score"),
         Column("gap_accuracy", "accuracy", "Source − targets", "score"),
-        Column("token_leak_macro_f1", "token F1", "Language leak, last layer", "score"),
-        Column("token_leak_accuracy", "token acc.", "Language leak, last layer", "score"),
-        Column("sentence_leak_macro_f1", "sentence F1", "Language leak, last layer", "score"),
+        Column("token_leak_macro_f1", "token F1", leak, "score"),
+        Column("token_leak_accuracy", "token acc.", leak, "score"),
+        Column("sentence_leak_macro_f1", "sentence F1", leak, "score"),
     )
     caption = (
         f"Transfer and language leak, test splits. {_task_sizes(run)} {_source_words(run)} "
         "Language leak: how well a "
-        "fresh linear probe names the language from the last layer of the frozen representation "
+        f"fresh linear probe names the language from the {leak_place(run)} of the frozen "
+        "representation "
         "(F1: macro-F1 over the languages; higher: more language-specific). "
         f"{_leak_sizes(run)} {HOW_TO_READ}"
     )

@@ -9,7 +9,15 @@ import pandas as pd
 
 from langspec.errors import LangspecError
 from langspec.report.load import Run
-from langspec.report.tables import LEAKS, MARK, decimal, headline, pick, unconverged_note
+from langspec.report.tables import (
+    LEAKS,
+    MARK,
+    decimal,
+    headline,
+    leak_place,
+    pick,
+    unconverged_note,
+)
 
 
 def headline_text(run: Run) -> str:
@@ -55,7 +63,7 @@ def headline_text(run: Run) -> str:
         blocks.append("\n".join([f"{run.name}: {task}", text[0], "-" * len(text[0]), *text[1:]]))
     foot = (
         "acc, macro-F1: test, mean of the target languages, mean over seeds; [95 %]: interval "
-        "over items;\ntok/sent: language read by a linear probe from the last layer "
+        f"over items;\ntok/sent: language read by a linear probe from the {leak_place(run)} "
         "(F1: macro-F1)."
     )
     return "\n\n".join([*blocks, foot, *unconverged_note(frame)]) + "\n"

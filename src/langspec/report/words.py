@@ -10,7 +10,8 @@ import pandas as pd
 from langspec.report.load import Run, is_baseline, language_name
 from langspec.report.tables import (
     decimal,
-    last_layers,
+    head_rows,
+    leak_place,
     leak_scores,
     method_label,
     ordered_methods,
@@ -84,7 +85,7 @@ def _meet(one: pd.Series, other: pd.Series, low: str, high: str) -> bool:
 
 
 def _leak_sentence(run: Run, task: str) -> str:
-    rows = last_layers(pick(leak_scores(run, task), language="all", metric="macro_f1"))
+    rows = head_rows(run, task, pick(leak_scores(run, task), language="all", metric="macro_f1"))
     chance = pick(leak_scores(run, task, "majority"), language="all", metric="macro_f1")
     parts = []
     for unit in ("token", "sentence"):
@@ -101,7 +102,9 @@ def _leak_sentence(run: Run, task: str) -> str:
         parts.append(text + (f" (against {' and '.join(floors)})" if floors else ""))
     if not parts:
         return ""
-    return f"A fresh linear probe on the last layer names the language {', and '.join(parts)}."
+    return (
+        f"A fresh linear probe on the {leak_place(run)} names the language {', and '.join(parts)}."
+    )
 
 
 def limits(run: Run, absent: list[str]) -> list[str]:
@@ -218,7 +221,9 @@ def _unscored_limits(run: Run) -> list[str]:
 def _ceiling_limits(run: Run) -> list[str]:
     texts = []
     for task in run.tasks:
-        rows = last_layers(pick(leak_scores(run, task), language="all", metric="macro_f1"))
+        rows = head_rows(
+            run, task, pick(leak_scores(run, task), language="all", metric="macro_f1")
+        )
         for unit in ("token", "sentence"):
             floor = pick(rows, unit=unit, method=RANDOM)["value"]
             if len(floor) and floor.iloc[0] >= CEILING:
