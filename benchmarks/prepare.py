@@ -83,25 +83,15 @@ def write_files(folder: Path, size: int) -> None:
 
 def prepare(folder: Path, out: Path, near: float | None) -> None:
     """What the stage corpora does with a folder."""
-    from langspec.corpora.prepare import PrepareOptions
     from langspec.corpora.prepare import prepare as prepare_files
     from langspec.corpora.sources import LocatedFile, discover
+    from langspec.presets import load_preset
 
-    options = PrepareOptions(
-        source="en",
-        targets=("de", "fr"),
-        tasks=("pos", "nli"),
-        join="natural",
-        min_characters=0,
-        max_words=None,
-        limits={},
-        text_splits=(0.5, 0.2, 0.3),
-        seed=1,
-        near_duplicates=near,
-    )
-    prepare_files(
-        [LocatedFile(one, folder / one.name) for one in discover(folder).files], out, options
-    )
+    near_duplicates = f"{{threshold: {near or 'null'}, drop: false}}"
+    changes = ["files=added", "targets=[de, fr]", "seed=1", f"near_duplicates={near_duplicates}"]
+    section = load_preset("demo", [f"corpora.{one}" for one in changes]).corpora
+    files = [LocatedFile(one, folder / one.name) for one in discover(folder).files]
+    prepare_files(files, out, section, tasks=("pos", "nli"), custom={})
 
 
 def measure(folder: Path, out: Path, near: float | None) -> dict[str, float]:

@@ -13,11 +13,10 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 from ruamel.yaml import YAML, YAMLError
 
 from langspec.compute import Compute
+from langspec.corpora.corpora_section import Corpora
 from langspec.corpora.custom import CustomTask
-from langspec.corpora.hub.chosen import Hub
 from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
-from langspec.languages import language
 from langspec.measures.discovery import Evaluate
 from langspec.report.settings import Report
 from langspec.search import ALL, Search
@@ -25,107 +24,7 @@ from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
 from langspec.tracking.settings import Tracking
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from langspec.corpora.hub.parts import Source
-
-
-class Limits(Section):
-    """At most so many rows a language; null: all."""
-
-    pos_train: Limit
-    pos_dev: Limit
-    pos_test: Limit
-    nli_train: Limit
-    nli_dev: Limit
-    nli_test: Limit
-    text: Limit
-
-
-class TextSplits(Section):
-    """Shares of the language text, by line number (or article), shared over the languages."""
-
-    train: Share
-    dev: Share
-    test: Share
-    val: Share  # a part that nothing here reads: the paper has four
-
-    @model_validator(mode="after")
-    def _sum(self) -> TextSplits:
-        total = self.train + self.dev + self.test + self.val
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + dev + test must be 1 (with val), found {total:g}")
-        return self
-
-
-class NearDuplicates(Section):
-    """Rows of train near one of dev or test, and language text near the tasks' texts."""
-
-    threshold: Annotated[float, Field(gt=0, le=1)] | None  # null: not looked for
-    drop: bool
-
-    @model_validator(mode="after")
-    def _threshold(self) -> NearDuplicates:
-        if self.drop and self.threshold is None:
-            raise ValueError("drop needs a threshold; set both or neither")
-        return self
-
-
-class Corpora(Section):
-    """What is read, and what is left out."""
-
-    kind: Literal["files", "hub"]
-    files: Literal["demo", "tiny", "added"]  # of kind files
-    source: str
-    targets: Annotated[list[str], Field(min_length=1)]
-    seed: Natural
-    join: Literal["natural", "space"]
-    min_characters: Natural
-    max_words: Limit
-    stripped: Literal["refuse", "skip"]
-    drop_unknown: bool
-    near_duplicates: NearDuplicates
-    parallel_text: bool
-    limits: Limits
-    val: Annotated[float, Field(ge=0, lt=1)]
-    text_splits: TextSplits
-    split_rule: Literal["shared", "paper"]
-    hub: Hub
-
-    @model_validator(mode="before")
-    @classmethod
-    def _demo(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("kind") == "demo":
-            raise ValueError(
-                "kind demo is now kind: files with files: demo, and the section demo is gone; "
-                "change them, or write the values anew: langspec preset demo"
-            )
-        return values
-
-    @model_validator(mode="after")
-    def _languages(self) -> Corpora:
-        for index, code in enumerate(self.targets):
-            language(code, place=f"targets.{index}")
-        language(self.source, place="source")
-        if self.source in self.targets:
-            raise ValueError(f"targets holds the source language {self.source!r}; remove it there")
-        if len(set(self.targets)) != len(self.targets):
-            raise ValueError("targets names a language twice")
-        return self
-
-    @property
-    def languages(self) -> list[str]:
-        """Source and targets, sorted: the order of class indices everywhere."""
-        return sorted([self.source, *self.targets])
-
-    def hub_sources(self, tasks: Collection[str]) -> list[Source]:
-        """What these tasks read from the Hub."""
-        return self.hub.sources(tasks, self.languages, source=self.source, seed=self.seed)
-
-    @property
-    def generated(self) -> bool:
-        """Are the files artificial, those that langspec brings?"""
-        return self.kind == "files" and self.files != "added"
+    from collections.abc import Mapping
 
 
 class TaskTraining(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from langspec.corpora.manifest import add_folder, locate
-from langspec.corpora.prepare import PrepareOptions, prepare
+from langspec.corpora.prepare import prepare
 from langspec.corpora.tables import read_table
 from langspec.files import sha256_folder
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+from corpora_files import options
 
 pytestmark = [pytest.mark.corpora, pytest.mark.slow]
 
@@ -24,21 +28,16 @@ def test_everything_is_prepared_twice_to_the_same_bytes(
     found = add_folder(official_files, manifest, local)
     files = locate(manifest, local, {})
     codes = {file.language for file in found.files if file.kind == "text"} - {None, "en"}
-    options = PrepareOptions(
-        source="en",
-        targets=tuple(sorted(code for code in codes if code)),
+    wanted = options(
+        targets=sorted(code for code in codes if code),
         tasks=("pos", "nli"),
-        join="natural",
         min_characters=0,
-        max_words=None,
-        limits={},
         text_splits=(0.7, 0.1, 0.2),
-        seed=1,
     )
     start = time.process_time()
-    prepare(files, tmp_path / "a", options)
+    prepare(files, tmp_path / "a", **wanted)
     assert time.process_time() - start < 60
-    prepare(files, tmp_path / "b", options)
+    prepare(files, tmp_path / "b", **wanted)
     assert sha256_folder(tmp_path / "a") == sha256_folder(tmp_path / "b")
 
     stated = official_files / "SOURCES.tsv"
@@ -63,18 +62,13 @@ def test_filter_of_the_paper_is_warned_about(official_files: Path, tmp_path: Pat
     if not any(file.name == "text/ntrex/zh.txt" for file in found.files):
         pytest.skip("no NTREX-128 in the folder")
     files = [f for f in locate(manifest, local, {}) if f.source.kind == "text"]
-    options = PrepareOptions(
-        source="en",
-        targets=("zh",),
+    wanted = options(
+        targets=["zh"],
         tasks=(),
-        join="natural",
         min_characters=100,
-        max_words=None,
-        limits={},
         text_splits=(0.7, 0.1, 0.2),
-        seed=1,
     )
-    card = prepare(files, tmp_path / "a", options)
+    card = prepare(files, tmp_path / "a", **wanted)
     assert any(
         "drops 1963 of 1997 rows of zh, over half; 34 pass" in one for one in card["warnings"]
     )

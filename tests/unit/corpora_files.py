@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from langspec.corpora.prepare import PrepareOptions
+from langspec.corpora.corpora_section import Limits, NearDuplicates, TextSplits
+from langspec.corpora.custom import CustomTask
 from langspec.corpora.sources import LocatedFile, discover
+from langspec.presets import load_preset
 
 Sentence = Sequence[tuple[str, str]]
 
@@ -67,19 +69,25 @@ def official_folder(root: Path, languages: Sequence[str] = ("de", "en", "fr")) -
     return root
 
 
-def options(**changes: Any) -> PrepareOptions:
-    values: dict[str, Any] = {
-        "source": "en",
-        "targets": ("de", "fr"),
-        "tasks": ("pos", "nli"),
-        "join": "natural",
-        "min_characters": 0,
-        "max_words": None,
-        "limits": {},
-        "text_splits": (0.5, 0.2, 0.3),
-        "seed": 1,
-    }
-    return PrepareOptions(**(values | changes))
+def options(
+    *,
+    tasks: Sequence[str] = ("pos", "nli"),
+    custom: Mapping[str, CustomTask] | None = None,
+    limits: Mapping[str, int | None] | None = None,
+    text_splits: Sequence[float] = (0.5, 0.2, 0.3),
+    near_duplicates: float | None = None,
+    drop_near_duplicates: bool = False,
+    **changes: Any,
+) -> dict[str, Any]:
+    """What `prepare` takes beside files and folder: the demo's section with changes."""
+    shares = dict(zip(("train", "dev", "test", "val"), (*text_splits, 0.0), strict=False))
+    values = {"files": "added", "seed": 1, "targets": ["de", "fr"]} | changes
+    near = NearDuplicates(threshold=near_duplicates, drop=drop_near_duplicates)
+    values |= {"targets": list(values["targets"]), "near_duplicates": near}
+    values["limits"] = Limits(**(dict.fromkeys(Limits.model_fields) | dict(limits or {})))
+    values["text_splits"] = TextSplits(**{name: float(share) for name, share in shares.items()})
+    section = load_preset("demo", []).corpora.model_copy(update=values)
+    return {"section": section, "tasks": tasks, "custom": custom or {}}
 
 
 def files_in(folder: Path) -> list[LocatedFile]:

@@ -61,7 +61,7 @@ def run(
     files = [LocatedFile(file, root / file.name) for file in found.files]
     out = root.parent / "out"
     wanted = options(**{"tasks": tuple(custom), "custom": custom} | changes)
-    return out, prepare(files, out, wanted)
+    return out, prepare(files, out, **wanted)
 
 
 def test_single_texts_in_json_lines(tmp_path: Path) -> None:

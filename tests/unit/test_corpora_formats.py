@@ -29,7 +29,7 @@ task = CustomTask(unit="text", format="tsv", path="stars/{language}.tsv", labels
                   text="body", label="stars", split_field="part")
 found = discover(root, [name_pattern(task.path)])
 files = [LocatedFile(file, root / file.name) for file in found.files]
-prepare(files, out, options(tasks=("stars",), custom={"stars": task}))
+prepare(files, out, **options(tasks=("stars",), custom={"stars": task}))
 table = read_table(out, "stars", split="train", schema=NLI)
 print(list(zip(table["premise"].to_pylist(), table["label"].to_pylist())))
 """

@@ -24,10 +24,10 @@ from langspec.corpora.hub.wikimedia import HubWikipedia, WikipediaSource
 from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.corpora.prepare import prepare
 from langspec.corpora.tables import SCHEMAS, read_table
+from langspec.encoders.download import tokenizer_file
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder
 from langspec.presets import load_preset
-from langspec.stages.corpora import tokenizer_of
 
 RUN = ("de", "en", "fr")
 SPLIT_FOLDERS = ("train", "validation", "test")
@@ -72,8 +72,8 @@ def test_ud_and_nli_of_the_hub_give_the_tables_that_files_give(tmp_path: Path) -
         ]
     )
     limits = {"pos_train": 5, "pos_test": 3, "nli_train": 9}
-    prepare(files, tmp_path / "a", options(limits=limits))
-    card = prepare(hub, tmp_path / "b", options(limits=limits))
+    prepare(files, tmp_path / "a", **options(limits=limits))
+    card = prepare(hub, tmp_path / "b", **options(limits=limits))
     # sent_ids are those of the release, so even the samples are the same.
     assert sha256_file(tmp_path / "a" / "pos.parquet") == sha256_file(tmp_path / "b/pos.parquet")
     columns = ["language", "split", "premise", "hypothesis", "label"]
@@ -110,7 +110,7 @@ def test_all_languages_and_one_a_language_give_the_same_table(tmp_path: Path) ->
     for together in (False, True):
         folder = made.xnli_folder(tmp_path / f"xnli{together}", together=together)
         hub = locate([XnliSource(place(folder), RUN), train])
-        prepare(hub, tmp_path / f"out{together}", options(tasks=("nli",)))
+        prepare(hub, tmp_path / f"out{together}", **options(tasks=("nli",)))
     tables = [read_table(tmp_path / f"out{one}", "nli") for one in (False, True)]
     assert tables[0].equals(tables[1])
     assert set(tables[0]["language"].to_pylist()) == set(RUN)  # not Swahili
@@ -131,7 +131,7 @@ def test_shards_are_one_corpus(tmp_path: Path) -> None:
     for folder in (whole, cut):
         hub = locate([xnli, MultinliSource(place(folder))])
         out = tmp_path / f"out-{folder.name}"
-        prepare(hub, out, options(tasks=("nli",), limits={"nli_train": 7}))
+        prepare(hub, out, **options(tasks=("nli",), limits={"nli_train": 7}))
         tables.append(read_table(out, "nli"))
     assert tables[0].equals(tables[1])
     (cut / "data" / "train-00000-of-00002.parquet").unlink()
@@ -182,7 +182,7 @@ def test_no_gold_label_is_dropped_and_counted(tmp_path: Path) -> None:
             XnliSource(place(made.xnli_folder(tmp_path / "xnli")), RUN),
         ]
     )
-    card = prepare(hub, tmp_path / "out", options(tasks=("nli",)))
+    card = prepare(hub, tmp_path / "out", **options(tasks=("nli",)))
     row = next(r for r in card["corpora"]["nli"]["rows"] if r["split"] == "train")
     assert row["dropped"] == {"gold_label": 1}
     assert row["kept"] == 5
@@ -241,7 +241,9 @@ def test_join_by_spaces_forgets_the_spacing(tmp_path: Path) -> None:
     sentences = [[("a", "X", "SpaceAfter=No"), ("b", "X", None)]] * 2
     made.ud_table(tmp_path / "ud" / "parquet" / "de_toy" / "test.parquet", sentences)
     for join, expected in (("natural", [False, True]), ("space", [True, True])):
-        prepare(locate([ud(tmp_path / "ud")]), tmp_path / join, options(tasks=("pos",), join=join))
+        prepare(
+            locate([ud(tmp_path / "ud")]), tmp_path / join, **options(tasks=("pos",), join=join)
+        )
         table = read_table(tmp_path / join, "pos", split="test", languages=["de"])
         assert table["space_after"].to_pylist() == [expected] * 2
 
@@ -303,7 +305,7 @@ def test_xtreme_reads_configurations_by_the_names_of_languages(tmp_path: Path) -
     folder = made.xtreme_folder(tmp_path / "x", {"de": "German", "en": "English", "fr": "French"})
     source = xtreme(folder, ("de", "en", "fr", "tr"), "en")
     out = tmp_path / "out"
-    prepare(locate([source]), out, options(tasks=("pos",)))
+    prepare(locate([source]), out, **options(tasks=("pos",)))
     table = read_table(out, "pos")
     assert table.schema.equals(SCHEMAS["pos"])
     assert table.num_rows == 5 + 3 * (2 + 3)
@@ -317,7 +319,7 @@ def test_wikipedia_is_sampled_by_seed_and_split_by_article(tmp_path: Path) -> No
 
     def run(name: str, **changes: Any) -> tuple[Path, dict[str, Any]]:
         changes = {"tasks": (), "min_characters": 40, "limits": {"text": 90}} | changes
-        card = prepare(locate([wikipedia(folder)]), tmp_path / name, options(**changes))
+        card = prepare(locate([wikipedia(folder)]), tmp_path / name, **options(**changes))
         return tmp_path / name, card
 
     out, card = run("a")
@@ -376,7 +378,7 @@ def test_memory_does_not_grow_with_the_articles(tmp_path: Path) -> None:
         files = locate([source])
         changed = options(tasks=(), targets=(), limits={"text": 20})
         tracemalloc.start()
-        prepare(files, tmp_path / "out", changed)
+        prepare(files, tmp_path / "out", **changed)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     # Four times the articles; what is held is a batch and the sample.
@@ -690,6 +692,5 @@ def test_the_tokenizer_of_a_hub_encoder_is_the_one_it_has(
 
     monkeypatch.setattr("langspec.hub.download", download)
     config = load_preset("paper", ["encoder.repo=owner/bert", "encoder.revision=main"])
-    assert tokenizer_of(config) == tmp_path / "tokenizer.json"
+    assert tokenizer_file(config.encoder) == tmp_path / "tokenizer.json"
     assert asked == [("owner/bert@main", "model", "tokenizer.json")]
-    assert tokenizer_of(load_preset("paper", ["corpora.drop_unknown=false"])) is None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from corpora_files import conllu, files_in, official_folder, options, pairs, plain, write
 
-from langspec.corpora.prepare import PrepareOptions, prepare
+from langspec.corpora.prepare import prepare
 from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, **changes: Any) -> tuple[Path, dict[str, Any]]:
     out = folder.parent / "out"
-    return out, prepare(files_in(folder), out, options(**changes))
+    return out, prepare(files_in(folder), out, **options(**changes))
 
 
 def rows(out: Path, name: str, **choice: Any) -> list[dict[str, Any]]:
@@ -69,10 +69,10 @@ def test_only_the_source_is_trained_on(folder: Path) -> None:
 
 def test_same_bytes_twice_whatever_the_order_of_files(folder: Path, tmp_path: Path) -> None:
     files = files_in(folder)
-    prepare(files, tmp_path / "a", options())
-    prepare(files[::-1], tmp_path / "deep" / "b", options())
+    prepare(files, tmp_path / "a", **options())
+    prepare(files[::-1], tmp_path / "deep" / "b", **options())
     assert sha256_folder(tmp_path / "a") == sha256_folder(tmp_path / "deep" / "b")
-    prepare(files, tmp_path / "a", options(seed=2))
+    prepare(files, tmp_path / "a", **options(seed=2))
     assert sha256_folder(tmp_path / "a") != sha256_folder(tmp_path / "deep" / "b")
 
 
@@ -274,17 +274,18 @@ def test_compressed_files_give_the_same_rows(folder: Path, tmp_path: Path) -> No
         Path(f"{path}.xz").write_bytes(lzma.compress(path.read_bytes()))
         path.unlink()
     other = tmp_path / "other"
-    prepare(files_in(packed), other, options())
+    prepare(files_in(packed), other, **options())
     for name in ("pos", "nli"):
         assert (other / f"{name}.parquet").read_bytes() == (out / f"{name}.parquet").read_bytes()
     assert card["generated"] is False
 
 
-def test_options_that_nothing_reads_are_refused() -> None:
-    with pytest.raises(ValueError, match="limit 'pos_val'"):
+def test_options_that_nothing_reads_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"pos_val\n\s+Extra inputs"):
         options(limits={"pos_val": 3})
-    with pytest.raises(ValueError, match="expected at least 1"):
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
         options(limits={"pos_dev": 0})
+    with pytest.raises(ValueError, match="drop needs a threshold"):
+        options(drop_near_duplicates=True)
     with pytest.raises(ValueError, match="task 'ner'"):
-        options(tasks=("ner",))
-    assert PrepareOptions.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        prepare([], tmp_path, **options(tasks=("ner",)))

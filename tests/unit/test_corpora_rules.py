@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, **changes: Any) -> tuple[Path, dict[str, Any]]:
     out = folder.parent / "out"
     tokenizer = changes.pop("tokenizer", None)
-    return out, prepare(files_in(folder), out, options(**changes), tokenizer=tokenizer)
+    return out, prepare(files_in(folder), out, **options(**changes), tokenizer=tokenizer)
 
 
 def rows(out: Path, name: str, **choice: Any) -> list[dict[str, Any]]:

@@ -230,7 +230,7 @@ def test_a_file_that_vanishes_after_the_check_is_one_line(
     files = locate(*places, {})
     (folder / "xnli" / "xnli.test.jsonl").unlink()
     with pytest.raises(LangspecError, match=r"xnli\.test\.jsonl: cannot be read \(No such file"):
-        prepare(files, folder.parent / "out", options())
+        prepare(files, folder.parent / "out", **options())
     assert not list((folder.parent / "out").glob("*"))
 
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from langspec.corpora import filters
-from langspec.corpora.card import Corpus
+from langspec.corpora.corpora_section import Corpora
 from langspec.corpora.filters import Filter, Ledger, Row
 from langspec.corpora.hub.parts import HubFile
 from langspec.corpora.near import NearSplits
 from langspec.corpora.sources import LocatedFile
-from langspec.corpora.splits import Fractions, key_split, line_splits, sample, stratified_splits
+from langspec.corpora.splits import key_split, line_splits, sample, stratified_splits
 from langspec.corpora.tables import SPLITS, write_table
+from langspec.corpora.tally import Corpus
 from langspec.corpora.text import read_text
 from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.errors import LangspecError
@@ -31,28 +31,10 @@ from langspec.errors import LangspecError
 _STORED = pa.schema([("split", pa.string()), ("line", pa.int32()), ("text", pa.string())])
 
 
-@dataclass(frozen=True)
-class TextOptions:
-    """What is taken of the language text: see ``PrepareOptions``.
-
-    ``splits``: shares of train, dev, test (and val); ``parallel``: unequal numbers of lines are
-    an error.
-    """
-
-    min_characters: int
-    limit: int | None
-    splits: Fractions
-    split_rule: Literal["shared", "paper"]
-    parallel: bool
-    near_duplicates: float | None
-    drop_near_duplicates: bool
-    seed: int
-
-
 def write_text_table(
     files: Sequence[LocatedFile],
     corpus: Corpus,
-    options: TextOptions,
+    section: Corpora,
     *,
     scratch: Path,
     conditions: Sequence[Filter],
@@ -63,9 +45,9 @@ def write_text_table(
     Args:
         files: of one kind, each with its language.
         corpus: takes counts and notes.
-        options: limits and splits.
+        section: limits and splits.
         scratch: a folder for what waits for its split; nothing stays in it.
-        conditions: filters beside those of the options.
+        conditions: filters beside those of the section.
         warn: takes each warning about the files.
 
     Raises:
@@ -73,22 +55,22 @@ def write_text_table(
     """
     languages = sorted({str(file.source.language) for file in files})
     by_language = {code: [f for f in files if f.source.language == code] for code in languages}
-    split_of = _split_rule(by_language, corpus, options, warn)
+    split_of = _split_rule(by_language, corpus, section, warn)
     conditions = (
         filters.not_empty("text"),
-        filters.min_characters(options.min_characters),
+        filters.min_characters(section.min_characters),
         *conditions,
     )
     stores = {code: scratch / f".text-{code}.parquet" for code in languages}
     try:
         counts = {
-            code: _store(store, by_language[code], code, split_of, corpus, conditions, options)
+            code: _store(store, by_language[code], code, split_of, corpus, conditions, section)
             for code, store in stores.items()
         }
-        by_rule = options.split_rule == "paper"
-        dealt = _deal(corpus.ledger, counts, options) if by_rule else {}
+        by_rule = section.split_rule == "paper"
+        dealt = _deal(corpus.ledger, counts, section) if by_rule else {}
         near = {
-            code: _near_rows(corpus, store, dealt.get(code), code, options)
+            code: _near_rows(corpus, store, dealt.get(code), code, section)
             for code, store in stores.items()
         }
         for split in SPLITS:
@@ -112,7 +94,7 @@ def write_text_table(
 def _split_rule(
     by_language: Mapping[str, Sequence[LocatedFile]],
     corpus: Corpus,
-    options: TextOptions,
+    section: Corpora,
     warn: Callable[[str], None],
 ) -> Callable[[int, str], str]:
     """The function from (line, document) to a split: by line in text files, else by article."""
@@ -120,15 +102,15 @@ def _split_rule(
     lines: Sequence[str] = ()
     if by_line:
         counts = {code: _count(files) for code, files in by_language.items()}
-        _note_lines(corpus, counts, options, warn)
-        lines = line_splits(max(counts.values()), options.splits, seed=options.seed)
+        _note_lines(corpus, counts, section, warn)
+        lines = line_splits(max(counts.values()), section.text_splits.shares, seed=section.seed)
 
     def split_of(line: int, document: str) -> str:
-        if options.split_rule == "paper":
+        if section.split_rule == "paper":
             return "train"  # for now: the rule deals out what is left of all languages
         if by_line:
             return lines[line]
-        return key_split(document, options.splits, seed=options.seed)
+        return key_split(document, section.text_splits.shares, seed=section.seed)
 
     return split_of
 
@@ -140,7 +122,7 @@ def _store(
     split_of: Callable[[int, str], str],
     corpus: Corpus,
     conditions: Sequence[Filter],
-    options: TextOptions,
+    section: Corpora,
 ) -> int:
     """Write what passes the filters and the limit of one language; the number of rows."""
     rows = (
@@ -149,7 +131,9 @@ def _store(
         for line, document, text in _read(files)
     )
     passed = corpus.ledger.apply(rows, conditions)
-    chosen = sample(passed, options.limit, seed=options.seed, key=lambda row: str(row["line"]))
+    chosen = sample(
+        passed, section.limits.text, seed=section.seed, key=lambda row: str(row["line"])
+    )
     with tqdm(desc=f"read {code}", unit=" texts", leave=False, disable=None) as bar:
         return write_table(store, _ticking(chosen, bar), _STORED)
 
@@ -184,7 +168,7 @@ def _ticking(rows: Iterable[Row], bar: tqdm[Any]) -> Iterator[Row]:
 
 
 def _note_lines(
-    corpus: Corpus, counts: dict[str, int], options: TextOptions, warn: Callable[[str], None]
+    corpus: Corpus, counts: dict[str, int], section: Corpora, warn: Callable[[str], None]
 ) -> None:
     parallel = len(set(counts.values())) == 1
     corpus.notes["lines"] = counts
@@ -192,7 +176,7 @@ def _note_lines(
     if parallel:
         return
     each = ", ".join(f"{code} {n}" for code, n in sorted(counts.items()))
-    if options.parallel:
+    if section.parallel_text:
         raise LangspecError(
             f"the files have different numbers of lines ({each}), but are to be parallel; put the "
             "missing lines back, or set corpora.parallel_text: false",
@@ -204,14 +188,14 @@ def _note_lines(
     )
 
 
-def _deal(ledger: Ledger, counts: dict[str, int], options: TextOptions) -> dict[str, list[str]]:
+def _deal(ledger: Ledger, counts: dict[str, int], section: Corpora) -> dict[str, list[str]]:
     """The split of each row that is left, by the paper's rule; the ledger counts it there."""
     names = ("train", "dev", "test", "val")
     # The paper's order: train, its validation (our dev), the part it did not use, test.
     order = ("train", "dev", "val", "test")
-    shares = dict(zip(names, options.splits, strict=False))
+    shares = dict(zip(names, section.text_splits.shares, strict=False))
     parts = [(name, shares[name]) for name in order if name in shares]
-    dealt = stratified_splits(list(counts.values()), parts, seed=options.seed)
+    dealt = stratified_splits(list(counts.values()), parts, seed=section.seed)
     for code, splits in zip(counts, dealt, strict=True):
         for split, count in Counter(splits).items():
             ledger.read[code, "train"] -= count
@@ -231,15 +215,15 @@ def _stored(store: Path, dealt: list[str] | None) -> Iterator[tuple[int, Row]]:
 
 
 def _near_rows(
-    corpus: Corpus, store: Path, dealt: list[str] | None, code: str, options: TextOptions
+    corpus: Corpus, store: Path, dealt: list[str] | None, code: str, section: Corpora
 ) -> frozenset[int]:
     """Numbers of the training rows to drop as near one of dev or test; all near ones counted."""
-    if options.near_duplicates is None:
+    if section.near_duplicates.threshold is None:
         return frozenset()
-    near, repeats = NearSplits(options.near_duplicates), set()
+    near, repeats = NearSplits(section.near_duplicates.threshold), set()
     for splits in (("dev", "test"), ("train", "val")):
         for index, row in _stored(store, dealt):
             if row["split"] in splits and near.repeats(row["split"], row["text"]):
                 repeats.add(index)
     corpus.near[code] = near.facts()
-    return frozenset(repeats) if options.drop_near_duplicates else frozenset()
+    return frozenset(repeats) if section.near_duplicates.drop else frozenset()

@@ -103,3 +103,25 @@ def weight_bytes(section: EncoderSection) -> int:
         return sum(size for name, size in sizes.items() if name.endswith(".safetensors"))
     files = Path(section.folder or ".").glob("*.safetensors")
     return sum(file.stat().st_size for file in files)
+
+
+def tokenizer_file(section: EncoderSection) -> Path:
+    """The ``tokenizer.json`` of an encoder that was published, for ``corpora.drop_unknown``.
+
+    Raises:
+        LangspecError: the encoder's tokenizer is only made after the corpora.
+    """
+    if section.kind == "hub":
+        return hub.download(repository_of(section), ["tokenizer.json"])["tokenizer.json"]
+    if section.kind != "folder" or section.folder is None:
+        raise LangspecError(
+            f"the tokenizer of an encoder of kind {section.kind!r} is no file before the "
+            "corpora are there; expected encoder.kind folder or hub, or drop_unknown: false",
+            place="corpora.drop_unknown",
+        )
+    path = Path(section.folder).expanduser() / "tokenizer.json"
+    if not path.is_file():
+        raise LangspecError(
+            "no such file; expected the encoder's folder to hold its tokenizer so", place=path
+        )
+    return path
