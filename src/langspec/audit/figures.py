@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from langspec.audit.answers import confused, groups, percent, probe_f1
@@ -16,13 +15,14 @@ from langspec.audit.measure import ERASER, Audited
 from langspec.languages import LANGUAGES
 from langspec.report.drawing import Drawing
 from langspec.report.load import by_family, language_name
+from langspec.report.marks import SHARES, colour_bar, curve, heat, key, name_cells
 from langspec.report.plotting import WIDTH, Plot, laid_out
 from langspec.report.style import MUTED, PALETTE
 
 Encoders = Sequence[Audited]
 FORMATS = ("png", "svg")
-SHARES = sns.light_palette(PALETTE[0], as_cmap=True)
 _MARKERS = ("o", "s")
+_DASHES = (0, (3, 2))
 _ANNOTATED = 8  # languages up to which every cell of a matrix carries its number
 _WIDE = 10  # languages from which two matrices stand below each other
 
@@ -45,22 +45,10 @@ def draw(audits: Encoders) -> list[Drawing]:
 def by_layer(audits: Encoders) -> Plot | None:
     """Apartness, what the probe reads, and what a search finds, by layer."""
     searched = any(found.searches for found in audits)
-    columns = 3 if searched else 2
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-    axes = figure.subplots(1, columns, sharey=True)
+    axes = figure.subplots(1, 3 if searched else 2, sharey=True)
     for found, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False):
-        layers = list(found.layers)
-        own = [float(np.diagonal(found.mixings[layer].shares).mean()) for layer in layers]
-        _line(axes[0], layers, own, colour, marker)
-        for unit, dashed in (("sentence", False), ("token", True)):
-            values = [probe_f1(found, unit, layer) for layer in layers]
-            _line(axes[1], layers, values, colour, marker, dashed=dashed)
-        for name, dashed in (("plain", False), (ERASER, True)):
-            if (name, layers[0]) in found.searches:
-                values = [
-                    float(found.searches[name, layer].found[:, 0].mean()) for layer in layers
-                ]
-                _line(axes[2], layers, values, colour, marker, dashed=dashed)
+        _lines(axes, found, colour, marker)
     chance = float(np.diagonal(audits[0].mixings[audits[0].layers[-1]].chance).mean())
     axes[0].axhline(chance, color=MUTED, lw=1, ls=":")
     axes[0].annotate("chance", (0, chance), xytext=(2, 3), textcoords="offset points",
@@ -76,10 +64,46 @@ def by_layer(audits: Encoders) -> Plot | None:
         _keys(axes[2], ("as it is", "language erased"))
     if len(audits) > 1:
         handles = [
-            Line2D([], [], color=colour, marker=marker, ms=6, mec="white", label=found.name)
+            key(found.name, color=colour, marker=marker, ms=6, mec="white")
             for found, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False)
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    alt = "Three line plots by layer. " if searched else "Two line plots by layer. "
+    alt += " ".join(map(_own_words, audits))
+    return Plot("by_layer", "By layer", _by_layer_caption(searched=searched), alt, figure)
+
+
+def _lines(axes: Sequence[Axes], found: Audited, colour: str, marker: str) -> None:
+    """An encoder's line in every panel."""
+    layers = list(found.layers)
+
+    def line(axis: Axes, values: Sequence[float], *, dashed: bool = False) -> None:
+        looks: dict[str, Any] = {}
+        if dashed:
+            looks = {"dashes": _DASHES, "width": 1.3, "mfc": "white", "mec": colour}
+        curve(axis, layers, values, colour, marker, size=4.5, **looks)
+
+    line(axes[0], [_own(found, layer) for layer in layers])
+    for unit, dashed in (("sentence", False), ("token", True)):
+        line(axes[1], [probe_f1(found, unit, layer) for layer in layers], dashed=dashed)
+    for name, dashed in (("plain", False), (ERASER, True)):
+        if (name, layers[0]) in found.searches:
+            searches = [found.searches[name, layer].found for layer in layers]
+            line(axes[2], [float(of[:, 0].mean()) for of in searches], dashed=dashed)
+
+
+def _own(found: Audited, layer: int) -> float:
+    """The share of neighbours in a text's own language, mean over the languages."""
+    return float(np.diagonal(found.mixings[layer].shares).mean())
+
+
+def _own_words(found: Audited) -> str:
+    ends = sorted({found.layers[0], found.layers[-1]})
+    shares = (f"{percent(_own(found, layer))} at layer {layer}" for layer in ends)
+    return f"{found.name}: own-language neighbours {', '.join(shares)}."
+
+
+def _by_layer_caption(*, searched: bool) -> str:
     caption = (
         "Left: the share of the 10 texts nearest to a text that are in its language "
         "(translations left out), mean over the languages. "
@@ -91,51 +115,12 @@ def by_layer(audits: Encoders) -> Plot | None:
             "Right: how often the first hit of a search in all languages is a translation, "
             "as it is and after LEACE has erased language linearly."
         )
-    alt = "Three line plots by layer. " if searched else "Two line plots by layer. "
-    alt += " ".join(
-        f"{found.name}: own-language neighbours "
-        + ", ".join(
-            f"{percent(float(np.diagonal(found.mixings[layer].shares).mean()))} at layer {layer}"
-            for layer in sorted({found.layers[0], found.layers[-1]})
-        )
-        + "."
-        for found in audits
-    )
-    return Plot("by_layer", "By layer", caption, alt, figure)
-
-
-def _line(
-    axis: Axes,
-    layers: Sequence[int],
-    values: Sequence[float],
-    colour: str,
-    marker: str,
-    *,
-    dashed: bool = False,
-) -> None:
-    axis.plot(
-        layers,
-        values,
-        color=colour,
-        marker=marker,
-        ms=4.5,
-        lw=1.3 if dashed else 1.8,
-        ls=(0, (3, 2)) if dashed else "-",
-        mec="white",
-        mew=0.6,
-        mfc="white" if dashed else colour,
-        clip_on=False,
-        zorder=3,
-    )
-    if dashed:
-        axis.lines[-1].set_markeredgecolor(colour)
+    return caption
 
 
 def _keys(axis: Axes, names: tuple[str, str]) -> None:
-    handles = [
-        Line2D([], [], color=MUTED, lw=1.8 if ls == "-" else 1.3, ls=ls, label=name)
-        for name, ls in zip(names, ("-", (0, (3, 2))), strict=True)
-    ]
+    signs = ({"lw": 1.8, "ls": "-"}, {"lw": 1.3, "ls": _DASHES})
+    handles = [key(name, color=MUTED, **looks) for name, looks in zip(names, signs, strict=True)]
     axis.legend(handles=handles, loc="best", handlelength=2.2)
 
 
@@ -185,14 +170,14 @@ def confusions(audits: Encoders) -> Plot | None:
         "Each row: what a linear probe names the single words of the row's language, read from "
         "their vectors in context at the last layer measured (test lines)."
     )
-    told = []
+    taken = []
     for found in audits:
         wrong = confused(found, "token", found.layers[-1])[:3]
         listed = ", ".join(
             f"{language_name(a)} for {language_name(b)} {percent(v)}" for a, b, v in wrong
         )
-        told.append(f"{found.name}: {listed or 'nothing above 5 %'}.")
-    alt = "Confusion matrix of the word probe. Most taken for another: " + " ".join(told)
+        taken.append(f"{found.name}: {listed or 'nothing above 5 %'}.")
+    alt = "Confusion matrix of the word probe. Most taken for another: " + " ".join(taken)
     return Plot("confusions", "What the probe confuses", caption, alt, figure)
 
 
@@ -213,19 +198,14 @@ def _matrices(
     annotate = count <= _ANNOTATED
     for i, (axis, (title, languages, shares)) in enumerate(zip(axes, tables, strict=True)):
         order = [languages.index(code) for code in codes]
-        sns.heatmap(
+        heat(
+            axis,
             shares[np.ix_(order, order)],
-            ax=axis,
-            cmap=SHARES,
+            colours=SHARES,
+            digits=7.5 if annotate else None,
             vmin=0,
             vmax=1,
             square=True,
-            cbar=False,
-            annot=annotate,
-            fmt=".2f",
-            annot_kws={"fontsize": 7.5},
-            linewidths=0.5,
-            linecolor="white",
         )
         if len(tables) > 1:
             axis.set_title(title)
@@ -238,11 +218,7 @@ def _matrices(
             [_labelled(code) for code in codes] if shown else [],
             rotation=0,
         )
-    bar = figure.colorbar(
-        axes[0].collections[0], ax=list(axes), shrink=0.7, aspect=28, pad=0.02, format="%.1f"
-    )
-    bar.set_label(what)
-    bar.outline.set_visible(False)
+    colour_bar(figure, axes, what, shrink=0.7, aspect=28, pad=0.02, format="%.1f")
     return figure
 
 
@@ -262,28 +238,14 @@ def by_language_and_layer(audits: Encoders) -> Plot | None:
         order = [found.languages.index(code) for code in codes]
         grid = np.stack([found.mixings[layer].apartness[order] for layer in found.layers], axis=1)
         weakest.append((found.name, codes[int(grid[:, -1].argmin())], float(grid[:, -1].min())))
-        sns.heatmap(
-            np.maximum(grid, 0),
-            ax=axis,
-            cmap=SHARES,
-            vmin=0,
-            vmax=1,
-            cbar=False,
-            annot=len(found.layers) * len(audits) <= 14,
-            fmt=".2f",
-            annot_kws={"fontsize": 7},
-            linewidths=0.5,
-            linecolor="white",
-        )
+        few = len(found.layers) * len(audits) <= 14
+        digits = 7 if few else None
+        heat(axis, np.maximum(grid, 0), colours=SHARES, digits=digits, vmin=0, vmax=1)
         if len(audits) > 1:
             axis.set_title(found.name)
         axis.set_xlabel("layer (0: embeddings)")
-        axis.tick_params(length=0)
-        axis.set_yticks(np.arange(len(codes)) + 0.5, [language_name(c) for c in codes], rotation=0)
-        axis.set_xticks(np.arange(len(found.layers)) + 0.5, found.layers, rotation=0)
-    bar = figure.colorbar(axes[0].collections[0], ax=list(axes), shrink=0.8, aspect=28, pad=0.01)
-    bar.set_label("apartness")
-    bar.outline.set_visible(False)
+        name_cells(axis, [language_name(code) for code in codes], found.layers)
+    colour_bar(figure, axes, "apartness", shrink=0.8, aspect=28, pad=0.01)
     caption = (
         "How far each language is kept apart, by layer: 0 where its texts have as many neighbours "
         "of their own language as by chance, 1 where all neighbours are. Languages by family."

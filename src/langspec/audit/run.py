@@ -97,23 +97,19 @@ def write_audit(
     """Write page, results, tables and figures; an earlier audit in ``out`` is replaced."""
     # Seconds to import: only once there is something to draw.
     from langspec.audit.figures import draw
+    from langspec.report.drawing import write_parts
     from langspec.report.page import picture
 
     tables = all_tables(audits, texts)
     plots = draw(audits)
     with atomic_folder(out) as folder:
-        (folder / "figures").mkdir()
-        for table in tables:
-            table.write(folder / "tables" / f"{table.name}.csv")
+        write_parts(folder, tables, plots)
         for name, frame in (
             ("mixing", mixing_frame(audits)),
             ("confusion", confusion_frame(audits)),
         ):
             path = folder / "tables" / f"{name}.csv"
             frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
-        for plot in plots:
-            for kind, data in plot.files.items():
-                (folder / "figures" / f"{plot.name}.{kind}").write_bytes(data)
         write_results(folder / "results.csv", [row for found in audits for row in found.rows])
         pictures = [picture(plot) for plot in plots]
         write_text(folder / PAGE, render(audits, texts, tables, pictures, options))

@@ -12,7 +12,7 @@ from langspec.report.beyond import beyond_tables
 from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import Contrasts, contrast_sentences, contrast_table, contrasts
 from langspec.report.data import data_tables
-from langspec.report.drawing import Drawing
+from langspec.report.drawing import write_parts
 from langspec.report.erased import erased_tables
 from langspec.report.geometry import geometry_tables
 from langspec.report.leak_tables import all_tables
@@ -111,17 +111,6 @@ def build_report(
     with atomic_folder(out) as folder:
         write_parts(folder, tables, figures)
         write_text(folder / "index.html", page)
-
-
-def write_parts(folder: Path, tables: Sequence[Table], figures: Sequence[Drawing]) -> None:
-    """Write ``tables/*.csv`` and the files of ``figures/``."""
-    for sub in ("tables", "figures"):
-        (folder / sub).mkdir()
-    for table in tables:
-        table.write(folder / "tables" / f"{table.name}.csv")
-    for figure in figures:
-        for kind, data in figure.files.items():
-            (folder / "figures" / f"{figure.name}.{kind}").write_bytes(data)
 
 
 def _measured(run: Run, compared: dict[str, Contrasts], comparing: CompareOptions) -> list[Table]:

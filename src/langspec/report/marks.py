@@ -74,7 +74,9 @@ def name_cells(axis: Axes, rows: Sequence[Any] | None, columns: Sequence[Any] | 
         axis.set_xticks(np.arange(len(columns)) + 0.5, list(columns), rotation=0)
 
 
-def colour_bar(figure: Figure, axes: Sequence[Axes], label: str, **looks: Any) -> None:
+def colour_bar(
+    figure: Figure, axes: Sequence[Axes] | np.ndarray, label: str, **looks: Any
+) -> None:
     """One bar for heat maps of one scale."""
     bar = figure.colorbar(axes[0].collections[0], ax=list(axes), **looks)
     bar.set_label(label)
