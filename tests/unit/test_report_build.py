@@ -11,7 +11,7 @@ import pytest
 
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
-from langspec.report.figures import leak_layers
+from langspec.report.leak_figures import leak_layers
 from langspec.report.load import load_run
 from langspec.report.page import picture
 from langspec.report.style import class_styles, language_styles, method_styles

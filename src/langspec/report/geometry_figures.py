@@ -178,7 +178,7 @@ def moves(run: Run, task: str) -> Plot | None:
     last = pick(last, unit=places(rows)[0][1])
     alt = (
         "Line plots of principal angles before and after. Mean angle of the language subspace at "
-        "the last layer, in degrees: " + last_values(last, methods, places=0)
+        "the last layer, in degrees: " + last_values(last, methods, form=".0f")
     )
     title = f"{task_title(task)}: principal angles before and after"
     return Plot(f"moves_{task}", title, caption, alt + ".", figure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from langspec.report.load import Run
+from langspec.report.marks import DASHES, curve
 from langspec.report.pivot import select
-from langspec.report.plotting import WIDTH, Plot, in_order, legend, seed_words
+from langspec.report.plotting import WIDTH, Plot, legend, seed_words, values_in_words
 from langspec.report.spec import FigureSpec
 from langspec.report.style import MUTED, method_styles
-from langspec.report.tables import decimal, method_label, ordered_methods, pick, task_title
+from langspec.report.tables import ordered_methods, pick, task_title
 from langspec.results import RANDOM
 
 Styles = dict[str, tuple[str, str]]
@@ -28,18 +30,9 @@ def line(axis: Axes, rows: pd.DataFrame, method: str, styles: Styles) -> None:
     colour, marker = styles[method]
     ends = ("low", "high") if mine["low"].notna().all() else ("min", "max")
     axis.fill_between(mine["layer"], mine[ends[0]], mine[ends[1]], color=colour, alpha=0.16, lw=0)
-    axis.plot(
-        mine["layer"],
-        mine["value"],
-        marker=marker,
-        color=colour,
-        ms=4.5,
-        lw=1.2 if method == RANDOM else 1.7,
-        ls=(0, (4, 2)) if method == RANDOM else "-",
-        mec="white",
-        mew=0.6,
-        clip_on=False,
-        zorder=3,
+    looks: dict[str, Any] = {"width": 1.2, "dashes": DASHES} if method == RANDOM else {}
+    curve(
+        axis, mine["layer"], mine["value"], colour, marker, **{"width": 1.7, "size": 4.5, **looks}
     )
 
 
@@ -69,14 +62,9 @@ def label_axes(axes: Sequence[Axes], label: str) -> None:
     axes[0].set_ylabel(label)
 
 
-def last_values(rows: pd.DataFrame, methods: Sequence[str], places: int = 3) -> str:
-    """``finetune 0.912; grl 0.640``: the values at the last layer, for an alt text."""
-    last = rows[rows["layer"] == rows["layer"].max()]
-    return "; ".join(
-        f"{method_label(row.method)} "
-        + (decimal(row.value) if places == 3 else f"{row.value:.{places}f}")
-        for row in in_order(last, methods)
-    )
+def last_values(rows: pd.DataFrame, methods: Sequence[str], form: str = "") -> str:
+    """The values at the last layer, for an alt text."""
+    return values_in_words(rows[rows["layer"] == rows["layer"].max()], methods, form)
 
 
 def draw(

@@ -1,0 +1,104 @@
+"""Training curves: loss by step, development score by epoch."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from langspec.report.load import History, Run, language_name
+from langspec.report.marks import curve
+from langspec.report.plotting import WIDTH, Plot, legend
+from langspec.report.style import method_styles
+from langspec.report.tables import METRIC_TITLES, method_label, ordered_methods, task_title
+
+
+def training(run: Run, task: str) -> Plot | None:
+    """Training loss by step and the dev score by epoch, a thin line a seed."""
+    histories = [h for h in run.histories if h.task == task]
+    losses = [(h, *found) for h in histories if (found := _loss(h))]
+    devs = [(h, metric) for h in histories if (metric := _dev_metric(h.epochs))]
+    if not losses and not devs:
+        return None
+    methods = ordered_methods(run, [h.method for h in histories])
+    styles = method_styles(methods)
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for history, x, values in losses:
+        colour, marker = styles[history.method]
+        sign = marker if len(x) <= 30 else None
+        looks = {"size": 3.5, "width": 1.1, "alpha": 0.85, "mew": 0.4}
+        curve(left, x, values, colour, sign, clip_on=True, zorder=2, **looks)
+    by_step = any(not h.steps.empty for h, _, _ in losses)
+    left.set_xlabel("step" if by_step else "epoch")
+    left.set_ylabel("training loss")
+    left.set_title("training")
+    metric = devs[0][1] if devs else ""
+    for history, name in devs:
+        _dev_scores(right, run, history, name, *styles[history.method])
+    right.set_xlabel("epoch")
+    right.set_ylabel(_metric_words(metric))
+    right.set_title("development" + (f", {language_name(run.source)}" if run.source else ""))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    left.set_ylim(bottom=0)
+    legend(figure, methods, styles)
+    seeds = sorted({h.seed for h in histories})
+    smoothing = "; losses are running means over a fiftieth of the steps" if by_step else ""
+    caption = (
+        f"Training of {task_title(task)}: a line a seed (seeds {', '.join(map(str, seeds))}). "
+        f"Left: training loss{smoothing}. Right: {_metric_words(metric) or 'no development score'}"
+        " by epoch; a ring marks the epoch kept, where the files name it."
+    )
+    alt = f"Training curves of {', '.join(map(method_label, methods))}, {len(seeds)} seed(s)."
+    return Plot(f"training_{task}", f"{task_title(task)}: training", caption, alt, figure)
+
+
+def _dev_scores(
+    axis: Axes, run: Run, history: History, name: str, colour: str, marker: str
+) -> None:
+    """Scores by epoch, with a ring around the epoch kept."""
+    epochs = history.epochs
+    x = epochs["epoch"] if "epoch" in epochs else pd.Series(range(1, len(epochs) + 1))
+    looks = {"size": 4, "width": 1.1, "mew": 0.5}
+    curve(axis, x, epochs[name], colour, marker, clip_on=True, zorder=2, **looks)
+    best = chosen_epoch(run, history)
+    if best is not None and (x == best).any():
+        value = epochs[name][(x == best).to_numpy()].iloc[0]
+        axis.plot(best, value, "o", ms=10, mfc="none", mec=colour, mew=1.2)
+
+
+def _loss(history: History) -> tuple[pd.Series, pd.Series] | None:
+    """Loss by step (smoothed), or by epoch where there is no step history."""
+    for frame, key in ((history.steps, "step"), (history.epochs, "epoch")):
+        names = [c for c in ("loss", "task_loss", "train_loss") if c in frame.columns]
+        names += [c for c in frame.columns if "loss" in c and "val" not in c and c not in names]
+        if names:
+            values = frame[names[0]].astype(float)
+            x = frame[key] if key in frame.columns else pd.Series(range(1, len(frame) + 1))
+            if key == "step":
+                values = values.rolling(max(1, len(frame) // 50), min_periods=1).mean()
+            return x, values
+    return None
+
+
+def _dev_metric(epochs: pd.DataFrame) -> str:
+    for name in ("val_macro_f1", "val_accuracy"):
+        if name in epochs.columns and epochs[name].notna().any():
+            return name
+    return ""
+
+
+def _metric_words(name: str) -> str:
+    part = name.split("_", 1)[-1] if name else ""
+    return f"dev {METRIC_TITLES.get(part, part)}" if part else ""
+
+
+def chosen_epoch(run: Run, history: History) -> int | None:
+    """The epoch kept for a seed, as ``run.json`` names it."""
+    document = run.runs.get((history.task, history.method), {})
+    for entry in document.get("seeds", ()):
+        if entry.get("seed") == history.seed:
+            return entry.get("best_epoch")
+    return None
