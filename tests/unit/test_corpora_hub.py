@@ -416,6 +416,13 @@ def readme_without_list(folder: Path) -> Source:
     return ud(folder)
 
 
+def readme_with_broken_entry(folder: Path) -> Source:
+    made.ud_folder(folder)
+    text = "configs:\n- config_name: en_toy\n  data_files:\n  - path: parquet/*\n"
+    (folder / "README.md").write_text(f"---\n{text}---\n")
+    return ud(folder)
+
+
 def readme_names_absent(folder: Path) -> Source:
     made.ud_folder(folder)
     (folder / "parquet" / "fr_toy" / "test.parquet").unlink()
@@ -564,6 +571,7 @@ def no_article(folder: Path) -> Source:
         (absent, r"nowhere: no such folder"),
         (broken_readme, r"README\.md has no readable block of settings"),
         (readme_without_list, r"expected a list under 'configs'"),
+        (readme_with_broken_entry, r"README\.md has no readable block of settings \(Invalid"),
         (readme_names_absent, r"README\.md names parquet/fr_toy/test\.parquet, which is not"),
         (no_such_split, r"configuration 'de' has no split 'dev'; it has test"),
         (no_language, r"no configuration for de, en, fr, nor all_languages; there are ar, bg"),
