@@ -397,7 +397,9 @@ def write_predictions(
 
 def build_made_up(root: Path, out: Path, **options: Any) -> Path:
     """The report of what :func:`write_run` wrote to ``root``."""
-    parts = {name: options.pop(name) for name in ("published", "studies") if name in options}
+    parts = {
+        name: options.pop(name) for name in ("published", "studies", "declared") if name in options
+    }
     methods = options.pop("methods", ("frozen", "finetune"))
     sources = Sources(
         root / "results",

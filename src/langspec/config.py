@@ -17,7 +17,7 @@ from langspec.corpora.corpora_section import Corpora
 from langspec.corpora.custom import CustomTask
 from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
-from langspec.measures.discovery import Evaluate
+from langspec.measures.discovery import Evaluate, measures
 from langspec.report.settings import Report
 from langspec.search import ALL, Search
 from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
@@ -25,6 +25,8 @@ from langspec.tracking.settings import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from langspec.report.spec import FigureSpec, TableSpec
 
 
 class TaskTraining(Section):
@@ -457,6 +459,12 @@ def load_config(path: Path = Path("params.yaml"), assignments: list[str] | None 
     if assignments:
         values = set_values(values, assignments)
     return parse_config(values, place=path)
+
+
+def declared_by_measures() -> list[TableSpec | FigureSpec]:
+    """The tables and figures that measures declare, in the order in which measures are taken."""
+    shown = [spec for measure in measures() for spec in (measure.table, measure.figure)]
+    return [spec for spec in shown if spec is not None]
 
 
 def flatten(section: Section | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

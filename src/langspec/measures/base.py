@@ -17,6 +17,7 @@ from langspec.section import Section
 
 if TYPE_CHECKING:
     from langspec.measures.bench import Bench
+    from langspec.report.spec import FigureSpec, TableSpec
 
 RUN = "run"
 """A trained run: an encoder with the head of the task."""
@@ -165,46 +166,6 @@ def scored_probe_seconds(shape: Shape, count: int, vectors: int) -> float:
     return probe_seconds(shape, count, vectors) + count * INTERVALS
 
 
-@dataclass(frozen=True)
-class TableSpec:
-    """The table of a measure on the report's page: rows that are pivoted.
-
-    Attributes:
-        title: heading.
-        caption: what the reader should know.
-        where: columns of the tidy rows and the value that each must have.
-        rows: columns that name a line of the table.
-        columns: the column whose values become the table's columns.
-    """
-
-    title: str
-    caption: str
-    where: dict[str, Any]
-    rows: tuple[str, ...] = ("task", "method")
-    columns: str = "metric"
-
-
-@dataclass(frozen=True)
-class FigureSpec:
-    """The figure of a measure on the report's page: a line a method.
-
-    Attributes:
-        title: heading.
-        caption: what the reader should know.
-        where: columns of the tidy rows and the value that each must have.
-        x: the column along the horizontal axis.
-        x_label: of the horizontal axis.
-        y_label: of the vertical axis.
-    """
-
-    title: str
-    caption: str
-    where: dict[str, Any]
-    x: str = "layer"
-    x_label: str = "layer"
-    y_label: str = ""
-
-
 class Measure(ABC):
     """One measure; a bench has one instance of it.
 
@@ -217,7 +178,8 @@ class Measure(ABC):
         every_seed: is it taken of every seed of a frozen encoder (it reads the head)?
         on_path: is it also taken of the points of a method's path?
         file: the CSV file of its rows.
-        table: on the report's page; None: it is drawn by the report's own tables, or not at all.
+        table: on the report's page (see :mod:`langspec.report.spec`); None: the report has tables
+            of its own for it, or it has none.
         figure: likewise.
     """
 

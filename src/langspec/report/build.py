@@ -12,11 +12,12 @@ from langspec.report.beyond import beyond_tables
 from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import Contrasts, contrast_sentences, contrast_table, contrasts
 from langspec.report.data import data_tables
+from langspec.report.declared import declared_tables
 from langspec.report.drawing import write_parts
 from langspec.report.erased import erased_tables
 from langspec.report.geometry import geometry_tables
 from langspec.report.leak_tables import all_tables
-from langspec.report.load import Run, load_run
+from langspec.report.load import Declared, Run, load_run
 from langspec.report.page import MIME, picture, render_page
 from langspec.report.published import published_tables
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
@@ -37,6 +38,7 @@ class Sources:
         methods: trained methods to report, in order; others in the results follow.
         published: the folder of published numbers; None: that column stays empty.
         studies: folders of sweeps; those that are not there or hold no trial are left out.
+        declared: tables and figures that measures declare.
     """
 
     results: Path
@@ -47,6 +49,7 @@ class Sources:
     methods: Sequence[str]
     published: Path | None = None
     studies: Sequence[Path] = ()
+    declared: Declared = ()
 
     def run(self) -> Run:
         """The run, read from its files."""
@@ -58,6 +61,7 @@ class Sources:
             tasks=self.tasks,
             methods=self.methods,
             published=self.published,
+            declared=self.declared,
         )
 
 
@@ -123,6 +127,7 @@ def _measured(run: Run, compared: dict[str, Contrasts], comparing: CompareOption
         *geometry_tables(run),
         *published_tables(run),
         *filter(None, contrasting),
+        *declared_tables(run),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from langspec.report.declared import declared_figures
 from langspec.report.drawing import Drawing
 from langspec.report.geometry_figures import alignment, geometry, moves
 from langspec.report.leak_figures import leak_heatmap, leak_layers
@@ -60,4 +61,4 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
             absent.append(f"{task_title(task)}: no figure of {what}; its numbers are absent.")
         else:
             plots.append(plot)
-    return plots, absent
+    return [*plots, *declared_figures(run, task)], absent

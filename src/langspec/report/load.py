@@ -17,6 +17,7 @@ from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.languages import LANGUAGES
 from langspec.measurement import baselines
+from langspec.report.spec import FigureSpec, TableSpec
 from langspec.results import COLUMNS, read_results
 
 # Probes that stand apart from the linear probe on language text (and so does that on task text).
@@ -53,6 +54,7 @@ KEYS = (
 )
 
 
+Declared = Sequence[TableSpec | FigureSpec]
 Failed = Mapping[tuple[str, str, float | None, int], str]
 """Why a training failed, by task, method, strength (of a point of a path, else None) and seed."""
 
@@ -85,7 +87,7 @@ class Run:
     method); ``failed`` why a training collapsed or diverged: its scores
     are in no frame. ``source`` is the source language's code, or "" where no file names it.
     ``folder`` is where the run's files lie. ``published`` holds the published numbers
-    (:data:`PUBLISHED`).
+    (:data:`PUBLISHED`). ``declared`` are the tables and figures that measures declare.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Run:
     path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     failed: Failed = field(default_factory=dict)
     published: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PUBLISHED))
+    declared: Declared = ()
 
 
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
@@ -167,6 +170,7 @@ def load_run(
     tasks: Sequence[str],
     methods: Sequence[str],
     published: Path | None = None,
+    declared: Declared = (),
 ) -> Run:
     """Read a run's files.
 
@@ -178,6 +182,7 @@ def load_run(
         tasks: tasks to report, in order.
         methods: trained methods to report, in order; others found in the results follow.
         published: the folder of published numbers.
+        declared: tables and figures that measures declare.
 
     Raises:
         LangspecError: a task has no tidy results.
@@ -256,6 +261,7 @@ def load_run(
         path=of_paths,
         failed=failed,
         published=_published(published, missing),
+        declared=tuple(declared),
         missing=tuple(missing),  # after all that is read
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -23,6 +25,7 @@ from langspec.report.tables import (
 )
 from langspec.report.words import facts, limits, reading
 
+NOT_OF_A_TASK = ("labels", "data_labels")  # shown with the data
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
 
 
@@ -67,22 +70,9 @@ def render_page(
     """
     environment = environment_of_pages()
     source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
-    tasks = []
-    for task in run.tasks:
-        tasks.append(
-            {
-                "id": task,
-                "title": task_title(task),
-                "pictures": {
-                    _kind(p.plot.name, task): p
-                    for p in pictures
-                    if p.plot.name.endswith(f"_{task}")
-                },
-                "tables": {_kind(t.name, task): t for t in tables if t.name.endswith(f"_{task}")},
-                "reading": [*reading(run, task), *(verdicts or {}).get(task, ())],
-                "published": published_words(run, task),
-            }
-        )
+    tasks = [
+        _of_task(run, task, tables, pictures, (verdicts or {}).get(task, ())) for task in run.tasks
+    ]
     named = {table.name: table for table in tables}
     page = environment.from_string(source).render(
         title=title,
@@ -105,6 +95,38 @@ def render_page(
     return page.strip() + "\n"
 
 
+def _of_task(
+    run: Run,
+    task: str,
+    tables: Sequence[Table],
+    pictures: Sequence[Picture],
+    verdicts: Sequence[str],
+) -> dict[str, Any]:
+    """What the page shows of one task: its tables and pictures by kind, and sentences."""
+    ending = f"_{task}"
+    drawn = {p.plot.name.removesuffix(ending): p for p in pictures if p.plot.name.endswith(ending)}
+    named = {t.name.removesuffix(ending): t for t in tables if t.name.endswith(ending)}
+    known = _placed()
+    return {
+        "id": task,
+        "title": task_title(task),
+        "pictures": drawn,
+        "tables": named,
+        "further": [kind for kind in dict.fromkeys([*drawn, *named]) if kind not in known],
+        "reading": [*reading(run, task), *verdicts],
+        "published": published_words(run, task),
+    }
+
+
+@cache
+def _placed() -> frozenset[str]:
+    """The kinds of tables and figures that the page has a place for; others come at its end."""
+    source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
+    named = re.findall(r'(?:tables|pictures)\.get\("(\w+)"\)', source)
+    listed = re.findall(r'\("(\w+)", "[^"]+"\)', source)
+    return frozenset([*named, *listed, *(f"{kind}_layers" for kind in listed), *NOT_OF_A_TASK])
+
+
 def environment_of_pages() -> jinja2.Environment:
     """What templates of pages are rendered in: strict, escaping, with the filters of tables."""
     environment = jinja2.Environment(
@@ -123,10 +145,6 @@ def look_of_pages() -> tuple[str, str]:
     source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
     macros, _, page = source.partition("<!doctype html>")
     return macros, page.partition("<style>")[2].partition("</style>")[0]
-
-
-def _kind(name: str, task: str) -> str:
-    return name.removesuffix(f"_{task}")
 
 
 def bodies(table: Table) -> list[tuple[str, list[dict[Any, Any]]]]:

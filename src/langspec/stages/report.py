@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from langspec.config import Config
+from langspec.config import Config, declared_by_measures
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.paths import paths_of, require
@@ -63,6 +63,7 @@ def sources_of(config: Config, root: Path) -> Sources:
         config.train.run,
         root / "data" / "published",
         [paths.results / "tune", *sorted(beside.glob("*/"))],
+        declared_by_measures(),
     )
 
 
