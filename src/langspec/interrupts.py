@@ -1,7 +1,8 @@
-"""Signals that ask a run to end, on machines that may be taken away: raised, or kept until safe.
+"""The signals that ask a run to end: SIGTERM and SIGINT (Ctrl-C).
 
-SIGTERM and SIGINT (Ctrl-C) raise :class:`Terminated` in the main thread. Where work must come to a
-good end first (a step of training and its checkpoint), they are kept, and asked for.
+Inside :func:`raised` a signal raises :class:`Terminated` in the main thread. Inside
+:func:`delayed` it waits until the work is in a safe state, such as the end of a training step and
+its checkpoint; :func:`pending` says whether one waits.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from types import FrameType
 from typing import NoReturn
 
 WORKER = "langspec-worker"
-"""What the names of threads begin with whose work nobody waits for once the main thread ends."""
+"""Prefix of the names of worker threads. The program does not wait for them when it ends."""
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
-_keepers = 0
+_delaying = 0  # how many bodies of delayed() are open
 _pending: int | None = None
 
 
 class Terminated(SystemExit):
-    """A signal asked this process to end; the exit code is 128 + its number, as in a shell."""
+    """A signal asked this process to end. The exit code is 128 + its number, as in a shell."""
 
     def __init__(self, number: int = signal.SIGTERM) -> None:
         super().__init__(128 + number)
@@ -32,20 +33,24 @@ class Terminated(SystemExit):
 
     @property
     def signal_name(self) -> str:
-        """``SIGTERM``, ``SIGINT``."""
+        """``SIGTERM`` or ``SIGINT``."""
         return signal.Signals(self.number).name
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
     global _pending
-    if not _keepers:
+    if not _delaying:
         raise Terminated(number)
     _pending = _pending or number
 
 
 @contextmanager
 def raised(*numbers: int) -> Iterator[None]:
-    """Inside, the signals (both, if none is named) raise :class:`Terminated`. May be nested."""
+    """While the body runs, the signals raise :class:`Terminated`. May be nested.
+
+    Args:
+        numbers: of the signals; none: both.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # handlers can only be set in the main thread
         return
@@ -58,30 +63,30 @@ def raised(*numbers: int) -> Iterator[None]:
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Inside, a signal that would raise is kept for :func:`asked`; at the end it raises."""
-    global _keepers, _pending
-    _keepers += 1
+def delayed() -> Iterator[None]:
+    """While the body runs, a signal waits; at its end the signal raises. May be nested."""
+    global _delaying, _pending
+    _delaying += 1
     try:
         yield
     finally:
-        _keepers -= 1
+        _delaying -= 1
         number = _pending
-        if not _keepers:
+        if not _delaying:
             _pending = None
-    if number and not _keepers:
+    if number and not _delaying:
         raise Terminated(number)
 
 
-def asked() -> int | None:
-    """The number of a signal that is being kept, if one is."""
+def pending() -> int | None:
+    """The number of the signal that waits inside :func:`delayed`; None: none waits."""
     return _pending
 
 
 def leave(code: int) -> NoReturn:
-    """End this process with an exit code, at once even where worker threads are still at work."""
+    """End this process with an exit code. Worker threads that still run are not waited for."""
     if any(thread.name.startswith(WORKER) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # Python itself would wait for them
+        os._exit(code)  # sys.exit would wait for them
     sys.exit(code)

@@ -1,7 +1,8 @@
-"""Starting a training in several processes, as a file of ``accelerate config`` says.
+"""Starting a training in several processes, as a file of ``accelerate config`` asks for.
 
-``accelerate launch`` starts one process for a CPU file, whatever ``num_processes`` says, so CPU
-processes are started by PyTorch's own launcher; in either case the processes count themselves.
+For a CPU file ``accelerate launch`` starts one process, whatever ``num_processes`` says.
+PyTorch's launcher therefore starts CPU processes. :func:`check_processes` compares how many were
+started with how many the file asks for.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 
-LAUNCHED = "LANGSPEC_LAUNCHED"  # the file that this process was started by
-PROCESSES = "LANGSPEC_PROCESSES"  # how many it asked for
+LAUNCHED = "LANGSPEC_LAUNCHED"  # the file that started this process
+PROCESSES = "LANGSPEC_PROCESSES"  # how many processes the file asks for
 _SAVING_SECONDS = 90
 
 
@@ -50,18 +51,24 @@ class Launch:
         return [*starts, *(place if many else []), "-m", *arguments]
 
     def variables(self) -> dict[str, str]:
-        """What the processes are told beside it."""
-        own = {LAUNCHED: str(self.path), PROCESSES: str(self.processes)}
+        """Environment variables of the processes."""
+        variables = {LAUNCHED: str(self.path), PROCESSES: str(self.processes)}
         if self.cpu:
-            own |= {"ACCELERATE_USE_CPU": "true", "ACCELERATE_MIXED_PRECISION": self.precision}
-        return own
+            variables["ACCELERATE_USE_CPU"] = "true"
+            variables["ACCELERATE_MIXED_PRECISION"] = self.precision
+        return variables
 
 
 def read_launch(path: Path, environment: Mapping[str, str] = os.environ) -> Launch:
-    """Read a file; ``NODE_RANK`` (or ``SLURM_NODEID``) and ``MASTER_ADDR`` say which machine.
+    """Read a file of ``accelerate config``.
+
+    Args:
+        path: of the file.
+        environment: ``NODE_RANK`` (or ``SLURM_NODEID``) is the number of this machine,
+            ``MASTER_ADDR`` the address of the first one.
 
     Raises:
-        LangspecError: there is no such file, or it asks for what this program does not do.
+        LangspecError: there is no such file, or it asks for something that is not supported.
     """
     from ruamel.yaml import YAML, YAMLError
 
@@ -81,9 +88,9 @@ def read_launch(path: Path, environment: Mapping[str, str] = os.environ) -> Laun
             f"distributed_type: found {kind!r}, expected one of {', '.join(kinds)}", place=place
         )
     counts = {key: values.get(key, 1) for key in ("num_processes", "num_machines")}
-    for key, found in counts.items():
-        if not isinstance(found, int) or found < 1:
-            raise LangspecError(f"{key}: found {found!r}, expected 1 or more", place=place)
+    for key, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise LangspecError(f"{key}: found {count!r}, expected 1 or more", place=place)
     processes, machines = counts["num_processes"], counts["num_machines"]
     if processes % machines or (kind == "NO") != (processes == 1):
         raise LangspecError(
@@ -105,18 +112,21 @@ def read_launch(path: Path, environment: Mapping[str, str] = os.environ) -> Laun
 
 
 def is_launched() -> bool:
-    """Was this process started by :func:`launch`?"""
+    """Whether :func:`launch` started this process."""
     return LAUNCHED in os.environ
 
 
 def launch(path: Path, arguments: list[str]) -> int:
-    """Run ``python -m ARGUMENTS`` in the processes that a file asks for; their exit code.
+    """Run ``python -m ARGUMENTS`` in the processes that a file asks for.
 
-    A signal is handed on, and what the processes then save is waited for.
+    A signal is passed on to them; this process then waits until they have saved their work.
+
+    Returns:
+        The exit code.
     """
-    asked = read_launch(path)
-    environment = {**os.environ, **asked.variables()}
-    with subprocess.Popen(asked.command(arguments), env=environment) as process:
+    wanted = read_launch(path)
+    environment = {**os.environ, **wanted.variables()}
+    with subprocess.Popen(wanted.command(arguments), env=environment) as process:
         try:
             return process.wait()
         except Terminated:
@@ -128,11 +138,16 @@ def launch(path: Path, arguments: list[str]) -> int:
             raise
 
 
-def check_processes(found: int) -> None:
-    """Refuse another number of processes than the file asks for (a launcher may fall back)."""
-    wanted = int(os.environ.get(PROCESSES, found))
-    if found != wanted:
+def check_processes(started: int) -> None:
+    """Refuse another number of processes than the file asks for: a launcher may start fewer.
+
+    Raises:
+        LangspecError: the numbers differ.
+    """
+    wanted = int(os.environ.get(PROCESSES, started))
+    if started != wanted:
         raise LangspecError(
-            f"num_processes is {wanted}, but {found} work together here; are there as many GPUs?",
+            f"num_processes is {wanted}, but {started} work together here; "
+            "are there as many GPUs?",
             place=f"compute.launch: {os.environ[LAUNCHED]}",
         )

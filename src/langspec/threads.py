@@ -1,4 +1,4 @@
-"""Several pieces of numerical work side by side in one process."""
+"""Numerical work in parallel threads of one process."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from threadpoolctl import threadpool_limits
 from langspec.interrupts import WORKER
 
 MOST = 16
-"""Pieces of work at once; each holds a batch's vectors of all layers in memory."""
+"""Most threads: each holds a batch's vectors of all layers in memory."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``work`` of each item, in order, as many at once as PyTorch has threads, 16 at most.
+    """Call ``work`` with each item, in as many threads as PyTorch has, at most :data:`MOST`.
 
-    Each piece of work computes in one thread (below 32): small matrices gain little from being
-    shared out, and results do not depend on the number of threads. At most one result more than
-    there are workers is waiting to be taken, so memory is bounded.
+    Each call computes in one thread (with fewer than 32 threads): small matrices gain little from
+    several, and so no result depends on the number of threads. Memory is bounded: at most one
+    result more than there are workers waits for the caller.
+
+    Yields:
+        The results, in the order of the items.
     """
     threads = torch.get_num_threads()
     workers = min(threads, MOST)
-    own = threads // workers
+    threads_each = threads // workers
     if threads == 1:
         yield from map(work, items)
         return
     waiting: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(workers, WORKER, torch.set_num_threads, (own,))
+    pool = ThreadPoolExecutor(workers, WORKER, torch.set_num_threads, (threads_each,))
     finished = False
     try:
-        with threadpool_limits(own):
+        with threadpool_limits(threads_each):
             for item in items:
                 waiting.append(pool.submit(work, item))
                 if len(waiting) > workers:
@@ -45,6 +48,6 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
                 yield waiting.popleft().result()
         finished = True
     finally:
-        # Nobody takes what still runs after a fault or an interrupt: it may take a minute more.
+        # After an error or an interrupt, calls that still run are not waited for.
         pool.shutdown(wait=finished, cancel_futures=True)
         torch.set_num_threads(threads)

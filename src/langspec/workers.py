@@ -5,8 +5,8 @@ imported the modules of the work, so that a worker starts at once and inherits n
 locks nor a GPU. A fork of this process would inherit them: OpenMP hangs in a child whose parent
 has used it, and MLflow's database connections must not be shared.
 
-This process hands out the items, hears what the workers tell, and is the only one that keeps
-records. A worker is never left behind: it ends when this process does, however that ends.
+The main process hands out the items, receives the workers' messages, and is the only one that
+writes records. No worker outlives it: a worker ends when the main process does, however that ends.
 """
 
 from __future__ import annotations
@@ -29,60 +29,67 @@ from typing import Any, Protocol, Self
 from langspec import interrupts, logs
 from langspec.errors import LangspecError
 
-Tell = Callable[[Any], None]
+Send = Callable[[Any], None]
+"""Sends a value to the main process."""
+
 _PREPARING = "preparing"
-# So long may a worker save what it has done. (`kubectl` and Slurm give 30 s before they kill.)
+# How long a worker may take to save its work. (`kubectl` and Slurm give 30 s before they kill.)
 _STOP_SECONDS = 60
 
 
 class Worker(Protocol):
-    """Prepared once a process, then called with one item after the other."""
+    """Works on items: prepared once in every worker process, then called item by item."""
 
     @property
     def facts(self) -> Any:
-        """What the preparation found, the same in every worker."""
+        """A result of the preparation, equal in every worker."""
         ...
 
-    def __call__(self, item: Any, tell: Tell) -> Any:
-        """Do one item; ``tell`` what happens meanwhile. Values that can be pickled."""
+    def __call__(self, item: Any, send: Send) -> Any:
+        """Work on one item and return its result.
+
+        Args:
+            item: a value that can be pickled, as must be the result and what is sent.
+            send: takes a message to the main process while the work goes on.
+        """
         ...
 
 
 class Listener(Protocol):
-    """What is called in this process, each time with the item's name."""
+    """Callbacks in the main process; each gets the item's name."""
 
     def started(self, name: str) -> None:
-        """An item was handed to a worker."""
+        """A worker was given the item."""
 
-    def told(self, name: str, value: Any) -> None:
-        """A worker told something."""
+    def message(self, name: str, value: Any) -> None:
+        """The item's worker sent ``value``."""
 
     def done(self, name: str, result: Any) -> None:
-        """An item is finished."""
+        """The item is finished."""
 
 
-class _Deaf:
-    """Listens to nothing."""
+class _NoListener:
+    """Ignores every event."""
 
     def started(self, name: str) -> None:
         pass
 
-    def told(self, name: str, value: Any) -> None:
+    def message(self, name: str, value: Any) -> None:
         pass
 
     def done(self, name: str, result: Any) -> None:
         pass
 
 
-_DEAF = _Deaf()
+_NO_LISTENER = _NoListener()
 
 
 class Crew(Protocol):
-    """Workers; a context that ends them."""
+    """Workers. Leaving the context ends them."""
 
     @property
     def facts(self) -> Any:
-        """What a worker's preparation found; waits for it."""
+        """The workers' :attr:`Worker.facts`; waits until one worker is prepared."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -90,22 +97,29 @@ class Crew(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def run(self, items: Mapping[str, Any], listener: Listener = ...) -> dict[str, Any]:
-        """Results by the name of the item, in the order of the items, which workers share out.
+        """Have the workers work on all items.
+
+        Args:
+            items: by name; each is given to the next free worker.
+            listener: receives the events.
+
+        Returns:
+            The results by the items' names, in the order of the items.
 
         Raises:
-            LangspecError: what a worker raised, or that it was ended.
+            LangspecError: the error that a worker raised, or a worker was ended from outside.
         """
         ...
 
 
 def crew_of(worker: str, *arguments: Any, count: int, apart: bool = False) -> Crew:
-    """``count`` workers; one alone works in this process, or ``apart`` from it.
+    """``count`` workers. A single one works in this process, unless ``apart`` is set.
 
     Args:
-        worker: ``module:class``. Named, not given: only processes that work import the module.
-        arguments: of the class, called once in every worker; they are pickled.
+        worker: a :class:`Worker` class as ``module:class``: only the worker processes import it.
+        arguments: of the class, which every worker calls once; they are pickled.
         count: number of workers.
-        apart: leave this process free, to import and keep records meanwhile.
+        apart: start a process even for one worker, so that this one can import and write records.
     """
     return _Processes(worker, arguments, count) if count > 1 or apart else _Here(worker, arguments)
 
@@ -118,9 +132,9 @@ def available_cores() -> int:
 
 
 def launched_processes() -> int:
-    """How many processes a launcher (``accelerate launch``, ``torchrun``, MPI) started for this.
+    """How many processes a launcher (``accelerate launch``, ``torchrun``, MPI) started.
 
-    They share every step of one training, so that none of them may start workers of its own.
+    They share every step of one training, so none of them may start workers.
     """
     names = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
     return max(int(os.environ.get(name) or 1) for name in names)
@@ -139,11 +153,11 @@ class _Here:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def run(self, items: Mapping[str, Any], listener: Listener = _DEAF) -> dict[str, Any]:
+    def run(self, items: Mapping[str, Any], listener: Listener = _NO_LISTENER) -> dict[str, Any]:
         results = {}
         for name, item in items.items():
             listener.started(name)
-            results[name] = self._worker(item, partial(listener.told, name))
+            results[name] = self._worker(item, partial(listener.message, name))
             listener.done(name, results[name])
         return results
 
@@ -154,20 +168,20 @@ class _Processes:
     def __init__(self, worker: str, arguments: tuple[Any, ...], count: int) -> None:
         kind = "forkserver" if sys.platform.startswith("linux") else "spawn"
         self._context: Any = multiprocessing.get_context(kind)
-        self._lock = self._context.RLock()  # one progress bar at a time is drawn
+        self._lock = self._context.RLock()  # one progress bar is drawn at a time
         self._start = partial(self._start_all, worker, arguments, count)
         self._processes: dict[connection.Connection, Any] = {}
         self._ready: list[connection.Connection] = []
         self._facts: Any = None
         if kind == "forkserver":
             self._context.set_forkserver_preload([__name__, worker.partition(":")[0]])
-            # It imports while this process goes on; starting a worker would wait until it has.
+            # The server imports in the background; starting a worker would wait for it.
             forkserver.ensure_running()
         else:
             self._start()
 
     def _start_all(self, worker: str, arguments: tuple[Any, ...], count: int) -> None:
-        """Start the workers, if they are not at work yet."""
+        """Start the workers, unless they run already."""
         if self._processes:
             return
         level = logging.getLogger().getEffectiveLevel()
@@ -180,7 +194,7 @@ class _Processes:
                     daemon=True,
                 )
                 process.start()
-                theirs.close()  # or its end would go unnoticed
+                theirs.close()  # else the end of the worker would not be noticed
                 self._processes[ours] = process
         except BaseException:
             self.__exit__()
@@ -191,59 +205,59 @@ class _Processes:
         self._start()
         while not self._ready and self._facts is None:
             for worker in connection.wait(list(self._processes)):
-                self._hear(worker, _PREPARING)
+                self._receive(worker, _PREPARING)
         return self._facts
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Ask all workers to end, which first save what they have done; wait until they are."""
-        with interrupts.kept():  # nobody is left behind by a second signal
+        """Ask the workers to end and wait for them; each saves its work first."""
+        with interrupts.delayed():  # a second signal must not leave a worker behind
             for process in self._processes.values():
                 process.terminate()
             end = time.monotonic() + _STOP_SECONDS
-            self._listen_no_more(end)
+            self._drain(end)
             for process in self._processes.values():
                 process.join(max(1.0, end - time.monotonic()))
                 if process.is_alive():
                     process.kill()
                     process.join()
 
-    def _listen_no_more(self, end: float) -> None:
-        """Take what workers still tell, or they would wait to tell it instead of ending."""
-        speaking = set(self._processes)
-        while speaking and (left := end - time.monotonic()) > 0:
-            for worker in connection.wait(list(speaking), left):
+    def _drain(self, end: float) -> None:
+        """Discard the workers' messages: a worker whose pipe is full could not end."""
+        open_pipes = set(self._processes)
+        while open_pipes and (left := end - time.monotonic()) > 0:
+            for worker in connection.wait(list(open_pipes), left):
                 assert isinstance(worker, connection.Connection)
                 try:
                     worker.recv_bytes()
                 except (EOFError, OSError):
-                    speaking.discard(worker)
+                    open_pipes.discard(worker)
 
-    def run(self, items: Mapping[str, Any], listener: Listener = _DEAF) -> dict[str, Any]:
+    def run(self, items: Mapping[str, Any], listener: Listener = _NO_LISTENER) -> dict[str, Any]:
         self._start()
         waiting = deque(items.items())
         results: dict[str, Any] = {}
-        at_work: dict[Any, str] = {}
+        assigned: dict[Any, str] = {}
         while len(results) < len(items):
             while self._ready and waiting:
                 worker, (name, item) = self._ready.pop(), waiting.popleft()
                 listener.started(name)
-                at_work[worker] = name
+                assigned[worker] = name
                 worker.send(item)
-            for speaker in connection.wait(list(self._processes)):
-                name = at_work.get(speaker, _PREPARING)
-                kind, value = self._hear(speaker, name)
-                if kind == "told":
-                    listener.told(name, value)
+            for sender in connection.wait(list(self._processes)):
+                name = assigned.get(sender, _PREPARING)
+                kind, value = self._receive(sender, name)
+                if kind == "message":
+                    listener.message(name, value)
                 elif kind == "done":
                     results[name] = value
                     listener.done(name, value)
         return {name: results[name] for name in items}
 
-    def _hear(self, worker: Any, place: str) -> tuple[str, Any]:
-        """The next message of a worker; what went wrong there is raised here."""
+    def _receive(self, worker: Any, place: str) -> tuple[str, Any]:
+        """The next message of a worker; an error that it met is raised here."""
         try:
             kind, value = worker.recv()
         except (EOFError, OSError):
@@ -270,23 +284,23 @@ class _Processes:
 def _work(
     pipe: Any, name: str, arguments: tuple[Any, ...], number: int, level: int, lock: Any
 ) -> None:
-    """The life of a worker."""
+    """What a worker process runs."""
     import traceback
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process gets Ctrl-C and ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logs.set_up(level)
-    _own_line(number, lock)
+    _set_progress_line(number, lock)
     try:
         with interrupts.raised(signal.SIGTERM):
-            # All prepare the same: one is heard.
+            # All workers prepare the same: only the first one logs it.
             logging.getLogger().setLevel(level if number == 0 else logging.ERROR)
             worker: Worker = resolve_name(name)(*arguments)
             logging.getLogger().setLevel(level)
             pipe.send(("ready", worker.facts))
             while True:
                 item = pipe.recv()
-                pipe.send(("done", worker(item, lambda value: pipe.send(("told", value)))))
+                pipe.send(("done", worker(item, lambda value: pipe.send(("message", value)))))
     except (EOFError, BrokenPipeError):
         return  # the main process is gone
     except Exception as error:
@@ -295,15 +309,15 @@ def _work(
 
 
 def _end_with_parent() -> None:
-    """Also where it was killed: nobody would take the result."""
+    """End this worker as soon as the main process ends, also where that was killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
 
 
-def _own_line(number: int, lock: Any) -> None:
-    """Progress bars of worker ``number`` are drawn on a line of their own."""
+def _set_progress_line(number: int, lock: Any) -> None:
+    """Draw the progress bars of worker ``number`` on their separate line."""
     from tqdm import tqdm
 
     tqdm.set_lock(lock)
@@ -311,7 +325,7 @@ def _own_line(number: int, lock: Any) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error that can be pickled and says the same."""
+    """An error with the same message that can be pickled."""
     if isinstance(error, LangspecError):
         return LangspecError(str(error))
     return RuntimeError(f"{type(error).__name__}: {error}")

@@ -133,11 +133,11 @@ def test_an_epoch_wise_adversary_and_retention_go_on(tmp_path: Path, method: str
         equal(whole, train(method, store=tmp_path / str(step), **chosen))
 
 
-@interrupts.kept()
+@interrupts.delayed()
 def keeping(done: list[int | None], error: Exception | None = None) -> None:
-    with interrupts.kept():
+    with interrupts.delayed():
         os.kill(os.getpid(), signal.SIGINT)
-    done.append(interrupts.asked())
+    done.append(interrupts.pending())
     if error is not None:
         raise error
 
@@ -150,7 +150,7 @@ def test_a_signal_is_raised_at_once_or_kept_until_the_end() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(interrupts.Terminated, match="130"):
             keeping(done)
-        assert interrupts.asked() is None
+        assert interrupts.pending() is None
         with pytest.raises(ValueError, match="other"):
             keeping(done, ValueError("other"))  # says more than the signal
     assert done == 2 * [signal.SIGINT]

@@ -25,7 +25,7 @@ class Notes:
     def started(self, name: str) -> None:
         self.heard[name] = ["started"]
 
-    def told(self, name: str, value: object) -> None:
+    def message(self, name: str, value: object) -> None:
         self.heard[name].append(value)
 
     def done(self, name: str, result: object) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from langspec.errors import LangspecError
-from langspec.workers import Tell
+from langspec.workers import Send
 
 
 class Squares:
@@ -19,7 +19,7 @@ class Squares:
         self.offset = offset
         self.facts = {"offset": offset}
 
-    def __call__(self, item: Any, tell: Tell) -> Any:
+    def __call__(self, item: Any, send: Send) -> Any:
         if item == "refuse":
             raise LangspecError("not this one", place="item")
         if item == "fail":
@@ -29,5 +29,5 @@ class Squares:
         if isinstance(item, Path):  # say who we are and never end
             item.write_text(str(os.getpid()))
             time.sleep(600)
-        tell(f"at {item}")
+        send(f"at {item}")
         return item**2 + self.offset

@@ -18,7 +18,7 @@ from langspec.report.tables import pick, task_title
 from langspec.report.tradeoff import tradeoff
 from langspec.report.training_figures import training
 from langspec.report.trajectories import trajectory
-from langspec.workers import Tell
+from langspec.workers import Send
 
 
 class Drawer:
@@ -29,7 +29,7 @@ class Drawer:
     def __init__(self, formats: Sequence[str]) -> None:
         self.formats = formats
 
-    def __call__(self, item: tuple[Run, str], tell: Tell) -> tuple[list[Drawing], list[str]]:
+    def __call__(self, item: tuple[Run, str], send: Send) -> tuple[list[Drawing], list[str]]:
         """Figures of a run's task, and a sentence for each that the run's files do not allow."""
         plots, absent = plots_of(*item)
         return [plot.drawn(self.formats) for plot in plots], absent

@@ -37,7 +37,7 @@ from langspec.training.precision import ACCELERATE, launched_precision, resolve_
 from langspec.training.predict import encode_features
 from langspec.training.selection import get_rule
 from langspec.training.watch import WatchOptions
-from langspec.workers import Tell
+from langspec.workers import Send
 
 logger = logging.getLogger(__name__)
 
@@ -312,13 +312,13 @@ class SeedTrainer:
             description=f"{self.task.name} {self.method} {job.name}",
         )
 
-    def __call__(self, job: SeedJob, tell: Tell) -> dict[str, Any]:
+    def __call__(self, job: SeedJob, send: Send) -> dict[str, Any]:
         """Train a seed, telling ``(step, metrics)``; returns its entry of ``run.json``."""
         config, seed = self.config, job.seed
         began = time.perf_counter()
         checkpoints = CheckpointStore(self.facts.checkpoints(self.paths.cache, job))
         result = self.train_seed(
-            job, lambda step, metrics, model: tell((step, metrics)), checkpoints
+            job, lambda step, metrics, model: send((step, metrics)), checkpoints
         )
         self.accelerator.free_memory()
         if job.folder is not None:
@@ -337,7 +337,7 @@ class SeedTrainer:
             )
             _write_seed(job.folder, result, card)
         self.accelerator.wait_for_everyone()
-        tell((0, {"train/seconds": time.perf_counter() - began}))
+        send((0, {"train/seconds": time.perf_counter() - began}))
         return {
             "seed": seed,
             **({} if job.strength is None else {"strength": job.strength}),

@@ -107,7 +107,7 @@ class _Record:
         run = self._parent.seed(job.seed, self._facts.key(job), strength=job.strength)
         self._open[name] = own, own.enter_context(run)
 
-    def told(self, name: str, value: tuple[int, dict[str, float]]) -> None:
+    def message(self, name: str, value: tuple[int, dict[str, float]]) -> None:
         """Log metrics of a step."""
         self._open[name][1].log(*value)
 

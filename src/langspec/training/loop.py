@@ -78,7 +78,7 @@ class FitResult:
     warnings: list[dict[str, Any]] = field(default_factory=list)
 
 
-@interrupts.kept()  # a signal waits for the end of the step, and for its checkpoint
+@interrupts.delayed()  # a signal waits for the end of the step, and for its checkpoint
 def fit(
     model: nn.Module,
     objective: Objective,
@@ -290,7 +290,7 @@ def fit(
 
 def _stop_asked(accelerator: Accelerator) -> int:
     """A signal that was sent to any process, or 0: all of them stop at the same step."""
-    number = interrupts.asked() or 0
+    number = interrupts.pending() or 0
     if accelerator.num_processes > 1:
         own = torch.tensor([number], device=accelerator.device)
         number = int(accelerator.gather(own).max())
