@@ -96,7 +96,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Path:
     publish(root / "encoder", "bert")
     folder = make_project(root / "project")
     values = yaml.safe_load((folder / "params.yaml").read_text())
-    values["corpora"] |= {"kind": "files", "targets": ["zh"]}
+    values["corpora"] |= {"files": "added", "targets": ["zh"]}
     values["encoder"] |= {"kind": "folder", "folder": str(root / "encoder"), "name": "own"}
     values["encoder"]["max_tokens"] = 24
     values["tasks"] = TASKS

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from langspec.encoders.load import EncoderCard
+    from langspec.encoders.load import Encoder, EncoderCard
     from langspec.encoders.pretrain import StepRecord
     from langspec.encoders.recipe import EncoderSection
 
 HISTORY = "steps.csv"
-# For the estimate of --dry-run: pieces a second through 1 M weights (forward, backward, update) on
+# For the estimate of --dry-run: tokens a second through 1 M weights (forward, backward, update) on
 # one busy core of a server processor, fp32; what imports, reading and the vocabulary take besides.
-_PIECES_TIMES_MILLIONS = 8_000
+_TOKENS_TIMES_MILLIONS = 8_000
 _START_SECONDS = 15
 _LIBRARIES_MB = 600  # torch, transformers and the tables in memory
 
@@ -44,58 +44,69 @@ def build_encoder(
     """
     import torch
 
+    from langspec.encoders.download import local_folder
     from langspec.encoders.load import check_positions
+    from langspec.encoders.mlm import copy_mlm_head
+    from langspec.encoders.pretrain import STORED
     from langspec.encoders.save_folder import save_encoder
 
+    dtype = STORED if section.kind == "demo" else torch.float32
     files: dict[str, str] = {}
-    dtype = torch.float32
     if section.kind == "demo":
-        from langspec.encoders.pretrain import STORED, StepRecord, pretrain
-
         assert text is not None
-        rows = [",".join(field.name for field in fields(StepRecord))]
-
-        def record(row: StepRecord) -> None:
-            rows.append(",".join(f"{value:.6g}" for value in asdict(row).values()))
-            if on_record is not None:
-                on_record(row)
-
-        encoder = pretrain(text, section, on_record=record)
-        dtype = STORED
-        files[HISTORY] = "\n".join(rows) + "\n"
+        encoder, files[HISTORY] = _pretrained(text, section, on_record)
     elif section.kind == "e5":
         from langspec.encoders.e5 import e5_encoder
 
         encoder = e5_encoder()
     else:
-        from langspec.encoders.download import local_folder
-        from langspec.encoders.published import published_encoder
-
-        encoder = published_encoder(
-            local_folder(section),
-            prefix=section.prefix,
-            pooling=section.pooling,
-            max_tokens=section.max_tokens,
-        )
-        if section.kind == "hub":
-            encoder.card = replace(encoder.card, source=f"{section.repo}@{section.revision}")
-    own = encoder.card
+        encoder = _published(section)
+    given = encoder.card
     card = replace(
-        own,
+        given,
         name=section.name,
         kind=section.kind,
-        prefix=own.prefix if section.prefix is None else section.prefix,
-        pooling=own.pooling if section.pooling is None else section.pooling,
+        prefix=given.prefix if section.prefix is None else section.prefix,
+        pooling=given.pooling if section.pooling is None else section.pooling,
         max_tokens=section.max_tokens,
     )
     check_positions(card, encoder.model, place="encoder.max_tokens")
     written = save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
     if section.kind in ("folder", "hub"):
-        from langspec.encoders.download import local_folder
-        from langspec.encoders.mlm import keep_mlm_head
-
-        keep_mlm_head(local_folder(section), out)
+        copy_mlm_head(local_folder(section), out)
     return written
+
+
+def _pretrained(
+    text: Path, section: EncoderSection, on_record: Callable[[StepRecord], None] | None
+) -> tuple[Encoder, str]:
+    """The encoder of kind ``demo``, and the history of its loss as CSV."""
+    from langspec.encoders.pretrain import StepRecord, pretrain
+
+    rows = [",".join(field.name for field in fields(StepRecord))]
+
+    def record(row: StepRecord) -> None:
+        rows.append(",".join(f"{value:.6g}" for value in asdict(row).values()))
+        if on_record is not None:
+            on_record(row)
+
+    return pretrain(text, section, on_record=record), "\n".join(rows) + "\n"
+
+
+def _published(section: EncoderSection) -> Encoder:
+    """The encoder of kind ``folder`` or ``hub``."""
+    from langspec.encoders.download import local_folder
+    from langspec.encoders.published import published_encoder
+
+    encoder = published_encoder(
+        local_folder(section),
+        prefix=section.prefix,
+        pooling=section.pooling,
+        max_tokens=section.max_tokens,
+    )
+    if section.kind == "hub":
+        encoder.card = replace(encoder.card, source=f"{section.repo}@{section.revision}")
+    return encoder
 
 
 def parameters(section: EncoderSection) -> int:
@@ -119,7 +130,7 @@ def estimate(section: EncoderSection) -> dict[str, float]:
     weights = parameters(section) / 1e6
     work = recipe.steps * recipe.batch_tokens * weights
     return {
-        "seconds": round(_START_SECONDS + work / _PIECES_TIMES_MILLIONS),
+        "seconds": round(_START_SECONDS + work / _TOKENS_TIMES_MILLIONS),
         "disk_mb": round(2 * weights + 0.5, 1),
         "memory_mb": round(_LIBRARIES_MB + 16 * weights + recipe.batch_tokens * 0.1),
     }

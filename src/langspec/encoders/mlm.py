@@ -1,6 +1,6 @@
 """The masked-language head of an encoder, where it has one.
 
-An encoder folder of this project keeps it apart from the encoder, as ``mlm_head.safetensors``,
+An encoder folder of this project holds it in a file apart, ``mlm_head.safetensors``,
 under the names that transformers gives its tensors.
 """
 
@@ -35,7 +35,7 @@ def _skeleton(config: Any) -> Any:
 
 
 def _head_keys(model: Any) -> list[str]:
-    """Names of the head's tensors that are not the encoder's own (a tied decoder's are)."""
+    """Names of the head's tensors, without a tied decoder's: the encoder has those."""
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
     return [k for k in model.state_dict() if k.split(".")[0] in _HEADS and k not in tied]
 
@@ -46,21 +46,21 @@ def mlm_head_tensors(folder: Path) -> dict[str, torch.Tensor]:
     model = _skeleton(config)
     if model is None:
         return {}
-    found: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
     for file in weight_files(Path(folder)):
         with safe_open(file, framework="pt") as weights:
             names = set(weights.keys())
             for key in _head_keys(model):
                 if key in names:
-                    found[key] = weights.get_tensor(key).float()
-    return found if set(found) == set(_head_keys(model)) else {}
+                    tensors[key] = weights.get_tensor(key).float()
+    return tensors if set(tensors) == set(_head_keys(model)) else {}
 
 
 def load_mlm_head(folder: Path, encoder: Encoder) -> nn.Module:
-    """The head of an encoder folder: states ``[N, H]`` to logits over pieces ``[N, V]``.
+    """The head of an encoder folder: states ``[N, H]`` to logits over tokens ``[N, V]``.
 
     Raises:
-        LangspecError: the folder keeps no head, or not all of it.
+        LangspecError: the folder holds no head, or not all of it.
     """
     file = Path(folder) / MLM_HEAD
     model = _skeleton(encoder.model.config)
@@ -74,17 +74,17 @@ def load_mlm_head(folder: Path, encoder: Encoder) -> nn.Module:
         raise LangspecError("not the head of this encoder; build the encoder again", place=file)
     name = next(name for name in _HEADS if hasattr(model, name))
     head: nn.Module = getattr(model, name).to_empty(device="cpu")
-    own = {key.removeprefix(f"{name}."): value for key, value in tensors.items()}
-    head.load_state_dict(own, strict=False)  # all but the decoder, which is tied
+    state = {key.removeprefix(f"{name}."): value for key, value in tensors.items()}
+    head.load_state_dict(state, strict=False)  # all but the decoder, which is tied
     decoder: Any = model.get_output_embeddings()
     embeddings: Any = encoder.model.get_input_embeddings()
     decoder.weight = nn.Parameter(embeddings.weight.detach().clone())
-    decoder.bias = nn.Parameter(own["bias" if "bias" in own else "predictions.bias"])
+    decoder.bias = nn.Parameter(state["bias" if "bias" in state else "predictions.bias"])
     return head.eval()
 
 
-def keep_mlm_head(source: Path, out: Path) -> bool:
-    """Copy the head of a published folder into an encoder folder; is there one?"""
+def copy_mlm_head(source: Path, out: Path) -> bool:
+    """Copy the head of a published folder into an encoder folder; returns whether it has one."""
     tensors = mlm_head_tensors(source)
     if tensors:
         with atomic_file(Path(out) / MLM_HEAD) as temporary:

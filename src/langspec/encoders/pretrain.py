@@ -3,9 +3,9 @@
 Masked-language modelling (Devlin et al. 2019) on three kinds of batches:
 
 * translation pairs, two languages in one row (TLM, Lample & Conneau 2019, section 3.3);
-* unlabelled premise-hypothesis pairs of one language, so that the second segment is met;
-* single sentences in which words that a bilingual dictionary knows are said in another language
-  with some probability (code-switching; as Conneau et al. 2020, "Emerging cross-lingual
+* unlabelled premise-hypothesis pairs of one language, so that the second token type is trained;
+* single sentences in which words of a bilingual dictionary are replaced, with some probability,
+  by their translation (code-switching; as Conneau et al. 2020, "Emerging cross-lingual
   structure", section 4, and Qin et al. 2020, CoSDA-ML).
 
 Translations and a dictionary are supervision that mBERT did not have: the demo's encoder is
@@ -44,7 +44,7 @@ from langspec.encoders.recipe import EncoderSection, Pretrain
 from langspec.encoders.wordpiece import train_wordpiece
 
 KINDS = ("tlm", "pairs", "sentences")
-STORED = torch.float16  # of the finished weights: half the size, and exact from then on
+STORED = torch.float16  # data type of the finished weights: half the size
 HISTORY_STEPS = 50  # a row of the history is the mean over so many steps
 _POOL = 2048  # rows that are drawn and sorted by length together
 _WEIGHT_DECAY = 0.01
@@ -58,7 +58,7 @@ _IGNORED = -100
 
 @dataclass(frozen=True)
 class StepRecord:
-    """Means over the last steps: masked-piece cross-entropy in nats, and share predicted right."""
+    """Means over the last steps: cross-entropy of masked tokens in nats, and their accuracy."""
 
     step: int
     loss: float
@@ -141,7 +141,7 @@ class BatchMaker:
         return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
     def _mask(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Hide pieces: 80 % behind the mask, 10 % behind a random piece, 10 % left as they are."""
+        """Mask tokens: 80 % become the mask token, 10 % a random token, 10 % stay as they are."""
         open_to_choice = ~np.isin(ids, self.special)
         chosen = open_to_choice & (self.noise.random(ids.shape) < self.recipe.mask)
         if not chosen.any():  # a batch without a target has no loss
@@ -164,7 +164,7 @@ def _model(tokenizer: PreTrainedTokenizerFast, section: EncoderSection) -> BertF
         intermediate_size=4 * recipe.hidden,
         max_position_embeddings=section.max_tokens,
         type_vocab_size=2,
-        # Far from over-fitting in so few steps; a task's head has its own dropout.
+        # Far from over-fitting in so few steps; a task's head has dropout of its own.
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         pad_token_id=tokenizer.pad_token_id,
@@ -200,7 +200,7 @@ def _compare_at_start(model: BertForMaskedLM) -> None:
 def masked_loss(
     model: BertForMaskedLM, batch: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean cross-entropy and accuracy over the masked pieces; the head sees only those."""
+    """Mean cross-entropy and accuracy over the masked tokens; the head reads only those."""
     hidden = model.bert(**encoder_arguments(model, batch)).last_hidden_state
     targets = batch["labels"] != _IGNORED
     logits = model.cls(hidden[targets])

@@ -96,10 +96,10 @@ def code_switched(
     probability: float,
     rng: random.Random,
 ) -> list[str]:
-    """The words, each that the dictionary knows replaced with ``probability``.
+    """The words of a sentence; each word of the dictionary is replaced with ``probability``.
 
     The replacement is any form of the same concept in any other language; at the head of the
-    sentence it takes the capital of the word it replaces.
+    sentence it starts with a capital.
     """
     words = list(sentence.words)
     for i, concept in enumerate(sentence.concepts):
@@ -166,7 +166,7 @@ def read_dictionary(path: Path) -> Iterator[Row]:
             raise LangspecError(f"rank {rank!r}; expected 0, 1, 2, ...", place=place)
         yield {
             "concept": concept,
-            "language": _known(code, place),
+            "language": _language(code, place),
             "form": form,
             "rank": int(rank),
         }
@@ -188,7 +188,7 @@ def _line_and_language(row: dict[str, Any], place: str) -> Row:
     line = _typed(row, "line", int, place)
     if not 0 <= line < 1 << 31:
         raise LangspecError(f"line {line}; expected a line number from 0", place=place)
-    return {"line": line, "language": _known(_typed(row, "language", str, place), place)}
+    return {"line": line, "language": _language(_typed(row, "language", str, place), place)}
 
 
 def _typed(row: dict[str, Any], name: str, kind: type, place: str) -> Any:
@@ -206,7 +206,7 @@ def _list(row: dict[str, Any], name: str, kinds: tuple[type, ...], place: str) -
     return value
 
 
-def _known(code: str, place: str) -> str:
+def _language(code: str, place: str) -> str:
     if code not in LANGUAGES:
         raise LangspecError(f"language {code!r} is unknown; expected an ISO 639 code", place=place)
     return code

@@ -50,7 +50,7 @@ def train_wordpiece(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     starts = sorted({word[0] for word in counts})
     inside = sorted({_CONTINUES + character for word in counts for character in word[1:]})
     # Whatever the trainer meets first gets the lower index, and ties between pairs go to the lower
-    # indices; it meets words in the order of a hash table. Naming all one-character pieces
+    # indices; it meets words in the order of a hash table. Naming all one-character entries
     # beforehand fixes their indices, and with them everything.
     first = [*SPECIAL.values(), *starts, *inside]
     if len(first) > vocabulary:

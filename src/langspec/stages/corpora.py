@@ -56,5 +56,11 @@ def _origin(config: Config, root: Path) -> dict[str, Any]:
 def add(folder: Path | None, root: Path, *, copy: bool = False) -> str:
     """Enter a folder of official files into the manifest: see :func:`enter.add`."""
     path = root / "params.yaml"
-    tasks = load_config(path).tasks.values() if path.is_file() else ()
-    return enter.add(folder, root, [name_pattern(task.path) for task in tasks], copy=copy)
+    if not path.is_file():
+        return enter.add(folder, root, [], copy=copy)
+    config = load_config(path)
+    patterns = [name_pattern(task.path) for task in config.tasks.values()]
+    summary = enter.add(folder, root, patterns, copy=copy)
+    if config.corpora.kind == "files" and config.corpora.files == "added":
+        return summary
+    return f"{summary}\n  params.yaml reads other files; for these: kind: files, files: added"
