@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from mlflow.artifacts import download_artifacts
 
 from conftest import CHECKOUT, Run, make_project
 from langspec.config import load_config
+from langspec.corpora.generated import FOLDER
 from langspec.files import read_json, sha256_folder, write_json
 
 pytestmark = pytest.mark.slow
@@ -160,9 +162,13 @@ def test_a_card_is_never_given_to_other_weights(
     assert "was trained anew since; run: langspec register" in done.stderr
 
 
-def test_predictions_are_those_that_were_evaluated(project: Path, langspec: Run) -> None:
+def test_predictions_are_those_that_were_evaluated(
+    project: Path, tmp_path: Path, langspec: Run
+) -> None:
     """CoNLL-U of the test set in, the labels of predictions.parquet out."""
-    (file,) = (project / "data" / "corpora" / "tiny" / "raw" / "ud").glob("*German*/*test*")
+    (packed,) = (FOLDER / "tiny" / "ud").glob("*German*/*test*")
+    file = tmp_path / "test.conllu"
+    file.write_bytes(lzma.decompress(packed.read_bytes()))
     done = langspec(project, "predict", "--model", CHAMPION.format("pos"), str(file))
     found = [label for line in done.stdout.splitlines() for label in json.loads(line)["labels"]]
     seed = record(project, "pos")["versions"][0]["seed"]

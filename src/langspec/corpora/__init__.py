@@ -1,1 +1,1 @@
-"""Readers of official formats, splits, filters, the data card, and the embedded demo."""
+"""Readers of official formats, splits, filters, the data card, and the generated data sets."""
