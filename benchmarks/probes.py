@@ -33,12 +33,12 @@ from langspec.encoders.inputs import Inputs, collate, length_batches
 from langspec.features.bank import Bank, BankOptions, BankRows, Units
 from langspec.features.encode import build_bank
 from langspec.measurement.bootstrap import BootstrapOptions, score_intervals
-from langspec.measurement.leak import LeakOptions, language_leak
-from langspec.measurement.probe import ProbeOptions
+from langspec.measurement.leak import language_leak
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 
 LANGUAGES = tuple(f"l{i:02d}" for i in range(17))
-PROBE = ProbeOptions(strengths=(0.001, 0.01, 0.1, 1.0, 10.0), max_iterations=2000, tolerance=1e-4)
+PROBE = ProbeOptions(strengths=[0.001, 0.01, 0.1, 1.0, 10.0], max_iterations=2000, tolerance=1e-4)
 ORIGIN = Origin("pos", "benchmark", 0, "text", "test", "leak")
 
 
@@ -138,8 +138,11 @@ def suite(layers: int, width: int, tokens: int, sentences: int) -> None:
     rows = []
     for unit in ("token", "sentence"):
         drawing, _ = seconds(lambda unit=unit: [bank.draw(unit, i) for i in range(layers)])
-        options = LeakOptions(PROBE, BootstrapOptions(1000), (unit,))
-        spent, found = seconds(lambda options=options: language_leak(bank, ORIGIN, options))
+        spent, found = seconds(
+            lambda unit=unit: language_leak(
+                bank, ORIGIN, PROBE, BootstrapOptions(1000), units=(unit,)
+            )
+        )
         told = {m: [r.value for r in found if r.probe == "linear" and r.metric == m]
                 for m in ("accuracy", "iterations", "converged")}  # fmt: skip
         n = len(bank.rows[unit])
@@ -222,11 +225,11 @@ def reencode(lines: int, pieces: int, tokens: int, epochs: int) -> None:
             )
         )
         last = Bank(bank.folder, dict(bank.meta))
-        whole, found = seconds(lambda: language_leak(last, ORIGIN, LeakOptions(PROBE)))
+        whole, found = seconds(lambda: language_leak(last, ORIGIN, PROBE, BootstrapOptions()))
         bank.meta["layers"] = [12]
         np.save(bank.folder / "tokens.npy", np.load(bank.folder / "tokens.npy")[-1:])
         one, single = seconds(
-            lambda: language_leak(bank, ORIGIN, LeakOptions(PROBE, units=("token",)))
+            lambda: language_leak(bank, ORIGIN, PROBE, BootstrapOptions(), units=("token",))
         )
     # An iteration of the solver reads all vectors once: what an epoch is to a probe that encodes.
     passes = [int(r.value) for r in found if r.metric == "iterations"]

@@ -45,8 +45,7 @@ def token_leak(encoder: Encoder, corpora: Path, config: Config) -> tuple[float, 
     from langspec.features.bank import BankOptions, BankRows
     from langspec.features.encode import build_bank
     from langspec.measurement.bootstrap import BootstrapOptions
-    from langspec.measurement.leak import LeakOptions, language_leak
-    from langspec.measurement.probe import ProbeOptions
+    from langspec.measurement.leak import language_leak
     from langspec.measurement.rows import Origin
 
     table = read_table(corpora, "text", languages=config.corpora.languages)
@@ -79,15 +78,9 @@ def token_leak(encoder: Encoder, corpora: Path, config: Config) -> tuple[float, 
         rows = language_leak(
             bank,
             Origin("text", "benchmark", 0, "text", "test", "leak"),
-            LeakOptions(
-                probe=ProbeOptions(
-                    strengths=tuple(probe.strengths),
-                    max_iterations=probe.max_iterations,
-                    tolerance=probe.tolerance,
-                ),
-                bootstrap=BootstrapOptions(resamples=100),
-                units=("token",),
-            ),
+            probe,
+            BootstrapOptions(resamples=100),
+            units=("token",),
         )
     found = {row.probe: row.value for row in rows if row.metric == "accuracy"}
     return found["linear"], found["majority"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from measure_options import geometry_options
 
 from audit_fixtures import planted, write_texts
 from langspec.audit.answers import answers, groups, named, percent
@@ -18,15 +19,13 @@ from langspec.audit.page import render, warnings
 from langspec.audit.tables import all_tables
 from langspec.audit.texts import Texts, read_texts
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.geometry import GeometryOptions
-from langspec.measurement.leak import LeakOptions
 from langspec.report.page import picture
 
 CODES = ("de", "en", "fr", "nl", "ru", "tr")
 APART = {code: i for i, code in enumerate(CODES)}
 QUICK = Measures(
-    leak=LeakOptions(bootstrap=BootstrapOptions(resamples=20)),
-    geometry=GeometryOptions(starts=1, per_class=20),
+    bootstrap=BootstrapOptions(resamples=20),
+    geometry=geometry_options(starts=1, per_class=20),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from measure_options import geometry_options
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from audit_fixtures import write_texts
@@ -20,14 +21,12 @@ from langspec.encoders.save_folder import save_encoder
 from langspec.encoders.wordpiece import train_wordpiece
 from langspec.errors import LangspecError
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.geometry import GeometryOptions
-from langspec.measurement.leak import LeakOptions
 from langspec.results import read_results
 
 CODES = ("de", "en", "tr")
 QUICK = Measures(
-    leak=LeakOptions(bootstrap=BootstrapOptions(resamples=10)),
-    geometry=GeometryOptions(starts=1, per_class=10),
+    bootstrap=BootstrapOptions(resamples=10),
+    geometry=geometry_options(starts=1, per_class=10),
 )
 
 

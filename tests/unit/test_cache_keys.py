@@ -17,6 +17,7 @@ KINDS = {
     "bank": (BANK,),
     "predictions": (BENCH,),
     **{one.name: (BENCH, one.__module__) for one in measures() if one.name != "trajectory"},
+    "erasure": (BENCH, "langspec.measures.erased_leak", "langspec.erasure.leace"),
     "trajectory": (BENCH, "langspec.measures.leak_trajectory", "langspec.stages.retrain"),
 }
 
@@ -85,7 +86,9 @@ def test_a_changed_measure_is_measured_again(tree: SourceTree) -> None:
 def test_the_key_of_a_measure_holds_what_it_computes_with() -> None:
     closure = SourceTree(CHECKOUT / "src" / PACKAGE).closure
     assert "langspec.measurement.compat.paper_probe" in closure(*KINDS["published"])
+    # Another eraser is in the keys of its own values alone.
     assert "langspec.erasure.leace" in closure(*KINDS["erasure"])
+    assert "langspec.erasure.lsar" not in closure(*KINDS["erasure"])
     assert "langspec.measurement.probe" in closure(*KINDS["leak"])
     assert "langspec.erasure.leace" not in closure(*KINDS["leak"])
     assert {"langspec.training.loop", "langspec.objectives"} <= set(closure(*KINDS["trajectory"]))

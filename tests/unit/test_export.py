@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from measure_options import make_eraser
 from safetensors.numpy import load_file
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
@@ -16,7 +17,7 @@ from langspec.encoders.forward import hidden_states
 from langspec.encoders.inputs import collate, text_inputs
 from langspec.encoders.load import Encoder, EncoderCard, load_encoder
 from langspec.encoders.wordpiece import train_wordpiece
-from langspec.erasure import EraserOptions, ErasureMap, make_eraser
+from langspec.erasure.base import ErasureMap
 from langspec.erasure.saved import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_folder
@@ -51,7 +52,7 @@ def eraser() -> ErasureMap:
     rng = np.random.default_rng(0)
     codes = np.repeat(["de", "en", "ru"], 50)
     features = rng.normal(size=(150, WIDTH)) + 3 * (codes == "en")[:, None]
-    return make_eraser("leace", EraserOptions(anchor="en")).fit(features, codes).map
+    return make_eraser("leace", anchor="en").fit(features, codes).map
 
 
 def own_vectors(encoder: Encoder) -> np.ndarray:

@@ -12,7 +12,6 @@ from scipy.stats import ortho_group
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
 from langspec.measurement.alignment import (
-    AlignmentOptions,
     cka,
     linear_cka,
     retrieval,
@@ -23,7 +22,8 @@ from langspec.measurement.rows import Origin
 from langspec.results import Result
 
 ORIGIN = Origin("pos", "frozen", 0, "text", "test", "m")
-OPTIONS = AlignmentOptions(units=("sentence",), bootstrap=BootstrapOptions(resamples=200))
+INTERVALS = BootstrapOptions(resamples=200)
+SENTENCES = ("sentence",)
 LINES, WIDTH, CLASSES = 80, 24, 3
 LANGUAGE = np.repeat(np.arange(CLASSES), LINES)
 LINE = np.tile(np.arange(LINES), CLASSES)
@@ -44,7 +44,7 @@ def table(rows: list[Result]) -> dict[tuple[str, str, int, str], Result]:
 def test_planted_translations(tmp_path: Path) -> None:
     noise = np.random.default_rng(5).standard_normal((8, len(LINE), WIDTH))
     bank = bank_of(tmp_path, "bank", [*noise, aligned(0.01)], LANGUAGE, line=LINE)
-    rows = retrieval(bank, ORIGIN, "en", OPTIONS)
+    rows = retrieval(bank, ORIGIN, "en", INTERVALS)
     found = table(rows)
     assert {row.language for row in rows} == {"de", "fi", "mean_targets"}
     chance = found["retrieval", "chance", -1, "de"]
@@ -70,7 +70,7 @@ def test_a_shift_of_a_language_is_what_centring_gives_back(tmp_path: Path) -> No
         split=split,
         splits=("test", "train"),
     )
-    found = table(retrieval(bank, ORIGIN, "en", OPTIONS))
+    found = table(retrieval(bank, ORIGIN, "en", INTERVALS))
     value = {key: row.value for key, row in found.items()}
     assert value["retrieval", "cosine", 0, "mean_targets"] == 1.0
     assert value["retrieval", "cosine", 1, "mean_targets"] < 0.3
@@ -85,7 +85,7 @@ def test_means_are_those_of_the_training_lines(tmp_path: Path) -> None:
     bank = bank_of(
         tmp_path, "b", [vectors], LANGUAGE, line=LINE, split=split, splits=("test", "train")
     )
-    found = table(retrieval(bank, ORIGIN, "en", OPTIONS))
+    found = table(retrieval(bank, ORIGIN, "en", INTERVALS))
     assert found["retrieval", "centred", 0, "de"].value < 0.6
     assert found["retrieval", "centred", 0, "fi"].value == 1.0
 
@@ -95,8 +95,8 @@ def test_order_and_rotation_change_nothing(tmp_path: Path) -> None:
     turned = (vectors @ ortho_group.rvs(WIDTH, random_state=1))[order]
     one = bank_of(tmp_path, "a", [vectors], LANGUAGE, line=LINE)
     two = bank_of(tmp_path, "b", [turned], LANGUAGE[order], line=LINE[order])
-    assert table(retrieval(one, ORIGIN, "en", OPTIONS)) == table(
-        retrieval(two, ORIGIN, "en", OPTIONS)
+    assert table(retrieval(one, ORIGIN, "en", INTERVALS)) == table(
+        retrieval(two, ORIGIN, "en", INTERVALS)
     )
 
 
@@ -114,10 +114,10 @@ def test_only_shared_lines_count(tmp_path: Path) -> None:
     line = LINE.copy()
     line[LANGUAGE == 2] += LINES // 2  # fi has the second half of the lines and more
     bank = bank_of(tmp_path, "half", [aligned(0.01)], LANGUAGE, line=line)
-    found = table(retrieval(bank, ORIGIN, "en", OPTIONS))
+    found = table(retrieval(bank, ORIGIN, "en", INTERVALS))
     assert found["retrieval", "cosine", 0, "fi"].n == LINES // 2
     assert found["retrieval", "chance", -1, "fi"].value == 2 / LINES
-    fewer = table(retrieval(bank, ORIGIN, "en", AlignmentOptions(candidates=30)))
+    fewer = table(retrieval(bank, ORIGIN, "en", BootstrapOptions(), candidates=30))
     assert fewer["retrieval", "cosine", 0, "de"].n == 30
 
 
@@ -126,13 +126,15 @@ def test_refusals(tmp_path: Path) -> None:
         return bank_of(tmp_path, name, [aligned(1.0)], language, line=line)
 
     with pytest.raises(LangspecError, match="parallel by line; de, fi shares fewer than two"):
-        retrieval(bank("apart", np.arange(len(LINE))), ORIGIN, "en")
+        retrieval(bank("apart", np.arange(len(LINE))), ORIGIN, "en", INTERVALS)
     with pytest.raises(LangspecError, match="has line 3 twice"):
-        retrieval(bank("twice", np.where(LINE == 5, 3, LINE)), ORIGIN, "en")
+        retrieval(bank("twice", np.where(LINE == 5, 3, LINE)), ORIGIN, "en", INTERVALS)
     with pytest.raises(LangspecError, match="no sentence of the source language 'tr'"):
-        retrieval(bank("source", LINE), ORIGIN, "tr")
+        retrieval(bank("source", LINE), ORIGIN, "tr", INTERVALS)
     with pytest.raises(LangspecError, match="at least two languages, found de"):
-        retrieval(bank("one", np.arange(len(LINE)), np.zeros_like(LANGUAGE)), ORIGIN, "de")
+        retrieval(
+            bank("one", np.arange(len(LINE)), np.zeros_like(LANGUAGE)), ORIGIN, "de", INTERVALS
+        )
 
 
 # --- CKA ---------------------------------------------------------------------------------------
@@ -166,7 +168,8 @@ def test_cka_of_banks(tmp_path: Path) -> None:
     other = np.random.default_rng(9).standard_normal((len(LINE), WIDTH))
     bank = bank_of(tmp_path, "b", [aligned(0.5), other + shift], LANGUAGE, line=LINE)
     value = {
-        k[:3]: row.value for k, row in table(linear_cka(bank, start, ORIGIN, OPTIONS)).items()
+        k[:3]: row.value
+        for k, row in table(linear_cka(bank, start, ORIGIN, units=SENTENCES)).items()
     }
     assert value["cka", "", 0] == pytest.approx(1.0)
     assert value["cka", "", 1] > 0.95
@@ -183,16 +186,16 @@ def test_cka_refuses_other_rows(tmp_path: Path) -> None:
     two = bank_of(tmp_path, "b", [vectors], LANGUAGE, line=LINE + 1)
     deeper = bank_of(tmp_path, "c", [vectors, vectors], LANGUAGE, line=LINE)
     with pytest.raises(LangspecError, match="hold other sentences"):
-        linear_cka(one, two, ORIGIN, OPTIONS)
+        linear_cka(one, two, ORIGIN, units=SENTENCES)
     with pytest.raises(LangspecError, match="other layers"):
-        linear_cka(one, deeper, ORIGIN, OPTIONS)
+        linear_cka(one, deeper, ORIGIN, units=SENTENCES)
     with pytest.raises(LangspecError, match="the same rows, found 3 and 4"):
         cka(np.ones((3, 2)), np.ones((4, 2)))
     vectors[0, 0] = np.nan
     broken = bank_of(tmp_path, "d", [vectors], LANGUAGE, line=LINE)
     for measure in (
-        lambda: linear_cka(broken, one, ORIGIN, OPTIONS),
-        lambda: retrieval(broken, ORIGIN, "en", OPTIONS),
+        lambda: linear_cka(broken, one, ORIGIN, units=SENTENCES),
+        lambda: retrieval(broken, ORIGIN, "en", INTERVALS),
     ):
         with pytest.raises(LangspecError, match="1 of 240 vectors"):
             measure()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measure_options import BEYOND, NGRAMS, mlp_options, probe_options
 from sklearn.metrics import accuracy_score, f1_score
 
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
-from langspec.measurement.beyond import BeyondOptions, beyond_linear, three_layers
+from langspec.measurement.beyond import beyond_linear, three_layers
 from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
 from langspec.measurement.control import control_labels, shuffled_labels
-from langspec.measurement.leak import LeakOptions, language_leak
+from langspec.measurement.leak import language_leak
 from langspec.measurement.mdl import online_codelength
-from langspec.measurement.mlp import MlpOptions, fit_mlp
-from langspec.measurement.ngrams import NgramOptions, fit_ngrams
-from langspec.measurement.probe import ProbeOptions, fit_probe
+from langspec.measurement.mlp import fit_mlp
+from langspec.measurement.ngrams import fit_ngrams
+from langspec.measurement.probe import fit_probe
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import accuracy, macro_f1
 from langspec.measurement.task_text import item_splits
@@ -29,14 +31,34 @@ from langspec.results import Result
 
 CODES = ("de", "en", "tr", "zh")
 ORIGIN = Origin("pos", "finetune", 1, "text", "test", "m")
-PROBE = ProbeOptions(strengths=(0.001, 0.1, 10.0), tolerance=1e-4)
-QUICK = BeyondOptions(
-    run=("mlp", "mdl", "selectivity", "shuffled"),
-    units=("token",),
-    probe=PROBE,
-    mlp=MlpOptions(hidden=16, batch=64, decays=(0.01,)),
-    bootstrap=BootstrapOptions(200),
+PROBE = probe_options(0.001, 0.1, 10.0, tolerance=1e-4)
+QUICK = BEYOND.model_copy(
+    update={
+        "run": ["mlp", "mdl", "selectivity", "shuffled"],
+        "mlp": mlp_options(hidden=16, decays=(0.01,)),
+    }
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_batches() -> Iterator[None]:
+    """The planted data are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("langspec.measurement.mlp.BATCH", 64)
+        yield
+
+
+def beyond(bank, options, token_texts=None, *, probe=PROBE, units=("token",)):
+    """Of words, with few resamples."""
+    intervals = BootstrapOptions(200)
+    return beyond_linear(
+        bank, ORIGIN, options, probe, intervals, units=units, token_texts=token_texts
+    )
+
+
+def changed(options, **values):
+    """Options with some values changed."""
+    return options.model_copy(update=values)
 
 
 @dataclass(frozen=True)
@@ -114,7 +136,7 @@ def told() -> dict[tuple[str, int, str], float]:
     ]
     texts = [f"word{i}" for i in rng.integers(400, size=COUNT)]
     bank = bank_of(np.stack(vectors), LANGUAGE, LINE)
-    return table(beyond_linear(bank, ORIGIN, QUICK, token_texts=texts))
+    return table(beyond(bank, QUICK, texts))
 
 
 def test_threads_change_no_number(told) -> None:
@@ -125,7 +147,7 @@ def test_threads_change_no_number(told) -> None:
     before, found = torch.get_num_threads(), {}
     for threads in (1, 3):
         torch.set_num_threads(threads)
-        found[threads] = beyond_linear(bank, ORIGIN, QUICK, token_texts=texts)
+        found[threads] = beyond(bank, QUICK, texts)
     torch.set_num_threads(before)
     assert found[1] == found[3]
 
@@ -170,16 +192,14 @@ def test_every_fit_says_that_it_converged(told) -> None:
 def test_what_does_not_converge_is_reported_everywhere() -> None:
     rng = np.random.default_rng(1)
     bank = bank_of((signal(rng) + 3 * rng.normal(size=(COUNT, 12)))[None], LANGUAGE, LINE)
-    probe = replace(PROBE, max_iterations=1)
-    options = replace(QUICK, probe=probe, mlp=MlpOptions(max_epochs=1))
-    rows = table(
-        beyond_linear(bank, ORIGIN, options, token_texts=[f"w{i % 50}" for i in range(COUNT)])
-    )
+    probe = changed(PROBE, max_iterations=1)
+    options = changed(QUICK, mlp=mlp_options(max_epochs=1))
+    rows = table(beyond(bank, options, [f"w{i % 50}" for i in range(COUNT)], probe=probe))
     assert rows["linear_sample", 0, "converged"] == 0
     assert rows["mlp", 0, "converged"] == 0
     assert rows["mlp", 0, "iterations"] == 2  # one epoch for each weight decay
     assert rows["mdl", 0, "converged"] == 0
-    leak = language_leak(bank, ORIGIN, LeakOptions(probe=probe, units=("token",)))
+    leak = language_leak(bank, ORIGIN, probe, BootstrapOptions(), units=("token",))
     assert [r.value for r in leak if r.metric == "converged"] == [0.0]
 
 
@@ -188,11 +208,11 @@ def test_order_of_rows_does_not_matter() -> None:
     vectors = signal(rng) + 2 * rng.normal(size=(COUNT, 12))
     texts = np.array([f"w{i}" for i in rng.integers(300, size=COUNT)])
     order = rng.permutation(COUNT)
-    options = replace(QUICK, run=("mdl", "selectivity"))
+    options = changed(QUICK, run=["mdl", "selectivity"])
     one, two = (
         table(
-            beyond_linear(
-                bank_of(vectors[rows][None], LANGUAGE[rows], LINE[rows]), ORIGIN, options,
+            beyond(
+                bank_of(vectors[rows][None], LANGUAGE[rows], LINE[rows]), options,
                 token_texts=texts[rows].tolist(),
             )
         )
@@ -207,16 +227,16 @@ def test_two_runs_are_equal_and_leave_torch_alone() -> None:
 
     rng = np.random.default_rng(3)
     bank = bank_of(signal(rng)[None], LANGUAGE, LINE)
-    options = replace(QUICK, run=("mlp", "mdl"), mlp=MlpOptions(hidden=8, max_epochs=6))
+    options = changed(QUICK, run=["mlp", "mdl"], mlp=mlp_options(hidden=8, max_epochs=6))
     state = torch.random.get_rng_state()
-    assert beyond_linear(bank, ORIGIN, options) == beyond_linear(bank, ORIGIN, options)
+    assert beyond(bank, options) == beyond(bank, options)
     assert torch.equal(state, torch.random.get_rng_state())
 
 
 def test_fewer_training_rows_are_the_same_ones_and_fewer() -> None:
     bank = bank_of(signal(np.random.default_rng(4))[None], LANGUAGE, LINE)
-    options = replace(QUICK, run=("mdl",), max_train_per_language=50)
-    rows = beyond_linear(bank, ORIGIN, options)
+    options = changed(QUICK, run=["mdl"], max_train_per_language=50)
+    rows = beyond(bank, options)
     assert {r.n for r in rows if r.probe == "mdl"} == {200}
     assert {r.n for r in rows if r.metric == "accuracy"} == {COUNT * 3 // 10}
 
@@ -232,8 +252,8 @@ def test_bad_input_is_refused_in_one_line() -> None:
         (bank_of(broken[None], LANGUAGE, LINE), QUICK, ["x"] * COUNT, "layer 0 are not finite"),
         (bank, QUICK, None, "selectivity needs the text of each token"),
         (bank, QUICK, ["x"], f"expected {COUNT} token_texts"),
-        (bank, replace(QUICK, layers=(9,)), ["x"] * COUNT, r"layers \[9\] are not in"),
-        (bank, replace(QUICK, run=("mind",)), None, "no method mind; there are mlp"),
+        (bank, changed(QUICK, layers=[9]), ["x"] * COUNT, r"layers \[9\] are not in"),
+        (bank, changed(QUICK, run=["mind"]), None, "no method mind; there are mlp"),
         (bank_of(vectors[alone][None], LANGUAGE[alone], LINE[alone]), QUICK, None, "at least two"),
         (bank_of(vectors[few & (LINE < 5)][None], LANGUAGE[few & (LINE < 5)], LINE[LINE < 5]),
          QUICK, None, "no token vectors in split 'dev'"),
@@ -242,7 +262,7 @@ def test_bad_input_is_refused_in_one_line() -> None:
     ]  # fmt: skip
     for case, options, texts, message in cases:
         with pytest.raises(LangspecError, match=message) as refused:
-            beyond_linear(case, ORIGIN, options, token_texts=texts)
+            beyond(case, options, texts)
         assert "\n" not in str(refused.value)
 
 
@@ -331,7 +351,7 @@ def test_the_mlp_handles_classes_that_training_lacks() -> None:
     labels = rng.integers(3, size=300)
     x = (rng.normal(size=(300, 6)) + 6 * np.eye(6)[labels]).astype(np.float32)
     seen = labels != 1
-    mlp = fit_mlp(x[seen], labels[seen], x, labels, 3, MlpOptions(hidden=8))
+    mlp = fit_mlp(x[seen], labels[seen], x, labels, 3, mlp_options(hidden=8))
     assert (np.exp(mlp.log_probabilities(x))[:, 1] == 0).all()
     assert np.mean(mlp.predict(x)[seen] == labels[seen]) > 0.97
     losses = [step.dev_loss for step in mlp.path]
@@ -346,11 +366,11 @@ def test_character_ngrams_know_spelling() -> None:
     parts = words[:300], labels[:300], words[300:400], labels[300:400], words[400:]
     # The commonest few are the letters themselves, and enough; the commonest one is the space.
     for most, low, high in ((100_000, 0.99, 1.0), (24, 0.99, 1.0), (1, 0.0, 0.6)):
-        fit = fit_ngrams(*parts, NgramOptions(most=most))
+        fit = fit_ngrams(*parts, NGRAMS, most=most)
         assert low <= np.mean(fit.predicted == labels[400:]) <= high
         assert fit.converged
     with pytest.raises(LangspecError, match="empty"):
-        fit_ngrams([""] * 4, labels[:4] % 2 + np.arange(4) % 2, [""], labels[:1], [""])
+        fit_ngrams([""] * 4, labels[:4] % 2 + np.arange(4) % 2, [""], labels[:1], [""], NGRAMS)
 
 
 def test_translations_stay_on_one_side() -> None:

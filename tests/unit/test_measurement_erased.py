@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from measure_options import make_eraser, probe_options
 from test_measurement_leak import HIDDEN, LANGUAGES, planted_bank
 
-from langspec.erasure import EraserOptions, make_eraser
+from langspec.erasure.leace import LEACE
 from langspec.errors import LangspecError
 from langspec.features import Bank
 from langspec.measurement.bootstrap import BootstrapOptions
@@ -18,15 +19,12 @@ from langspec.measurement.erased import (
     head_predictions,
     require_languages,
 )
-from langspec.measurement.leak import UNITS, LeakOptions
-from langspec.measurement.probe import ProbeOptions
+from langspec.measurement.leak import UNITS
 from langspec.measurement.rows import Origin
 from langspec.modelling.model import LinearHead
 
-OPTIONS = LeakOptions(
-    probe=ProbeOptions(strengths=(0.01, 1.0), tolerance=1e-3),
-    bootstrap=BootstrapOptions(resamples=50),
-)
+PROBE = probe_options(0.01, 1.0, tolerance=1e-3)
+INTERVALS = BootstrapOptions(resamples=50)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +33,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
 
 
 def test_rows_of_an_erased_bank(bank: Bank) -> None:
-    maps = fit_maps(bank, "leace", EraserOptions(), UNITS, bank.layers)
+    maps = fit_maps(bank, LEACE, UNITS, bank.layers)
     origin = Origin("pos", "frozen", 0, "text", "test", "m", eraser="leace")
-    rows = erased_leak(bank, maps, origin, OPTIONS)
+    rows = erased_leak(bank, maps, origin, PROBE, INTERVALS)
     assert {(row.method, row.eraser) for row in rows} == {("frozen", "leace")}
     assert {row.probe for row in rows} == {"linear", "erasure"}
     assert {row.language for row in rows} == {"all"}
@@ -56,7 +54,7 @@ def test_rows_of_an_erased_bank(bank: Bank) -> None:
 
 
 def test_erasers_see_the_training_lines_alone(bank: Bank) -> None:
-    maps = fit_maps(bank, "leace", EraserOptions(), ["token"], [1])
+    maps = fit_maps(bank, LEACE, ["token"], [1])
     meta = bank.token_meta
     train = meta.split == bank.splits.index("train")
     vectors = bank.tokens(1)
@@ -105,6 +103,6 @@ def test_text_that_no_eraser_can_be_fitted_on_is_refused(found, splits, expected
 def test_a_bank_without_training_lines_is_refused(bank: Bank) -> None:
     bare = Bank(bank.folder, bank.meta | {"splits": ["a", "b", "c"]})
     with pytest.raises(LangspecError, match="no token vectors of training text"):
-        fit_maps(bare, "leace", EraserOptions(), ["token"], [1])
+        fit_maps(bare, LEACE, ["token"], [1])
     with pytest.raises(LangspecError, match=r"evaluate\.erasers\.run: unknown eraser 'x'"):
-        fit_maps(bank, "x", EraserOptions(), ["token"], [1])
+        make_eraser("x")

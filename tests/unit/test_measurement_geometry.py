@@ -9,6 +9,7 @@ import pytest
 from bank_fixtures import bank_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measure_options import GEOMETRY, geometry_options
 from scipy.linalg import orth
 from scipy.stats import ortho_group
 from sklearn.cluster import KMeans
@@ -16,7 +17,6 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_m
 
 from langspec.errors import LangspecError
 from langspec.measurement.geometry import (
-    GeometryOptions,
     cluster_agreement,
     label_geometry,
     language_geometry,
@@ -34,7 +34,7 @@ from langspec.measurement.subspaces import (
 from langspec.results import Result
 
 ORIGIN = Origin("pos", "frozen", 0, "text", "test", "m")
-SENTENCES = GeometryOptions(units=("sentence",))
+SENTENCES = ("sentence",)
 LINES, WIDTH, CLASSES = 60, 16, 4
 LANGUAGE = np.repeat(np.arange(CLASSES), LINES)
 LINE = np.tile(np.arange(LINES), CLASSES)
@@ -54,7 +54,7 @@ def table(rows: list[Result]) -> dict[tuple[str, str, int], float]:
 
 def test_planted_clusters_and_noise(tmp_path: Path) -> None:
     bank = bank_of(tmp_path, "two", [clusters(0.0), clusters(30.0)], LANGUAGE, line=LINE)
-    rows = language_geometry(bank, ORIGIN, SENTENCES)
+    rows = language_geometry(bank, ORIGIN, GEOMETRY, units=SENTENCES)
     found = table(rows)
     assert {(row.language, row.unit) for row in rows} == {("all", "sentence")}
     for metric in ("v_measure", "ami", "ari", "knn_purity"):
@@ -81,12 +81,16 @@ def test_rotation_and_order_change_nothing(tmp_path: Path) -> None:
     vectors = clusters(3.0)
     turned = vectors @ ortho_group.rvs(WIDTH, random_state=1)
     order = np.random.default_rng(2).permutation(len(vectors))
-    options = GeometryOptions(units=("sentence",), per_class=40)
-    one = table(language_geometry(bank_of(tmp_path, "a", [vectors], LANGUAGE), ORIGIN, options))
+    options = geometry_options(per_class=40)
+    one = table(
+        language_geometry(
+            bank_of(tmp_path, "a", [vectors], LANGUAGE), ORIGIN, options, units=SENTENCES
+        )
+    )
     rotated = bank_of(tmp_path, "b", [turned], LANGUAGE)
     shuffled = bank_of(tmp_path, "c", [vectors[order]], LANGUAGE[order], line=order)
     for other in (rotated, shuffled):
-        found = table(language_geometry(other, ORIGIN, options))
+        found = table(language_geometry(other, ORIGIN, options, units=SENTENCES))
         assert found == pytest.approx(one, rel=1e-4, abs=1e-4)
 
 
@@ -100,8 +104,7 @@ def test_doubling_every_row_changes_no_share() -> None:
 
 def test_agreement_is_scikit_learns() -> None:
     vectors = clusters(2.5)
-    options = GeometryOptions(starts=4, seed=3)
-    found = cluster_agreement(vectors, LANGUAGE, options)
+    found = cluster_agreement(vectors, LANGUAGE, starts=4, seed=3)
     clustered = KMeans(CLASSES, n_init=4, random_state=3).fit_predict(vectors)
     assert 0.1 < found["v_measure"][0] < 0.95
     assert found["v_measure"][0] == v_measure_score(LANGUAGE, clustered)
@@ -131,14 +134,14 @@ def test_tokens_of_one_split(tmp_path: Path) -> None:
         split=LINE % 2,
         splits=("test", "train"),
     )
-    tokens = GeometryOptions(units=("token",))
-    rows = language_geometry(bank, ORIGIN, tokens)
+    tokens = ("token",)
+    rows = language_geometry(bank, ORIGIN, GEOMETRY, units=tokens)
     assert table(rows)["ami_language", "", 0] == pytest.approx(1.0)
     assert {row.n for row in rows} == {len(LANGUAGE) // 2}
-    other = language_geometry(bank, ORIGIN, GeometryOptions(units=("token",), split="train"))
+    other = language_geometry(bank, ORIGIN, GEOMETRY, units=tokens, split="train")
     assert table(other)["ami_language", "", 0] < 0.1
     with pytest.raises(LangspecError, match="no token vectors in split 'dev'"):
-        language_geometry(bank, ORIGIN, GeometryOptions(units=("token",), split="dev"))
+        language_geometry(bank, ORIGIN, GEOMETRY, units=tokens, split="dev")
 
 
 def test_each_factor_is_fitted_beside_the_other(tmp_path: Path) -> None:
@@ -154,8 +157,8 @@ def test_each_factor_is_fitted_beside_the_other(tmp_path: Path) -> None:
     expected = {"language": 4.0 * 0.25 * 0.75, "label": 25.0 * label.mean() * (1 - label.mean())}
     total = np.square(vectors - vectors.mean(axis=0)).sum() / len(vectors)
     bank = bank_of(tmp_path, "labelled", [vectors], LANGUAGE, label=label)
-    found = table(language_geometry(bank, ORIGIN, SENTENCES)) | table(
-        label_geometry(bank, ORIGIN, SENTENCES)
+    found = table(language_geometry(bank, ORIGIN, GEOMETRY, units=SENTENCES)) | table(
+        label_geometry(bank, ORIGIN, GEOMETRY, units=SENTENCES)
     )
     for factor, variance in expected.items():
         share = found[f"variance_share_{factor}", "", 0]
@@ -168,8 +171,8 @@ def test_vectors_without_a_label_are_left_out(tmp_path: Path) -> None:
     label = np.where(LINE % 3 == 0, -100, LINE % 2)
     bank = bank_of(tmp_path, "some", [clusters(5.0)], LANGUAGE, label=label)
     for rows in (
-        language_geometry(bank, ORIGIN, SENTENCES),
-        label_geometry(bank, ORIGIN, SENTENCES),
+        language_geometry(bank, ORIGIN, GEOMETRY, units=SENTENCES),
+        label_geometry(bank, ORIGIN, GEOMETRY, units=SENTENCES),
     ):
         assert {row.n for row in rows} == {int((label >= 0).sum())}
 
@@ -178,15 +181,15 @@ def test_refusals(tmp_path: Path) -> None:
     vectors = clusters(1.0)
     alone = bank_of(tmp_path, "alone", [vectors], np.zeros(len(vectors), dtype=int))
     with pytest.raises(LangspecError, match="at least two languages, found de"):
-        language_geometry(alone, ORIGIN, SENTENCES)
+        language_geometry(alone, ORIGIN, GEOMETRY, units=SENTENCES)
     unlabelled = bank_of(tmp_path, "unlabelled", [vectors], LANGUAGE)
     with pytest.raises(LangspecError, match="at least two labels"):
-        label_geometry(unlabelled, ORIGIN, SENTENCES)
+        label_geometry(unlabelled, ORIGIN, GEOMETRY, units=SENTENCES)
     broken = vectors.copy()
     broken[3, 2], broken[7, 0] = np.nan, np.inf
     bank = bank_of(tmp_path, "nan", [broken], LANGUAGE)
     with pytest.raises(LangspecError, match="2 of 240 vectors of sentences at layer 0 are not"):
-        language_geometry(bank, ORIGIN, SENTENCES)
+        language_geometry(bank, ORIGIN, GEOMETRY, units=SENTENCES)
     with pytest.raises(LangspecError, match="at least two classes"):
         class_effects(vectors, np.zeros(len(vectors)))
 

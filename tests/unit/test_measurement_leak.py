@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from measure_options import PROBE, projection_options
 from torch import nn
 
 from langspec.encoders.inputs import Inputs
 from langspec.errors import LangspecError
 from langspec.features import Bank, BankOptions, BankRows, Units, build_bank
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.leak import LeakOptions, language_leak
+from langspec.measurement.leak import language_leak
 from langspec.measurement.projection import (
-    ProjectionOptions,
     balanced_sample,
     neighbour_purity,
     projection,
@@ -80,7 +80,7 @@ def planted_bank(root: Path, languages: tuple[str, ...] = LANGUAGES) -> Bank:
 
 
 def test_a_planted_leak_is_found_where_it_is(tmp_path: Path) -> None:
-    rows = language_leak(planted_bank(tmp_path), ORIGIN)
+    rows = language_leak(planted_bank(tmp_path), ORIGIN, PROBE, BootstrapOptions())
     found = {(r.probe, r.unit, r.layer, r.language, r.metric): r for r in rows}
     assert len(found) == len(rows)
     for unit, n in (("token", 4 * 12 * WORDS), ("sentence", 4 * 12)):
@@ -96,9 +96,7 @@ def test_a_planted_leak_is_found_where_it_is(tmp_path: Path) -> None:
         for layer in (0, 1):
             assert found["linear", unit, layer, "all", "converged"].value == 1.0
             assert found["linear", unit, layer, "all", "iterations"].value > 0
-            assert found["linear", unit, layer, "all", "chosen_c"].value in (
-                LeakOptions().probe.strengths
-            )
+            assert found["linear", unit, layer, "all", "chosen_c"].value in (PROBE.strengths)
             recall = [found["linear", unit, layer, code, "recall"] for code in LANGUAGES]
             assert sum(r.value * r.n for r in recall) == pytest.approx(
                 found["linear", unit, layer, "all", "accuracy"].value * n
@@ -109,17 +107,17 @@ def test_a_planted_leak_is_found_where_it_is(tmp_path: Path) -> None:
 
 def test_leak_is_the_same_on_two_runs(tmp_path: Path) -> None:
     bank = planted_bank(tmp_path)
-    options = LeakOptions(bootstrap=BootstrapOptions(100))
-    assert language_leak(bank, ORIGIN, options) == language_leak(bank, ORIGIN, options)
+    options = PROBE, BootstrapOptions(100)
+    assert language_leak(bank, ORIGIN, *options) == language_leak(bank, ORIGIN, *options)
 
 
 def test_leak_refuses_one_language_and_missing_splits(tmp_path: Path) -> None:
     with pytest.raises(LangspecError, match="at least two languages, found en"):
-        language_leak(planted_bank(tmp_path / "one", ("en",)), ORIGIN)
+        language_leak(planted_bank(tmp_path / "one", ("en",)), ORIGIN, PROBE, BootstrapOptions())
     bank = planted_bank(tmp_path / "all")
     without = Bank(bank.folder, bank.meta | {"splits": ["other", "test", "train"]})
     with pytest.raises(LangspecError, match="split 'dev'"):
-        language_leak(without, ORIGIN)
+        language_leak(without, ORIGIN, PROBE, BootstrapOptions())
 
 
 def units_of(language: np.ndarray, label: np.ndarray, row: np.ndarray | None = None) -> Units:
@@ -135,11 +133,11 @@ def test_a_sample_is_balanced() -> None:
     label = np.where(rng.random(3000) < 0.9, 0, rng.integers(-1, 4, size=3000))
     label[label < 0] = -100
     units = units_of(language, label)
-    chosen = balanced_sample(units, LANGUAGES[:3], ProjectionOptions(per_class=15))
+    chosen = balanced_sample(units, LANGUAGES[:3], projection_options(per_class=15))
     sizes = np.zeros((3, 4), int)
     np.add.at(sizes, (language[chosen], label[chosen]), 1)
     assert (sizes == 15).all()
-    fewer = balanced_sample(units, LANGUAGES[:3], ProjectionOptions(per_class=15, max_points=100))
+    fewer = balanced_sample(units, LANGUAGES[:3], projection_options(per_class=15, max_points=100))
     assert len(fewer) == 96
     assert set(fewer) < set(chosen)
 
@@ -165,7 +163,7 @@ def test_a_map_keeps_planted_groups_together() -> None:
     rng = np.random.default_rng(0)
     language, label = np.repeat(np.arange(3), 60), np.tile(np.arange(2), 90)
     vectors = rng.normal(size=(180, 16)) + 20 * np.eye(16)[language]
-    options = ProjectionOptions(per_class=25, perplexity=10, iterations=300)
+    options = projection_options(per_class=25, perplexity=10.0)
 
     def run():
         return projection(
@@ -209,4 +207,5 @@ def test_nothing_to_project_is_refused() -> None:
             ORIGIN,
             layer=0,
             unit="token",
+            options=projection_options(),
         )

@@ -10,12 +10,12 @@ from bank_fixtures import bank_of
 
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
-from langspec.measurement.moves import MovesOptions, halves, moves
+from langspec.measurement.moves import halves, moves
 from langspec.measurement.rows import Origin
 from langspec.results import Result
 
 ORIGIN = Origin("pos", "finetune", 1, "pos", "test", "m")
-OPTIONS = MovesOptions(units=("sentence",))
+SENTENCES = ("sentence",)
 LINES, WIDTH, CLASSES = 40, 20, 3
 LANGUAGE = np.repeat(np.arange(CLASSES), LINES)
 LINE = np.tile(np.arange(LINES), CLASSES)
@@ -54,7 +54,7 @@ def measured(root: Path, before: np.ndarray, after: np.ndarray) -> dict[tuple[st
         bank_of(root, name + side, [vectors], LANGUAGE, line=LINE, label=LABEL)
         for side, vectors in (("start", before), ("now", after))
     ]
-    rows: list[Result] = moves(banks[1], banks[0], ORIGIN, OPTIONS)
+    rows: list[Result] = moves(banks[1], banks[0], ORIGIN, units=SENTENCES)
     assert {row.n for row in rows} == {len(LINE)}
     return {(row.metric, row.probe): row.value for row in rows}
 
@@ -135,7 +135,7 @@ def test_without_labels_there_is_a_language_subspace_only(tmp_path: Path) -> Non
         bank_of(tmp_path, side, [planted(), planted()], LANGUAGE, line=LINE, kind="tokens")
         for side in ("a", "b")
     ]
-    rows = moves(banks[0], banks[1], ORIGIN, MovesOptions(units=("token",)))
+    rows = moves(banks[0], banks[1], ORIGIN, units=("token",))
     assert {row.layer for row in rows} == {0, 1}
     assert not [row for row in rows if "label" in row.metric]
 
@@ -154,12 +154,12 @@ def test_refusals(tmp_path: Path) -> None:
 
     whole, one = bank("a", LANGUAGE, LINE), bank("b", np.zeros_like(LANGUAGE), LINE)
     with pytest.raises(LangspecError, match="hold other sentences"):
-        moves(whole, one, ORIGIN, OPTIONS)
+        moves(whole, one, ORIGIN, units=SENTENCES)
     with pytest.raises(LangspecError, match="at least two languages, found de"):
-        moves(one, one, ORIGIN, OPTIONS)
+        moves(one, one, ORIGIN, units=SENTENCES)
     single = bank("c", LANGUAGE, np.zeros_like(LINE))
     with pytest.raises(LangspecError, match="a single line"):
-        moves(single, single, ORIGIN, OPTIONS)
+        moves(single, single, ORIGIN, units=SENTENCES)
     broken = bank_of(tmp_path, "d", [np.full((len(LINE), WIDTH), np.nan)], LANGUAGE, line=LINE)
     with pytest.raises(LangspecError, match="not finite"):
-        moves(broken, whole, ORIGIN, OPTIONS)
+        moves(broken, whole, ORIGIN, units=SENTENCES)

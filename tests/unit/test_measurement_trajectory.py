@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bank_fixtures import bank_of
+from measure_options import PROBE
 
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
 from langspec.errors import LangspecError
 from langspec.measurement.rows import Origin
-from langspec.measurement.trajectory import MomentOptions, moment
+from langspec.measurement.trajectory import moment
 from langspec.measures.leak_trajectory import chosen_steps
 
 LINES = 50
@@ -33,7 +34,7 @@ def test_a_moment_reads_the_planted_layer(tmp_path: Path) -> None:
         splits=("dev", "test", "train"),
     )
     rows = moment(
-        bank, Origin("pos", "finetune", 1, "text", "test", "m"), MomentOptions(units=("sentence",))
+        bank, Origin("pos", "finetune", 1, "text", "test", "m"), PROBE, units=("sentence",)
     )
     found = {(row.probe, row.metric, row.layer): row.value for row in rows}
     assert found["linear", "macro_f1", 1] > 0.95

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from measure_options import PROBE
 from torch import nn
 from training_fixtures import method_options, options
 
 from langspec.encoders.inputs import Inputs
-from langspec.measurement.probe import ProbeOptions, fit_probe
+from langspec.measurement.probe import fit_probe
 from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec.objectives import get_objective
 from langspec.tasks.task import TaskData
@@ -116,7 +117,7 @@ def leak(model: EncoderWithHeads) -> tuple[float, float]:
         return vectors.numpy(), batch["languages"][batch["unit_rows"]].numpy()
 
     x_test, y_test = encoded(400, 120)
-    probe = fit_probe(*encoded(400, 20), *encoded(200, 21), LANGUAGES, ProbeOptions())
+    probe = fit_probe(*encoded(400, 20), *encoded(200, 21), LANGUAGES, PROBE)
     assert probe.converged
     majority = np.bincount(y_test).max() / len(y_test)
     return float((probe.predict(x_test) == y_test).mean()), float(majority)

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from bank_fixtures import bank_of
+from measure_options import geometry_options
 
-from langspec.measurement.alignment import AlignmentOptions, linear_cka, retrieval
+from langspec.measurement.alignment import linear_cka, retrieval
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.geometry import GeometryOptions, label_geometry, language_geometry
-from langspec.measurement.moves import MovesOptions, moves
+from langspec.measurement.geometry import label_geometry, language_geometry
+from langspec.measurement.moves import moves
 from langspec.measurement.rows import Origin
 from langspec.report.geometry import NOT_PARALLEL, geometry_tables
 from langspec.report.geometry_figures import alignment, geometry
@@ -42,8 +43,8 @@ UD = (
 def measured(root: Path) -> pd.DataFrame:
     """What stage evaluate writes, of two layers and two seeds, over seeds."""
     rows = []
-    text = GeometryOptions(units=("sentence",), per_class=20, starts=1)
-    options = AlignmentOptions(units=("sentence",), bootstrap=BootstrapOptions(resamples=100))
+    options = geometry_options(per_class=20, starts=1)
+    units = ("sentence",)
     rng = np.random.default_rng(0)
     banks = {}
     for seed in (0, 1, 2):
@@ -55,14 +56,14 @@ def measured(root: Path) -> pd.DataFrame:
     for seed, found in banks.items():
         for corpus, bank in found.items():
             origin = Origin("pos", "finetune" if seed else "frozen", seed, corpus, "test", "m")
-            rows += language_geometry(bank, origin, text)
+            rows += language_geometry(bank, origin, options, units=units)
             if corpus == "pos":
-                rows += label_geometry(bank, origin, text)
+                rows += label_geometry(bank, origin, options, units=units)
             else:
-                rows += retrieval(bank, origin, "en", options)
+                rows += retrieval(bank, origin, "en", BootstrapOptions(resamples=100))
             if seed:
-                rows += linear_cka(bank, banks[0][corpus], origin, options)
-                rows += moves(bank, banks[0][corpus], origin, MovesOptions(units=("sentence",)))
+                rows += linear_cka(bank, banks[0][corpus], origin, units=units)
+                rows += moves(bank, banks[0][corpus], origin, units=units)
     return over_seeds(results_frame(rows))
 
 

@@ -19,7 +19,7 @@ from transformers import BertConfig, BertModel
 from langspec.encoders.inputs import collate, word_inputs
 from langspec.encoders.load import Encoder, EncoderCard
 from langspec.encoders.wordpiece import train_wordpiece
-from langspec.erasure import ErasureMap
+from langspec.erasure.base import ErasureMap
 from langspec.erasure.saved import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.release.encoder_folder import ExportedHead, write_export

@@ -17,11 +17,12 @@ from langspec.audit.encoder import Subject
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.texts import Texts
 from langspec.encoders.load import random_encoder
-from langspec.erasure import EraserOptions
+from langspec.erasure.leace import LEACE
 from langspec.features.bank import Bank
 from langspec.features.words import unit_texts
-from langspec.measurement.alignment import AlignmentOptions, retrieval
+from langspec.measurement.alignment import retrieval
 from langspec.measurement.beyond import beyond_linear
+from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.erased import ErasedBank, Maps, erased_leak, fit_maps
 from langspec.measurement.geometry import language_geometry
 from langspec.measurement.leak import language_leak
@@ -116,17 +117,22 @@ def measure(
 
     with found.part("linear probes"):
         found.rows += language_leak(
-            bank, origin, measures.leak, progress=f"{subject.name}: probes", keep=keep
+            bank,
+            origin,
+            measures.probe,
+            measures.bootstrap,
+            progress=f"{subject.name}: probes",
+            keep=keep,
         )
     last = subject.layers[-1]
     with found.part("LEACE and what a probe reads behind it"):
         maps = {
-            **fit_maps(bank, ERASER, EraserOptions(), ("sentence",), subject.layers),
-            **fit_maps(bank, ERASER, EraserOptions(), ("token",), (last,)),
+            **fit_maps(bank, LEACE, ("sentence",), subject.layers),
+            **fit_maps(bank, LEACE, ("token",), (last,)),
         }
         erased = replace(origin, measure="erasure", eraser=ERASER)
         at_last = {key: fitted for key, fitted in maps.items() if key[1] == last}
-        found.rows += erased_leak(bank, at_last, erased, measures.leak, progress="erased")
+        found.rows += erased_leak(bank, at_last, erased, measures.probe, measures.bootstrap)
     with found.part("geometry and neighbours"):
         found.rows += language_geometry(
             bank, replace(origin, measure="geometry"), measures.geometry
@@ -149,7 +155,7 @@ def measure(
 
 def _mixings(bank: Bank, split: str, measures: Measures, progress: str) -> dict[int, Mixing]:
     bar = tqdm(bank.layers, desc=progress, unit="layer", leave=False, disable=None)
-    return {layer: mixing(bank, layer, split, measures.mixing) for layer in bar}
+    return {layer: mixing(bank, layer, split) for layer in bar}
 
 
 def _named_rows(
@@ -203,8 +209,7 @@ def _search(
             found.searches[name, layer] = mixed
             first = {f"first_is_{kind}": mixed.found[:, i] for i, kind in enumerate(FOUND)}
             found.rows += _named_rows(origin, "search", mixed, layer, first)
-        options_of = AlignmentOptions(bootstrap=measures.leak.bootstrap)
-        found.rows += retrieval(one, origin, found.pivot, options_of)
+        found.rows += retrieval(one, origin, found.pivot, measures.bootstrap)
 
 
 def _beyond(
@@ -224,6 +229,8 @@ def _beyond(
         bank,
         origin,
         measures.beyond,
+        measures.beyond_probe,
+        BootstrapOptions(),
         token_texts=words,
         sentence_texts=sentences,
         progress=f"{subject.name}: beyond linear",
@@ -247,7 +254,9 @@ def _floors(
     )
     origin = Origin(TASK, subject.name, options.seed, text.folder.resolve().name, "test", RANDOM)
     bank = LayersOf(encoded.bank.folder, encoded.bank.meta, ends)
-    rows = language_leak(bank, origin, measures.leak, progress=f"{drawn.name}: probes")
+    rows = language_leak(
+        bank, origin, measures.probe, measures.bootstrap, progress=f"{drawn.name}: probes"
+    )
     found.rows += [row for row in rows if row.probe != "majority"]
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from langspec.measurement.beyond import BeyondOptions
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.geometry import GeometryOptions
-from langspec.measurement.leak import LeakOptions
-from langspec.measurement.mixing import MixingOptions
-from langspec.measurement.probe import ProbeOptions
+from langspec.measurement.probe_options import ProbeOptions
+from langspec.measures.beyond_linear import BeyondOptions, MlpOptions, NgramOptions
+from langspec.measures.space_geometry import GeometryOptions
 
 SPLITS = (0.6, 0.1, 0.3)
 """Shares of a language's texts that train the probe, choose its regularisation, and test it."""
@@ -64,29 +62,41 @@ class AuditOptions:
     command: str = ""
 
 
+PROBE = ProbeOptions(strengths=[1e-3, 1e-2, 1e-1, 1.0, 10.0], max_iterations=500, tolerance=3e-5)
+"""How every linear probe of an audit is fitted."""
+BEYOND_PROBE = PROBE.model_copy(update={"strengths": [1e-4, *PROBE.strengths, 100.0]})
+"""The probes of ``--full``: some read few vectors, some labels without meaning."""
+BEYOND = BeyondOptions(
+    run=["mlp", "mdl", "shuffled", "char_ngrams"],
+    layers=None,
+    max_train_per_language=None,
+    mlp=MlpOptions(hidden=64, decays=[0.01, 1.0], max_epochs=100),
+    char_ngrams=NgramOptions(longest=4, strengths=[1.0, 10.0, 100.0]),
+    task_text=0,
+)
+GEOMETRY = GeometryOptions(
+    run=True, vectors=200, per_class=100, starts=3, neighbours=10, candidates=1000
+)
+
+
 @dataclass(frozen=True)
 class Measures:
     """How things are measured; the same for everyone, so that audits can be compared.
 
     Attributes:
-        leak: of the linear probe and its intervals.
-        mixing: of nearest neighbours.
+        probe: of the linear probe.
+        bootstrap: of the intervals.
         geometry: of clusters, neighbours, subspaces and sizes.
         beyond: of what ``--full`` adds.
+        beyond_probe: of its linear probes.
         near: Jaccard similarity from which two texts count as near duplicates.
         cache_gb: size of the folder of banks.
     """
 
-    leak: LeakOptions = field(
-        default_factory=lambda: LeakOptions(
-            probe=ProbeOptions(strengths=(1e-3, 1e-2, 1e-1, 1.0, 10.0)),
-            bootstrap=BootstrapOptions(resamples=1000),
-        )
-    )
-    mixing: MixingOptions = field(default_factory=MixingOptions)
-    geometry: GeometryOptions = field(default_factory=GeometryOptions)
-    beyond: BeyondOptions = field(
-        default_factory=lambda: BeyondOptions(run=("mlp", "mdl", "shuffled", "char_ngrams"))
-    )
+    probe: ProbeOptions = PROBE
+    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
+    geometry: GeometryOptions = GEOMETRY
+    beyond: BeyondOptions = BEYOND
+    beyond_probe: ProbeOptions = BEYOND_PROBE
     near: float = 0.8
     cache_gb: float = 5.0

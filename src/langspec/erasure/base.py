@@ -10,6 +10,7 @@ import numpy as np
 
 from langspec.erasure.moments import Moments
 from langspec.errors import LangspecError
+from langspec.section import Section
 
 # Directions whose variance is below this share of the largest are taken for constant: float32
 # features cannot say more of them than rounding.
@@ -127,12 +128,32 @@ class Eraser(ABC):
     What is fitted is a function of the moments by language, so features may come in chunks
     (:meth:`partial_fit`). All arithmetic is float64.
 
+    An eraser is a file in this folder: its class, and the class of its section under
+    ``evaluate.erasers`` where it has options (``section``).
+
     ``anchor`` names the language whose mean the map leaves where it is; None keeps the mean of
     everything. Anchors differ by a constant shift, which no probe with an intercept notices, but
     a head that is kept does: it was trained around the mean of the source language.
     """
 
     name: ClassVar[str]
+    section: ClassVar[type[Section] | None] = None
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names that ``evaluate.erasers.run`` calls it by."""
+        return (cls.name,)
+
+    @classmethod
+    def make(cls, name: str, values: Any, anchor: str | None) -> Self:
+        """An unfitted one.
+
+        Args:
+            name: one of :meth:`names`.
+            values: its section; None where it has none.
+            anchor: language whose mean stays where it is; None: the mean of everything.
+        """
+        return cls(anchor=anchor)
 
     def __init__(self, *, anchor: str | None = None) -> None:
         self.anchor = anchor

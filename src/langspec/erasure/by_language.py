@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, Self
 
 import numpy as np
 
@@ -42,53 +42,16 @@ class ByLanguage(Eraser):
             ranks=ranks,
         )
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """With the language predicted, and with the language given."""
+        return (cls.name, f"{cls.name}_oracle")
+
+    @classmethod
+    def make(cls, name: str, values: Any, anchor: str | None) -> Self:
+        """An unfitted one; ``_oracle`` at the end of its name gives it the language."""
+        return cls(gold=name.endswith("_oracle"), anchor=anchor)
+
     @abstractmethod
     def _maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
         """``left [K, H, R]``, ``right [K, R, H]``, ``shift [K, H]`` and the ranks ``[K]``."""
-
-
-class Centring(ByLanguage):
-    """Each language's mean is moved onto the anchor's (Libovický, Rosa and Fraser 2020)."""
-
-    name: ClassVar[str] = "centring"
-
-    def _maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
-        means = self.moments.means
-        languages, width = means.shape
-        shift = self._anchor_mean() - means
-        empty = np.zeros((languages, width, 0))
-        # It takes no direction from a vector; what it moves spans those of the means.
-        rank = int(np.linalg.matrix_rank(self.moments.between))
-        return empty, empty.transpose(0, 2, 1), shift, (rank,) * languages
-
-
-class LIR(ByLanguage):
-    """Language information removal (Yang, Yang, Cer and Darve 2021).
-
-    Of each vector, its components along the top ``rank`` right singular vectors of its own
-    language's (uncentred) features are removed. As published it has no anchor: the map is linear.
-    """
-
-    name: ClassVar[str] = "lir"
-
-    def __init__(self, *, rank: int = 1, gold: bool = False) -> None:
-        super().__init__(gold=gold)
-        self.rank = rank
-
-    def options(self) -> dict[str, Any]:
-        """What it was made with, for the file."""
-        return super().options() | {"rank": self.rank}
-
-    def _maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
-        moments = self.moments
-        rank = min(self.rank, moments.width)
-        bases = []
-        for code, count, mean in zip(
-            moments.languages, moments.counts, moments.means, strict=True
-        ):
-            # The right singular vectors of X are the eigenvectors of X.T @ X.
-            gram = moments.scatter(code) + count * np.outer(mean, mean)
-            bases.append(np.linalg.eigh(gram)[1][:, ::-1][:, :rank])
-        left = np.stack(bases)
-        shift = np.zeros((len(bases), moments.width))
-        return left, left.transpose(0, 2, 1), shift, (rank,) * len(bases)

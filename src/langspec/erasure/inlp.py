@@ -8,10 +8,17 @@ import numpy as np
 
 from langspec.erasure.base import Eraser, ErasureMap
 from langspec.erasure.moments import checked
-from langspec.measurement.probe import ProbeOptions, fit_probe
+from langspec.measurement.probe_options import ProbeOptions
+from langspec.section import Count, Section
 
 _HELD_OUT = 5  # every so-many-th vector tells when there is nothing left to read
-_PROBE = ProbeOptions(strengths=(0.1,), tolerance=1e-3, max_iterations=200)
+_PROBE = ProbeOptions(strengths=[0.1], tolerance=1e-3, max_iterations=200)
+
+
+class InlpEraser(Section):
+    """``inlp``: most rounds."""
+
+    rounds: Count
 
 
 class INLP(Eraser):
@@ -22,22 +29,29 @@ class INLP(Eraser):
     standard error of that accuracy allowed). Orthogonal projections, about the anchor: a shift of
     the published map, so that a kept head finds features where it left them.
 
-    It looks at the vectors anew in each round, so the chunks of ``partial_fit`` are kept.
+    It reads the vectors anew in each round, so it holds the chunks of ``partial_fit`` in memory.
     """
 
     name: ClassVar[str] = "inlp"
 
-    def __init__(self, *, rounds: int = 10, anchor: str | None = None) -> None:
+    section: ClassVar[type[Section] | None] = InlpEraser
+
+    def __init__(self, *, rounds: int, anchor: str | None = None) -> None:
         super().__init__(anchor=anchor)
         self.rounds = rounds
         self._chunks: list[tuple[np.ndarray, np.ndarray]] = []
+
+    @classmethod
+    def make(cls, name: str, values: InlpEraser, anchor: str | None) -> Self:
+        """An unfitted one."""
+        return cls(rounds=values.rounds, anchor=anchor)
 
     def options(self) -> dict[str, Any]:
         """What it was made with, for the file."""
         return super().options() | {"rounds": self.rounds}
 
     def partial_fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
-        """Take in and keep a chunk: features ``[N, H]``, language codes ``[N]``."""
+        """Take in a chunk: features ``[N, H]``, language codes ``[N]``."""
         super().partial_fit(features, languages)
         self._chunks.append(checked(features, languages))
         return self
@@ -60,6 +74,8 @@ class INLP(Eraser):
 
     def _nullspace(self, vectors: np.ndarray, labels: np.ndarray, held: np.ndarray) -> np.ndarray:
         """Orthonormal ``[H, R]``: the directions that some round's probe read."""
+        from langspec.measurement.probe import fit_probe  # imports PyTorch
+
         classes, width = len(self.moments.languages), vectors.shape[1]
         majority = np.bincount(labels[held]).max() / held.sum()
         floor = majority + np.sqrt(majority * (1 - majority) / held.sum())

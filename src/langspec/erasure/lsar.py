@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from langspec.erasure.base import Eraser, ErasureMap
+from langspec.section import Limit, Section
+
+
+class LsarEraser(Section):
+    """``lsar``: directions removed; null: one less than the languages."""
+
+    rank: Limit
 
 
 class LSAR(Eraser):
@@ -20,9 +27,16 @@ class LSAR(Eraser):
 
     name: ClassVar[str] = "lsar"
 
-    def __init__(self, *, rank: int | None = None, anchor: str | None = None) -> None:
+    section: ClassVar[type[Section] | None] = LsarEraser
+
+    def __init__(self, *, rank: int | None, anchor: str | None = None) -> None:
         super().__init__(anchor=anchor)
         self.rank = rank
+
+    @classmethod
+    def make(cls, name: str, values: LsarEraser, anchor: str | None) -> Self:
+        """An unfitted one."""
+        return cls(rank=values.rank, anchor=anchor)
 
     def options(self) -> dict[str, Any]:
         """What it was made with, for the file."""

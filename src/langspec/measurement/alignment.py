@@ -7,8 +7,7 @@ see the same rows, whatever rotation lies between them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,34 +15,14 @@ from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
 from langspec.features.sample import unit_ranks
 from langspec.measurement.bootstrap import BootstrapOptions, resampled_share, resampled_sums
-from langspec.measurement.geometry import rows_of_split, unit_meta, unit_vectors
+from langspec.measurement.geometry import UNITS, rows_of_split, unit_meta, unit_vectors
 from langspec.measurement.intervals import Interval
 from langspec.measurement.rows import Origin
 from langspec.measurement.subspaces import indicators
 from langspec.results import Result
 
+MOST_FOR_CKA = 4000  # vectors of each unit
 _TIE = 1e-6  # cosines closer than this are equal: equal texts have equal vectors up to rounding
-
-
-@dataclass(frozen=True)
-class AlignmentOptions:
-    """Which rows are compared.
-
-    Attributes:
-        split: lines of this split alone; None takes all. A bank without splits is taken whole.
-        candidates: lines at most that a sentence is looked for among, drawn at random.
-        units: of CKA.
-        most: vectors at most for CKA, of each unit.
-        bootstrap: of the intervals of retrieval, lines drawn whole.
-        seed: of what is drawn.
-    """
-
-    split: str | None = "test"
-    candidates: int | None = None
-    units: tuple[str, ...] = ("token", "sentence")
-    most: int = 4000
-    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
-    seed: int = 0
 
 
 # --- retrieval ---------------------------------------------------------------------------------
@@ -81,7 +60,7 @@ def _lines(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, dict[int, in
 
 
 def _shared(
-    places: Mapping[str, Mapping[int, int]], source: str, options: AlignmentOptions
+    places: Mapping[str, Mapping[int, int]], source: str, candidates: int | None, seed: int
 ) -> dict[str, list[int]]:
     """Lines that each target language shares with the source; ``candidates`` of them at most.
 
@@ -105,16 +84,16 @@ def _shared(
             f"retrieval needs text that is parallel by line; {', '.join(lost)} shares fewer than "
             f"two lines with {source}"
         )
-    if options.candidates is not None:
-        shared = {code: _drawn(lines, options) for code, lines in shared.items()}
+    if candidates is not None:
+        shared = {code: _drawn(lines, candidates, seed) for code, lines in shared.items()}
     return shared
 
 
-def _drawn(lines: list[int], options: AlignmentOptions) -> list[int]:
+def _drawn(lines: list[int], candidates: int, seed: int) -> list[int]:
     """At most ``candidates`` lines, by a pseudo-random rank: the same for every checkpoint."""
     none = np.zeros(len(lines), dtype=np.int64)
-    ranks = unit_ranks(options.seed + 4, ("",), none, np.asarray(lines), none)
-    return [lines[i] for i in np.argsort(ranks, kind="stable")[: options.candidates]]
+    ranks = unit_ranks(seed + 4, ("",), none, np.asarray(lines), none)
+    return [lines[i] for i in np.argsort(ranks, kind="stable")[:candidates]]
 
 
 def _language_means(
@@ -136,7 +115,14 @@ def _language_means(
 
 
 def retrieval(
-    bank: Bank, origin: Origin, source: str, options: AlignmentOptions | None = None
+    bank: Bank,
+    origin: Origin,
+    source: str,
+    bootstrap: BootstrapOptions,
+    *,
+    candidates: int | None = None,
+    split: str | None = "test",
+    seed: int = 0,
 ) -> list[Result]:
     """How often a sentence's nearest sentence in another language is its translation.
 
@@ -149,15 +135,17 @@ def retrieval(
     whole; probe ``chance`` (layer -1) is 1/n. ``n`` counts the candidates (``mean_targets``: the
     sum over the targets).
 
+    Lines are those of ``split`` (None: all); of ``candidates`` of them at most, drawn by ``seed``,
+    a translation is looked for.
+
     Raises:
         LangspecError: no source language, one language, lines that are not shared or come twice,
             values that are not finite.
     """
-    options = options or AlignmentOptions()
     units = unit_meta(bank, "sentence")
-    rows = rows_of_split(bank, units, options.split, "sentence")
+    rows = rows_of_split(bank, units, split, "sentence")
     places = _lines(bank, units, rows)
-    shared = _shared(places, source, options)
+    shared = _shared(places, source, candidates, seed)
     sizes = {code: len(lines) for code, lines in shared.items()}
     chance = {code: 1 / n for code, n in sizes.items()}
     results = [
@@ -193,7 +181,7 @@ def retrieval(
                 table[where, column, 0] = retrieval_hits(ours, theirs)
                 table[where, column, 1] = retrieval_hits(theirs, ours)
                 table[where, column, 2] = 1.0
-            found = _intervals(table, list(shared), options.bootstrap)
+            found = _intervals(table, list(shared), bootstrap)
             results += [
                 origin.interval(
                     metric,
@@ -290,7 +278,13 @@ def require_same_rows(first: Bank, second: Bank, unit: str) -> None:
 
 
 def linear_cka(
-    bank: Bank, start: Bank, origin: Origin, options: AlignmentOptions | None = None
+    bank: Bank,
+    start: Bank,
+    origin: Origin,
+    *,
+    units: Sequence[str] = UNITS,
+    split: str | None = "test",
+    seed: int = 0,
 ) -> list[Result]:
     """CKA of ``bank`` with ``start`` on the same rows, layer by layer.
 
@@ -302,17 +296,16 @@ def linear_cka(
     Raises:
         LangspecError: banks of other rows or layers, no vectors, values that are not finite.
     """
-    options = options or AlignmentOptions()
     results: list[Result] = []
-    for unit in options.units:
+    for unit in units:
         require_same_rows(bank, start, unit)
-        units = unit_meta(bank, unit)
-        rows = rows_of_split(bank, units, options.split, unit)
-        rng = np.random.default_rng(options.seed)
-        if len(rows) > options.most:
-            rows = np.sort(rng.choice(rows, options.most, replace=False))
+        meta = unit_meta(bank, unit)
+        rows = rows_of_split(bank, meta, split, unit)
+        rng = np.random.default_rng(seed)
+        if len(rows) > MOST_FOR_CKA:
+            rows = np.sort(rng.choice(rows, MOST_FOR_CKA, replace=False))
         order = rng.permutation(len(rows))
-        language = units.language[rows]
+        language = meta.language[rows]
         for layer in bank.layers:
             now = unit_vectors(bank, unit, layer)[rows]
             before = unit_vectors(start, unit, layer)[rows]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -20,41 +21,18 @@ from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
 from langspec.measurement.control import control_labels, shuffled_labels
 from langspec.measurement.leak import UNITS, fit_rows, scored_rows, split_rows
 from langspec.measurement.mdl import online_codelength
-from langspec.measurement.mlp import Mlp, MlpOptions, fit_mlp
-from langspec.measurement.ngrams import NgramOptions, fit_ngrams
-from langspec.measurement.probe import Probe, ProbeOptions, fit_probe
+from langspec.measurement.mlp import Mlp, fit_mlp
+from langspec.measurement.ngrams import fit_ngrams
+from langspec.measurement.probe import Probe, fit_probe
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.results import Result
 from langspec.threads import side_by_side
 
+if TYPE_CHECKING:
+    from langspec.measures.beyond_linear import BeyondOptions
+
 METHODS = ("mlp", "mdl", "selectivity", "shuffled", "char_ngrams")
-
-
-@dataclass(frozen=True)
-class BeyondOptions:
-    """What to run, where, and how.
-
-    Attributes:
-        run: of :data:`METHODS`.
-        layers: layers of the bank (0: embeddings, -1: the last); None: first, middle and last.
-        units: of ``token`` and ``sentence``.
-        max_train_per_language: training vectors of each language that the probes see; None: all.
-        probe: of every linear probe.
-        mlp: of every MLP probe.
-        ngrams: of the character n-grams.
-        bootstrap: of the intervals.
-        seed: of everything drawn.
-    """
-
-    run: tuple[str, ...] = METHODS
-    layers: tuple[int, ...] | None = None
-    units: tuple[str, ...] = UNITS
-    max_train_per_language: int | None = None
-    probe: ProbeOptions = field(default_factory=ProbeOptions)
-    mlp: MlpOptions = field(default_factory=MlpOptions)
-    ngrams: NgramOptions = field(default_factory=NgramOptions)
-    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
-    seed: int = 0
 
 
 def three_layers(layers: Sequence[int]) -> tuple[int, ...]:
@@ -66,8 +44,12 @@ def three_layers(layers: Sequence[int]) -> tuple[int, ...]:
 def beyond_linear(
     bank: Bank,
     origin: Origin,
-    options: BeyondOptions | None = None,
+    options: BeyondOptions,
+    probe: ProbeOptions,
+    bootstrap: BootstrapOptions,
     *,
+    seed: int = 0,
+    units: Sequence[str] = UNITS,
     token_texts: Sequence[str] | None = None,
     sentence_texts: Sequence[str] | None = None,
     progress: str = "beyond",
@@ -94,6 +76,10 @@ def beyond_linear(
         bank: with the splits train, dev and test.
         origin: task, method, seed, corpus and split of the rows.
         options: what to run, where, and how.
+        probe: how every linear probe is fitted.
+        bootstrap: of the intervals.
+        seed: of everything drawn.
+        units: of ``token`` and ``sentence``.
         token_texts: the word of each token vector, in the order of ``bank.token_meta``
             (:func:`langspec.features.words.unit_texts`); ``selectivity`` and ``char_ngrams`` of
             tokens need it.
@@ -106,19 +92,19 @@ def beyond_linear(
             with fewer lines than languages, a layer that the bank lacks, texts that are needed
             and not given, vectors that are not finite.
     """
-    options = options or BeyondOptions()
     if unknown := sorted(set(options.run) - set(METHODS)):
         raise LangspecError(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
     if len(bank.languages) < 2:
         raise LangspecError(
             f"language probes need at least two languages, found {', '.join(bank.languages)}"
         )
+    settings = _Settings(options, probe, bootstrap, seed)
     layers = _layers(bank, options.layers)
     at_layers = [name for name in options.run if name != "char_ngrams"]
     pieces: list[tuple[_Sample, int | None]] = []  # the layer, or None: the texts themselves
-    for unit in options.units:
+    for unit in units:
         texts = token_texts if unit == "token" else sentence_texts
-        sample = _Sample(bank, origin, options, unit, texts)
+        sample = _Sample(bank, origin, settings, unit, texts)
         pieces += [(sample, None)] * ("char_ngrams" in options.run)
         pieces += [(sample, layer) for layer in layers if at_layers]
 
@@ -141,7 +127,7 @@ def beyond_linear(
     return results
 
 
-def _layers(bank: Bank, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+def _layers(bank: Bank, wanted: Sequence[int] | None) -> tuple[int, ...]:
     if wanted is None:
         return three_layers(bank.layers)
     layers = sorted({bank.layers[-1] if layer == -1 else layer for layer in wanted})
@@ -152,6 +138,16 @@ def _layers(bank: Bank, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
     return tuple(layers)
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """What every method here is run with."""
+
+    options: BeyondOptions
+    probe: ProbeOptions
+    bootstrap: BootstrapOptions
+    seed: int
+
+
 class _Sample:
     """The rows of one unit that every method sees, and what stands for each of them."""
 
@@ -159,11 +155,12 @@ class _Sample:
         self,
         bank: Bank,
         origin: Origin,
-        options: BeyondOptions,
+        settings: _Settings,
         unit: str,
         texts: Sequence[str] | None,
     ) -> None:
-        self.origin, self.options, self.unit = origin, options, unit
+        self.origin, self.settings, self.unit = origin, settings, unit
+        self.options = settings.options
         self.languages = bank.languages
         units = bank.token_meta if unit == "token" else bank.sentence_meta
         self.rows = split_rows(bank, units, unit)
@@ -176,7 +173,7 @@ class _Sample:
                 raise LangspecError(f"split {name!r} has no {unit} vectors of {codes}")
         self.line = {name: units.line[rows] for name, rows in self.rows.items()}
         needs = {"char_ngrams"} | ({"selectivity"} if unit == "token" else set())
-        if texts is None and (asked := sorted(needs & set(options.run))):
+        if texts is None and (asked := sorted(needs & set(self.options.run))):
             raise LangspecError(f"{asked[0]} needs the text of each {unit} vector ({unit}_texts)")
         if texts is not None and len(texts) != len(units):
             raise LangspecError(
@@ -189,7 +186,7 @@ class _Sample:
         """At most so many training rows a language: the same ones in whatever order they come."""
         language = units.language[rows]
         ranks = unit_ranks(
-            self.options.seed + 1, self.languages, language, units.line[rows], units.unit[rows]
+            self.settings.seed + 1, self.languages, language, units.line[rows], units.unit[rows]
         )
         most = self.options.max_train_per_language
         return rows[lowest_per_group(ranks, language.astype(np.int64), most)]
@@ -206,7 +203,7 @@ class _Sample:
             text["dev"],
             self.label["dev"],
             text["test"],
-            self.options.ngrams,
+            self.options.char_ngrams,
         )
         facts = {
             "chosen_c": fit.chosen_c,
@@ -232,7 +229,7 @@ class _Sample:
         if "selectivity" in run:
             rows += self._selectivity(layer, part, linear)
         if "shuffled" in run:
-            seed = self.options.seed
+            seed = self.settings.seed
             labels = {
                 name: shuffled_labels(label, seed + i)
                 for i, (name, label) in enumerate(self.label.items())
@@ -259,11 +256,11 @@ class _Sample:
     def _fit_linear(
         self, x: np.ndarray, y: np.ndarray, dev: np.ndarray, dev_y: np.ndarray
     ) -> Probe:
-        return fit_probe(x, y, dev, dev_y, len(self.languages), self.options.probe)
+        return fit_probe(x, y, dev, dev_y, len(self.languages), self.settings.probe)
 
     def _fit_mlp(self, x: np.ndarray, y: np.ndarray, dev: np.ndarray, dev_y: np.ndarray) -> Mlp:
-        options = replace(self.options.mlp, seed=self.options.seed)
-        return fit_mlp(x, y, dev, dev_y, len(self.languages), options)
+        seed, classes = self.settings.seed, len(self.languages)
+        return fit_mlp(x, y, dev, dev_y, classes, self.options.mlp, seed=seed)
 
     def _mlp(self, layer: int, part: dict[str, np.ndarray]) -> list[Result]:
         label = self.label
@@ -279,12 +276,12 @@ class _Sample:
         self, layer: int, part: dict[str, np.ndarray], linear: np.ndarray
     ) -> list[Result]:
         shares = np.bincount(self.label["train"], minlength=len(self.languages))
-        drawn = control_labels(self.types, shares, self.options.seed)
+        drawn = control_labels(self.types, shares, self.settings.seed)
         labels = {name: drawn[rows] for name, rows in self.rows.items()}
         control, rows = self._linear(layer, "control", part, labels)
         gain = linear.astype(np.float64) - control
         interval = ratio_interval(
-            self.line["test"], gain, np.ones_like(gain), self.options.bootstrap
+            self.line["test"], gain, np.ones_like(gain), self.settings.bootstrap
         )
         selectivity = self.origin.interval(
             "accuracy",
@@ -305,7 +302,7 @@ class _Sample:
             self.line["train"],
             len(self.languages),
             lambda x, y: self._fit_linear(x, y, *dev),
-            seed=self.options.seed,
+            seed=self.settings.seed,
         )
         rows = [
             self.origin.interval(
@@ -318,8 +315,8 @@ class _Sample:
                 probe="mdl",
             )
             for metric, interval in (
-                ("bits", code.per_row(self.options.bootstrap)),
-                ("compression", code.compression(self.options.bootstrap)),
+                ("bits", code.per_row(self.settings.bootstrap)),
+                ("compression", code.compression(self.settings.bootstrap)),
             )
         ]
         facts: dict[str, float] = {
@@ -344,7 +341,7 @@ class _Sample:
             self.line["test"],
             gold,
             predicted,
-            self.options.bootstrap,
+            self.settings.bootstrap,
             layer=layer,
             probe=name,
             unit=self.unit,

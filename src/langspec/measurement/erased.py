@@ -6,16 +6,18 @@ probes are then fitted, chosen and tested on erased vectors exactly as they are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from torch import nn
 
-from langspec.erasure import EraserOptions, ErasureMap, make_eraser
+from langspec.erasure.base import Eraser, ErasureMap
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
-from langspec.measurement.leak import LeakOptions, language_leak
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.leak import UNITS, language_leak
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.results import Result
 from langspec.training.predict import head_classes
@@ -66,12 +68,12 @@ def codes_of(bank: Bank, units: Units) -> np.ndarray:
 
 
 def fit_maps(
-    bank: Bank, name: str, options: EraserOptions, units: Sequence[str], layers: Sequence[int]
+    bank: Bank, make: Callable[[], Eraser], units: Sequence[str], layers: Sequence[int]
 ) -> dict[tuple[str, int], ErasureMap]:
-    """The eraser ``name`` fitted on the training vectors of each unit and layer.
+    """A new eraser of ``make``, fitted on the training vectors of each unit and layer.
 
     Raises:
-        LangspecError: no such eraser, no training vectors, fewer than two languages.
+        LangspecError: no training vectors, fewer than two languages.
     """
     found = {}
     for unit in units:
@@ -79,11 +81,13 @@ def fit_maps(
         index = bank.splits.index("train") if "train" in bank.splits else -2
         rows = np.flatnonzero(meta.split == index)
         if not len(rows):
-            raise LangspecError(f"{name} found no {unit} vectors of training text to be fitted on")
+            raise LangspecError(
+                f"{make().name} found no {unit} vectors of training text to be fitted on"
+            )
         codes = codes_of(bank, meta)[rows]
         for layer in layers:
             vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
-            eraser = make_eraser(name, options)
+            eraser = make()
             for low in range(0, len(rows), _CHUNK):
                 part = slice(low, low + _CHUNK)
                 eraser.partial_fit(vectors[rows[part]], codes[part])
@@ -114,7 +118,14 @@ class ErasedBank(Bank):
 
 
 def erased_leak(
-    bank: Bank, maps: Maps, origin: Origin, options: LeakOptions, *, progress: str = "erased"
+    bank: Bank,
+    maps: Maps,
+    origin: Origin,
+    options: ProbeOptions,
+    bootstrap: BootstrapOptions,
+    *,
+    units: Sequence[str] = UNITS,
+    progress: str = "erased",
 ) -> list[Result]:
     """The linear probe on erased vectors, and what was removed, by unit and layer.
 
@@ -125,7 +136,9 @@ def erased_leak(
     erased = ErasedBank(bank.folder, bank.meta, maps)
     rows = [
         row
-        for row in language_leak(erased, origin, options, progress=progress)
+        for row in language_leak(
+            erased, origin, options, bootstrap, units=units, progress=progress
+        )
         if row.probe == "linear" and row.language == "all"
     ]
     for (unit, layer), fitted in maps.items():

@@ -7,8 +7,8 @@ the same units for every checkpoint of a corpus; size, rank and variance on all 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.stats import entropy
@@ -35,28 +35,11 @@ from langspec.measurement.subspaces import (
 )
 from langspec.results import Result
 
+if TYPE_CHECKING:
+    from langspec.measures.space_geometry import GeometryOptions
+
 Factor = Literal["language", "label"]
-
-
-@dataclass(frozen=True)
-class GeometryOptions:
-    """What is measured, and on how many vectors.
-
-    Attributes:
-        units: ``token``, ``sentence`` or both.
-        split: lines of this split alone; None takes all. A bank without splits is taken whole.
-        per_class: vectors at most of each class, for clusters and neighbourhoods.
-        starts: of k-means; the best is kept.
-        neighbours: k of the purity of neighbourhoods.
-        seed: of the sample and of k-means.
-    """
-
-    units: tuple[str, ...] = ("token", "sentence")
-    split: str | None = "test"
-    per_class: int = 100
-    starts: int = 3
-    neighbours: int = 10
-    seed: int = 0
+UNITS = ("token", "sentence")
 
 
 def unit_meta(bank: Bank, unit: str) -> Units:
@@ -116,18 +99,18 @@ def _classes(bank: Bank, units: Units, rows: np.ndarray, factor: Factor) -> np.n
 
 
 def _sample(
-    bank: Bank, units: Units, rows: np.ndarray, classes: np.ndarray, options: GeometryOptions
+    bank: Bank, units: Units, rows: np.ndarray, classes: np.ndarray, most: int, seed: int
 ) -> np.ndarray:
     """Positions within ``rows`` of the sample, in an order that the bank's order cannot change."""
     ranks = unit_ranks(
-        options.seed + 2, bank.languages, units.language[rows], units.line[rows], units.unit[rows]
+        seed + 2, bank.languages, units.language[rows], units.line[rows], units.unit[rows]
     )
-    chosen = lowest_per_group(ranks, classes, options.per_class)
+    chosen = lowest_per_group(ranks, classes, most)
     return chosen[np.argsort(ranks[chosen], kind="stable")]
 
 
 def cluster_agreement(
-    vectors: np.ndarray, classes: np.ndarray, options: GeometryOptions
+    vectors: np.ndarray, classes: np.ndarray, starts: int, seed: int
 ) -> dict[str, tuple[float, float]]:
     """How well k-means finds the classes, and how well it would by chance.
 
@@ -140,13 +123,14 @@ def cluster_agreement(
     Args:
         vectors: ``[N, H]``.
         classes: int ``[N]``.
-        options: starts, seed.
+        starts: of k-means.
+        seed: of k-means.
 
     Returns:
         Of ``v_measure``, ``ami`` and ``ari``: the agreement, and what it is by chance.
     """
     k = len(np.unique(classes))
-    model = KMeans(k, n_init=options.starts, random_state=options.seed)
+    model = KMeans(k, n_init=starts, random_state=seed)
     with threadpool_limits(1), warnings.catch_warnings():
         # Equal vectors (the first piece's embeddings, pooling cls) make fewer clusters: an
         # agreement of 0, and no fault.
@@ -172,7 +156,14 @@ def v_measure_by_chance(classes: np.ndarray, clusters: np.ndarray) -> float:
 
 
 def class_geometry(
-    bank: Bank, origin: Origin, factor: Factor, options: GeometryOptions | None = None
+    bank: Bank,
+    origin: Origin,
+    factor: Factor,
+    options: GeometryOptions,
+    *,
+    units: Sequence[str] = UNITS,
+    split: str | None = "test",
+    seed: int = 0,
 ) -> list[Result]:
     """Rows of every layer and unit of ``bank``, of its languages or of its labels.
 
@@ -188,24 +179,23 @@ def class_geometry(
     Raises:
         LangspecError: fewer than two classes, no vectors, values that are not finite.
     """
-    options = options or GeometryOptions()
     results: list[Result] = []
-    for unit in options.units:
-        units = unit_meta(bank, unit)
-        rows = measured_rows(bank, units, options.split, unit)
-        classes = _classes(bank, units, rows, factor)
-        others = (units.label if factor == "language" else units.language)[rows]
-        sample = _sample(bank, units, rows, classes, options)
+    for unit in units:
+        meta = unit_meta(bank, unit)
+        rows = measured_rows(bank, meta, split, unit)
+        classes = _classes(bank, meta, rows, factor)
+        others = (meta.label if factor == "language" else meta.language)[rows]
+        sample = _sample(bank, meta, rows, classes, options.per_class, seed)
         for layer in bank.layers:
             vectors = unit_vectors(bank, unit, layer)[rows]
             found = {
                 f"{name}_{factor}": (values, len(sample))
                 for name, values in cluster_agreement(
-                    vectors[sample], classes[sample], options
+                    vectors[sample], classes[sample], options.starts, seed
                 ).items()
             }
             purity = neighbour_purity(
-                vectors[sample], classes[sample], units.row[rows[sample]], options.neighbours
+                vectors[sample], classes[sample], meta.row[rows[sample]], options.neighbours
             )
             found[f"knn_purity_{factor}"] = (purity, len(sample))
             effects = class_effects(vectors, classes, others)
@@ -240,14 +230,14 @@ def sizes(vectors: np.ndarray) -> dict[str, float]:
 
 
 def language_geometry(
-    bank: Bank, origin: Origin, options: GeometryOptions | None = None
+    bank: Bank, origin: Origin, options: GeometryOptions, **which: Any
 ) -> list[Result]:
     """:func:`class_geometry` of the languages."""
-    return class_geometry(bank, origin, "language", options)
+    return class_geometry(bank, origin, "language", options, **which)
 
 
 def label_geometry(
-    bank: Bank, origin: Origin, options: GeometryOptions | None = None
+    bank: Bank, origin: Origin, options: GeometryOptions, **which: Any
 ) -> list[Result]:
     """:func:`class_geometry` of the task's labels, of the vectors that have one."""
-    return class_geometry(bank, origin, "label", options)
+    return class_geometry(bank, origin, "label", options, **which)

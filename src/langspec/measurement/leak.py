@@ -6,8 +6,7 @@ can know a line's content from another language.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,7 +15,8 @@ from tqdm import tqdm
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
 from langspec.measurement.bootstrap import BootstrapOptions, score_intervals
-from langspec.measurement.probe import ProbeOptions, fit_probe
+from langspec.measurement.probe import fit_probe
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import confusion, recalls
 from langspec.results import Result
@@ -26,15 +26,6 @@ UNITS = ("token", "sentence")
 
 Keep = Callable[[str, int, np.ndarray, np.ndarray], None]
 """Is given the unit, the layer, and gold and predicted language (int ``[N]``) of the test."""
-
-
-@dataclass(frozen=True)
-class LeakOptions:
-    """Options of the probe and of the intervals; the units to probe."""
-
-    probe: ProbeOptions = field(default_factory=ProbeOptions)
-    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
-    units: tuple[str, ...] = UNITS
 
 
 def split_rows(bank: Bank, units: Units, unit: str) -> dict[str, np.ndarray]:
@@ -102,7 +93,8 @@ def fit_rows(
 def _probed(
     bank: Bank,
     origin: Origin,
-    options: LeakOptions,
+    options: ProbeOptions,
+    bootstrap: BootstrapOptions,
     unit: str,
     units: Units,
     rows: Mapping[str, np.ndarray],
@@ -117,7 +109,7 @@ def _probed(
         vectors[rows["dev"]],
         label["dev"],
         len(bank.languages),
-        options.probe,
+        options,
     )
     predicted = probe.predict(vectors[rows["test"]])
     facts = {
@@ -131,7 +123,7 @@ def _probed(
         units.line[rows["test"]],
         label["test"],
         predicted,
-        options.bootstrap,
+        bootstrap,
         layer=layer,
         probe="linear",
         unit=unit,
@@ -143,8 +135,10 @@ def _probed(
 def language_leak(
     bank: Bank,
     origin: Origin,
-    options: LeakOptions | None = None,
+    options: ProbeOptions,
+    bootstrap: BootstrapOptions,
     *,
+    units: Sequence[str] = UNITS,
     progress: str = "leak",
     keep: Keep | None = None,
 ) -> list[Result]:
@@ -161,20 +155,19 @@ def language_leak(
     Raises:
         LangspecError: fewer than two languages, or a split without vectors.
     """
-    options = options or LeakOptions()
     languages = bank.languages
     if len(languages) < 2:
         raise LangspecError(
             f"language leak needs at least two languages, found {', '.join(languages)}"
         )
     results: list[Result] = []
-    total = len(options.units) * len(bank.layers)
+    total = len(units) * len(bank.layers)
     with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=None) as bar:
-        for unit in options.units:
-            units = bank.token_meta if unit == "token" else bank.sentence_meta
-            rows = split_rows(bank, units, unit)
-            label = {name: units.language[part].astype(np.int64) for name, part in rows.items()}
-            line, gold = units.line[rows["test"]], label["test"]
+        for unit in units:
+            meta = bank.token_meta if unit == "token" else bank.sentence_meta
+            rows = split_rows(bank, meta, unit)
+            label = {name: meta.language[part].astype(np.int64) for name, part in rows.items()}
+            line, gold = meta.line[rows["test"]], label["test"]
             majority = np.full_like(gold, np.bincount(label["train"]).argmax())
             results += scored_rows(
                 origin,
@@ -182,12 +175,12 @@ def language_leak(
                 line,
                 gold,
                 majority,
-                options.bootstrap,
+                bootstrap,
                 layer=-1,
                 probe="majority",
                 unit=unit,
             )
-            probed = partial(_probed, bank, origin, options, unit, units, rows)
+            probed = partial(_probed, bank, origin, options, bootstrap, unit, meta, rows)
             for layer, (predicted, found) in zip(
                 bank.layers, side_by_side(probed, bank.layers), strict=True
             ):

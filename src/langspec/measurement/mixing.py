@@ -21,15 +21,6 @@ _BLOCK = 512  # vectors compared with all others at once
 
 
 @dataclass(frozen=True)
-class MixingOptions:
-    """Neighbours looked at (k), texts a language at most, and the seed of their sample."""
-
-    neighbours: int = 10
-    per_language: int = 500
-    seed: int = 0
-
-
-@dataclass(frozen=True)
 class Mixing:
     """Neighbourhoods of one layer.
 
@@ -71,14 +62,24 @@ class Mixing:
         return np.minimum(index, 1.0)
 
 
-def mixing(bank: Bank, layer: int, split: str, options: MixingOptions | None = None) -> Mixing:
+def mixing(
+    bank: Bank,
+    layer: int,
+    split: str,
+    *,
+    neighbours: int = 10,
+    per_language: int = 500,
+    seed: int = 0,
+) -> Mixing:
     """Neighbourhoods, by cosine, of the sentence vectors of one layer and split.
+
+    ``neighbours`` is k; of each language at most ``per_language`` texts are taken, drawn by
+    ``seed``.
 
     Raises:
         LangspecError: fewer than two languages or four vectors, vectors that are not finite.
     """
-    options = options or MixingOptions()
-    rows = sample_rows(bank, split, options.per_language, options.seed)
+    rows = sample_rows(bank, split, per_language, seed)
     units = bank.sentence_meta
     language, line = units.language[rows].astype(np.int64), units.line[rows].astype(np.int64)
     count = len(bank.languages)
@@ -100,7 +101,7 @@ def mixing(bank: Bank, layer: int, split: str, options: MixingOptions | None = N
         kind = torch.where(same_line, 0, torch.where(same_language, 1, 2)).numpy()
         np.add.at(found, (language[part], kind), 1.0)
         similar[lines[part][:, None] == lines[None]] = -torch.inf
-        k = min(options.neighbours, len(rows) - 1)
+        k = min(neighbours, len(rows) - 1)
         value, near = similar.topk(k, dim=1)
         real = torch.isfinite(value).numpy()
         owner = np.broadcast_to(language[part][:, None], real.shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,30 +18,14 @@ from torch.nn import functional
 
 from langspec.measurement.probe import log_softmax, standardisation, usable_rows
 
+if TYPE_CHECKING:
+    from langspec.measures.beyond_linear import MlpOptions
 
-@dataclass(frozen=True)
-class MlpOptions:
-    """How the probe is fitted.
 
-    Attributes:
-        hidden: width of the hidden layer (ReLU).
-        decays: weight decays of AdamW to choose from.
-        learning_rate: of AdamW, constant.
-        batch: rows a step.
-        tolerance: fall of the validation log-loss (nats a row) that counts as one.
-        patience: epochs without such a fall after which the fit ends.
-        max_epochs: most epochs.
-        seed: of the initial weights and of the order of rows.
-    """
-
-    hidden: int = 64
-    decays: tuple[float, ...] = (0.01, 1.0)
-    learning_rate: float = 3e-3
-    batch: int = 256
-    tolerance: float = 1e-3
-    patience: int = 4
-    max_epochs: int = 100
-    seed: int = 0
+LEARNING_RATE = 3e-3  # of AdamW, constant
+BATCH = 256  # rows a step
+TOLERANCE = 1e-3  # fall of the validation log-loss (nats a row) that counts as one
+PATIENCE = 4  # epochs without such a fall after which the fit ends
 
 
 @dataclass(frozen=True)
@@ -109,14 +94,16 @@ def fit_mlp(
     dev: np.ndarray,
     dev_labels: np.ndarray,
     classes: int,
-    options: MlpOptions | None = None,
+    options: MlpOptions,
+    *,
+    seed: int = 0,
 ) -> Mlp:
     """Fit with every weight decay and keep the one with the least validation log-loss.
 
-    Arguments and refusals are those of :func:`langspec.measurement.probe.fit_probe`. The same
-    arguments give the same probe; torch's global random state is left as it was.
+    Arguments and refusals are those of :func:`langspec.measurement.probe.fit_probe`; ``seed`` is
+    that of the initial weights and of the order of rows. The same arguments give the same probe;
+    torch's global random state is left as it was.
     """
-    options = options or MlpOptions()
     present, usable = usable_rows(train, train_labels, dev, dev_labels)
     mean, scale = standardisation(train)
 
@@ -126,13 +113,16 @@ def fit_mlp(
 
     seen = tensors(train, train_labels)
     unseen = tensors(dev[usable], dev_labels[usable])
-    generator = torch.Generator().manual_seed(options.seed)
+    generator = torch.Generator().manual_seed(seed)
     start = nn.Sequential(
         _drawn(train.shape[1], options.hidden, generator),
         nn.ReLU(),
         _drawn(options.hidden, len(present), generator),
     )
-    fits = [_fit(copy.deepcopy(start), seen, unseen, decay, options) for decay in options.decays]
+    fits = [
+        _fit(copy.deepcopy(start), seen, unseen, decay, options.max_epochs, seed)
+        for decay in options.decays
+    ]
     path = tuple(step for _, step in fits)
     chosen = int(np.argmin([step.dev_loss for step in path]))
     return Mlp(mean, scale, fits[chosen][0], present, classes, path, chosen)
@@ -151,13 +141,14 @@ def _fit(
     seen: tuple[torch.Tensor, torch.Tensor],
     unseen: tuple[torch.Tensor, torch.Tensor],
     decay: float,
-    options: MlpOptions,
+    max_epochs: int,
+    seed: int,
 ) -> tuple[nn.Sequential, MlpStep]:
     """Train in place to the epoch of least validation loss."""
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=options.learning_rate, weight_decay=decay, fused=True
+        network.parameters(), lr=LEARNING_RATE, weight_decay=decay, fused=True
     )
-    generator = torch.Generator().manual_seed(options.seed)
+    generator = torch.Generator().manual_seed(seed)
     x, y = seen
 
     def dev_loss() -> float:
@@ -166,19 +157,19 @@ def _fit(
 
     # The untrained network stands for "nothing to read" where every epoch is worse.
     best, kept, reference, waited, epoch = dev_loss(), _weights(network), np.inf, 0, 0
-    while epoch < options.max_epochs and waited < options.patience:
+    while epoch < max_epochs and waited < PATIENCE:
         epoch += 1
-        for rows in torch.randperm(len(x), generator=generator).split(options.batch):
+        for rows in torch.randperm(len(x), generator=generator).split(BATCH):
             optimiser.zero_grad(set_to_none=True)
             functional.cross_entropy(network(x[rows]), y[rows]).backward()
             optimiser.step()
         loss = dev_loss()
         if loss < best:
             best, kept = loss, _weights(network)
-        waited = 0 if loss < reference - options.tolerance else waited + 1
+        waited = 0 if loss < reference - TOLERANCE else waited + 1
         reference = min(reference, loss)
     network.load_state_dict(kept)
-    return network, MlpStep(decay, best, epoch, waited >= options.patience)
+    return network, MlpStep(decay, best, epoch, waited >= PATIENCE)
 
 
 def _weights(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ stands between what two halves of *one* checkpoint give and what random subspace
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
 from langspec.features.sample import unit_ranks
 from langspec.measurement.alignment import require_same_rows
-from langspec.measurement.geometry import measured_rows, sizes, unit_meta, unit_vectors
+from langspec.measurement.geometry import UNITS, measured_rows, sizes, unit_meta, unit_vectors
 from langspec.measurement.rows import Origin
 from langspec.measurement.subspaces import (
     Effects,
@@ -30,21 +30,6 @@ from langspec.measurement.subspaces import (
 from langspec.results import Result
 
 Values = Iterator[tuple[str, str, float]]  # metric, probe, value
-
-
-@dataclass(frozen=True)
-class MovesOptions:
-    """Which vectors are compared.
-
-    Attributes:
-        units: ``token``, ``sentence`` or both.
-        split: lines of this split alone; None takes all. A bank without splits is taken whole.
-        seed: of the halves and of the random subspaces.
-    """
-
-    units: tuple[str, ...] = ("token", "sentence")
-    split: str | None = "test"
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -187,7 +172,13 @@ def _compared(
 
 
 def moves(
-    bank: Bank, start: Bank, origin: Origin, options: MovesOptions | None = None
+    bank: Bank,
+    start: Bank,
+    origin: Origin,
+    *,
+    units: Sequence[str] = UNITS,
+    split: str | None = "test",
+    seed: int = 0,
 ) -> list[Result]:
     """What lies between ``start`` and ``bank``, two checkpoints on the same rows.
 
@@ -207,18 +198,20 @@ def moves(
     Angles and shares are taken across two halves of the lines. Probe ``halves``: between the
     halves of one checkpoint, that is, noise alone; probe ``chance``: random subspaces.
 
+    ``split`` names the lines that are compared (None: all; a bank without splits is taken whole),
+    ``seed`` draws the halves and the random subspaces.
+
     Raises:
         LangspecError: banks of other rows or layers, fewer than two languages, no vectors, values
             that are not finite.
     """
-    options = options or MovesOptions()
     results: list[Result] = []
-    for unit in options.units:
+    for unit in units:
         require_same_rows(bank, start, unit)
-        units = unit_meta(bank, unit)
-        rows = measured_rows(bank, units, options.split, unit)
-        factors = _factors(bank, units, rows)
-        part = halves(units.line[rows], options.seed)
+        meta = unit_meta(bank, unit)
+        rows = measured_rows(bank, meta, split, unit)
+        factors = _factors(bank, meta, rows)
+        part = halves(meta.line[rows], seed)
         for layer in bank.layers:
             before = unit_vectors(start, unit, layer)[rows]
             after = unit_vectors(bank, unit, layer)[rows]
@@ -230,6 +223,6 @@ def moves(
                 origin.row(
                     metric, value, language="all", unit=unit, n=len(rows), layer=layer, probe=probe
                 )
-                for metric, probe, value in _compared(before, after, factors, part, options.seed)
+                for metric, probe, value in _compared(before, after, factors, part, seed)
             ]
     return results

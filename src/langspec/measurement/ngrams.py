@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -16,19 +17,14 @@ from sklearn.metrics import log_loss
 
 from langspec.errors import LangspecError
 
+if TYPE_CHECKING:
+    from langspec.measures.beyond_linear import NgramOptions
 
-@dataclass(frozen=True)
-class NgramOptions:
-    """Orders of the n-grams (with word boundaries), candidate C, the solver's limit.
 
-    Of the training texts' n-grams the commonest ``most`` are kept: memory is that times the
-    classes times the solver's twenty vectors, and the rare ones tell nothing more.
-    """
-
-    orders: tuple[int, int] = (1, 4)
-    most: int = 100_000
-    strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
-    max_iterations: int = 500
+MOST = 100_000
+"""Of the training texts' n-grams the commonest so many are read: memory is that times the classes
+times the solver's twenty vectors, and the rare ones tell nothing more."""
+MAX_ITERATIONS = 500  # of the solver
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,9 @@ def fit_ngrams(
     dev: Sequence[str],
     dev_labels: np.ndarray,
     test: Sequence[str],
-    options: NgramOptions | None = None,
+    options: NgramOptions,
+    *,
+    most: int = MOST,
 ) -> NgramFit:
     """Fit along the C, keep the one with the least validation log-loss, predict ``test``.
 
@@ -57,14 +55,13 @@ def fit_ngrams(
     Raises:
         LangspecError: no text has a character, or fewer than two classes.
     """
-    options = options or NgramOptions()
     present = np.unique(train_labels)
     if len(present) < 2:
         raise LangspecError(f"character n-grams need at least two languages, found {len(present)}")
     vectorizer = TfidfVectorizer(
         analyzer="char_wb",
-        ngram_range=options.orders,
-        max_features=options.most,
+        ngram_range=(1, options.longest),
+        max_features=most,
         sublinear_tf=True,
         dtype=np.float32,
     )
@@ -74,13 +71,13 @@ def fit_ngrams(
         raise LangspecError("the texts given to the character n-grams are empty") from None
     usable = np.flatnonzero(np.isin(dev_labels, present))
     dev_x = vectorizer.transform([dev[int(i)] for i in usable])
-    model = LogisticRegression(max_iter=options.max_iterations, warm_start=True)
+    model = LogisticRegression(max_iter=MAX_ITERATIONS, warm_start=True)
     best = np.inf
     iterations, converged = 0, True
     for c in options.strengths:
         model.set_params(C=c).fit(x, train_labels)
         iterations += int(model.n_iter_.max())
-        converged &= int(model.n_iter_.max()) < options.max_iterations
+        converged &= int(model.n_iter_.max()) < MAX_ITERATIONS
         loss = log_loss(np.asarray(dev_labels)[usable], model.predict_proba(dev_x), labels=present)
         if loss < best:
             best, chosen_c = loss, c

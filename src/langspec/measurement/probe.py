@@ -20,26 +20,10 @@ import torch
 from scipy.optimize import minimize
 
 from langspec.errors import LangspecError
+from langspec.measurement.probe_options import ProbeOptions
 
-
-@dataclass(frozen=True)
-class ProbeOptions:
-    """How a probe is fitted.
-
-    Attributes:
-        strengths: candidate C, ascending (from strong to weak regularisation).
-        tolerance: largest entry of the gradient of the mean objective (relative to the objective
-            where that is below 1) that counts as converged at the C that is chosen.
-        path_tolerance: the same for the other C, which are only compared.
-        max_iterations: of L-BFGS for one C and tolerance.
-        patience: the path ends after so many C in a row that are worse on validation data.
-    """
-
-    strengths: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
-    tolerance: float = 3e-5
-    path_tolerance: float = 1e-3
-    max_iterations: int = 500
-    patience: int = 1
+PATH_TOLERANCE = 1e-3
+"""Convergence of the C that are only compared; the chosen one reaches the options' tolerance."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +253,9 @@ def fit_probe(
     dev: np.ndarray,
     dev_labels: np.ndarray,
     classes: int,
-    options: ProbeOptions | None = None,
+    options: ProbeOptions,
+    *,
+    patience: int = 1,
 ) -> Probe:
     """Fit along the path of C and keep the C with the least validation log-loss.
 
@@ -279,13 +265,13 @@ def fit_probe(
         dev: features ``[M, H]`` that choose C.
         dev_labels: int ``[M]``; rows of classes that training lacks take no part in the choice.
         classes: number of classes K of the fixed label set.
-        options: of the fit.
+        options: candidate C, tolerance, limit.
+        patience: the path ends after so many C in a row that are worse on validation data.
 
     Raises:
         LangspecError: fewer than two classes in the training rows, no usable validation row,
             features that are not finite.
     """
-    options = options or ProbeOptions()
     present, usable = usable_rows(train, train_labels, dev, dev_labels)
     mean, scale = standardisation(train)
 
@@ -306,11 +292,11 @@ def fit_probe(
     path: list[ProbeStep] = []
     chosen = 0
     for c in options.strengths:
-        theta, step = fit(theta, c, options.path_tolerance)
+        theta, step = fit(theta, c, PATH_TOLERANCE)
         path.append(step)
         if step.dev_loss < path[chosen].dev_loss or len(path) == 1:
             chosen, kept = len(path) - 1, theta
-        elif len(path) - 1 - chosen >= options.patience:
+        elif len(path) - 1 - chosen >= patience:
             break
     kept, last = fit(kept, path[chosen].c, options.tolerance)
     path[chosen] = replace(last, iterations=path[chosen].iterations + last.iterations)

@@ -5,7 +5,6 @@ A t-SNE map is for looking; the numbers beside it are taken in the original spac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,30 +21,15 @@ from langspec.results import Result
 if TYPE_CHECKING:
     import pandas as pd
 
+    from langspec.measures.tsne_map import ProjectionOptions
 
-@dataclass(frozen=True)
-class ProjectionOptions:
-    """Sample, t-SNE and neighbourhoods.
 
-    Attributes:
-        per_class: vectors at most of each pair of language and label.
-        max_points: vectors at most in all; fewer of each class are taken to keep within it.
-        perplexity: of t-SNE (lowered for very small samples).
-        iterations: of t-SNE's gradient descent.
-        neighbours: k of the purity numbers.
-        seed: of the sample and of t-SNE.
-    """
-
-    per_class: int = 10
-    max_points: int = 3000
-    perplexity: float = 30.0
-    iterations: int = 1000
-    neighbours: int = 10
-    seed: int = 0
+ITERATIONS = 1000  # of t-SNE's gradient descent
+NEIGHBOURS = 10  # k of the purity of neighbourhoods
 
 
 def balanced_sample(
-    units: Units, languages: tuple[str, ...], options: ProjectionOptions
+    units: Units, languages: tuple[str, ...], options: ProjectionOptions, seed: int = 0
 ) -> np.ndarray:
     """int64 ``[M]``: positions of at most ``per_class`` labelled units of each (language, label).
 
@@ -57,9 +41,7 @@ def balanced_sample(
         return labelled
     language, label = units.language[labelled].astype(np.int64), units.label[labelled]
     group = language * (int(label.max()) + 1) + label
-    ranks = unit_ranks(
-        options.seed + 1, languages, language, units.row[labelled], units.unit[labelled]
-    )
+    ranks = unit_ranks(seed + 1, languages, language, units.row[labelled], units.unit[labelled])
     counts = np.unique(group, return_counts=True)[1]
     most = options.per_class
     while most > 1 and np.minimum(counts, most).sum() > options.max_points:
@@ -67,7 +49,7 @@ def balanced_sample(
     return labelled[lowest_per_group(ranks, group, most)]
 
 
-def tsne(vectors: np.ndarray, options: ProjectionOptions) -> np.ndarray:
+def tsne(vectors: np.ndarray, perplexity: float, seed: int = 0) -> np.ndarray:
     """float32 ``[N, 2]``: t-SNE coordinates (van der Maaten 2014), started from the PCA.
 
     One thread, so that equal vectors give equal bytes.
@@ -76,9 +58,9 @@ def tsne(vectors: np.ndarray, options: ProjectionOptions) -> np.ndarray:
         raise LangspecError(f"a t-SNE map needs at least 4 vectors, found {len(vectors)}")
     model = TSNE(
         init="pca",
-        perplexity=min(options.perplexity, (len(vectors) - 1) / 3),
-        max_iter=options.iterations,
-        random_state=options.seed,
+        perplexity=min(perplexity, (len(vectors) - 1) / 3),
+        max_iter=ITERATIONS,
+        random_state=seed,
         n_jobs=1,
     )
     with threadpool_limits(1):
@@ -132,7 +114,8 @@ def projection(
     *,
     layer: int,
     unit: str,
-    options: ProjectionOptions | None = None,
+    options: ProjectionOptions,
+    seed: int = 0,
 ) -> tuple[pd.DataFrame, list[Result]]:
     """A t-SNE map of a sample balanced over language x label, and the purity of neighbourhoods.
 
@@ -144,7 +127,8 @@ def projection(
         origin: what was measured.
         layer: of the vectors.
         unit: ``token``, ``sentence`` or ``pair``.
-        options: of sample, map and neighbourhoods.
+        options: of sample and map.
+        seed: of the sample and of t-SNE.
 
     Returns:
         A table with ``row, unit, language, label, x, y`` and rows with the metrics
@@ -153,12 +137,11 @@ def projection(
     """
     import pandas as pd
 
-    options = options or ProjectionOptions()
-    chosen = balanced_sample(units, languages, options)
+    chosen = balanced_sample(units, languages, options, seed)
     if not len(chosen):
         raise LangspecError("no labelled vectors to project")
     sample = vectors[chosen]
-    places = tsne(sample, options)
+    places = tsne(sample, options.perplexity, seed)
     table = pd.DataFrame(
         {
             "row": units.row[chosen],
@@ -171,7 +154,7 @@ def projection(
     )
     results = []
     for name, classes in (("language", units.language[chosen]), ("label", units.label[chosen])):
-        purity = neighbour_purity(sample, classes, units.row[chosen], options.neighbours)
+        purity = neighbour_purity(sample, classes, units.row[chosen], NEIGHBOURS)
         for probe, value in zip(("", "chance"), purity, strict=True):
             results.append(
                 origin.row(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
 
 from langspec.features.bank import Bank
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.geometry import rows_of_split, unit_meta, unit_vectors
-from langspec.measurement.leak import UNITS, LeakOptions, language_leak
-from langspec.measurement.probe import ProbeOptions
+from langspec.measurement.leak import UNITS, language_leak
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.subspaces import class_effects
 from langspec.results import Result
@@ -18,15 +18,9 @@ from langspec.results import Result
 METRICS = ("accuracy", "macro_f1", "converged")
 
 
-@dataclass(frozen=True)
-class MomentOptions:
-    """The probe, and the units that it reads."""
-
-    probe: ProbeOptions = field(default_factory=ProbeOptions)
-    units: tuple[str, ...] = UNITS
-
-
-def moment(bank: Bank, origin: Origin, options: MomentOptions | None = None) -> list[Result]:
+def moment(
+    bank: Bank, origin: Origin, options: ProbeOptions, *, units: Sequence[str] = UNITS
+) -> list[Result]:
     """``accuracy``, ``macro_f1``, ``converged`` of the linear probe; ``variance_share_language``.
 
     Of every layer and unit, language ``all``; the probe as for the leak of a finished run, but
@@ -35,17 +29,16 @@ def moment(bank: Bank, origin: Origin, options: MomentOptions | None = None) -> 
     Raises:
         LangspecError: fewer than two languages, or a split without vectors.
     """
-    options = options or MomentOptions()
-    leak = LeakOptions(options.probe, BootstrapOptions(resamples=1), options.units)
+    bootstrap = BootstrapOptions(resamples=1)
     rows = [
         row
-        for row in language_leak(bank, origin, leak, progress="probe")
+        for row in language_leak(bank, origin, options, bootstrap, units=units, progress="probe")
         if row.probe in ("linear", "majority") and row.language == "all" and row.metric in METRICS
     ]
-    for unit in options.units:
-        units = unit_meta(bank, unit)
-        test = rows_of_split(bank, units, "test", unit)
-        language = units.language[test].astype(np.int64)
+    for unit in units:
+        meta = unit_meta(bank, unit)
+        test = rows_of_split(bank, meta, "test", unit)
+        language = meta.language[test].astype(np.int64)
         for layer in bank.layers:
             effects = class_effects(unit_vectors(bank, unit, layer)[test], language)
             rows.append(

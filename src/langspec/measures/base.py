@@ -240,6 +240,7 @@ class Measure(ABC):
         kind: str,
         key: dict[str, Any],
         compute: Callable[[], list[Result]],
+        *code: Any,
         **named: Any,
     ) -> list[Result]:
         """Rows from the cache, or computed; ``named`` are columns of this subject alone.
@@ -247,6 +248,6 @@ class Measure(ABC):
         Another task's evaluation, or another run with equal weights, may have measured the same:
         the numbers are the same, the names are not.
         """
-        found = self.cached(kind, key, lambda: [asdict(row) for row in compute()])
+        found = self.cached(kind, key, lambda: [asdict(row) for row in compute()], *code)
         named = {"task": self.bench.task.name, **named}
         return [replace(Result(**row), **named) for row in found]

@@ -19,7 +19,7 @@ from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
 from langspec.features.encode import build_bank
 from langspec.files import read_json, sha256_file, write_json
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.probe import ProbeOptions
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import Subject
 from langspec.training.predict import encode_features, head_classes
 
@@ -119,18 +119,12 @@ class Bench:
     @property
     def probe(self) -> ProbeOptions:
         """How every linear probe is fitted."""
-        probe = self.config.evaluate.probe
-        return ProbeOptions(
-            strengths=tuple(probe.strengths),
-            max_iterations=probe.max_iterations,
-            tolerance=probe.tolerance,
-        )
+        return self.config.evaluate.probe
 
     @property
     def probe_key(self) -> dict[str, Any]:
         """What numbers of a linear probe depend on beside its vectors."""
-        probe = self.config.evaluate.probe.model_dump()
-        return {"probe": probe, "bootstrap": asdict(self.bootstrap)}
+        return {"probe": self.probe.model_dump(), "bootstrap": asdict(self.bootstrap)}
 
     # The task.
 

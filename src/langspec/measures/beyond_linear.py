@@ -139,7 +139,10 @@ class BeyondLinear(Measure):
             return beyond_linear(
                 bank,
                 Origin(bench.task.name, method, seed, "text", "test", "beyond"),
-                self._options(run),
+                self.values.model_copy(update={"run": run}),
+                bench.probe,
+                bench.bootstrap,
+                seed=bench.config.evaluate.seed,
                 token_texts=words,
                 sentence_texts=lines,
                 progress=f"beyond: {method} {seed}",
@@ -149,28 +152,6 @@ class BeyondLinear(Measure):
         key = {"state": state, "run": run, "options": options}
         key |= {**bench.text_key, **bench.probe_key}
         return self.cached_rows("beyond", key, compute, method=method, seed=seed)
-
-    def _options(self, run: list[str]) -> Any:
-        from langspec.measurement import beyond, mlp, ngrams
-
-        bench, values = self.bench, self.values
-        return beyond.BeyondOptions(
-            run=tuple(run),
-            layers=None if values.layers is None else tuple(values.layers),
-            max_train_per_language=values.max_train_per_language,
-            probe=bench.probe,
-            mlp=mlp.MlpOptions(
-                hidden=values.mlp.hidden,
-                decays=tuple(values.mlp.decays),
-                max_epochs=values.mlp.max_epochs,
-            ),
-            ngrams=ngrams.NgramOptions(
-                orders=(1, values.char_ngrams.longest),
-                strengths=tuple(values.char_ngrams.strengths),
-            ),
-            bootstrap=bench.bootstrap,
-            seed=bench.config.evaluate.seed,
-        )
 
     def _texts(self, bank: Bank) -> tuple[list[str], list[str]]:
         """The word of each token vector, the line of each sentence vector."""

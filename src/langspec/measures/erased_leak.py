@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import model_validator
-
+from langspec.erasure.choice import Erasers, eraser_classes
 from langspec.measures.base import (
     RUN,
     Cost,
@@ -18,75 +17,14 @@ from langspec.measures.base import (
     scored_probe_seconds,
 )
 from langspec.results import Result, label
-from langspec.section import Count, Limit, Section
+from langspec.section import Section
 
 if TYPE_CHECKING:
-    from langspec.erasure import EraserOptions
     from langspec.measurement.erased import Maps
     from langspec.measures.bench import Bench
 
 logger = logging.getLogger(__name__)
 PLACE = "evaluate.erasers.run"
-
-
-class LirEraser(Section):
-    """``lir``: singular directions removed of each language."""
-
-    rank: Count
-
-
-class LsarEraser(Section):
-    """``lsar``: directions removed; null: one less than the languages."""
-
-    rank: Limit
-
-
-class InlpEraser(Section):
-    """``inlp``: most rounds."""
-
-    rounds: Count
-
-
-class ErasersOptions(Section):
-    """Closed-form erasure, measured on the banks of ``of`` (methods that were trained).
-
-    Attributes:
-        run: which erasers.
-        of: methods whose encoders they are fitted on.
-        layers: all, or head: the one layer that the task's head reads.
-        anchor: whose mean stays where it is.
-        lir: of the eraser ``lir``.
-        lsar: of the eraser ``lsar``.
-        inlp: of the eraser ``inlp``.
-    """
-
-    run: list[Literal["centring", "centring_oracle", "lir", "lir_oracle", "lsar", "inlp", "leace"]]
-    of: list[Literal["frozen", "finetune"]]
-    layers: Literal["all", "head"]
-    anchor: Literal["source", "all"]
-    lir: LirEraser
-    lsar: LsarEraser
-    inlp: InlpEraser
-
-    @model_validator(mode="after")
-    def _unique(self) -> ErasersOptions:
-        for key in ("run", "of"):
-            values = getattr(self, key)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} names {values} with a repetition")
-        return self
-
-
-def eraser_options(values: ErasersOptions, source: str) -> EraserOptions:
-    """What erasers are made with; ``source`` is the code of the source language."""
-    from langspec.erasure import EraserOptions
-
-    return EraserOptions(
-        lir_rank=values.lir.rank,
-        lsar_rank=values.lsar.rank,
-        inlp_rounds=values.inlp.rounds,
-        anchor=source if values.anchor == "source" else None,
-    )
 
 
 class ErasedLeak(Measure):
@@ -100,7 +38,7 @@ class ErasedLeak(Measure):
     name: ClassVar[str] = "erasure"
     order: ClassVar[int] = 60
     key: ClassVar[str] = "erasers"
-    options: ClassVar[type[Section] | None] = ErasersOptions
+    options: ClassVar[type[Section] | None] = Erasers
     subjects: ClassVar[frozenset[str]] = frozenset({RUN})
     every_seed: ClassVar[bool] = True
 
@@ -109,6 +47,7 @@ class ErasedLeak(Measure):
 
         super().__init__(bench)
         self._maps: dict[tuple[str, str], Maps] = {}
+        self._make = self.values.maker(bench.config.corpora.source)
         if self.values.run:
             rows = bench.text_rows
             languages = bench.config.corpora.languages
@@ -151,25 +90,24 @@ class ErasedLeak(Measure):
 
     def _leak(self, subject: Subject, name: str) -> list[Result]:
         from langspec.measurement.erased import erased_leak, fit_maps
-        from langspec.measurement.leak import LeakOptions
+        from langspec.measurement.leak import UNITS
         from langspec.measurement.rows import Origin
 
         bench, seed, layers = self.bench, subject.encoder_seed, self._layers(subject)
 
         def compute() -> list[Result]:
-            options = LeakOptions(bench.probe, bench.bootstrap)
             bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
-            maps = fit_maps(bank, name, self._options(), options.units, layers)
+            maps = fit_maps(bank, partial(self._make, name), UNITS, layers)
             self._maps[subject.state, name] = maps
             origin = Origin(
                 bench.task.name, subject.method, seed, "text", "test", self.name, eraser=name
             )
             title = f"probe: {label(subject.method, name)} {seed}"
-            return erased_leak(bank, maps, origin, options, progress=title)
+            return erased_leak(bank, maps, origin, bench.probe, bench.bootstrap, progress=title)
 
         key = self._key(name) | {"state": subject.state, "layers": layers} | bench.probe_key
         named = {"method": subject.method, "seed": seed}
-        return self.cached_rows("erased_leaks", key, compute, **named)
+        return self.cached_rows("erased_leaks", key, compute, *self._code(name), **named)
 
     def _layers(self, subject: Subject) -> list[int]:
         """Layers to erase: all, or the one that the head reads."""
@@ -188,7 +126,12 @@ class ErasedLeak(Measure):
 
         bench, task = self.bench, self.bench.task
         key = self._key(*self.values.run) | bench.task_key | {"checkpoint": subject.checkpoint}
-        predicted = self.cached("erased_predictions", key, lambda: self._predictions(subject))
+        predicted = self.cached(
+            "erased_predictions",
+            key,
+            lambda: self._predictions(subject),
+            *self._code(*self.values.run),
+        )
         language, item = bench.unit_columns(bench.test)
         rows: list[Result] = []
         for name in self.values.run:
@@ -224,14 +167,17 @@ class ErasedLeak(Measure):
             if maps is None or (unit, layer) not in maps:
                 title = f"{subject.method} {subject.seed}"
                 bank = bench.text_bank(subject.model.encoder, subject.state, title)
-                maps = fit_maps(bank, name, self._options(), [unit], [layer])
+                maps = fit_maps(bank, partial(self._make, name), [unit], [layer])
                 self._maps[subject.state, name] = maps
             predicted[name] = head_predictions(head, vectors, maps[unit, layer], language).tolist()
         return predicted
 
-    def _options(self) -> Any:
-        return eraser_options(self.values, self.bench.config.corpora.source)
+    def _code(self, *names: str) -> list[Any]:
+        """The classes of erasers: what a cached value was computed by."""
+        return [eraser_classes()[name] for name in names]
 
     def _key(self, *names: str) -> dict[str, Any]:
         """What every cached value depends on beside the checkpoint."""
-        return {"erasers": names, "options": asdict(self._options()), **self.bench.text_key}
+        values = self.values.model_dump(exclude={"run", "of", "layers"})
+        source = self.bench.config.corpora.source
+        return {"erasers": names, "options": values, "source": source, **self.bench.text_key}

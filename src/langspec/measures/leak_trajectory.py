@@ -134,7 +134,7 @@ class LeakTrajectory(Measure):
         import torch
 
         from langspec.features.encode import build_bank
-        from langspec.measurement.trajectory import MomentOptions, moment
+        from langspec.measurement.trajectory import moment
 
         bench = self.bench
         # Dropout goes on afterwards as if nobody had looked.
@@ -148,7 +148,7 @@ class LeakTrajectory(Measure):
                 key="moment",
                 root=Path(folder),
             )
-            return [asdict(row) for row in moment(bank, origin, MomentOptions(bench.probe))]
+            return [asdict(row) for row in moment(bank, origin, bench.probe)]
 
     def _bank_options(self) -> BankOptions:
         return self.bench.bank_options(

@@ -31,7 +31,7 @@ class LinearLeak(Measure):
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Rows of every unit and layer, cached by the encoder."""
-        from langspec.measurement.leak import LeakOptions, language_leak
+        from langspec.measurement.leak import language_leak
         from langspec.measurement.rows import Origin
 
         bench, seed = self.bench, subject.encoder_seed
@@ -39,8 +39,8 @@ class LinearLeak(Measure):
         def compute() -> list[Result]:
             bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
             origin = Origin(bench.task.name, subject.method, seed, "text", "test", self.name)
-            options = LeakOptions(bench.probe, bench.bootstrap)
-            return language_leak(bank, origin, options, progress=f"probe: {subject.title}")
+            title = f"probe: {subject.title}"
+            return language_leak(bank, origin, bench.probe, bench.bootstrap, progress=title)
 
         key = {"state": subject.state, **bench.text_key, **bench.probe_key}
         named = {"method": subject.method, "seed": seed, "strength": subject.strength}

@@ -113,9 +113,12 @@ class SpaceGeometry(Measure):
 
         origin, source = self._origin("text"), self.bench.config.corpora.source
         bank = self.bench.text_bank(subject.model.encoder, subject.state, subject.title)
-        rows = language_geometry(bank, origin, self._options("token", "sentence"))
+        seed = self.bench.config.evaluate.seed
+        rows = language_geometry(bank, origin, self.values, seed=seed)
         if self.parallel:
-            rows += retrieval(bank, origin, source, self._alignment("sentence"))
+            most = self.values.candidates
+            bootstrap = self.bench.bootstrap
+            rows += retrieval(bank, origin, source, bootstrap, candidates=most, seed=seed)
         return rows
 
     def _task(self, subject: Subject) -> list[Result]:
@@ -123,12 +126,12 @@ class SpaceGeometry(Measure):
         from langspec.measurement.geometry import label_geometry, language_geometry
 
         origin, task = self._origin(self.bench.task.name), self.bench.task
+        seed = self.bench.config.evaluate.seed
         bank = self._task_bank(subject.model.encoder, subject.state, subject.title)
-        options = self._options(self._unit)
         return [
             replace(row, unit=task.unit)
             for factor in (language_geometry, label_geometry)
-            for row in factor(bank, origin, options)
+            for row in factor(bank, origin, self.values, units=(self._unit,), seed=seed)
         ]
 
     # Beside the start.
@@ -136,7 +139,7 @@ class SpaceGeometry(Measure):
     def _beside_start(self, subject: Subject, text: bool) -> list[Result]:
         """CKA with the starting encoder and what moved, on the language text or the task's."""
         from langspec.measurement.alignment import linear_cka
-        from langspec.measurement.moves import MovesOptions, moves
+        from langspec.measurement.moves import moves
 
         bench = self.bench
         banks = bench.text_bank if text else self._task_bank
@@ -146,11 +149,11 @@ class SpaceGeometry(Measure):
         before = banks(model, bench.encoder.card.sha256, "the starting encoder")
         units = ("token", "sentence") if text else (self._unit,)
         origin = self._origin("text" if text else bench.task.name)
-        rows = linear_cka(bank, before, origin, self._alignment(*units))
+        seed = bench.config.evaluate.seed
+        rows = linear_cka(bank, before, origin, units=units, seed=seed)
         if subject.trained:
             split = "test" if text else None
-            options = MovesOptions(units=units, split=split, seed=bench.config.evaluate.seed)
-            rows += moves(bank, before, origin, options)
+            rows += moves(bank, before, origin, units=units, split=split, seed=seed)
         return rows if text else [replace(row, unit=bench.task.unit) for row in rows]
 
     # Banks.
@@ -196,27 +199,6 @@ class SpaceGeometry(Measure):
         from langspec.measurement.rows import Origin
 
         return Origin(self.bench.task.name, "", 0, corpus, "test", self.name)
-
-    def _options(self, *units: str) -> Any:
-        from langspec.measurement import geometry
-
-        return geometry.GeometryOptions(
-            units=units,
-            per_class=self.values.per_class,
-            starts=self.values.starts,
-            neighbours=self.values.neighbours,
-            seed=self.bench.config.evaluate.seed,
-        )
-
-    def _alignment(self, *units: str) -> Any:
-        from langspec.measurement.alignment import AlignmentOptions
-
-        return AlignmentOptions(
-            candidates=self.values.candidates,
-            units=units,
-            bootstrap=self.bench.bootstrap,
-            seed=self.bench.config.evaluate.seed,
-        )
 
     def _key(self) -> dict[str, Any]:
         return {"options": self.values.model_dump(), "bootstrap": asdict(self.bench.bootstrap)}

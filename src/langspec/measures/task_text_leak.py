@@ -64,7 +64,7 @@ class TaskTextLeak(Measure):
     def _rows(self, subject: Subject) -> list[Result]:
         from langspec.errors import LangspecError
         from langspec.features.bank import BankRows
-        from langspec.measurement.leak import LeakOptions, language_leak
+        from langspec.measurement.leak import language_leak
         from langspec.measurement.rows import Origin
         from langspec.measurement.task_text import item_splits
 
@@ -87,9 +87,15 @@ class TaskTextLeak(Measure):
         seed = subject.encoder_seed
         origin = Origin(task.name, subject.method, seed, task.name, "test", self.name)
         units = ("token", "sentence") if token else ("pair",)
-        options = LeakOptions(bench.probe, bench.bootstrap, units)
         try:
-            found = language_leak(bank, origin, options, progress=f"probe: {subject.title}")
+            found = language_leak(
+                bank,
+                origin,
+                bench.probe,
+                bench.bootstrap,
+                units=units,
+                progress=f"probe: {subject.title}",
+            )
         except LangspecError as error:
             raise LangspecError(
                 f"{error}; these are test rows of {task.name}: 0 leaves them out",

@@ -44,14 +44,14 @@ class TsneMap(Measure):
         """The map as a table, and the purity of neighbourhoods as rows."""
         import pyarrow as pa
 
-        from langspec.measurement import projection
+        from langspec.measurement.projection import projection
         from langspec.measurement.rows import Origin
 
         bench, task = self.bench, self.bench.task
         token = task.unit == "token"
         bank = self._bank(subject)
         origin = Origin(task.name, subject.method, subject.seed, task.name, "test", self.name)
-        table, rows = projection.projection(
+        table, rows = projection(
             bank.tokens(-1) if token else bank.sentences(-1),
             bank.token_meta if token else bank.sentence_meta,
             bank.languages,
@@ -59,9 +59,8 @@ class TsneMap(Measure):
             origin,
             layer=bank.layers[-1],
             unit=task.unit,
-            options=projection.ProjectionOptions(
-                **self.values.model_dump(), seed=bench.config.evaluate.seed
-            ),
+            options=self.values,
+            seed=bench.config.evaluate.seed,
         )
         points = pa.Table.from_pandas(
             table[["language", "label", "x", "y"]], preserve_index=False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from langspec.erasure import ERASERS, EraserOptions, ErasureMap, make_eraser
+from langspec.erasure.base import Eraser, ErasureMap
+from langspec.erasure.choice import ERASERS, check_eraser
 from langspec.erasure.saved import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.measurement.erased import fit_maps, require_languages
@@ -41,14 +43,14 @@ def check_export(out: Path, eraser: str | None) -> None:
     """
     check_empty(out)
     if eraser is not None and eraser not in ERASERS and not Path(eraser).is_dir():
-        make_eraser(eraser, place=PLACE)  # refuses it by name
+        check_eraser(eraser, place=PLACE)
 
 
 def export_erasers(
     eraser: str | None,
     seed: TrainedSeed,
     text: LanguageText,
-    options: EraserOptions,
+    make: Callable[[str], Eraser],
     languages: Sequence[str],
     *,
     with_head: bool,
@@ -59,7 +61,7 @@ def export_erasers(
         eraser: its name, or a folder that an earlier export wrote (``DIR/eraser``); None: none.
         seed: the trained seed.
         text: the language text.
-        options: of all erasers.
+        make: gives an unfitted eraser by its name.
         languages: codes that the text must have.
         with_head: fit the eraser of the head's token vectors too.
 
@@ -77,11 +79,12 @@ def export_erasers(
     rows = text.text_rows
     require_languages(rows.languages, rows.splits, languages, place=PLACE)
     bank = seed.language_bank(text)
-    sentences = fit_maps(bank, eraser, options, ["sentence"], [last])["sentence", last]
+    sentences = fit_maps(bank, partial(make, eraser), ["sentence"], [last])["sentence", last]
     tokens = None
     if with_head and head.unit == "token":
-        tokens = fit_maps(bank, eraser, options, ["token"], [head.layer])["token", head.layer]
-    return ExportErasers(_one_map(sentences), tokens, make_eraser(eraser, options).options())
+        maps = fit_maps(bank, partial(make, eraser), ["token"], [head.layer])
+        tokens = maps["token", head.layer]
+    return ExportErasers(_one_map(sentences), tokens, make(eraser).options())
 
 
 def _one_map(eraser: ErasureMap) -> ErasureMap:

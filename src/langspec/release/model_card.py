@@ -11,7 +11,7 @@ from langspec.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from langspec.config import Corpora
-    from langspec.erasure import ErasureMap
+    from langspec.erasure.base import ErasureMap
     from langspec.modelling.saved import RunCard
 
 # Identifiers that model hubs know; any other licence is "other" with its name.

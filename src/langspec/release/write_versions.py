@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.closure import code_hash
 from langspec.encoders.load import Encoder, load_encoder
-from langspec.erasure import EraserOptions, make_eraser
+from langspec.erasure.base import Eraser
 from langspec.erasure.saved import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_json, write_json, write_text
@@ -47,7 +48,7 @@ class Versions:
         task: the task.
         encoder: the encoder that trainings started from.
         text: the language text, which erasers are fitted on.
-        erasers: options of all erasers.
+        make: gives an unfitted eraser by its name.
     """
 
     config: Config
@@ -55,7 +56,7 @@ class Versions:
     task: Task
     encoder: Encoder
     text: LanguageText
-    erasers: EraserOptions
+    make: Callable[[str], Eraser]
     rows: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -189,12 +190,12 @@ class Versions:
         identity = weights_hash(seed.encoder.model)
         names: list[str] = []
         for name in values.run:
-            fitted = fit_maps(bank, name, self.erasers, [unit], [layer])[unit, layer]
+            fitted = fit_maps(bank, partial(self.make, name), [unit], [layer])[unit, layer]
             if fitted.by_language:
                 continue  # it would need the language of every text, or would have to guess it
             save_eraser(
                 folder / name, fitted, encoder=identity, unit=unit, layer=layer,
-                options=make_eraser(name, self.erasers).options(),
+                options=self.make(name).options(),
             )  # fmt: skip
             names.append(name)
         return names

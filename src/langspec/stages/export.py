@@ -9,7 +9,6 @@ import torch
 from langspec.config import Config
 from langspec.files import read_json
 from langspec.measures.bench import Bench
-from langspec.measures.erased_leak import eraser_options
 from langspec.paths import paths_of, require
 from langspec.release.assemble import load_seed
 from langspec.release.export_seed import check_export, export_erasers, export_seed
@@ -58,8 +57,8 @@ def run(
     )
     trained = load_seed(folder, bench.encoder, task)
     languages = config.corpora.languages
-    options = eraser_options(config.evaluate.erasers, config.corpora.source)
-    erasers = export_erasers(eraser, trained, bench, options, languages, with_head=with_head)
+    make = config.evaluate.erasers.maker(config.corpora.source)
+    erasers = export_erasers(eraser, trained, bench, make, languages, with_head=with_head)
     run_file = folder.parent / "run.json"
     facts = export_facts(
         config.corpora,

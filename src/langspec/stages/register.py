@@ -36,7 +36,6 @@ def plan(config: Config, root: Path) -> str:
 def run(config: Config, root: Path) -> str:
     """Choose, write the cards and fit the erasers, register; returns what was done."""
     from langspec.measures.bench import Bench
-    from langspec.measures.erased_leak import eraser_options
     from langspec.release.write_versions import Versions
     from langspec.stages.replay import run as replay
     from langspec.tasks import get_task
@@ -50,7 +49,7 @@ def run(config: Config, root: Path) -> str:
         for name in config.train.tasks:
             task = get_task(name, paths.corpora)
             text = Bench(config, paths, task, config.features.cache_gb)
-            erasers = eraser_options(config.evaluate.erasers, config.corpora.source)
+            erasers = config.evaluate.erasers.maker(config.corpora.source)
             Versions(config, paths, task, text.encoder, text, erasers).write(temporary / name)
     replay(config, root)  # the runs that versions belong to
     return restore(config, root, take_over=True)

@@ -25,7 +25,7 @@ from langspec.encoders.load import load_encoder
 from langspec.errors import LangspecError
 from langspec.features.bank import BankOptions, BankRows
 from langspec.features.encode import build_bank
-from langspec.measurement.probe import ProbeOptions, fit_probe
+from langspec.measurement.probe import fit_probe
 from langspec.modelling.model import freeze_embeddings
 from langspec.modelling.saved import build_model, copy_encoder
 from langspec.objectives import get_objective
@@ -150,11 +150,7 @@ class TrialTrainer:
             vectors[part["choose"]],
             label[part["choose"]],
             len(bank.languages),
-            ProbeOptions(
-                strengths=tuple(config.evaluate.probe.strengths),
-                max_iterations=config.evaluate.probe.max_iterations,
-                tolerance=config.evaluate.probe.tolerance,
-            ),
+            config.evaluate.probe,
         )
         gold = label[part["dev"]]
         read = float((probe.predict(vectors[part["dev"]]) == gold).mean())

@@ -1,0 +1,119 @@
+"""Every eraser of this folder, and the section of params.yaml that their options make."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import create_model, model_validator
+
+from langspec.erasure.base import Eraser
+from langspec.errors import LangspecError
+from langspec.section import Section
+
+_OTHERS = ("base", "choice", "moments", "saved")
+
+
+@cache
+def eraser_classes() -> dict[str, type[Eraser]]:
+    """The classes of all erasers, by the names that ``evaluate.erasers.run`` calls them by."""
+    found: dict[str, type[Eraser]] = {}
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.name not in _OTHERS:
+            code = importlib.import_module(f"langspec.erasure.{module.name}")
+            found |= {
+                name: one
+                for _, one in inspect.getmembers(code, inspect.isclass)
+                if issubclass(one, Eraser)
+                and one.__module__ == code.__name__
+                and not inspect.isabstract(one)
+                for name in one.names()
+            }
+    return found
+
+
+ERASERS = tuple(eraser_classes())
+
+
+class ErasersBase(Section):
+    """Closed-form erasure, measured on the banks of ``of`` (methods that were trained).
+
+    Attributes:
+        run: which erasers.
+        of: methods whose encoders they are fitted on.
+        layers: all, or head: the one layer that the task's head reads.
+        anchor: whose mean stays where it is.
+    """
+
+    run: list[str]
+    of: list[Literal["frozen", "finetune"]]
+    layers: Literal["all", "head"]
+    anchor: Literal["source", "all"]
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @model_validator(mode="after")
+    def _unique(self) -> ErasersBase:
+        for key in ("run", "of"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names {values} with a repetition")
+        return self
+
+    def maker(self, source: str) -> Callable[[str], Eraser]:
+        """Gives an unfitted eraser by its name; ``source`` is the code of the source language."""
+
+        def make(name: str) -> Eraser:
+            return make_eraser(name, self, anchor=source if self.anchor == "source" else None)
+
+        return make
+
+
+def erasers_section() -> type[ErasersBase]:
+    """The class of section ``evaluate.erasers``: a section of each eraser that has options."""
+    fields: dict[str, Any] = {
+        one.name: (one.section, ...) for one in eraser_classes().values() if one.section
+    }
+    fields["run"] = (list[Literal[ERASERS]], ...)  # type: ignore[valid-type]
+    return create_model("Erasers", __base__=ErasersBase, __doc__=ErasersBase.__doc__, **fields)
+
+
+if TYPE_CHECKING:
+    Erasers = ErasersBase
+else:
+    Erasers = erasers_section()
+
+
+def check_eraser(name: str, *, place: str) -> None:
+    """Refuse a name that no eraser has.
+
+    Raises:
+        LangspecError: no such eraser.
+    """
+    if name not in ERASERS:
+        raise LangspecError(
+            f"unknown eraser {name!r}; expected one of {', '.join(ERASERS)}", place=place
+        )
+
+
+def make_eraser(name: str, values: ErasersBase, *, anchor: str | None = None) -> Eraser:
+    """An unfitted eraser by name.
+
+    Args:
+        name: of :data:`ERASERS`.
+        values: section ``evaluate.erasers``.
+        anchor: language whose mean stays where it is; None: the mean of everything.
+
+    Raises:
+        LangspecError: no such eraser.
+    """
+    check_eraser(name, place="evaluate.erasers.run")
+    one = eraser_classes()[name]
+    return one.make(name, getattr(values, one.name) if one.section else None, anchor)
