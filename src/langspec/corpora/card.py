@@ -17,7 +17,7 @@ SCHEMA = 1
 
 
 def make_card(job: Job, options: dict[str, Any]) -> dict[str, Any]:
-    """The card of what a job has written, as JSON-able values; ``options``: what it was made with."""
+    """The card of what a job has written, as JSON-able values; ``options``: of the run."""
     return {
         "schema": SCHEMA,
         "generated": job.section.generated,
