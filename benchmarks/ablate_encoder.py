@@ -86,7 +86,7 @@ def task_accuracies(
     from langspec.objectives import get_objective
     from langspec.tasks import get_task
     from langspec.training.loop import FitOptions, fit
-    from langspec.training.predict import predict
+    from langspec.training.scoring import predict
 
     task, section, train = get_task(name), getattr(config.train, name), config.train
     source = config.corpora.source

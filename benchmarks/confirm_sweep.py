@@ -44,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = load_config(given.root / "params.yaml")
     set_environment(config.compute)
 
-    from langspec.stages.study import place_for, studies_folder
     from langspec.stages.trial import TrialTrainer
+
+    from langspec.stages.study import place_for, studies_folder
     from langspec.tuning.outcome import records
     from langspec.tuning.records import best
     from langspec.tuning.score import Measured

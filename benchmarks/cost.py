@@ -87,8 +87,9 @@ def training(task: str, method: str, rows: int, epochs: int, gpus: int) -> tuple
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    from langspec.presets import load_preset
     from langspec.stages.seeds import fit_options
+
+    from langspec.presets import load_preset
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, help="a CSV file to write, too")

@@ -26,13 +26,13 @@ def one_size(pipe: Any, given: Namespace, size: int) -> None:
     import numpy as np
     import torch
     from accelerate import Accelerator
+    from langspec.stages.seeds import fit_options
 
     from langspec.encoders.load import load_encoder
     from langspec.modelling.model import freeze_embeddings
     from langspec.modelling.saved import build_model
     from langspec.objectives import get_objective
     from langspec.paths import paths_of
-    from langspec.stages.seeds import fit_options
     from langspec.tasks import get_task
     from langspec.training.loop import fit
     from langspec.training.watch import WatchOptions

@@ -34,6 +34,7 @@ def child(given: Namespace) -> None:
     config = configuration(given)
     import torch
     from accelerate import Accelerator
+    from langspec.stages.seeds import fit_options
 
     from langspec.encoders.load import load_encoder
     from langspec.files import write_json
@@ -41,7 +42,6 @@ def child(given: Namespace) -> None:
     from langspec.modelling.saved import build_model
     from langspec.objectives import get_objective
     from langspec.paths import paths_of
-    from langspec.stages.seeds import fit_options
     from langspec.tasks import get_task
     from langspec.training.loop import fit
     from langspec.training.precision import ACCELERATE, resolve_precision

@@ -55,6 +55,7 @@ class Training:
     def __init__(self, case: Case, given: argparse.Namespace) -> None:
         import torch
         from accelerate import Accelerator
+        from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
 
         from langspec.encoders.load import load_encoder
         from langspec.modelling.model import freeze_embeddings
@@ -62,7 +63,6 @@ class Training:
         from langspec.objectives import Setting, get_objective
         from langspec.paths import paths_of
         from langspec.presets import load_preset
-        from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
         from langspec.tasks import get_task
         from langspec.training.language import LanguageStream
         from langspec.training.precision import ACCELERATE, resolve_precision

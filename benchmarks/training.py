@@ -105,7 +105,7 @@ class Subject:
         import torch
         from accelerate import Accelerator
 
-        from langspec.training.predict import dev_scores
+        from langspec.training.scoring import dev_scores
 
         with torch.inference_mode():
             self.model.float()

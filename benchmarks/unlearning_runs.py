@@ -32,12 +32,6 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     import numpy as np
     import torch
     from accelerate import Accelerator
-
-    from langspec.encoders.load import load_encoder
-    from langspec.modelling.model import freeze_embeddings
-    from langspec.modelling.saved import build_model, copy_encoder
-    from langspec.objectives import get_objective
-    from langspec.paths import paths_of
     from langspec.stages.seeds import (
         fit_options,
         head_init,
@@ -45,9 +39,15 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
         source_data,
         unlearning,
     )
+
+    from langspec.encoders.load import load_encoder
+    from langspec.modelling.model import freeze_embeddings
+    from langspec.modelling.saved import build_model, copy_encoder
+    from langspec.objectives import get_objective
+    from langspec.paths import paths_of
     from langspec.tasks import get_task
     from langspec.training.loop import fit
-    from langspec.training.predict import predict
+    from langspec.training.scoring import predict
     from langspec.training.watch import WatchOptions
 
     torch.set_num_threads(1)

@@ -25,11 +25,11 @@ def counted(given: Namespace) -> dict[str, Any]:
     config = configuration(given, ("compute.trim_vocabulary=true",))
     import numpy as np
     import torch
+    from langspec.stages.seeds import SeedTrainer
 
     from langspec.encoders.forward import hidden_states
     from langspec.encoders.load import load_encoder
     from langspec.paths import paths_of
-    from langspec.stages.seeds import SeedTrainer
 
     trainer = SeedTrainer(config, given.root, given.task, given.method)
     trimmed = trainer.encoder.model.eval()

@@ -1,4 +1,4 @@
-"""What a sweep may try of a parameter, declared in ``config.py`` beside its type.
+"""What a sweep may try of a parameter, declared beside its type in a section of params.yaml.
 
 ``Annotated[Rate, Search(1e-6, 3e-3, log=True)]``: pydantic carries it as metadata of the field,
 and :mod:`langspec.tuning.space` collects it. Nothing here is read by a stage.
@@ -23,7 +23,6 @@ class Search:
         choices: a list in the place of a range; ``ALL``: whatever the type allows.
         paper: the grid of Tanti et al. 2021, or the name of the parameter whose value it shares.
         when: only where a value beside it (its name) is one of these.
-        unless: methods that it does nothing to.
     """
 
     low: float | None = None
@@ -32,4 +31,3 @@ class Search:
     choices: tuple[Any, ...] | None = None
     paper: tuple[Any, ...] | str | None = None
     when: tuple[str, tuple[Any, ...]] | None = None
-    unless: tuple[str, ...] = ()

@@ -5,7 +5,8 @@ A section is declared beside the code that it steers. Importing this module impo
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,3 +22,16 @@ class Section(BaseModel):
     """A part of ``params.yaml``: frozen, no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def flatten(section: Section | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys and plain values, lists kept whole."""
+    values = section.model_dump() if isinstance(section, Section) else section
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            flat.update(flatten(value, path))
+        else:
+            flat[path] = value
+    return flat

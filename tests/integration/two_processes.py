@@ -21,6 +21,7 @@ from training_fixtures import (
     options,
     tiny_model,
     token_data,
+    watch_options,
 )
 
 from langspec import interrupts
@@ -28,8 +29,7 @@ from langspec.modelling.model import freeze_above
 from langspec.objectives import get_objective
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.loop import FitResult, fit
-from langspec.training.predict import encode_features
-from langspec.training.watch import WatchOptions
+from langspec.training.scoring import encode_features
 
 # Dropout and masking differ between processes: they are left out.
 EXACT = ("discriminator.dropout=0.0", "retention.kind=distil", "inner_steps=1")
@@ -85,7 +85,7 @@ def train(
         accelerator,
         classes=CLASSES,
         language=language_data(45) if objective.reads_language else None,
-        watch=WatchOptions(every=3),
+        watch=watch_options(every=3),
         checkpoints=None if store is None else CheckpointStore(store),
     )
     accelerator.free_memory()

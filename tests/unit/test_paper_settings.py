@@ -15,8 +15,8 @@ from conftest import CHECKOUT
 from langspec import presets
 from langspec.config import parse_config, parse_yaml
 from langspec.objectives import Setting, get_objective
-from langspec.stages.seeds import fit_options, head_init, method_options
 from langspec.training.language import LanguageStream
+from langspec.training.recipe import Recipe, recipe_of
 from langspec.training.stepper import Stepper
 
 CONFIG = parse_config(parse_yaml(presets.preset_text("paper")))
@@ -25,18 +25,26 @@ TABLE = CHECKOUT / "data" / "published" / "tanti2021_hyperparameters.csv"
 CELLS = [(task, method) for task in ("pos", "nli") for method in METHODS.values()]
 
 
+def recipe(task: str, method: str) -> Recipe:
+    return recipe_of(CONFIG.train, task, method, 1)
+
+
+def method_options(task: str, method: str):
+    return getattr(CONFIG.train.methods, method).for_task(task)
+
+
 def test_the_preset_holds_the_published_values() -> None:
     with TABLE.open(encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     assert {(row["task"], METHODS[row["method"]]) for row in rows} == set(CELLS)
     for row in rows:
         task, method = row["task"], METHODS[row["method"]]
-        fit, own = fit_options(CONFIG, task, method, 1), method_options(CONFIG, task, method)
+        fit, own = recipe(task, method), method_options(task, method)
         found = {
             "encoder_learning_rate": fit.encoder_lr,
             "postencoder_learning_rate": fit.head_lr,
             "minibatch_size": fit.batch_rows,
-            "init_stddev": head_init(CONFIG, task, method),
+            "init_stddev": fit.head_init,
             "grl_lambda": getattr(own, "strength", None),
             "lang_error_weighting": getattr(own, "weight", None),
         }[row["hyperparameter"]]
@@ -70,7 +78,7 @@ def adam_first(gradient: np.ndarray, lr: float) -> np.ndarray:
 @pytest.mark.parametrize(("task", "method"), CELLS)
 def test_losses_and_an_update_by_hand(task: str, method: str) -> None:
     unit = "token" if task == "pos" else "pair"
-    own, fit = method_options(CONFIG, task, method), fit_options(CONFIG, task, method, 1)
+    own, fit = method_options(task, method), recipe(task, method)
     model = tiny_model(unit=unit, dropout=0.0).double().eval()  # no dropout: nothing is random
     data, language = token_data(6, unit=unit), language_data(9)
     if hasattr(own, "discriminator"):
@@ -81,7 +89,7 @@ def test_losses_and_an_update_by_hand(task: str, method: str) -> None:
         model.encoder.requires_grad_(False)
     accelerator = Accelerator(cpu=True)
     given = language if objective.reads_language else None
-    objective.set_up(Setting(model, given, 1, 0, accelerator.device, fit.init))
+    objective.set_up(Setting(model, given, 1, 0, accelerator.device, fit.head_init))
     stream = LanguageStream(
         language, lambda epoch: [np.arange(6)], data.lengths, how=fit.language, seed=1
     )

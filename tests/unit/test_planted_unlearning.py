@@ -26,7 +26,7 @@ from langspec.objectives import get_objective
 from langspec.tasks.task import TaskData
 from langspec.training.language import LanguageData
 from langspec.training.loop import fit
-from langspec.training.predict import predict
+from langspec.training.scoring import predict
 
 LANGUAGES, CLASSES = 3, 3
 WIDTH, KEPT = 32, 8

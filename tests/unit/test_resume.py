@@ -19,6 +19,7 @@ from training_fixtures import (
     options,
     tiny_model,
     token_data,
+    watch_options,
 )
 
 from langspec import interrupts
@@ -26,8 +27,7 @@ from langspec.errors import LangspecError
 from langspec.objectives import get_objective
 from langspec.training.checkpoint import Checkpoint, CheckpointStore
 from langspec.training.loop import FitResult, fit
-from langspec.training.predict import encode_features
-from langspec.training.watch import WatchOptions
+from langspec.training.scoring import encode_features
 
 METHODS = ("frozen", "finetune", "control", "grl", "adversary")
 
@@ -48,7 +48,7 @@ def train(
         model, objective, data, dev, options(**({"batch_tokens": 30} | more)),
         Accelerator(cpu=True), classes=CLASSES,
         language=language_data(27) if objective.reads_language else None,
-        watch=WatchOptions(every=4) if objective.trains_encoder else None,
+        watch=watch_options(every=4) if objective.trains_encoder else None,
         checkpoints=None if store is None else CheckpointStore(store), log=log,
         description=f"pos {method} seed 1",
     )  # fmt: skip

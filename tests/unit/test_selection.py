@@ -10,10 +10,10 @@ import pytest
 from accelerate import Accelerator
 from training_fixtures import CLASSES, options, tiny_model, token_data
 
-from langspec.config import Methods, Train
 from langspec.errors import LangspecError
 from langspec.objectives import get_objective
 from langspec.training import loop
+from langspec.training.recipe import Train
 from langspec.training.selection import RULES, get_rule, language_metric
 
 EPOCH = {"macro_f1": 0.9, "accuracy": 0.1, "macro_f1_de": 0.2, "macro_f1_tr": 0.6}
@@ -21,12 +21,6 @@ EPOCH = {"macro_f1": 0.9, "accuracy": 0.1, "macro_f1_de": 0.2, "macro_f1_tr": 0.
 
 def test_params_and_registry_name_the_same_rules() -> None:
     assert set(get_args(Train.model_fields["selection"].annotation)) == set(RULES)
-
-
-def test_a_method_says_without_pytorch_whether_it_trains_the_encoder() -> None:
-    for name, field in Methods.model_fields.items():
-        assert field.annotation is not None
-        assert field.annotation.trains_encoder == get_objective(name).trains_encoder
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
 from langspec.measures.base import Shape
 from langspec.measures.work import costs
-from langspec.stages.train import language_cost
+from langspec.objectives import get_objective
+from langspec.training.estimate import language_cost
 
 DEMO = parse_yaml(presets.preset_text("demo"))
 TEXT = language_data(30)
@@ -17,20 +18,20 @@ ROWS, PIECES = 40, 400
 
 
 def cost(method: str, *changes: str, batch: str = "tokens"):
-    config = parse_config(set_values(DEMO, [f"train.batch.language={batch}"]))
-    return language_cost(config, method_options(method, *changes), TEXT, ROWS, PIECES)
+    objective = get_objective(method, method_options(method, *changes))
+    return language_cost(objective, TEXT, ROWS, PIECES, equal=batch)
 
 
 @pytest.mark.parametrize("method", ["control", "grl"])
 def test_as_many_tokens_again_forward_and_back(method: str) -> None:
     found = cost(method, "inner_steps=3")  # these reuse the step's vectors
-    assert (found.language, found.passes, found.width, found.copies) == (400, 1200, 2, 1)
+    assert (found.tokens, found.passes, found.width, found.encoders) == (400, 1200, 2, 1)
 
 
 def test_as_many_rows_have_their_own_length() -> None:
     mean = TEXT.lengths.mean()
     assert mean != PIECES / ROWS
-    assert cost("grl", batch="rows").language == pytest.approx(ROWS * mean)
+    assert cost("grl", batch="rows").tokens == pytest.approx(ROWS * mean)
 
 
 def test_the_adversary_reads_rows_of_its_own() -> None:
@@ -43,8 +44,8 @@ def test_the_adversary_reads_rows_of_its_own() -> None:
 
 def test_retention_costs_a_forward_or_rows_of_its_own() -> None:
     distil, masked = (cost("grl", f"retention.kind={kind}") for kind in ("distil", "mlm"))
-    assert (distil.passes, distil.copies, distil.width) == (1600, 2, 2)
-    assert (masked.passes, masked.copies, masked.width) == (2400, 1, 3)
+    assert (distil.passes, distil.encoders, distil.width) == (1600, 2, 2)
+    assert (masked.passes, masked.encoders, masked.width) == (2400, 1, 3)
 
 
 SHAPE = Shape(

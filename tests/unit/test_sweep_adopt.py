@@ -38,11 +38,11 @@ def test_values_come_back_and_comments_stay(params: Path) -> None:
     assert f"{GRL}.overrides.pos.strength: None -> 1.17" in told
     assert not any("retention.kind" in line for line in told)  # it was that already
     grl = load_config(params).train.methods.grl
-    own = grl.on("pos")
+    own = grl.for_task("pos")
     assert (own.strength, own.discriminator.lr) == (1.17, 0.0227)
     assert grl.overrides["pos"].encoder_lr == 1e-6
     assert (grl.schedule, grl.inner_steps, grl.discriminator.layers) == ("cosine", 4, 2)
-    assert grl.on("nli").strength == 0.3  # another task is as it was
+    assert grl.for_task("nli").strength == 0.3  # another task is as it was
     lines = list(difflib.ndiff(before.splitlines(), params.read_text().splitlines()))
     gone = [line for line in lines if line.startswith("- ")]
     assert len(gone) == 4  # schedule, inner_steps, discriminator, overrides

@@ -10,10 +10,12 @@ import pytest
 
 from conftest import CHECKOUT
 from langspec import presets
-from langspec.config import Config, Methods, parse_config, parse_yaml, set_values
+from langspec.config import Config, parse_config, parse_yaml, set_values
+from langspec.objectives import methods
+from langspec.training.recipe import effective
 from langspec.tuning import space as spaces
 
-METHODS = list(Methods.model_fields)
+METHODS = list(methods())
 TUNED = {"strength", "schedule", "warmup", "weight", "loss", "inner_steps", "alternate",
          "discriminator.layers", "discriminator.hidden", "discriminator.lr", "retention.kind",
          "retention.weight", "encoder_lr", "head_lr"}  # fmt: skip
@@ -39,14 +41,14 @@ def test_defaults_lie_inside_and_both_ends_are_valid(method: str, preset: str) -
         for value in tried:
             value = int(value) if parameter.whole else value
             changed = spaces.with_values(own, {parameter.path: value})
-            assert spaces.effective(changed, "pos", method, parameter.name) == value
+            assert effective(changed.train, "pos", method, parameter.name) == value
             # Another task, and another method, are left as they were.
             other = next(name for name in METHODS if name != method)
             section = getattr(changed.train.methods, other)
             assert section == getattr(own.train.methods, other)
             if ".overrides." in parameter.path:
-                assert spaces.effective(changed, "nli", method, parameter.name) == (
-                    spaces.effective(own, "nli", method, parameter.name)
+                assert effective(changed.train, "nli", method, parameter.name) == (
+                    effective(own.train, "nli", method, parameter.name)
                 )
 
 
@@ -142,7 +144,7 @@ def test_overrides_of_unknown_tasks_are_refused() -> None:
     from langspec.errors import LangspecError
 
     values = spaces.with_values(config(), {"train.methods.grl.overrides.pos.strength": 2.0})
-    assert values.train.methods.grl.on("pos").strength == 2.0
+    assert values.train.methods.grl.for_task("pos").strength == 2.0
     with pytest.raises(LangspecError, match=r"overrides\.ner: found 'ner', expected one of"):
         spaces.with_values(config(), {"train.methods.grl.overrides.ner.strength": 2.0})
 

@@ -26,8 +26,8 @@ from langspec.training import loop
 from langspec.training.checkpoint import Checkpoint, CheckpointStore
 from langspec.training.loop import FitResult, fit
 from langspec.training.precision import resolve_precision
-from langspec.training.predict import encode_features, predict
 from langspec.training.sampler import epoch_batches, rank_rows
+from langspec.training.scoring import encode_features, predict
 from langspec.training.stepper import warmup_linear
 
 

@@ -20,6 +20,7 @@ from training_fixtures import (
     options,
     tiny_model,
     token_data,
+    watch_options,
 )
 
 from langspec.errors import LangspecError
@@ -27,14 +28,13 @@ from langspec.modelling.discriminator import Discriminator, as_constant
 from langspec.modelling.model import freeze_above
 from langspec.modelling.reversal import reverse_gradient
 from langspec.objectives import get_objective, methods
-from langspec.objectives.adversarial import language_term
+from langspec.objectives.adversary import language_term
 from langspec.objectives.schedules import SCHEDULES, strength_at
 from langspec.objectives.streams import RandomStream
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.language import join, language_batches
 from langspec.training.loop import fit
 from langspec.training.stepper import Stepper
-from langspec.training.watch import WatchOptions
 
 LANGUAGE = language_data(45)
 UNLEARNING = ("control", "grl", "adversary")
@@ -276,7 +276,7 @@ def test_resumed_mid_epoch_ends_bit_equal(tmp_path: Path, method: str, retention
     changes = (f"retention.kind={retention}", "inner_steps=1", "discriminator.layers=1")
     if method == "adversary" and retention == "distil":
         changes += ("alternate=epoch",)
-    more = {"watch": WatchOptions(every=4), "rows": 80}
+    more = {"watch": watch_options(every=4), "rows": 80}
     whole = train(method, *changes, **more)
 
     class Interrupted(Exception):
@@ -300,7 +300,7 @@ def test_resumed_mid_epoch_ends_bit_equal(tmp_path: Path, method: str, retention
 
 
 def test_what_is_logged() -> None:
-    steps = train("grl", "strength=1.0", watch=WatchOptions(every=3)).steps
+    steps = train("grl", "strength=1.0", watch=watch_options(every=3)).steps
     wanted = {
         "loss", "loss_language", "adversary_accuracy", "adversary_majority",
         "adversary_entropy_min", "adversary_entropy_mean", "adversary_entropy_max",

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 from test_unlearning import LANGUAGE, train
-from training_fixtures import CLASSES, method_options, options, tiny_model, token_data
+from training_fixtures import (
+    CLASSES,
+    method_options,
+    options,
+    tiny_model,
+    token_data,
+    watch_options,
+)
 
 from langspec.errors import LangspecError
 from langspec.objectives import get_objective
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.loop import fit
-from langspec.training.watch import SYMPTOMS, Moments, Watch, WatchOptions
+from langspec.training.watch import Moments, Watch, WatchOptions
 
 ACCELERATOR = Accelerator(cpu=True)
-OPTIONS = WatchOptions(every=2, patience=2)
+OPTIONS = watch_options(every=2, patience=2)
 H = 6
 
 
@@ -77,8 +85,9 @@ def test_it_has_to_last(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(PLANTS))
 def test_what_is_not_listed_is_a_warning(name: str) -> None:
-    others = tuple(other for other in SYMPTOMS if other != name)
-    watch, _ = watched(**PLANTS[name], chosen=WatchOptions(every=2, patience=2, fail=others))
+    (symptoms,) = get_args(WatchOptions.model_fields["fail"].annotation)
+    others = [other for other in get_args(symptoms) if other != name]
+    watch, _ = watched(**PLANTS[name], chosen=watch_options(every=2, patience=2, fail=others))
     assert [symptom.name for symptom in watch.symptoms] == [name]
     assert watch.failure is None
     assert not watch.stops
@@ -185,7 +194,7 @@ def test_a_run_that_is_not_stopped_is_still_marked() -> None:
     model = tiny_model()
     with torch.no_grad():
         model.heads["task"].linear.bias[0] = 1e4  # says class 0, whatever it reads
-    keep = WatchOptions(every=2, patience=2, stop=False)
+    keep = watch_options(every=2, patience=2, stop=False)
     result = train("control", model=model, watch=keep, head_lr=1e-6)
     assert result.failure is not None
     assert result.failure["name"] == "constant"
@@ -196,7 +205,7 @@ def test_a_run_that_is_not_stopped_is_still_marked() -> None:
 def test_a_naive_reversal_is_caught_where_the_recipe_is_not() -> None:
     """The published failure: a strong reversal against a slow adversary."""
     naive = ("strength=20.0", "schedule=constant", "inner_steps=0", "discriminator.lr=1e-4")
-    fast = {"encoder_lr": 1e-2, "epochs": 8, "watch": WatchOptions(every=4, patience=2)}
+    fast = {"encoder_lr": 1e-2, "epochs": 8, "watch": watch_options(every=4, patience=2)}
     failed = train("grl", *naive, **fast)
     assert failed.failure is not None
     assert failed.failure["name"] in ("adversary", "variance")

@@ -14,7 +14,8 @@ from langspec.encoders.inputs import Inputs
 from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec.tasks.task import TaskData
 from langspec.training.language import LanguageData
-from langspec.training.loop import FitOptions
+from langspec.training.recipe import Recipe
+from langspec.training.watch import WatchOptions
 
 CLASSES = 3
 
@@ -56,7 +57,7 @@ def tiny_model(
     return EncoderWithHeads(encoder, {"task": head}, unit=unit, pooling="mean")
 
 
-def options(**changes) -> FitOptions:
+def options(**changes) -> Recipe:
     values = {
         "epochs": 2,
         "encoder_lr": 3e-3,
@@ -67,8 +68,12 @@ def options(**changes) -> FitOptions:
         "clip": 1.0,
         "seed": 1,
         "checkpoint_steps": 3,
+        "schedule": "linear",
+        "batch_rows": None,
+        "language": "tokens",
+        "head_init": 0.02,
     }
-    return FitOptions(**(values | changes))
+    return Recipe(**(values | changes))
 
 
 def language_data(rows: int, languages: int = 3, seed: int = 5, special: int = 3) -> LanguageData:
@@ -96,3 +101,8 @@ def method_options(method: str, *changes: str):
     """The demo's section of a method, with ``key=value`` changes."""
     assignments = [f"train.methods.{method}.{change}" for change in changes]
     return getattr(parse_config(set_values(_DEMO, assignments)).train.methods, method)
+
+
+def watch_options(**changes) -> WatchOptions:
+    """The section train.watch of the demo, with changes."""
+    return parse_config(_DEMO).train.watch.model_copy(update=changes)

@@ -20,7 +20,7 @@ from langspec.measurement.leak import UNITS, language_leak
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.results import Result
-from langspec.training.predict import head_classes
+from langspec.training.scoring import head_classes
 
 _CHUNK = 4096  # vectors taken from the bank at once
 

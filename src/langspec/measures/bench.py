@@ -21,7 +21,7 @@ from langspec.files import read_json, sha256_file, write_json
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import Subject
-from langspec.training.predict import encode_features, head_classes
+from langspec.training.scoring import encode_features, head_classes
 
 if TYPE_CHECKING:
     from langspec.config import Config

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from langspec.files import read_json
 from langspec.measures.base import Cost, Shape
 from langspec.measures.discovery import measures
+from langspec.objectives import get_method
 from langspec.paths import require
 from langspec.results import RANDOM, label
 
@@ -79,9 +80,9 @@ def _path(config: Config, method: str) -> list[float]:
 
 def _encoders(config: Config, methods: list[str]) -> int:
     """Encoders to measure: one a seed, and one of all seeds that left it as it was."""
-    methods_of, seeds = config.train.methods, len(config.train.seeds)
+    seeds = len(config.train.seeds)
     return sum(
-        seeds + len(_path(config, name)) if getattr(methods_of, name).trains_encoder else 1
+        seeds + len(_path(config, name)) if get_method(name).trains_encoder else 1
         for name in methods
     )
 

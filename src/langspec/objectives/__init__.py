@@ -1,17 +1,28 @@
-"""What one step minimises: a method is one small class in a module of this folder."""
+"""What one step minimises: a method is one file of this folder, with its options and its class."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, create_model
 
 from langspec.errors import LangspecError
-from langspec.objectives.base import Objective, OwnOptimiser, Setting
+from langspec.objectives.base import (
+    LanguageCost,
+    MethodOptions,
+    Objective,
+    Override,
+    OwnOptimiser,
+    Setting,
+)
+from langspec.section import Section
 
 
 def methods() -> dict[str, type[Objective]]:
-    """Every method by its name: the named subclasses of :class:`Objective`."""
+    """Every method by its name, simple ones first: the named subclasses of :class:`Objective`."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     found: list[type[Objective]] = []
@@ -21,15 +32,54 @@ def methods() -> dict[str, type[Objective]]:
         found += below
         todo += below
     named = [method for method in found if "name" in vars(method)]
-    return {method.name: method for method in sorted(named, key=lambda method: method.name)}
+    named.sort(key=lambda method: (method.reads_language, method.trains_encoder, method.name))
+    return {method.name: method for method in named}
+
+
+def get_method(name: str) -> type[Objective]:
+    """The class of a method.
+
+    Raises:
+        LangspecError: there is none of that name.
+    """
+    known = methods()
+    if name not in known:
+        raise LangspecError(f"unknown method {name!r}; expected one of {', '.join(known)}")
+    return known[name]
 
 
 def get_objective(name: str, options: Any = None) -> Objective:
     """A fresh objective of a method; ``options``: its section of params.yaml."""
-    known = methods()
+    return get_method(name)(options)
+
+
+@cache
+def sections() -> type[Section]:
+    """The section ``train.methods`` of params.yaml: one entry a method."""
+    fields: dict[str, Any] = {name: (one.Options, ...) for name, one in methods().items()}
+    return create_model("Methods", __base__=Section, __doc__="One entry a method.", **fields)
+
+
+def _known(name: str) -> str:
+    known = sections().model_fields
     if name not in known:
-        raise LangspecError(f"unknown method {name!r}; expected one of {', '.join(known)}")
-    return known[name](options)
+        raise ValueError(f"found {name!r}, expected one of {', '.join(known)}")
+    return name
 
 
-__all__ = ["Objective", "OwnOptimiser", "Setting", "get_objective", "methods"]
+MethodName = Annotated[str, AfterValidator(_known)]
+"""The name of a method, as a type of sections."""
+
+__all__ = [
+    "LanguageCost",
+    "MethodName",
+    "MethodOptions",
+    "Objective",
+    "Override",
+    "OwnOptimiser",
+    "Setting",
+    "get_method",
+    "get_objective",
+    "methods",
+    "sections",
+]

@@ -1,29 +1,112 @@
-"""What one step minimises.
+"""What a method is: its options, what it needs, and what one step minimises.
 
 The loop hands a batch and a :class:`~langspec.training.stepper.Stepper` to ``update`` and never
-asks which method it runs.
+asks which method it runs. No file of this folder imports PyTorch at its top: the options of every
+method are read by every command.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-import torch
-from torch import nn
-from torch.nn import functional
+from pydantic import Field, model_validator
 
-from langspec.objectives.streams import RandomStream
-from langspec.tasks.task import IGNORED
+from langspec.section import Limit, Rate, Section, Share
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from langspec.objectives.streams import RandomStream
     from langspec.training.language import LanguageData
     from langspec.training.stepper import Stepper
 
 
+class Override(Section):
+    """What a method does otherwise on one task; a key that is absent stays as it is."""
+
+    epochs: Limit = None
+    encoder_lr: Rate | None = None
+    head_lr: Rate | None = None
+    head_init: Annotated[float, Field(gt=0, le=1)] | None = None
+    batch_rows: Limit = None
+    discriminator_lr: Rate | None = None
+    strength: Annotated[float, Field(ge=0)] | None = None
+    weight: Share | None = None
+
+
+# Keys of an override that say what the method's section says under another name.
+_RENAMED = {"discriminator.lr": "discriminator_lr"}
+# Keys of an override that every training has, whatever its method.
+_EVERYWHERE = ("epochs", "encoder_lr", "head_lr", "head_init", "batch_rows")
+
+
+def override_key(name: str) -> str:
+    """The key in ``overrides`` of a parameter of a method: ``discriminator_lr``."""
+    return _RENAMED.get(name, name)
+
+
+class MethodOptions(Section):
+    """What every method has: its values on single tasks.
+
+    A method's section is a subclass of this one, in the file of the method.
+    ``not_searched`` names parameters that change nothing in this method, so no sweep tries them.
+    """
+
+    not_searched: ClassVar[tuple[str, ...]] = ()
+
+    overrides: dict[str, Override]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for task, override in self.overrides.items():
+            for key in sorted(override.model_fields_set - {*_EVERYWHERE}):
+                names = [name for name, renamed in _RENAMED.items() if renamed == key] or [key]
+                if names[0].split(".")[0] not in type(self).model_fields:
+                    raise ValueError(f"overrides.{task}.{key}: this method has no such value")
+        return self
+
+    def value(self, task: str, name: str) -> Any:
+        """A parameter on a task: its override, else as the section says; None: in neither.
+
+        Args:
+            task: the task.
+            name: below the method's section, such as ``discriminator.lr``.
+        """
+        found = getattr(self.overrides.get(task), override_key(name), None)
+        return at(self, name) if found is None else found
+
+    def for_task(self, task: str) -> Self:
+        """This section with its overrides for a task put in."""
+        override = self.overrides.get(task)
+        if override is None:
+            return self
+        changed: dict[str, Any] = {}
+        for key in type(override).model_fields:
+            name = next((name for name, renamed in _RENAMED.items() if renamed == key), key)
+            first, _, inner = name.partition(".")
+            if getattr(override, key) is None or first not in type(self).model_fields:
+                continue
+            value = getattr(override, key)
+            changed[first] = (
+                getattr(self, first).model_copy(update={inner: value}) if inner else value
+            )
+        return self.model_copy(update=changed)
+
+
+def at(section: Any, name: str) -> Any:
+    """What a section holds under a dotted name; None where it has no such key."""
+    for part in name.split("."):
+        section = getattr(section, part, None)
+    return section
+
+
 def at_least_float32(values: torch.Tensor) -> torch.Tensor:
     """Half precision as float32; float32 and float64 as they are."""
+    import torch
+
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
@@ -32,7 +115,16 @@ def task_loss(logits: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> t
 
     Sum over this process's units / units of the whole step, times the number of processes,
     since DDP averages gradients: so 1 and 2 processes minimise the same quantity.
+
+    Args:
+        logits: ``[N, C]``.
+        labels: int64 ``[N]``; ``IGNORED`` does not count.
+        stepper: of the run.
     """
+    from torch.nn import functional
+
+    from langspec.tasks.task import IGNORED
+
     stepper.note_predictions(logits, labels)
     total = functional.cross_entropy(
         at_least_float32(logits), labels, ignore_index=IGNORED, reduction="sum"
@@ -44,8 +136,13 @@ def task_loss(logits: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> t
 class Setting:
     """What a run has beside its batches, for methods that need more than the task's model.
 
-    ``language``: rows of every language, where the method reads them; ``init``: standard
-    deviation of a head's first weights.
+    Attributes:
+        model: encoder and heads, before the first step.
+        language: rows of every language, where the method reads them.
+        seed: of the run.
+        rank: of this process.
+        device: of this process.
+        init: standard deviation of a head's first weights.
     """
 
     model: Any
@@ -65,22 +162,61 @@ class OwnOptimiser:
     betas: tuple[float, float]
 
 
-class Objective:
-    """A method. Subclasses set the class variables and write ``update``.
+@dataclass(frozen=True)
+class LanguageCost:
+    """What language text adds to one epoch, for the estimate of ``--dry-run``.
 
-    A subclass is found by its ``name``; ``options`` is its section ``train.methods.<name>`` of
-    params.yaml (None where a method is only looked up). ``modules`` are trained beside the model
-    and wrapped apart, ``streams`` random numbers of its own: both enter checkpoints.
+    Attributes:
+        passes: tokens times forward passes through the encoder; a backward pass counts as two.
+        kept: batches of language rows that a step keeps for its backward pass.
+        encoders: in memory beside the one that is trained.
+    """
+
+    passes: float = 0
+    kept: int = 0
+    encoders: int = 0
+
+
+class Objective:
+    """A method. A subclass sets the class variables and writes ``update``.
+
+    Attributes:
+        name: of the method; its section is ``train.methods.NAME`` of params.yaml.
+        Options: the class of that section.
+        trains_encoder: False: the task's features are encoded once, and a head alone is trained.
+        reads_language: does a step read rows of language text?
+        options: the section with its overrides for the task; None where a method is only looked
+            up.
+        modules: are trained beside the model and wrapped apart; they enter checkpoints.
+        streams: random numbers apart from the run's; they enter checkpoints.
     """
 
     name: ClassVar[str]
-    trains_encoder: ClassVar[bool]
+    Options: ClassVar[type[MethodOptions]]
+    trains_encoder: ClassVar[bool] = True
     reads_language: ClassVar[bool] = False
 
     def __init__(self, options: Any = None) -> None:
         self.options = options
         self.modules: dict[str, nn.Module] = {}
         self.streams: dict[str, RandomStream] = {}
+
+    @property
+    def asks_for_mlm_head(self) -> str:
+        """The key of the method's section by which it reads the encoder's masked-language head.
+
+        Empty: it reads none.
+        """
+        return ""
+
+    def language_cost(self, tokens: float, corpus: float) -> LanguageCost:
+        """What an epoch costs beside the task, where the method reads language text.
+
+        Args:
+            tokens: of the language text that goes with the task's rows in an epoch.
+            corpus: tokens of all the language text.
+        """
+        return LanguageCost(passes=3 * tokens, kept=1)
 
     def set_up(self, setting: Setting) -> None:
         """Once before the first step, with the model as it starts."""

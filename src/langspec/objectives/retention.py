@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-import torch
-from torch.nn import functional
+from pydantic import Field
 
-from langspec.encoders.forward import hidden_states
 from langspec.errors import LangspecError
 from langspec.objectives.base import Setting, at_least_float32
 from langspec.objectives.streams import RandomStream
-from langspec.training.language import LanguageData
+from langspec.search import ALL, Search
+from langspec.section import Section
+
+if TYPE_CHECKING:
+    import torch
+
+    from langspec.training.language import LanguageData
 
 MASKED = 0.15  # share of pieces hidden, as in BERT's pre-training (Devlin et al. 2019, 3.1)
+
+
+class RetentionOptions(Section):
+    """What holds the encoder to what it knew."""
+
+    kind: Annotated[Literal["none", "distil", "mlm"], Search(choices=ALL)]
+    weight: Annotated[
+        float, Field(ge=0), Search(0.01, 10.0, log=True, when=("kind", ("distil", "mlm")))
+    ]
 
 
 class Retention(Protocol):
@@ -54,6 +67,10 @@ class Distil:
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed relative squared distance, and the number of pieces."""
+        import torch
+
+        from langspec.encoders.forward import hidden_states
+
         with torch.no_grad():
             (taught,) = hidden_states(self.teacher, batch, self.layer)
         real = batch["attention_mask"].bool()
@@ -70,6 +87,8 @@ class Masked:
     """
 
     def __init__(self, setting: Setting, language: LanguageData) -> None:
+        import torch
+
         if language.mlm_head is None or language.mask_id is None:
             raise LangspecError("this encoder has no masked-language head; use distil")
         if setting.model.feature_layer != -1:
@@ -84,6 +103,8 @@ class Masked:
 
     def rows(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The language rows with pieces hidden: 80 % masked, 10 % another piece, 10 % as is."""
+        import torch
+
         ids = batch["input_ids"]
         with self.streams["masking"]:
             fate = torch.rand(ids.shape, device=ids.device)
@@ -101,6 +122,8 @@ class Masked:
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed cross-entropy of the hidden pieces, and their number."""
+        from torch.nn import functional
+
         chosen = self._chosen
         assert chosen is not None  # ``rows`` came first
         logits = self.head(states[:, : chosen.shape[1]][chosen])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 class RandomStream:
@@ -12,6 +15,8 @@ class RandomStream:
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
+        import torch
+
         self.device = device
         outside = self._current()
         torch.manual_seed(seed)
@@ -28,12 +33,16 @@ class RandomStream:
         self._put(self._outside)
 
     def _current(self) -> dict[str, torch.Tensor]:
+        import torch
+
         states = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self.device)
         return states
 
     def _put(self, states: dict[str, torch.Tensor]) -> None:
+        import torch
+
         torch.set_rng_state(states["cpu"])
         if "cuda" in states:
             torch.cuda.set_rng_state(states["cuda"], self.device)

@@ -10,9 +10,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 
-from langspec.config import Config, flatten, parse_config, parse_yaml, read_values, set_values
+from langspec.config import Config, parse_config, parse_yaml, read_values, set_values
 from langspec.errors import LangspecError
 from langspec.files import write_text
+from langspec.section import flatten
 
 BASE = "demo"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langspec.config import Config, Tune
+from langspec.config import Config
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.paths import paths_of
@@ -15,6 +15,7 @@ from langspec.stages.study import identity_of, place_for, space_for, studies_fol
 from langspec.tuning.adopt import adopt
 from langspec.tuning.outcome import records
 from langspec.tuning.records import TrialRecord, best, complete, front
+from langspec.tuning.sections import Tune
 from langspec.tuning.study import CODE, IDENTITY, UID, different, load_study, open_storage
 
 STAGE = "tune"  # the study of the stage, which is kept in its out

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from langspec.config import Config
+from langspec.paths import paths_of
 
 
 def retrain(
@@ -29,12 +30,17 @@ def retrain(
     """
     from types import SimpleNamespace
 
-    from langspec.stages.seeds import SeedTrainer
-    from langspec.stages.train import SeedJob
+    from langspec.training.callbacks import Look
+    from langspec.training.experiment import Workbench
 
-    trainer = SeedTrainer(config, root, task, method)
-    look(0, SimpleNamespace(encoder=trainer.encoder.model.to(trainer.accelerator.device)))
-    result = trainer.train_seed(
-        SeedJob(seed, None), lambda step, metrics, model: look(step, model), None
+    # Whole, since measures read other text than the training does: the weights are the same.
+    whole = config.compute.model_copy(update={"trim_vocabulary": False})
+    paths = paths_of(config, root)
+    bench = Workbench(config, task, paths.corpora, paths.encoder)
+    experiment = bench.experiment(config.model_copy(update={"compute": whole}), method, seed)
+    encoder = experiment.encoder.model.to(experiment.accelerator.device)
+    look(0, SimpleNamespace(encoder=encoder))
+    result = experiment.fit(
+        experiment.model(), callbacks=[Look(look)], description=f"{task} {method} seed {seed}"
     )
     return dict(result.tensors)

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langspec.config import Config, flatten
+from langspec.closure import code_hash
+from langspec.config import Config
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_file, sha256_json
+from langspec.files import read_json, sha256_json
+from langspec.objectives import get_method
 from langspec.paths import corpora_hash, paths_of, require
-from langspec.stages.common import code_hash
+from langspec.section import flatten
+from langspec.training.identity import run_settings
 from langspec.tuning import claims
 from langspec.tuning.space import Space, space_of, starting_points
 from langspec.tuning.study import Identity, Place, Study, open_storage, open_study, place_of
 
 STORAGE_VARIABLE = "LANGSPEC_STUDIES"
 MASKED_HEAD = "mlm_head.safetensors"  # encoders.mlm.MLM_HEAD, whose module takes seconds to import
-_CODE = ("encoders", "tasks", "modelling", "objectives", "training", "features", "measurement")
-_HERE, _FILES = Path(__file__).parent, ("seeds.py", "trial.py")
 _NOT_OF_A_TRIAL = ("trials", "seed", "startup")  # what a study may be continued with otherwise
 
 
@@ -72,24 +73,10 @@ def space_for(config: Config, root: Path) -> Space:
 def identity_of(config: Config, root: Path, space: Space) -> Identity:
     """The fingerprint of a study: everything that a trial's score depends on but its values."""
     paths, tune = paths_of(config, root), config.tune
-    train = config.train.model_dump(
-        exclude={"tasks", "run", "seeds", "methods", "checkpoint_steps"}, exclude_unset=True
-    )
-    kept = {"selection", "feature_layer", "dropout", "head_init", "weight_decay", "warmup"}
-    kept |= {"schedule", "clip", "batch", "watch", tune.task}
-    method = getattr(config.train.methods, tune.method).model_dump(exclude_unset=True)
-    settings = flatten(
+    settings = run_settings(config, tune.task, tune.method, exclude_unset=True) | flatten(
         {
-            "corpora": {"source": config.corpora.source, "targets": config.corpora.targets},
-            "compute": config.compute.model_dump(exclude={"workers"}),
-            "encoder": {
-                key: getattr(config.encoder, key)
-                for key in ("kind", "name", "prefix", "pooling", "max_tokens")
-            },
-            "train": {
-                **{key: value for key, value in train.items() if key in kept},
-                "methods": {tune.method: method},
-            },
+            "corpora": {"targets": config.corpora.targets},
+            "compute": {"launch": config.compute.launch},
             "evaluate": {
                 "seed": config.evaluate.seed,
                 "probe": config.evaluate.probe.model_dump(),
@@ -107,8 +94,13 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
             "data": {table: corpora_hash(paths.corpora, table) for table in (tune.task, "text")},
             "encoder": card["sha256"],
         },
-        code=sha256_json([code_hash(*_CODE), *(sha256_file(_HERE / name) for name in _FILES)]),
+        code=code_hash(*trial_code(tune.method)),
     )
+
+
+def trial_code(method: str) -> tuple[str, str]:
+    """The modules that compute a trial of a method: its study says when their code is another."""
+    return ("langspec.tuning.trial", get_method(method).__module__)
 
 
 def data_hash(identity: Identity) -> str:

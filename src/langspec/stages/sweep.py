@@ -24,6 +24,7 @@ from tqdm import tqdm
 from langspec.config import Config
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
+from langspec.paths import paths_of
 from langspec.stages.outcome import write_study
 from langspec.stages.study import (
     STORAGE_VARIABLE,
@@ -38,7 +39,7 @@ from langspec.stages.study import (
 from langspec.tuning import claims
 from langspec.tuning.outcome import draw, records
 from langspec.tuning.records import TrialRecord, best, front, table, write_trials
-from langspec.tuning.space import starting_points
+from langspec.tuning.space import starting_points, with_values
 from langspec.tuning.study import UID
 from langspec.tuning.work import work
 
@@ -145,13 +146,14 @@ def _free(opened: Opened, config: Config) -> int:
 
 def _alone(config: Config, root: Path, opened: Opened, watch: _Watch | None) -> None:
     """Work on trials in this process."""
-    from langspec.stages.trial import TrialTrainer
+    from langspec.tuning.trial import TrialTrainer
 
+    paths = paths_of(config, root)
     work(
         opened.study,
         opened.space,
         config.tune,
-        TrialTrainer(config, root),
+        TrialTrainer(config, paths.corpora, paths.encoder, with_values),
         opened.lock,
         slots=config.tune.trials,
         after=watch.look if watch is not None else lambda: None,

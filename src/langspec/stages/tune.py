@@ -41,13 +41,15 @@ def _sweep(config: Config, root: Path, out: Path) -> Path:
     from langspec.stages.outcome import write_study
     from langspec.stages.study import data_hash, enqueue, identity_of, space_for
     from langspec.stages.sweep import summary
-    from langspec.stages.trial import TrialTrainer
     from langspec.tracking.runs import open_tracker
     from langspec.tracking.sweep_runs import Sweep, SweepRuns
     from langspec.tuning.outcome import draw, records
+    from langspec.tuning.space import with_values
     from langspec.tuning.study import memory_study
+    from langspec.tuning.trial import TrialTrainer
     from langspec.tuning.work import work
 
+    paths = paths_of(config, root)
     space = space_for(config, root)
     identity = identity_of(config, root, space)
     study = memory_study("tune", config.tune)
@@ -56,7 +58,7 @@ def _sweep(config: Config, root: Path, out: Path) -> Path:
         study,
         space,
         config.tune,
-        TrialTrainer(config, root),
+        TrialTrainer(config, paths.corpora, paths.encoder, with_values),
         contextlib.nullcontext,
         slots=config.tune.trials,
     )

@@ -23,45 +23,35 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
-from accelerate import Accelerator
+from pydantic import Field
 
-from langspec.tasks.task import IGNORED
+from langspec.section import Count, Natural, Section, Share
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
 
 logger = logging.getLogger(__name__)
 
-SYMPTOMS = ("diverged", "constant", "norm", "rank", "adversary", "variance", "target_dev")
 
+class WatchOptions(Section):
+    """Collapse and divergence: when a symptom is one, and what follows."""
 
-@dataclass(frozen=True)
-class WatchOptions:
-    """When a symptom is one.
-
-    Attributes:
-        every: steps a window.
-        patience: windows in a row (epochs, for ``target_dev``).
-        fail: symptoms that mark the run failed.
-        stop: end a failed run at once.
-        norm: smallest norm and spread, as a share of the first window's.
-        rank: smallest effective rank.
-        excess: adversary cross-entropy allowed above ln K, as a share of ln K.
-        variance: rise of the between-language share of variance over the first window's.
-        target_drop: fall of the targets' mean dev score from its best ...
-        source_drop: ... while the source's is within this of its best.
-    """
-
-    every: int = 25
-    patience: int = 4
-    fail: tuple[str, ...] = SYMPTOMS[:-1]
-    stop: bool = True
-    norm: float = 0.05
-    rank: float = 1.2
-    excess: float = 0.1
-    variance: float = 0.3
-    target_drop: float = 0.1
-    source_drop: float = 0.02
+    every: Count  # steps a window
+    patience: Count  # windows in a row (epochs, for ``target_dev``)
+    stop: bool  # end a failed run at once
+    fail: list[
+        Literal["diverged", "constant", "norm", "rank", "adversary", "variance", "target_dev"]
+    ]
+    norm: Share  # smallest norm and spread, as a share of the first window's
+    rank: Annotated[float, Field(ge=1)]  # smallest effective rank
+    excess: Annotated[float, Field(ge=0)]  # of the adversary's cross-entropy, as a share of ln K
+    variance: Share  # rise of the between-language share of variance over the first window's
+    target_drop: Share  # fall of the targets' mean dev score from its best ...
+    source_drop: Share  # ... while the source's is within this of its best
+    target_rows: Natural  # dev rows a target language to watch; 0: none
 
 
 @dataclass(frozen=True)
@@ -82,6 +72,10 @@ class Moments:
 
     def add(self, vectors: torch.Tensor, languages: torch.Tensor) -> None:
         """Vectors ``[N, H]`` and their languages ``[N]`` (IGNORED: not counted)."""
+        import torch
+
+        from langspec.tasks.task import IGNORED
+
         known = languages != IGNORED
         vectors, languages = vectors[known].double(), languages[known]
         if not self.tensors:
@@ -105,6 +99,8 @@ class Moments:
         Roy & Vetterli 2007). ``language_variance``: share of the variance that lies between
         languages, corrected for chance (omega squared, so 0 where languages do not differ).
         """
+        import torch
+
         counts, sums = self.tensors["counts"], self.tensors["sums"]
         n, mean = float(counts.sum()), sums.sum(0) / counts.sum().clamp(min=1)
         covariance = self.tensors["products"] / max(n, 1.0) - torch.outer(mean, mean)
@@ -143,6 +139,8 @@ class Watch:
     """The watch of one run."""
 
     def __init__(self, options: WatchOptions, *, classes: int, languages: int) -> None:
+        import torch
+
         self.options = options
         self.languages = languages
         self._moments = Moments(max(1, languages))
@@ -154,6 +152,10 @@ class Watch:
 
     def predictions(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
         """Task logits ``[N, C]`` and gold labels ``[N]``."""
+        import torch
+
+        from langspec.tasks.task import IGNORED
+
         known = labels != IGNORED
         for counts, found in ((self._predicted, logits.argmax(-1)), (self._gold, labels)):
             counts += torch.bincount(found[known].cpu(), minlength=len(counts))
@@ -228,6 +230,8 @@ class Watch:
             self.note(name, step, text)
 
     def _window(self, step: int, adversary: bool, accelerator: Accelerator) -> dict[str, float]:
+        import torch
+
         options, kept = self.options, self._kept
         device = accelerator.device
         both = torch.stack([self._predicted, self._gold]).to(device)

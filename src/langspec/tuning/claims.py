@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Column, MetaData, String, Table, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from langspec.config import Tune
+from langspec.tuning.sections import Tune
 from langspec.tuning.space import Space
 from langspec.tuning.study import Place, sampler_of
 

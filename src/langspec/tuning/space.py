@@ -1,4 +1,4 @@
-"""The parameters that a sweep may change, collected from what ``config.py`` declares.
+"""The parameters that a sweep may change, collected from the sections that declare them.
 
 A value of a sweep belongs to one method on one task: where the method's ``overrides`` know the
 parameter it is written there, so that adopting the rate of one method leaves the others as they
@@ -13,19 +13,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from langspec.config import (
-    Config,
-    Method,
-    Methods,
-    Override,
-    Section,
-    TaskTraining,
-    Train,
-    parse_config,
-)
+from langspec.config import Config, parse_config
 from langspec.errors import LangspecError
+from langspec.objectives import Override, get_method, methods
+from langspec.objectives.base import override_key
 from langspec.presets import load_preset
 from langspec.search import Search
+from langspec.section import Section
+from langspec.training.recipe import TaskTraining, Train, effective
 
 if TYPE_CHECKING:
     import optuna
@@ -89,7 +84,7 @@ class Parameter:
 
 
 class Space:
-    """The parameters of one method on one task, in the order of ``config.py``."""
+    """The parameters of one method on one task, in the order of their sections."""
 
     def __init__(self, task: str, method: str, parameters: list[Parameter]) -> None:
         self.task, self.method = task, method
@@ -121,7 +116,9 @@ class Space:
         found: dict[str, Any] = {}
         for parameter in self.parameters:
             if self.counts(parameter, found):
-                found[parameter.name] = effective(config, self.task, self.method, parameter.name)
+                found[parameter.name] = effective(
+                    config.train, self.task, self.method, parameter.name
+                )
         return found
 
     def outside(self, values: Mapping[str, Any]) -> list[str]:
@@ -138,26 +135,6 @@ class Space:
             p.name: p.told() + (f" when {p.when[0]} in {list(p.when[1])}" if p.when else "")
             for p in self.parameters
         }
-
-
-def effective(config: Config, task: str, method: str, name: str) -> Any:
-    """What training uses for a parameter: the override, else the method, the task, ``train``."""
-    section = getattr(config.train.methods, method)
-    override = section.overrides.get(task)
-    found = getattr(override, _override_key(name), None)
-    if found is not None:
-        return found
-    for holder in (section, getattr(config.train, task), config.train):
-        value = holder
-        for part in name.split("."):
-            value = getattr(value, part, None)
-        if value is not None:
-            return value
-    return None
-
-
-def _override_key(name: str) -> str:
-    return name.replace("discriminator.lr", "discriminator_lr")
 
 
 def _declared(section: type[Section], prefix: str = "") -> Iterator[tuple[str, Any, Search]]:
@@ -183,8 +160,8 @@ def space_of(config: Config, *, masked_head: bool = True) -> Space:
         LangspecError: the space has no parameter for this method.
     """
     tune = config.tune
-    method: type[Method] = Methods.model_fields[tune.method].annotation  # type: ignore[assignment]
-    own = list(_declared(method))
+    options = get_method(tune.method).Options
+    own = list(_declared(options))
     taken = {name for name, _, _ in own}
     shared = [part for part in _declared(TaskTraining) if part[0] not in taken]
     everywhere = [
@@ -196,7 +173,8 @@ def space_of(config: Config, *, masked_head: bool = True) -> Space:
     parameters = [
         found
         for name, kind, search in declared
-        if (found := _parameter(config, name, kind, search, masked_head)) is not None
+        if name not in options.not_searched
+        and (found := _parameter(config, name, kind, search, masked_head)) is not None
     ]
     if not parameters:
         raise LangspecError(
@@ -210,10 +188,8 @@ def _parameter(
 ) -> Parameter | None:
     """A declared field as a parameter of the chosen space; None where it has no part in it."""
     tune = config.tune
-    if tune.method in search.unless:
-        return None
     section = f"train.methods.{tune.method}"
-    key = _override_key(name)
+    key = override_key(name)
     path = f"{section}.overrides.{tune.task}.{key}"
     if key not in Override.model_fields:
         path = f"{section}.{name}"
@@ -287,7 +263,7 @@ def listing(config: Config) -> str:
         "|---|---|---|---|---|",
     ]
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    for method in Methods.model_fields:
+    for method in methods():
         found: dict[str, dict[str, Parameter]] = {}
         for space in SPACES:
             tune = config.tune.model_copy(update={"method": method, "space": space})
@@ -297,13 +273,11 @@ def listing(config: Config) -> str:
         for name, by_space in found.items():
             told = tuple(by_space[s].told() if s in by_space else "" for s in SPACES)
             row = rows.setdefault((name, *told), {})
-            row[method] = effective(config, config.tune.task, method, name)
-    for (name, default, paper), methods in rows.items():
-        values = list(dict.fromkeys(str(value) for value in methods.values()))
-        shown = (
-            values[0] if len(values) == 1 else ", ".join(f"{m}: {v}" for m, v in methods.items())
-        )
+            row[method] = effective(config.train, config.tune.task, method, name)
+    for (name, default, paper), of in rows.items():
+        values = list(dict.fromkeys(str(value) for value in of.values()))
+        shown = values[0] if len(values) == 1 else ", ".join(f"{m}: {v}" for m, v in of.items())
         lines.append(
-            f"| `{name}` | {', '.join(methods)} | {default or '-'} | {paper or '-'} | {shown} |"
+            f"| `{name}` | {', '.join(of)} | {default or '-'} | {paper or '-'} | {shown} |"
         )
     return "\n".join(lines)

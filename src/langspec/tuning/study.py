@@ -24,8 +24,8 @@ from optuna.study import StudyDirection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
-from langspec.config import Tune
 from langspec.errors import LangspecError
+from langspec.tuning.sections import Tune
 
 logger = logging.getLogger(__name__)
 

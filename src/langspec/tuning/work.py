@@ -9,9 +9,9 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from langspec.config import Tune
 from langspec.tuning import claims
 from langspec.tuning.score import Collapsed, Measured, Objective
+from langspec.tuning.sections import Tune
 from langspec.tuning.space import Space
 
 logger = logging.getLogger(__name__)

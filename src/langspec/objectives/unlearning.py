@@ -8,74 +8,72 @@ stream of its own. They differ in what flows back from the discriminator to the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import numpy as np
-import torch
-from torch.nn import functional
+from pydantic import Field
 
-from langspec.encoders.forward import hidden_states
 from langspec.errors import LangspecError
-from langspec.modelling.discriminator import Discriminator, as_constant
-from langspec.modelling.pooling import units
-from langspec.modelling.reversal import reverse_gradient
 from langspec.objectives.base import (
+    LanguageCost,
     Objective,
     OwnOptimiser,
     Setting,
     at_least_float32,
     task_loss,
 )
-from langspec.objectives.retention import make_retention
-from langspec.objectives.schedules import strength_at
+from langspec.objectives.finetune import FinetuneOptions
+from langspec.objectives.retention import RetentionOptions, make_retention
 from langspec.objectives.streams import RandomStream
-from langspec.tasks.task import IGNORED
-from langspec.training.language import join
+from langspec.search import Search
+from langspec.section import Count, Natural, Rate, Section
 
 if TYPE_CHECKING:
+    import torch
+
     from langspec.training.stepper import Stepper
 
 DISCRIMINATOR = "discriminator"
-LOSSES = ("uniform_ce", "entropy", "neg_ce")
-SCALES = ("mean", "sum")
 
 
-def language_term(
-    logits: torch.Tensor, labels: torch.Tensor, loss: str, scale: str
-) -> torch.Tensor:
-    """What the encoder minimises against a discriminator, ``[N]`` of logits ``[N, K]``.
+class DiscriminatorOptions(Section):
+    """The language head that the encoder is trained against; its own optimiser always."""
 
-    A sum over the K languages, or (``mean``) a K-th of it:
+    unit: Literal["task", "token", "sentence"]  # task: what the task labels
+    layers: Annotated[Natural, Search(0, 2)]  # hidden ones; 0: linear
+    hidden: Annotated[Count, Search(choices=(64, 128, 256), when=("layers", (1, 2)))]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    lr: Annotated[Rate, Search(1e-4, 3e-2, log=True, paper="head_lr")]
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
 
-    * ``uniform_ce``: ``-sum_l log p_l``, cross-entropy to the uniform distribution; its mean is
-      ``ln K + KL(uniform | p)``, its sum the paper's language loss (section 3);
-    * ``entropy``: ``sum_l p_l log p_l``, minus the entropy;
-    * ``neg_ce``: ``log p_gold``, minus the discriminator's own loss, without a lower bound.
-    """
-    log_p = functional.log_softmax(at_least_float32(logits), dim=-1)
-    if loss == "uniform_ce":
-        terms = -log_p.sum(-1)
-    elif loss == "entropy":
-        terms = (log_p.exp() * log_p).sum(-1)
-    elif loss == "neg_ce":
-        known = labels != IGNORED
-        terms = log_p.gather(-1, labels.where(known, 0)[:, None])[:, 0] * known
-    else:
-        raise LangspecError(
-            f"found {loss!r}, expected one of {', '.join(LOSSES)}",
-            place="train.methods.adversary.loss",
-        )
-    return terms / logits.shape[-1] if scale == "mean" else terms
+
+class UnlearningOptions(FinetuneOptions):
+    """What the three methods with a discriminator have in common."""
+
+    inner_steps: Annotated[Natural, Search(0, 5)]  # k
+    discriminator: DiscriminatorOptions
+    retention: RetentionOptions
 
 
 class Unlearning(Objective):
     """What the three have in common. Subclasses say what reaches the encoder."""
 
-    trains_encoder: ClassVar[bool] = True
     reads_language: ClassVar[bool] = True
+
+    @property
+    def asks_for_mlm_head(self) -> str:
+        """``retention.kind``, where that is ``mlm``."""
+        return "retention.kind" if self.options.retention.kind == "mlm" else ""
+
+    def language_cost(self, tokens: float, corpus: float) -> LanguageCost:
+        """The rows forward and back; retention adds a teacher's forward, or masked rows."""
+        kind = self.options.retention.kind
+        passes = 3 * tokens + {"none": 0, "distil": tokens, "mlm": 3 * tokens}[kind]
+        return LanguageCost(passes, 2 if kind == "mlm" else 1, 1 if kind == "distil" else 0)
 
     def set_up(self, setting: Setting) -> None:
         """Build the discriminator and, with distillation, the teacher from the model as it is."""
+        from langspec.modelling.discriminator import Discriminator
+
         language, chosen = setting.language, self.options.discriminator
         if language is None or not len(language):
             raise LangspecError(
@@ -153,6 +151,8 @@ class Unlearning(Objective):
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors ``[N, H]`` of the units that the adversary tells apart, languages ``[N]``."""
+        from langspec.modelling.pooling import units
+
         states = states[:, : batch["attention_mask"].shape[1]]
         if self.unit == "token":
             vectors = units(states, batch["unit_rows"], batch["unit_columns"])
@@ -163,6 +163,10 @@ class Unlearning(Objective):
         self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper
     ) -> torch.Tensor:
         """One step of the discriminator on detached vectors; its logits before the step."""
+        from torch.nn import functional
+
+        from langspec.tasks.task import IGNORED
+
         with self.streams[DISCRIMINATOR]:
             logits = at_least_float32(stepper.modules[DISCRIMINATOR](vectors))
         total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
@@ -173,6 +177,12 @@ class Unlearning(Objective):
         self, batch: Mapping[str, torch.Tensor], progress: float, stepper: Stepper
     ) -> dict[str, torch.Tensor]:
         """One encoder step against the discriminator, and the discriminator's own steps."""
+        from torch.nn import functional
+
+        from langspec.modelling.discriminator import as_constant
+        from langspec.tasks.task import IGNORED
+        from langspec.training.language import join
+
         self.before(stepper)
         language = stepper.language_batch()
         more = self.retention.rows(language) if self.retention is not None else None
@@ -220,6 +230,12 @@ class Unlearning(Objective):
         stepper: Stepper,
     ) -> None:
         """The adversary's numbers over all processes. None of them is evidence of removal."""
+        import numpy as np
+        import torch
+        from torch.nn import functional
+
+        from langspec.tasks.task import IGNORED
+
         known = labels != IGNORED
         before = logits if first is None else first
         log_p = functional.log_softmax(logits[known], dim=-1)
@@ -254,102 +270,3 @@ class Unlearning(Objective):
             "adversary_entropy_min": float(every[:, 7].min()),
             "adversary_entropy_max": float(every[:, 8].max()),
         }
-
-
-class Control(Unlearning):
-    """Language rows, discriminator, retention as in ``grl``; nothing flows back from there."""
-
-    name: ClassVar[str] = "control"
-
-    def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
-        """Detached."""
-        return vectors.detach()
-
-    def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """The task alone."""
-        return task
-
-    def inner(self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> Any:
-        """``inner_steps`` further steps on the same vectors."""
-        logits = [
-            self.discriminator_step(vectors, labels, stepper)
-            for _ in range(self.options.inner_steps)
-        ]
-        return logits[0] if logits else None
-
-    def after(self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> None:
-        """The step that the reversed gradient was taken from: with no inner steps, the paper's."""
-        self.discriminator_step(vectors, labels, stepper)
-
-
-class GradientReversal(Control):
-    """Gradient reversal at the encoder's boundary (the paper's ``lang_grad_rev``).
-
-    The encoder gets ``g_task - lambda g_language``; the discriminator learns at full strength.
-    """
-
-    name: ClassVar[str] = "grl"
-
-    def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
-        """Behind the reversal, at lambda(progress)."""
-        chosen = self.options
-        self.strength = strength_at(
-            progress, strength=chosen.strength, schedule=chosen.schedule, warmup=chosen.warmup
-        )
-        return reverse_gradient(vectors, self.strength)
-
-    def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """Weight 1 : 1; lambda enters in the backward pass alone."""
-        return task + language
-
-    def _log(self, *arguments: Any) -> None:
-        super()._log(*arguments)
-        arguments[-1].metrics["lambda"] = self.strength
-
-
-class Adversary(Unlearning):
-    """Iterative: k discriminator steps, then an encoder step against it (``lang_ent_max``).
-
-    ``alternate: step`` takes ``inner_steps`` discriminator steps on fresh language rows before
-    every encoder step; ``epoch`` as many passes over the language rows before every epoch.
-    """
-
-    name: ClassVar[str] = "adversary"
-
-    def _fresh_step(self, rows: np.ndarray, stepper: Stepper) -> torch.Tensor:
-        batch = stepper.language_rows(rows)
-        model = self.model
-        with torch.no_grad(), self.streams[DISCRIMINATOR], stepper.accelerator.autocast():
-            (states,) = hidden_states(model.encoder, batch, model.feature_layer)
-        vectors, labels = self.language_vectors(at_least_float32(states), batch)
-        return self.discriminator_step(vectors, labels, stepper)
-
-    def start_epoch(self, stepper: Stepper) -> None:
-        """With ``alternate: epoch``, the discriminator's passes; the encoder stays as it is."""
-        if self.options.alternate == "epoch":
-            epoch, _ = stepper.place
-            for stream in range(1, self.options.inner_steps + 1):
-                for rows in stepper.language.one_pass(epoch, stream):
-                    self._fresh_step(rows, stepper)
-
-    def before(self, stepper: Stepper) -> None:
-        """With ``alternate: step``, ``inner_steps`` steps on rows of their own stream."""
-        if self.options.alternate == "step":
-            epoch, index = stepper.place
-            for stream in range(1, self.options.inner_steps + 1):
-                self._fresh_step(stepper.language.plan(epoch, stream)[index], stepper)
-
-    def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
-        """As they are."""
-        return vectors
-
-    def language_loss(
-        self, logits: torch.Tensor, labels: torch.Tensor, cross_entropy: torch.Tensor
-    ) -> torch.Tensor:
-        """The loss of ``train.methods.adversary.loss``."""
-        return language_term(logits, labels, self.options.loss, self.options.scale)
-
-    def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """(1 - w) task + w language."""
-        weight = self.options.weight
-        return (1.0 - weight) * task + weight * language

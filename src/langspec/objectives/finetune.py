@@ -1,21 +1,29 @@
-"""The two methods without an adversary."""
+"""Fine-tuning: the task loss alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
+from langspec.objectives.base import MethodOptions, Objective, task_loss
 
-from langspec.objectives.base import Objective, task_loss
-from langspec.training.stepper import Stepper
+if TYPE_CHECKING:
+    import torch
+
+    from langspec.training.stepper import Stepper
+
+
+class FinetuneOptions(MethodOptions):
+    """``finetune``: the task loss, encoder and head."""
+
+    freeze_embeddings: bool
 
 
 class Finetune(Objective):
     """Task loss only, encoder and head (the paper's ``fine_tune``, section 3)."""
 
     name: ClassVar[str] = "finetune"
-    trains_encoder: ClassVar[bool] = True
+    Options: ClassVar[type[MethodOptions]] = FinetuneOptions
 
     def update(
         self, batch: Mapping[str, torch.Tensor], progress: float, stepper: Stepper
@@ -24,10 +32,3 @@ class Finetune(Objective):
         loss = task_loss(stepper.model(batch)["task"], batch["labels"], stepper)
         stepper.minimise(loss, "task")
         return {"loss": loss.detach()}
-
-
-class Frozen(Finetune):
-    """The same loss with a head alone: the encoder never runs backward."""
-
-    name: ClassVar[str] = "frozen"
-    trains_encoder: ClassVar[bool] = False

@@ -1,0 +1,122 @@
+"""The iterative adversary: discriminator steps, then an encoder step against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from langspec.errors import LangspecError
+from langspec.objectives.base import LanguageCost, MethodOptions, at_least_float32
+from langspec.objectives.unlearning import DISCRIMINATOR, Unlearning, UnlearningOptions
+from langspec.search import ALL, Search
+from langspec.section import Share
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from langspec.training.stepper import Stepper
+
+LOSSES = ("uniform_ce", "entropy", "neg_ce")
+SCALES = ("mean", "sum")
+
+
+class AdversaryOptions(UnlearningOptions):
+    """``adversary``: discriminator steps, then an encoder step against it."""
+
+    loss: Annotated[Literal["uniform_ce", "entropy", "neg_ce"], Search(choices=ALL)]
+    scale: Annotated[Literal["mean", "sum"], Search(choices=ALL)]  # over the languages
+    # w: (1 - w) task + w language
+    weight: Annotated[Share, Search(0.01, 0.9, paper=(0.1, 0.3, 0.5, 0.7))]
+    alternate: Annotated[Literal["step", "epoch"], Search(choices=ALL)]
+
+
+def language_term(
+    logits: torch.Tensor, labels: torch.Tensor, loss: str, scale: str
+) -> torch.Tensor:
+    """What the encoder minimises against a discriminator, ``[N]`` of logits ``[N, K]``.
+
+    A sum over the K languages, or (``mean``) a K-th of it:
+
+    * ``uniform_ce``: ``-sum_l log p_l``, cross-entropy to the uniform distribution; its mean is
+      ``ln K + KL(uniform | p)``, its sum the paper's language loss (section 3);
+    * ``entropy``: ``sum_l p_l log p_l``, minus the entropy;
+    * ``neg_ce``: ``log p_gold``, minus the discriminator's own loss, without a lower bound.
+    """
+    from torch.nn import functional
+
+    from langspec.tasks.task import IGNORED
+
+    log_p = functional.log_softmax(at_least_float32(logits), dim=-1)
+    if loss == "uniform_ce":
+        terms = -log_p.sum(-1)
+    elif loss == "entropy":
+        terms = (log_p.exp() * log_p).sum(-1)
+    elif loss == "neg_ce":
+        known = labels != IGNORED
+        terms = log_p.gather(-1, labels.where(known, 0)[:, None])[:, 0] * known
+    else:
+        raise LangspecError(
+            f"found {loss!r}, expected one of {', '.join(LOSSES)}",
+            place="train.methods.adversary.loss",
+        )
+    return terms / logits.shape[-1] if scale == "mean" else terms
+
+
+class Adversary(Unlearning):
+    """Iterative: k discriminator steps, then an encoder step against it (``lang_ent_max``).
+
+    ``alternate: step`` takes ``inner_steps`` discriminator steps on fresh language rows before
+    every encoder step; ``epoch`` as many passes over the language rows before every epoch.
+    """
+
+    name: ClassVar[str] = "adversary"
+    Options: ClassVar[type[MethodOptions]] = AdversaryOptions
+
+    def language_cost(self, tokens: float, corpus: float) -> LanguageCost:
+        """The discriminator reads rows of its own: ``inner_steps`` forward passes of them."""
+        beside = super().language_cost(tokens, corpus)
+        whole = min(tokens, corpus) if self.options.alternate == "epoch" else tokens
+        passes = beside.passes + self.options.inner_steps * whole
+        return LanguageCost(passes, beside.kept, beside.encoders)
+
+    def _fresh_step(self, rows: np.ndarray, stepper: Stepper) -> torch.Tensor:
+        import torch
+
+        from langspec.encoders.forward import hidden_states
+
+        batch = stepper.language_rows(rows)
+        model = self.model
+        with torch.no_grad(), self.streams[DISCRIMINATOR], stepper.accelerator.autocast():
+            (states,) = hidden_states(model.encoder, batch, model.feature_layer)
+        vectors, labels = self.language_vectors(at_least_float32(states), batch)
+        return self.discriminator_step(vectors, labels, stepper)
+
+    def start_epoch(self, stepper: Stepper) -> None:
+        """With ``alternate: epoch``, the discriminator's passes; the encoder stays as it is."""
+        if self.options.alternate == "epoch":
+            epoch, _ = stepper.place
+            for stream in range(1, self.options.inner_steps + 1):
+                for rows in stepper.language.one_pass(epoch, stream):
+                    self._fresh_step(rows, stepper)
+
+    def before(self, stepper: Stepper) -> None:
+        """With ``alternate: step``, ``inner_steps`` steps on rows of their own stream."""
+        if self.options.alternate == "step":
+            epoch, index = stepper.place
+            for stream in range(1, self.options.inner_steps + 1):
+                self._fresh_step(stepper.language.plan(epoch, stream)[index], stepper)
+
+    def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
+        """As they are."""
+        return vectors
+
+    def language_loss(
+        self, logits: torch.Tensor, labels: torch.Tensor, cross_entropy: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss of ``train.methods.adversary.loss``."""
+        return language_term(logits, labels, self.options.loss, self.options.scale)
+
+    def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
+        """(1 - w) task + w language."""
+        weight = self.options.weight
+        return (1.0 - weight) * task + weight * language

@@ -1,0 +1,65 @@
+"""Gradient reversal at the encoder's boundary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from langspec.objectives.base import MethodOptions
+from langspec.objectives.control import Control
+from langspec.objectives.schedules import strength_at
+from langspec.objectives.unlearning import UnlearningOptions
+from langspec.search import ALL, Search
+
+if TYPE_CHECKING:
+    import torch
+
+
+class GrlOptions(UnlearningOptions):
+    """``grl``: gradient reversal at the encoder's boundary."""
+
+    # lambda
+    strength: Annotated[
+        float, Field(ge=0), Search(0.01, 10.0, log=True, paper=(0.1, 0.3, 0.5, 0.7))
+    ]
+    path: list[Annotated[float, Field(ge=0)]]  # further lambdas, each with the first seed
+    schedule: Annotated[Literal["constant", "linear", "dann", "cosine"], Search(choices=ALL)]
+    warmup: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.5)]  # share of the steps at lambda 0
+
+    @model_validator(mode="after")
+    def _path(self) -> Self:
+        if len({*self.path, self.strength}) <= len(self.path):
+            raise ValueError(
+                f"path: found {self.path}, expected strengths that differ, and none "
+                f"that is {self.strength:g}, which is trained anyway"
+            )
+        return self
+
+
+class GradientReversal(Control):
+    """Gradient reversal at the encoder's boundary (the paper's ``lang_grad_rev``).
+
+    The encoder gets ``g_task - lambda g_language``; the discriminator learns at full strength.
+    """
+
+    name: ClassVar[str] = "grl"
+    Options: ClassVar[type[MethodOptions]] = GrlOptions
+
+    def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
+        """Behind the reversal, at lambda(progress)."""
+        from langspec.modelling.reversal import reverse_gradient
+
+        chosen = self.options
+        self.strength = strength_at(
+            progress, strength=chosen.strength, schedule=chosen.schedule, warmup=chosen.warmup
+        )
+        return reverse_gradient(vectors, self.strength)
+
+    def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
+        """Weight 1 : 1; lambda enters in the backward pass alone."""
+        return task + language
+
+    def _log(self, *arguments: Any) -> None:
+        super()._log(*arguments)
+        arguments[-1].metrics["lambda"] = self.strength

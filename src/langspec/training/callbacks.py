@@ -1,0 +1,337 @@
+"""What the training loop calls after steps and epochs. Each callback holds its own state.
+
+The loop calls them in the order of its list. A callback with a ``name`` is part of checkpoints:
+what :meth:`Callback.state` and :meth:`Callback.tensors` give, :meth:`Callback.load` gets back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from langspec import interrupts
+from langspec.objectives import Objective
+from langspec.training.checkpoint import trainable
+from langspec.training.recipe import Recipe
+from langspec.training.scoring import TrainingData, dev_scores
+from langspec.training.selection import METRIC, Rule, language_metric
+from langspec.training.stepper import Diverged, Stepper
+from langspec.training.watch import Watch
+
+Log = Callable[[int, dict[str, float]], None]
+
+
+@dataclass
+class FitResult:
+    """What a training ended with.
+
+    Attributes:
+        tensors: the trainable weights of the best epoch.
+        best_epoch: counted from 1; 0: the run failed before its first epoch ended, and the
+            weights are those of its last good step.
+        dev: scores of the best epoch.
+        steps: a row of plain values for every step.
+        epochs: a row of plain values for every epoch.
+        skipped_steps: in half precision, where a gradient overflowed.
+        failure: the symptom by which this run counts for nothing, if there was one.
+        warnings: the other symptoms.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    best_epoch: int
+    dev: dict[str, float]
+    steps: list[dict[str, float]] = field(default_factory=list)
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    skipped_steps: int = 0
+    failure: dict[str, Any] | None = None
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """Where a training stands; the loop moves it on, and callbacks read it.
+
+    Attributes:
+        model: that is trained.
+        objective: the method.
+        stepper: the optimisers.
+        accelerator: of this process.
+        recipe: how long and how fast.
+        classes: of the task.
+        total_steps: of all epochs.
+        description: in progress bars and logs.
+        callbacks: in their order.
+        step: steps done.
+        epoch: in which the run is.
+        done: steps done in it.
+        steps_in_epoch: how many it has.
+        resumed: did the run go on from a checkpoint?
+        stopped: has the run failed, so that no further step is taken?
+        signal: the number of a signal that asks the run to end, or 0.
+    """
+
+    model: Any
+    objective: Objective
+    stepper: Stepper
+    accelerator: Accelerator
+    recipe: Recipe
+    classes: int
+    total_steps: int
+    description: str
+    callbacks: Sequence[Callback]
+    step: int = 0
+    epoch: int = 1
+    done: int = 0
+    steps_in_epoch: int = 0
+    resumed: bool = False
+    stopped: bool = False
+    signal: int = 0
+
+    def scores(self, data: TrainingData) -> dict[str, float]:
+        """Loss, accuracy and macro-F1 on rows."""
+        return dev_scores(
+            self.model, data, self.recipe.batch_tokens, self.accelerator, self.classes
+        )
+
+
+class Callback:
+    """Does nothing; subclasses do what they need to."""
+
+    name: ClassVar[str] = ""
+
+    def start(self, run: Run) -> None:
+        """Before the first step that is taken here."""
+
+    def diverged(self, run: Run, error: Diverged) -> bool:
+        """A step was not taken. True: the run ends in order, instead of raising the error."""
+        return False
+
+    def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
+        """After a step, with its metrics, to which the callback may add."""
+
+    def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
+        """After an epoch, with its scores, to which the callback may add."""
+
+    def end(self, run: Run, result: FitResult) -> None:
+        """After the last step; fills its part of the result."""
+
+    def state(self) -> Any:
+        """Plain values for a checkpoint."""
+        return None
+
+    def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
+        """Tensors for a checkpoint; called in every process."""
+        return {}
+
+    def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
+        """Take back what :meth:`state` and :meth:`tensors` gave."""
+
+
+class Scores(Callback):
+    """Scores the model after every epoch, on dev rows of the source and on what the rule reads."""
+
+    def __init__(self, dev: TrainingData, judged: Mapping[str, TrainingData]) -> None:
+        self._dev, self._judged = dev, judged
+
+    def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
+        """Add ``macro_f1`` and the others, and ``macro_f1_CODE`` of each language of the rule."""
+        scores |= run.scores(self._dev)
+        for code, rows in self._judged.items():
+            found = scores if rows is self._dev else run.scores(rows)
+            scores[language_metric(code)] = found[METRIC]
+
+
+class Watching(Callback):
+    """Watches for collapse and divergence; scores the target languages, which choose nothing."""
+
+    name: ClassVar[str] = "watch"
+
+    def __init__(self, watch: Watch, targets: Sequence[TrainingData]) -> None:
+        self.watch, self._targets = watch, targets
+
+    def start(self, run: Run) -> None:
+        """A run that had failed goes no further."""
+        run.stopped = self.watch.stops
+
+    def diverged(self, run: Run, error: Diverged) -> bool:
+        """A failure, at the step that was not taken."""
+        self.watch.note("diverged", run.step + 1, str(error))
+        run.stopped = self.watch.stops
+        return True
+
+    def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
+        """At the end of a window, add what the window shows."""
+        metrics |= self.watch.end_of_step(run.step, metrics, run.accelerator)
+        run.stopped = self.watch.stops
+
+    def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
+        """Add ``targets_macro_f1`` where there are rows of targets."""
+        found = [run.scores(rows)[METRIC] for rows in self._targets]
+        mean = float(np.mean(found)) if found else None
+        self.watch.end_of_epoch(run.step, scores[METRIC], mean)
+        if mean is not None:
+            scores["targets_macro_f1"] = mean
+        run.stopped = self.watch.stops
+
+    def end(self, run: Run, result: FitResult) -> None:
+        """The failure and the warnings."""
+        failure = self.watch.failure
+        result.failure = asdict(failure) if failure else None
+        result.warnings = [asdict(s) for s in self.watch.symptoms if s != failure]
+
+    def state(self) -> Any:
+        """The symptoms so far."""
+        return self.watch.state()
+
+    def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
+        """The unfinished window."""
+        return self.watch.tensors(accelerator)
+
+    def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
+        """Go on with the window."""
+        self.watch.load(state, tensors, accelerator)
+
+
+class History(Callback):
+    """Keeps a row of every step and epoch, and logs them in the main process.
+
+    ``log(step, metrics)`` gets ``train/...`` of a step and ``val/...`` of an epoch. After a resume
+    it gets what happened before, so the record of the resumed run is whole.
+    """
+
+    name: ClassVar[str] = "history"
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.steps: list[dict[str, float]] = []
+        self.epochs: list[dict[str, float]] = []
+
+    def start(self, run: Run) -> None:
+        """After a resume: log what happened before."""
+        for row in self.steps if run.resumed else ():
+            self._log_row(row, "train/", ("step", "epoch"))
+        for row in self.epochs if run.resumed else ():
+            self._log_row(row, "val/", ("step", "epoch"))
+
+    def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
+        """A row, and its log."""
+        if run.accelerator.is_main_process:
+            self.steps.append({"step": run.step, "epoch": run.epoch, **metrics})
+            self._log_row(self.steps[-1], "train/", ("step", "epoch"))
+
+    def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
+        """A row, and its log."""
+        row = {"epoch": run.epoch, "step": run.step, **{f"val_{k}": v for k, v in scores.items()}}
+        self.epochs.append(row)
+        if run.accelerator.is_main_process:
+            self._log_row(row, "val/", ("step", "epoch"))
+
+    def end(self, run: Run, result: FitResult) -> None:
+        """All rows."""
+        result.steps, result.epochs = self.steps, self.epochs
+
+    def state(self) -> Any:
+        """All rows."""
+        return {"steps": self.steps, "epochs": self.epochs}
+
+    def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
+        """All rows before the checkpoint."""
+        self.steps, self.epochs = state["steps"], state["epochs"]
+
+    def _log_row(self, row: dict[str, float], prefix: str, without: Sequence[str]) -> None:
+        metrics = {k.removeprefix("val_"): v for k, v in row.items() if k not in without}
+        self._log(int(row["step"]), {f"{prefix}{name}": v for name, v in metrics.items()})
+
+
+class Look(Callback):
+    """Calls ``look(step, model)`` after every step."""
+
+    def __init__(self, look: Callable[[int, Any], None]) -> None:
+        self._look = look
+
+    def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
+        """Look."""
+        self._look(run.step, run.model)
+
+
+class ProgressBar(Callback):
+    """A bar in the terminal, with the losses of the step."""
+
+    def start(self, run: Run) -> None:
+        """Where a resumed run stands."""
+        self._bar = tqdm(
+            total=run.total_steps,
+            initial=run.step,
+            desc=run.description,
+            unit="step",
+            disable=None if run.accelerator.is_main_process else True,
+        )
+
+    def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
+        """A step further."""
+        self._bar.update()
+        losses = {name: value for name, value in metrics.items() if name.startswith("loss")}
+        self._bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+
+    def end(self, run: Run, result: FitResult) -> None:
+        """Close it."""
+        self._bar.close()
+
+
+class Selection(Callback):
+    """Keeps the weights of the epoch that the rule scores highest; of equal ones the last."""
+
+    name: ClassVar[str] = "best"
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._best: dict[str, torch.Tensor] = {}
+        self.scores: dict[str, float] = {}
+        self._epoch = 0
+
+    def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
+        """Take the epoch if no earlier one is better.
+
+        Of equally good epochs the last: unlearning has gone on, and the score cannot show it.
+        """
+        found = self._rule.score(scores)
+        if not self.scores or found >= self._rule.score(self.scores):
+            self.scores = {k: v for k, v in scores.items() if k != "targets_macro_f1"}
+            self._epoch = 0 if run.stopped else run.epoch
+            self._best = {k: v.cpu().clone() for k, v in trainable(run.model).items()}
+
+    def end(self, run: Run, result: FitResult) -> None:
+        """The best epoch."""
+        result.tensors, result.best_epoch, result.dev = self._best, self._epoch, self.scores
+
+    def state(self) -> Any:
+        """The best epoch so far and its scores."""
+        return {"epoch": self._epoch, "dev": self.scores}
+
+    def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
+        """Its weights."""
+        return self._best
+
+    def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
+        """The best epoch before the checkpoint."""
+        self._epoch, self.scores, self._best = state["epoch"], state["dev"], tensors
+
+
+class Signals(Callback):
+    """Asks after every step whether a signal wants the run to end, in any of its processes."""
+
+    def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
+        """All processes stop at the same step."""
+        if run.stopped:
+            return
+        number = interrupts.pending() or 0
+        if run.accelerator.num_processes > 1:
+            asked = torch.tensor([number], device=run.accelerator.device)
+            number = int(run.accelerator.gather(asked).max())
+        run.signal = number

@@ -1,0 +1,153 @@
+"""Section ``train`` of params.yaml, and which of its values a training uses.
+
+A parameter may be set for one method on one task (``overrides``), for a method, for a task or for
+all trainings. :func:`effective` is the only place that knows which of them counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from langspec.objectives import MethodName, sections
+from langspec.objectives.base import at
+from langspec.search import Search
+from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
+from langspec.training.watch import WatchOptions
+
+if TYPE_CHECKING:
+    Methods = Any
+else:
+    Methods = sections()
+
+
+class TaskTraining(Section):
+    """Per task: how long, how fast."""
+
+    epochs: Count
+    encoder_lr: Annotated[Rate, Search(1e-6, 3e-3, log=True, paper=(1e-3, 1e-4, 1e-5, 1e-6))]
+    head_lr: Annotated[Rate, Search(1e-4, 1e-1, log=True, paper=(1e-1, 1e-2, 1e-3, 1e-4))]
+    batch_tokens: Count  # pieces a step over all processes, padding included
+    # rows a step instead, drawn whatever their length
+    batch_rows: Annotated[Limit, Search(paper=(16, 32, 64))]
+
+
+class BatchOptions(Section):
+    """What is equal between the task rows and the language rows of a step."""
+
+    language: Literal["tokens", "rows"]
+
+
+class Train(Section):
+    """Fine-tuning. A task of one's own has a section too; ``null`` there: as ``default``."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, TaskTraining]
+
+    tasks: Annotated[list[Text], Field(min_length=1)]
+    run: Annotated[list[MethodName], Field(min_length=1)]
+    seeds: Annotated[list[Natural], Field(min_length=1)]
+    selection: Literal["source_dev", "source_val", "mean_dev", "oracle"]
+    feature_layer: int
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    head_init: Annotated[float, Field(gt=0, le=1), Search(paper=(1e-1, 1e-2, 1e-3))]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    warmup: Share
+    schedule: Literal["linear", "constant"]
+    accumulate: Count  # parts of a step's rows whose activations are kept one at a time
+    clip: Annotated[float, Field(gt=0)] | None
+    checkpoint_steps: Count
+    default: TaskTraining
+    batch: BatchOptions
+    watch: WatchOptions
+    pos: TaskTraining
+    nli: TaskTraining
+    methods: Methods
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        default = values.get("default")
+        return {
+            key: default if value is None and key not in cls.model_fields else value
+            for key, value in values.items()
+        }
+
+    @model_validator(mode="after")
+    def _unique(self) -> Train:
+        for key in ("tasks", "run", "seeds"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names {values} with a repetition")
+        return self
+
+
+def effective(train: Train, task: str, method: str, name: str) -> Any:
+    """What a training uses for a parameter: the override's value, else the method's, the task's,
+    that of ``train``; None: none of them has one.
+
+    Args:
+        train: the section.
+        task: the task.
+        method: the method.
+        name: such as ``encoder_lr`` or ``discriminator.lr``.
+    """
+    found = getattr(train.methods, method).value(task, name)
+    for holder in (getattr(train, task), train):
+        found = at(holder, name) if found is None else found
+    return found
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast one training goes, and how often it is saved.
+
+    Attributes:
+        epochs: number of passes over the task's rows.
+        encoder_lr: peak learning rate of the encoder.
+        head_lr: peak learning rate of the task's head.
+        batch_tokens: tokens of a step over all processes, padding included.
+        batch_rows: rows of a step over all processes instead; None: ``batch_tokens`` counts.
+        weight_decay: of AdamW.
+        warmup: share of the steps in which learning rates rise.
+        schedule: of the learning rates after it: ``linear`` or ``constant``.
+        clip: largest gradient norm; None: none.
+        checkpoint_steps: steps between two checkpoints.
+        language: what a step has as many of in language rows as in task rows: ``tokens`` or
+            ``rows``.
+        head_init: standard deviation of a head's first weights.
+        seed: of the training.
+    """
+
+    epochs: int
+    encoder_lr: float
+    head_lr: float
+    batch_tokens: int
+    batch_rows: int | None
+    weight_decay: float
+    warmup: float
+    schedule: str
+    clip: float | None
+    checkpoint_steps: int
+    language: str
+    head_init: float
+    seed: int
+
+
+def recipe_of(train: Train, task: str, method: str, seed: int) -> Recipe:
+    """The recipe of a method on a task."""
+    chosen = ("epochs", "encoder_lr", "head_lr", "batch_tokens", "batch_rows", "head_init")
+    return Recipe(
+        **{name: effective(train, task, method, name) for name in chosen},
+        weight_decay=train.weight_decay,
+        warmup=train.warmup,
+        schedule=train.schedule,
+        clip=train.clip,
+        checkpoint_steps=train.checkpoint_steps,
+        language=train.batch.language,
+        seed=seed,
+    )

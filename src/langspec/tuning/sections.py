@@ -1,0 +1,38 @@
+"""Sections ``tune`` and ``adopted`` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from langspec.objectives import MethodName
+from langspec.section import Count, Limit, Natural, Section, Text
+
+
+class Tune(Section):
+    """Sweeps: what one trial is and how it is scored; the stage tune runs this one."""
+
+    trials: Natural  # 0: the stage does nothing
+    task: Text
+    method: MethodName
+    space: Literal["default", "paper"]
+    seed: Natural  # of the sampler
+    startup: Natural  # trials drawn at random before the sampler looks at scores
+    train_seed: Natural  # of every trial's training
+    epochs: Limit  # null: as the method
+    rows: Limit  # of the source's train set, drawn by train_seed; null: all
+    rungs: Count  # times that a trial is measured, evenly over its steps; it may be pruned at each
+    selection: Literal["source_dev", "mean_dev"]  # what transfer is measured on
+    penalty: Annotated[float, Field(ge=0)]  # score = transfer - penalty x leak
+    pareto: bool  # both for themselves; nothing is pruned then
+    tokens_per_language: Annotated[int, Field(ge=20)]  # of text, that a trial's probe reads
+
+
+class Adopted(Section):
+    """The trial that ``langspec adopt`` took a method's values on a task from."""
+
+    study: Text
+    trial: Natural
+    front: Natural | None  # its place on the front, where it was chosen from one
+    values: dict[str, Any]  # by their keys; where one is changed by hand, this no longer counts

@@ -1,0 +1,226 @@
+"""One trial of a sweep: a short training, measured on dev rows at rungs and at its end.
+
+Nothing here reads a test row. Transfer is measured on dev rows of the task. Leak is measured by a
+fresh, converged linear probe: it is fitted on train lines of the language text, a part of them
+chooses its regularisation, and it is read on dev lines.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from langspec.corpora.tables import read_table
+from langspec.encoders.inputs import text_inputs
+from langspec.errors import LangspecError
+from langspec.features.bank import BankOptions, BankRows
+from langspec.features.encode import build_bank
+from langspec.measurement.probe import fit_probe
+from langspec.training.callbacks import Callback, Run
+from langspec.training.experiment import Changes, Experiment, Workbench
+from langspec.training.loop import Batches
+from langspec.training.scoring import TrainingData, dev_scores
+from langspec.tuning.score import Collapsed, Measured, Report
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+
+_CHOICE_LINES = 5  # every fifth train line chooses the probe's regularisation
+
+
+class Rungs(Callback):
+    """Measures the model at the rungs of a trial and reports it; the report may prune the trial.
+
+    Args:
+        measure: of a model.
+        report: of a rung, counted from 1.
+        steps: the rung by step.
+    """
+
+    def __init__(
+        self, measure: Callable[[Any], Measured], report: Report, steps: Mapping[int, int]
+    ) -> None:
+        self._measure, self._report, self._steps = measure, report, steps
+
+    def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
+        """Measure, if the step is a rung."""
+        if run.step in self._steps:
+            self._report(self._steps[run.step], self._measure(run.model))
+
+
+class TrialTrainer:
+    """Trains and measures one trial a call; data and encoder are prepared once.
+
+    Args:
+        config: the configuration.
+        corpora: folder of the prepared corpora.
+        encoder: folder of the starting encoder.
+        with_values: the configuration with a trial's values, by their keys of params.yaml.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        corpora: Path,
+        encoder: Path,
+        with_values: Callable[[Config, Mapping[str, Any]], Config],
+    ) -> None:
+        self.config, self._with_values = config, with_values
+        self.bench = Workbench(config, config.tune.task, corpora, encoder)
+        self.encoder = self.bench.encoder
+        source = config.corpora.source
+        codes = [source] if config.tune.selection == "source_dev" else config.corpora.languages
+        found = {code: self.bench.rows("dev", code) for code in codes}
+        self._dev = {code: rows for code, rows in found.items() if rows is not None}
+        if source not in self._dev:
+            raise LangspecError(
+                f"no dev rows of {source} for {self.bench.task.name}", place=corpora
+            )
+        self._text(corpora)
+        self._frozen_leak: float | None = None
+
+    def experiment(self, config: Config) -> Experiment:
+        """The training of a trial with this configuration."""
+        tune = config.tune
+        changes = Changes(epochs=tune.epochs, rows=tune.rows)
+        also_read = [data.inputs.ids for data in self._dev.values()]
+        return self.bench.experiment(
+            config,
+            tune.method,
+            tune.train_seed,
+            changes,
+            also_read=[*also_read, self.text_inputs.ids],
+        )
+
+    def _text(self, corpora: Path) -> None:
+        """The language text, its splits renamed to what the probe does with them."""
+        text = read_table(corpora, "text", languages=self.config.corpora.languages)
+        split = np.asarray(text["split"].to_pylist())
+        lines = text["line"].to_numpy()
+        train = np.unique(lines[split == "train"])
+        choosing = np.isin(lines, train[::_CHOICE_LINES]) & (split == "train")
+        role = np.where(choosing, "choose", np.where(split == "train", "fit", split))
+        kept = np.flatnonzero(np.isin(role, ("fit", "choose", "dev")))
+        text = text.take(pa.array(kept))
+        self.text_inputs = text_inputs(
+            self.encoder.tokenizer,
+            text["text"].to_pylist(),
+            max_tokens=self.encoder.card.max_tokens,
+            prefix=self.encoder.card.prefix,
+        )
+        self.text_rows = BankRows(
+            languages=text["language"].to_pylist(), splits=role[kept].tolist(), lines=lines[kept]
+        )
+
+    def leak(self, encoder: Any) -> float:
+        """Language read off token vectors of the layer that heads read: 0 at chance, 1: all.
+
+        The accuracy of the probe on dev lines, from that of the majority of its training tokens
+        to 1; below the majority it is 0.
+        """
+        config = self.config
+        layer = config.train.feature_layer
+        with tempfile.TemporaryDirectory() as folder:
+            bank = build_bank(
+                encoder,
+                int(self.encoder.tokenizer.pad_token_id),
+                self.text_inputs,
+                self.text_rows,
+                options=BankOptions(
+                    max_tokens_per_language=config.tune.tokens_per_language,
+                    max_sentences_per_language=0,
+                    whole_rows=True,
+                    layers=(layer,),
+                    seed=config.evaluate.seed,
+                    tokens_per_batch=config.features.batch_tokens,
+                ),
+                key="trial",
+                root=Path(folder),
+            )
+            meta, vectors = bank.token_meta, bank.tokens(-1)
+        part = {name: np.flatnonzero(meta.split == i) for i, name in enumerate(bank.splits)}
+        missing = {"fit", "choose", "dev"} - {name for name in part if len(part[name])}
+        if missing:
+            raise LangspecError(
+                "the text corpus has too few train or dev lines for the probe of a trial; raise "
+                "tune.tokens_per_language, or corpora.text_splits",
+                place="tune",
+            )
+        label = meta.language.astype(np.int64)
+        probe = fit_probe(
+            vectors[part["fit"]],
+            label[part["fit"]],
+            vectors[part["choose"]],
+            label[part["choose"]],
+            len(bank.languages),
+            config.evaluate.probe,
+        )
+        gold = label[part["dev"]]
+        read = float((probe.predict(vectors[part["dev"]]) == gold).mean())
+        majority = float((gold == np.bincount(label[part["fit"]]).argmax()).mean())
+        return max(0.0, (read - majority) / (1.0 - majority))
+
+    def measure(self, model: Any, dev: Mapping[str, TrainingData]) -> Measured:
+        """Transfer and leak of a model as it is; its mode is put back."""
+        was_training = model.training
+        bench = self.bench
+        options = (self.config.features.batch_tokens, bench.accelerator, len(bench.task.labels))
+        scores = {code: dev_scores(model, rows, *options) for code, rows in dev.items()}
+        if model.encoder is not None:
+            leak = self.leak(model.encoder)
+        else:
+            if self._frozen_leak is None:
+                self._frozen_leak = self.leak(self.encoder.model)
+            leak = self._frozen_leak
+        model.train(was_training)
+        f1 = {code: found["macro_f1"] for code, found in scores.items()}
+        return Measured(
+            transfer=float(np.mean(list(f1.values()))),
+            leak=leak,
+            more={f"dev_{code}": value for code, value in f1.items()},
+        )
+
+    def __call__(self, paths: Mapping[str, Any], report: Report) -> Measured:
+        """Train with ``paths`` over the configuration, reporting every rung but the last.
+
+        Raises:
+            Collapsed: the watch failed the training.
+        """
+        config = self._with_values(self.config, paths)
+        tune = config.tune
+        experiment = self.experiment(config)
+        dev = {
+            code: self.bench.as_read(config, tune.method, data) for code, data in self._dev.items()
+        }
+        model = experiment.model()
+
+        def measure(model: Any) -> Measured:
+            return self.measure(model, dev)
+
+        try:
+            result = experiment.fit(
+                model,
+                callbacks=[Rungs(measure, report, rung_steps(experiment, tune.rungs))],
+                description=f"trial of {tune.task} {tune.method}",
+            )
+        finally:
+            experiment.accelerator.free_memory()
+        if result.failure is not None:
+            raise Collapsed("{name}: {text} (step {step})".format(**result.failure))
+        # The best epoch's weights: what the stage train would keep.
+        model.load_state_dict(result.tensors, strict=False)
+        found = measure(model)
+        more = {**found.more, "best_epoch": float(result.best_epoch)}
+        return Measured(found.transfer, found.leak, more)
+
+
+def rung_steps(experiment: Experiment, count: int) -> dict[int, int]:
+    """Rung by step, evenly over a training's steps, without the last (its end is measured)."""
+    total = Batches(experiment.train, experiment.recipe).total
+    steps = {round(total * rung / count): rung for rung in range(1, count)}
+    return {step: rung for step, rung in steps.items() if 0 < step < total}
