@@ -1,60 +1,119 @@
-"""The worked example of docs/architecture.md: three files, and it trains."""
+"""The worked examples of docs/architecture.md, done in a copy of the code: each of them trains."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import sys
-import types
+from pathlib import Path
 
 import pytest
-from accelerate import Accelerator
-from pydantic import ValidationError, create_model
-from training_fixtures import CLASSES, options, tiny_model, token_data
+from experiment_fixtures import prepared
 
 from conftest import CHECKOUT
-from langspec import config, presets
-from langspec.config import parse_yaml
-from langspec.objectives import get_objective, methods
-from langspec.training.loop import fit
 
 PAGE = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, flags=re.DOTALL))
+BLOCKS = re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, flags=re.DOTALL)
+TRAIN = """
+import sys
+from pathlib import Path
+from experiment_fixtures import small_config
+from langspec.training.experiment import Workbench
+from langspec.tuning.space import space_of
+
+corpora, encoder, *changes = sys.argv[1:]
+config = small_config(*changes)
+method = config.tune.method
+bench = Workbench(config, "pos", Path(corpora), Path(encoder))
+experiment = bench.experiment(config, method, 1)
+result = experiment.fit(experiment.model())
+assert result.failure is None
+print(len(result.steps), *sorted(result.steps[-1]))
+print(*[f"{row['loss']:.9f}" for row in result.steps])
+print(*[parameter.name for parameter in space_of(config).parameters])
+"""
 
 
-def test_a_method_takes_three_files_and_trains(monkeypatch) -> None:
-    assert len(BLOCKS) == 3
-    new, section, values = BLOCKS
-    assert not (CHECKOUT / new).exists()  # a new module
-    assert (CHECKOUT / section).is_file()
-    assert (CHECKOUT / values).is_file()
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return prepared(tmp_path_factory.mktemp("example"))
 
-    # Its section beside the others, with its values under those of the demo.
-    scope = dict(vars(config))
-    exec(BLOCKS[section], scope)
-    own = {"smoothed": (scope["SmoothedMethod"], ...)}
-    sections = create_model("Methods", __base__=config.Methods, **own)
-    demo = parse_yaml(presets.preset_text("demo"))["train"]["methods"]
-    chosen = sections.model_validate(demo | parse_yaml(BLOCKS[values])).smoothed
-    with pytest.raises(ValidationError, match="smoothing"):
-        sections.model_validate(
-            demo | {"smoothed": {"smoothing": 2.0, "freeze_embeddings": False}}
-        )
 
-    # The module, as Python imports it.
-    name = "langspec.objectives.smoothed"
-    module = types.ModuleType(name)
-    monkeypatch.setitem(sys.modules, name, module)
-    exec(compile(BLOCKS[new], new, "exec"), vars(module))
-    assert "smoothed" in methods()
-    result = fit(
-        tiny_model(),
-        get_objective("smoothed", chosen),
-        token_data(60),
-        token_data(20, seed=9),
-        options(epochs=6),
-        Accelerator(cpu=True),
-        classes=CLASSES,
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the code, to add to."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "src", tmp_path / "src", ignore=ignored)
+    return tmp_path
+
+
+def trained(copy: Path, folders: tuple[Path, Path], *changes: str) -> list[list[str]]:
+    """Train a few steps with the code of the copy; the words of its three lines."""
+    tests = [CHECKOUT / "tests" / "unit", CHECKOUT / "tests"]
+    paths = os.pathsep.join(map(str, [copy / "src", *tests]))
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, *map(str, folders), *changes],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert result.dev["accuracy"] > 0.9
-    # Smoothed labels keep the loss above that of full confidence.
-    assert min(row["loss"] for row in result.steps) > 0.1
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [line.split() for line in done.stdout.strip().splitlines()]
+
+
+def add(copy: Path, new: str, text: str, values: str) -> None:
+    """One new file, and its values in the preset."""
+    assert not (CHECKOUT / new).exists()
+    (copy / new).write_text(text, encoding="utf-8")
+    preset = copy / "src" / "langspec" / "presets" / "demo.yaml"
+    demo = preset.read_text(encoding="utf-8")
+    assert demo.count("    finetune:") == 1
+    demo = demo.replace("    finetune:", f"    {values.strip()}\n    finetune:")
+    preset.write_text(demo, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "metric"), [(0, "smoothed", "loss"), (2, "centres", "loss_language")]
+)
+def test_a_method_is_one_file_and_its_values(
+    copy: Path, folders: tuple[Path, Path], number: int, name: str, metric: str
+) -> None:
+    (new, text), (preset, values) = BLOCKS[number : number + 2]
+    assert (new, preset) == (
+        f"src/langspec/objectives/{name}.py",
+        "src/langspec/presets/demo.yaml",
+    )
+    add(copy, new, text, values)
+    steps, losses, _ = trained(copy, folders, f"tune.method={name}", f"train.run=[{name}]")
+    assert int(steps[0]) >= 4
+    assert metric in steps
+    assert len(losses) == int(steps[0])
+    # Its options are checked like those of any other method.
+    with pytest.raises(AssertionError, match=rf"train\.methods\.{name}\.share: found 2\.0"):
+        trained(copy, folders, f"tune.method={name}", f"train.methods.{name}.share=2.0")
+
+
+@pytest.mark.slow
+def test_a_hyper_parameter_is_two_files(copy: Path, folders: tuple[Path, Path]) -> None:
+    """Declared and used in the file of the method; its value in the preset."""
+    method = copy / "src" / "langspec" / "objectives" / "grl.py"
+    text = method.read_text(encoding="utf-8")
+    declared = "    path: list["
+    used = "        return task + language\n"
+    assert text.count(declared) == text.count(used) == 1
+    gain = "    gain: Annotated[float, Field(gt=0), Search(0.5, 2.0)]\n"
+    text = text.replace(declared, gain + declared)
+    text = text.replace(used, "        return task + self.options.gain * language\n")
+    method.write_text(text, encoding="utf-8")
+    preset = copy / "src" / "langspec" / "presets" / "demo.yaml"
+    demo = preset.read_text(encoding="utf-8")
+    preset.write_text(demo.replace("    grl:\n", "    grl:\n      gain: 1.0\n"), encoding="utf-8")
+    chosen = ("tune.method=grl", "train.methods.grl.schedule=constant")
+    one = trained(copy, folders, *chosen)
+    two = trained(copy, folders, *chosen, "train.methods.grl.gain=2.0")
+    assert "gain" in one[2]  # a sweep tries it
+    assert one[1][0] == two[1][0]  # the first step starts from the same weights
+    assert one[1][1:] != two[1][1:]
