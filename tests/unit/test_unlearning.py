@@ -223,7 +223,7 @@ def test_streams_of_language_rows_differ_and_repeat() -> None:
 
 def test_methods_are_found_by_name() -> None:
     assert {"frozen", "finetune", *UNLEARNING} <= set(methods())
-    with pytest.raises(LangspecError, match="unknown method 'gan'; expected one of adversary"):
+    with pytest.raises(LangspecError, match="unknown method 'gan'; expected one of frozen"):
         get_objective("gan")
 
 
