@@ -43,6 +43,11 @@ class ErasureMap:
     intercepts: np.ndarray
     ranks: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        """Lay the matrices out by rows: products of another layout differ in their last digit."""
+        for name in ("left", "right", "shift", "weights", "intercepts"):
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
+
     @property
     def width(self) -> int:
         """Dimensions of the features."""
