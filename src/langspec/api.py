@@ -1,0 +1,368 @@
+"""The functions for notebooks and other programs: ``import langspec``.
+
+They are the code that the commands run, without files of a project. docs/python.md shows them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from langspec.audit.encoder import load_subject, short_name
+from langspec.audit.options import SPLITS, AuditOptions, Measures, Wanted
+from langspec.audit.place import out_folder
+from langspec.audit.run import run_audit
+from langspec.corpora.splits import key_split, line_splits
+from langspec.encoders.forward import hidden_states
+from langspec.encoders.inputs import collate, length_batches, text_inputs
+from langspec.encoders.load import Encoder
+from langspec.erasure.choice import check_eraser, make_eraser
+from langspec.errors import LangspecError
+from langspec.features.bank import BankOptions, BankRows
+from langspec.features.encode import build_bank
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.difference import JudgeOptions
+from langspec.measurement.leak import language_leak
+from langspec.measurement.rows import Origin
+from langspec.modelling.pooling import pool
+from langspec.presets import load_preset
+from langspec.report.compared import CompareOptions, compare_sides, load_side
+from langspec.results import read_results, results_frame
+
+_BATCH_TOKENS = 2048
+
+
+def load_encoder(
+    name: str | Path, *, prefix: str | None = None, pooling: str | None = None
+) -> Encoder:
+    """Load an encoder in evaluation mode, in float32.
+
+    Args:
+        name: a folder (transformers' or sentence-transformers'), an id of the Hugging Face Hub
+            with or without ``@REVISION``, or ``e5`` (packaged).
+        prefix: text before every input, such as ``"query: "``; None: as the folder says.
+        pooling: ``mean`` or ``cls``; None: as the folder says, else ``mean``.
+
+    Raises:
+        LangspecError: nothing of that name, or no encoder that reads text in both directions.
+    """
+    return load_subject(Wanted(str(name), prefix, pooling), layers=None, max_tokens=None).encoder
+
+
+def encode(
+    encoder: Encoder, texts: Sequence[str], *, layers: Sequence[int] | None = None
+) -> np.ndarray:
+    """Encode texts into sentence vectors.
+
+    Args:
+        encoder: of :func:`load_encoder`.
+        texts: ``N`` texts. What is longer than the encoder reads is cut.
+        layers: which layers, ``S`` of them; 0 is the embeddings, negative numbers count from the
+            last layer. None: all ``L + 1``.
+
+    Returns:
+        float32 ``[S, N, H]``: the vector of each text, pooled as the encoder's card says.
+
+    Raises:
+        LangspecError: no texts, or a layer that the encoder does not have.
+    """
+    if not len(texts):
+        raise LangspecError("there are no texts to encode; expected at least one")
+    card, config = encoder.card, encoder.model.config
+    chosen = _layers(layers, int(config.num_hidden_layers))
+    inputs = text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix)
+    vectors = np.empty((len(chosen), len(texts), int(config.hidden_size)), dtype=np.float32)
+    device = next(encoder.model.parameters()).device
+    for rows in length_batches(inputs.lengths, _BATCH_TOKENS):
+        batch = collate(inputs, rows, pad_id=int(encoder.tokenizer.pad_token_id))
+        batch = {key: value.to(device) for key, value in batch.items()}
+        with torch.inference_mode():
+            states = hidden_states(encoder.model, batch)
+            for place, layer in enumerate(chosen):
+                pooled = pool(states[layer].float(), batch["attention_mask"], card.pooling)
+                vectors[place, rows] = pooled.cpu().numpy()
+    return vectors
+
+
+def _layers(layers: Sequence[int] | None, last: int) -> tuple[int, ...]:
+    if layers is None:
+        return tuple(range(last + 1))
+    chosen = tuple(layer + last + 1 if layer < 0 else layer for layer in layers)
+    if not chosen or min(chosen) < 0 or max(chosen) > last:
+        raise LangspecError(
+            f"{list(layers)}; expected layers from 0 (embeddings) to {last} (last)", place="layers"
+        )
+    return chosen
+
+
+def leak_by_layer(
+    encoder: Encoder,
+    texts: Sequence[str],
+    languages: Sequence[str],
+    *,
+    lines: Sequence[int] | None = None,
+    max_words: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure how much of a text's language a fresh linear probe reads from each layer.
+
+    The probe is a multinomial logistic regression. It is trained on 60 % of the texts, its
+    regularisation is chosen on 10 %, and it is tested on 30 %. It settles its own
+    hyper-parameters, so every layer is probed alike.
+
+    Args:
+        encoder: of :func:`load_encoder`.
+        texts: ``N`` texts, at least 30 a language.
+        languages: code of each text.
+        lines: number of each text, equal for translations of each other, which then never stand
+            in different splits; None: no text is a translation of another.
+        max_words: words a language that are probed, drawn by ``seed``.
+        seed: of splits and samples.
+
+    Returns:
+        A row for each unit (``token``, ``sentence``) and layer (0 is the embeddings):
+        ``macro_f1`` over the languages and ``accuracy``, both from 0 to 1, with the ends of their
+        95 % intervals (``macro_f1_low`` ...), and ``n``, how many test vectors there were.
+
+    Raises:
+        LangspecError: lengths that differ, one language, or too few texts.
+    """
+    numbers = range(len(texts)) if lines is None else lines
+    for name, values in (("languages", languages), ("lines", numbers)):
+        if len(values) != len(texts):
+            raise LangspecError(f"{len(values)}; expected {len(texts)}, one a text", place=name)
+    if lines is None:
+        splits = [key_split(text, SPLITS, seed=seed) for text in texts]
+    else:
+        of_line = line_splits(max(numbers, default=-1) + 1, SPLITS, seed=seed)
+        splits = [of_line[line] for line in numbers]
+    card = encoder.card
+    inputs = text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix)
+    measures = Measures()
+    with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
+        bank = build_bank(
+            encoder.model,
+            int(encoder.tokenizer.pad_token_id),
+            inputs,
+            BankRows(languages, splits, np.asarray(numbers, dtype=np.int64)),
+            options=BankOptions(
+                max_tokens_per_language=max_words,
+                pooling="cls" if card.pooling == "cls" else "mean",
+                seed=seed,
+                tokens_per_batch=_BATCH_TOKENS,
+            ),
+            key="bank",
+            root=Path(folder),
+            limit_gb=measures.cache_gb,
+        )
+        rows = language_leak(
+            bank,
+            Origin("", card.name, seed, "text", "test", "leak"),
+            measures.probe,
+            measures.bootstrap,
+        )
+    return _leak_table(results_frame(rows))
+
+
+def _leak_table(rows: pd.DataFrame) -> pd.DataFrame:
+    scores = rows[(rows["probe"] == "linear") & (rows["language"] == "all")]
+    table = scores[scores["metric"] == "macro_f1"][["unit", "layer", "n"]].reset_index(drop=True)
+    for metric in ("macro_f1", "accuracy"):
+        of_metric = scores[scores["metric"] == metric].reset_index(drop=True)
+        table[metric] = of_metric["value"]
+        table[f"{metric}_low"], table[f"{metric}_high"] = of_metric["low"], of_metric["high"]
+    return table
+
+
+class LanguageEraser:
+    """Removes language from vectors by a linear map, fitted chunk by chunk.
+
+    Args:
+        name: ``leace``, ``lsar``, ``inlp``, ``centring``, ``lir``, or one of the last two with
+            ``_oracle``, which are given the language of every vector.
+        anchor: code of the language whose mean vector the map leaves as it is; None: the mean of
+            all vectors stays.
+
+    Raises:
+        LangspecError: no such eraser.
+    """
+
+    def __init__(self, name: str = "leace", *, anchor: str | None = None) -> None:
+        check_eraser(name, place="name")
+        # The options of the demo preset: they are what langspec's own runs use.
+        values = load_preset("demo", []).evaluate.erasers
+        self._eraser = make_eraser(name, values, anchor=anchor)
+
+    def update(self, vectors: np.ndarray, languages: Sequence[str]) -> Self:
+        """Add a chunk to what the map is fitted on; the order of chunks plays no part.
+
+        Args:
+            vectors: ``[N, H]``.
+            languages: code of each vector.
+
+        Raises:
+            LangspecError: lengths or widths that differ, numbers that are not finite.
+        """
+        self._eraser.partial_fit(vectors, np.asarray(languages))
+        return self
+
+    def apply(self, vectors: np.ndarray, languages: Sequence[str] | None = None) -> np.ndarray:
+        """Erase language from vectors.
+
+        Args:
+            vectors: ``[N, H]``, of the layer and pooling that the map was fitted on.
+            languages: code of each vector; only ``_oracle`` erasers read it.
+
+        Returns:
+            ``[N, H]``: float64 where ``vectors`` is, else float32.
+
+        Raises:
+            LangspecError: fewer than two languages were added, or another width.
+        """
+        codes = None if languages is None else np.asarray(languages)
+        return self._eraser.apply(vectors, codes)
+
+    @property
+    def rank(self) -> int:
+        """How many directions the map removes."""
+        return self._eraser.map.rank
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What an audit left.
+
+    Attributes:
+        folder: with ``index.html``, tables and figures.
+        summary: the lines that the command prints.
+        results: tidy rows; the columns are those of :class:`langspec.results.Result`.
+    """
+
+    folder: Path
+    summary: str
+    results: pd.DataFrame
+
+
+def audit_encoder(
+    name: str | Path,
+    text: str | Path,
+    *,
+    out: str | Path | None = None,
+    parallel: str | Path | None = None,
+    layers: str | None = None,
+    full: bool = False,
+    max_texts: int = 2000,
+    max_words: int = 1000,
+    seed: int = 0,
+) -> AuditResult:
+    """Audit an encoder, as ``langspec audit`` does.
+
+    Args:
+        name: as for :func:`load_encoder`.
+        text: folder of ``en.txt``, ``de.txt.gz`` ...: one text a line, a file a language.
+        out: folder to write; None: ``audit-NAME`` in the working folder.
+        parallel: folder of translations, line by line; may be ``text``; None: no retrieval.
+        layers: such as ``0,4-6,-1``; None: all.
+        full: add an MLP probe, codelength, n-grams and a random encoder.
+        max_texts: texts a language.
+        max_words: words a language that are probed.
+        seed: of samples, splits and random weights.
+
+    Raises:
+        LangspecError: as the command refuses.
+    """
+    options = AuditOptions(
+        (Wanted(str(name)),),
+        Path(text),
+        None if parallel is None else Path(parallel),
+        out=None if out is None else Path(out),
+        layers=layers,
+        full=full,
+        max_texts=max_texts,
+        max_words=max_words,
+        seed=seed,
+    )
+    summary = run_audit(options)
+    folder = out_folder(options.out, [short_name(str(name))])
+    return AuditResult(folder, summary, read_results(folder / "results.csv"))
+
+
+def load_results(run: str | Path) -> pd.DataFrame:
+    """Load everything that stage evaluate measured of a run.
+
+    Args:
+        run: its folder, such as ``results/demo``.
+
+    Returns:
+        Tidy rows of all tasks; the columns are those of :class:`langspec.results.Result`.
+
+    Raises:
+        LangspecError: nothing was evaluated there, or another version wrote it.
+    """
+    files = sorted(Path(run).glob("evaluate/*/results.csv"))
+    if not files:
+        raise LangspecError("nothing evaluated there; run: dvc repro evaluate", place=run)
+    return pd.concat([read_results(file) for file in files], ignore_index=True)
+
+
+def compare_methods(
+    run: str | Path,
+    task: str,
+    first: str,
+    second: str,
+    *,
+    other_run: str | Path | None = None,
+    margin: float = 0.01,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare two methods on the same test items, over seeds, as ``langspec compare`` does.
+
+    Args:
+        run: folder of a run, such as ``results/demo``.
+        task: one that both methods were evaluated on.
+        first: the method that verdicts are about.
+        second: the method that it is compared with.
+        other_run: folder of the run that ``second`` is of; None: ``run``.
+        margin: a difference of this size would not matter (0.01: one point of accuracy).
+        resamples: of the bootstrap over test items.
+        seed: of the bootstrap.
+
+    Returns:
+        A row for each ``metric`` (``accuracy``, ``macro_f1``, ``leak``) and ``language`` (of a
+        leak: ``unit`` and ``layer``): the scores ``first`` and ``second``, their ``difference``
+        with its 95 % interval (``low``, ``high``), ``p`` adjusted by Holm, and the ``verdict``.
+
+    Raises:
+        LangspecError: no such run, task or method, or other test items.
+    """
+    one = load_side(Path(run), task, first)
+    two = load_side(Path(run if other_run is None else other_run), task, second)
+    judging = JudgeOptions(margin=margin)
+    options = CompareOptions(judging, BootstrapOptions(resamples=resamples, seed=seed))
+    rows = []
+    for line in compare_sides(one, two, options):
+        low, high = line.compared.difference.interval(judging.alpha)
+        rows.append(
+            {
+                "metric": line.metric,
+                "language": line.language,
+                "unit": line.unit,
+                "layer": line.layer,
+                "first": line.compared.a,
+                "second": line.compared.b,
+                "difference": line.compared.difference.value,
+                "low": low,
+                "high": high,
+                "p": line.judged.p_adjusted,
+                "verdict": line.verdict,
+            }
+        )
+    return pd.DataFrame(rows)
