@@ -27,8 +27,9 @@ def write_findings(out: Path, findings: Sequence[Findings]) -> None:
         _write_moments(temporary / "trajectory.csv", moments)
         for name in PARQUET:
             tables = [table for one in findings for table in one.tables.get(name, [])]
-            place = temporary / f"{name}.parquet"
-            pq.write_table(pa.concat_tables(tables), place, compression="zstd")
+            if tables:
+                place = temporary / f"{name}.parquet"
+                pq.write_table(pa.concat_tables(tables), place, compression="zstd")
 
 
 def _write_moments(place: Path, moments: list[dict[str, Any]]) -> None:
