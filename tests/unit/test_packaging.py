@@ -175,6 +175,17 @@ def test_outs_and_stores_are_ignored_by_git() -> None:
     assert {path: path in ignored for path in paths} == paths
 
 
+def test_what_the_stage_encoder_depends_on_is_in_git() -> None:
+    """Were it not, `dvc repro` in a fresh clone would want to make the demo's encoder anew."""
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    stage = yaml.safe_load(text)["stages"]["encoder"]
+    files = {file.relative_to(ROOT).as_posix() for file in tracked()}
+    deps = [dep.replace("${encoder.pretrain.text}", "demo") for dep in stage["deps"]]
+    missing = [d for d in deps if not any(f == d or f.startswith(f"{d}/") for f in files)]
+    assert missing == []
+    assert any(dep.endswith("generated/demo/pretrain.json") for dep in deps)
+
+
 COMING = {"sweep", "audit"}  # commands that may not be there yet
 
 
