@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from demo import meaning, nli, write
+from demo import meaning, write
 from demo.contractions import surface
 from demo.generate import CONCEPTS, LANGUAGES, Sizes, generate, realiser
 from demo.meaning import Clause, Name, NounPhrase, Phrase, Sentence, Word
+from demo.nli_labels import LABELS, label
 from demo.sample import HELD_OUT, OBJECTS, Sampler, held_out_pair, profile
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
@@ -368,19 +369,19 @@ def buys(obj: NounPhrase, **more: object) -> Clause:
     ],
 )
 def test_labels_of_clauses(premise: Clause, hypothesis: Clause, expected: str | None) -> None:
-    assert nli.label(Sentence(premise), Sentence(hypothesis)) == expected
+    assert label(Sentence(premise), Sentence(hypothesis)) == expected
 
 
 def test_labels_of_two_clauses() -> None:
     both = Sentence(sleeps(), "because.s", buys(RED_HAT))
-    assert nli.label(both, Sentence(buys(HAT)), 1) == "entailment"
-    assert nli.label(both, Sentence(sleeps(), "and.c", buys(HAT))) == "entailment"
-    assert nli.label(both, Sentence(sleeps(), "but.c", buys(HAT))) == "entailment"
+    assert label(both, Sentence(buys(HAT)), 1) == "entailment"
+    assert label(both, Sentence(sleeps(), "and.c", buys(HAT))) == "entailment"
+    assert label(both, Sentence(sleeps(), "but.c", buys(HAT))) == "entailment"
     joined = Sentence(sleeps(), "and.c", buys(RED_HAT))
-    assert nli.label(joined, both) == "neutral"
-    assert nli.label(joined, Sentence(sleeps(negated=True), "and.c", buys(HAT))) == "contradiction"
-    assert nli.label(Sentence(sleeps()), joined) == "neutral"
-    assert nli.label(Sentence(sleeps(negated=True), "because.s", buys(HAT)), both) is None
+    assert label(joined, both) == "neutral"
+    assert label(joined, Sentence(sleeps(negated=True), "and.c", buys(HAT))) == "contradiction"
+    assert label(Sentence(sleeps()), joined) == "neutral"
+    assert label(Sentence(sleeps(negated=True), "because.s", buys(HAT)), both) is None
 
 
 def test_every_label_comes_with_negation_and_of_every_length(raw: Path) -> None:
@@ -392,7 +393,7 @@ def test_every_label_comes_with_negation_and_of_every_length(raw: Path) -> None:
         words = row["sentence2"].replace(",", "").split()
         lengths[len(words)][row["gold_label"]] += 1
     assert len(seen) == 4
-    assert all(found == set(nli.LABELS) for found in seen.values())
+    assert all(found == set(LABELS) for found in seen.values())
     assert all(len(set(counts.values())) == 1 and len(counts) == 3 for counts in lengths.values())
 
 
