@@ -259,34 +259,22 @@ def _matters(found: Audited) -> Answer:
         f"Erasing language linearly (LEACE) makes that {percent(float(erased[0]))} translations"
         f"{_change(gain)}."
     )
-    pairwise = score(
-        found,
-        eraser="",
-        probe="cosine",
-        metric="retrieval",
-        language="mean_targets",
-        layer=last,
-    )
-    others = {
-        layer: score(
-            found,
-            eraser="",
-            probe="cosine",
-            metric="retrieval",
-            language="mean_targets",
-            layer=layer,
-        )
-        for layer in found.layers
-    }
-    best = max(others, key=others.__getitem__)
+    return Answer(QUESTIONS[2], short, (search, effect, _pairs(found, last)))
+
+
+def _pairs(found: Audited, last: int) -> str:
+    """Retrieval between the pivot and one other language at a time."""
+    where = {"eraser": "", "probe": "cosine", "metric": "retrieval", "language": "mean_targets"}
+    shares = {layer: score(found, layer=layer, **where) for layer in found.layers}
+    best = max(shares, key=shares.__getitem__)
     top = found.subject.encoder.model.config.num_hidden_layers
     pairs = (
         f"Between {language_name(found.pivot)} and one other language at a time the right "
-        f"translation comes first for {percent(pairwise)} at {layer_words(last, top)}"
+        f"translation comes first for {percent(shares[last])} at {layer_words(last, top)}"
     )
     if best != last:
-        pairs += f", for {percent(others[best])} at {layer_words(best, top)}"
-    return Answer(QUESTIONS[2], short, (search, effect, pairs + "."))
+        pairs += f", for {percent(shares[best])} at {layer_words(best, top)}"
+    return pairs + "."
 
 
 def _change(gain: float) -> str:

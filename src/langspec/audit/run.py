@@ -14,7 +14,8 @@ from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.page import render, told
 from langspec.audit.place import FACTS, bank_root, check_out, out_folder
-from langspec.audit.tables import all_tables, confusion_frame, mixing_frame
+from langspec.audit.plain_tables import confusion_frame, mixing_frame
+from langspec.audit.tables import all_tables
 from langspec.audit.texts import Texts, read_texts
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text

@@ -1,455 +1,355 @@
-"""Tables of an audit: pivots of its rows, for the page and as CSV."""
+"""Tables of an audit: what it measured, pivoted by the report's specs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from langspec.audit.answers import groups
-from langspec.audit.measure import ERASER, TASK, Audited
+from langspec.audit.measure import ERASER, Audited
+from langspec.audit.plain_tables import compared_table, texts_table
 from langspec.audit.texts import Texts
-from langspec.languages import LANGUAGES
-from langspec.measurement.mixing import FOUND
-from langspec.report.load import by_family, language_family, language_name
-from langspec.report.spec import Column
-from langspec.report.tables import (
-    Table,
-    pick,
-)
+from langspec.measurement.mixing import FOUND, Mixing
+from langspec.report.load import language_name
+from langspec.report.pivot import fill
+from langspec.report.spec import Column, TableSpec
+from langspec.report.tables import Table, pick
 from langspec.results import RANDOM, results_frame
 
 Encoders = Sequence[Audited]
 
 
+@dataclass(frozen=True)
+class Order:
+    """Languages by family, none of them first."""
+
+    methods: tuple[str, ...] = ()
+    source: str = ""
+
+
 def all_tables(audits: Encoders, texts: Sequence[Texts]) -> list[Table]:
     """Every table that the audit's numbers allow."""
-    frames = {found.name: _frame(found) for found in audits}
+    rows = rows_of(audits)
+    last = rows[rows["layer"] == rows["encoder"].map(_last_layers(audits))]
     tables: list[Table | None] = [
-        _compared(audits, frames),
-        _languages(audits, frames),
-        _retrieval(audits, frames),
-        _layers(audits, frames),
-        _geometry(audits, frames),
-        _erasing(audits, frames),
-        _beyond(audits, frames),
-        *[_texts(read, i) for i, read in enumerate(texts)],
+        compared_table(audits, last),
+        _languages(audits, last),
+        _retrieval(audits, last),
+        _layers(audits, rows),
+        _filled(GEOMETRY, audits, rows),
+        _filled(ERASING, audits, last),
+        _beyond(audits, rows),
+        *[texts_table(read, i) for i, read in enumerate(texts)],
     ]
     return [table for table in tables if table is not None]
 
 
-def _frame(found: Audited, *, eraser: str = "", random: bool = False) -> pd.DataFrame:
-    """Rows of the encoder, with language erased, or of an encoder with random weights."""
-    return results_frame(
-        row for row in found.rows if row.eraser == eraser and (row.measure == RANDOM) == random
-    )
+def rows_of(audits: Encoders) -> pd.DataFrame:
+    """The tidy rows of all encoders; ``encoder`` is the number of each."""
+    frames = [results_frame(f.rows).assign(encoder=str(i)) for i, f in enumerate(audits)]
+    rows = pd.concat(frames, ignore_index=True)
+    return rows.assign(min=rows["value"], max=rows["value"])  # one seed
 
 
-def _value(frame: pd.DataFrame, **equal: Any) -> float | None:
-    rows = pick(frame, **equal)
-    return float(rows["value"].iloc[0]) if len(rows) else None
+def _last_layers(audits: Encoders) -> dict[str, int]:
+    return {str(i): found.layers[-1] for i, found in enumerate(audits)}
 
 
-def _score(record: dict[str, Any], key: str, frame: pd.DataFrame, **equal: Any) -> None:
-    """A value and, where there is one, its interval."""
-    rows = pick(frame, **equal)
-    record[key] = float(rows["value"].iloc[0]) if len(rows) else None
-    for end in ("low", "high"):
-        if len(rows) and not np.isnan(rows[end].iloc[0]):
-            record[f"{key}_{end}"] = float(rows[end].iloc[0])
-
-
-def _group(audits: Encoders, found: Audited) -> str:
-    return found.name if len(audits) > 1 else ""
-
-
-# --- the first screen ------------------------------------------------------------------------
-
-
-def _compared(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table | None:
-    if len(audits) < 2:
+def _filled(spec: TableSpec, audits: Encoders, rows: pd.DataFrame, **words: str) -> Table | None:
+    """The table of a spec, without a range over seeds: there is one."""
+    together = "encoder" not in spec.rows
+    names = {str(i): found.name for i, found in enumerate(audits)}
+    if together and len(audits) == 1:
+        names = {"0": ""}  # no heading above the columns of the only one
+    spec = replace(spec, names={"encoder": names, **spec.names})
+    if spec.section == "encoder" and len(audits) == 1:
+        spec = replace(spec, section="")
+    table = fill(spec, rows, Order(), words=words)
+    if table is None:
         return None
-    records: list[dict[str, Any]] = []
+    frame = table.frame
+    empty = [c for c in frame if str(c).endswith(("_low", "_high")) and frame[c].isna().all()]
+    ranges = [c for c in frame if str(c).endswith(("_min", "_max"))]
+    return replace(table, frame=frame.drop(columns=[*empty, *ranges]))
 
-    def add(what: str, values: list[float | None]) -> None:
-        if all(value is not None for value in values):
-            first, second = (float(value) for value in values if value is not None)
-            records.append(
-                {"what": what, "first": first, "second": second, "difference": second - first}
+
+def _cell(key: str, label: str, group: str = "", *, kind: Any = "score", **where: Any) -> Column:
+    """A number of the encoder as it is, unless ``where`` names an eraser."""
+    return Column(key, label, group, kind, {"eraser": "", **where}, shown=bool(label))
+
+
+LANGUAGES_TABLE = TableSpec(
+    name="languages",
+    title="By language",
+    caption="Every language at the last layer measured. Own share: of the 10 texts nearest to a "
+    "text (cosine; the same line in other languages left out), those in its language. Apartness: "
+    "the same, 0 at chance, 1 where all are. Nearest language: the one it is most mixed with "
+    "(0 never neighbours, 1 as readily as texts of one language). Named: the share of its "
+    "texts, and of its single words, that a linear probe tells from the other {others} "
+    "languages.",
+    where={"measure": ("neighbours", "leak")},
+    rows=("language",),
+    columns=(
+        Column("code", shown=False),
+        Column("language", "Language"),
+        Column("family", "Family"),
+        *(
+            replace(_cell(key, label, "{}", **where), each="encoder")
+            for key, label, where in (
+                ("own_{}", "own share", {"probe": "neighbours", "metric": "own_share"}),
+                ("apart_{}", "apartness", {"probe": "neighbours", "metric": "apartness"}),
+                ("sentence_{}", "text named", {"unit": "sentence", "metric": "recall"}),
+                ("token_{}", "word named", {"unit": "token", "metric": "recall"}),
             )
-
-    lasts = [(found, frames[found.name], found.layers[-1]) for found in audits]
-    add(
-        "share of languages kept apart",
-        [len(groups(f.mixings[last]).apart) / len(f.languages) for f, _, last in lasts],
-    )
-    for what, equal in (
-        ("own-language share of nearest texts", ("neighbours", "own_share", "mean", "sentence")),
-        ("language of a text, linear probe, macro-F1", ("linear", "macro_f1", "all", "sentence")),
-        ("language of a word, linear probe, macro-F1", ("linear", "macro_f1", "all", "token")),
-        ("first hit is a translation", ("search", f"first_is_{FOUND[0]}", "mean", "sentence")),
-        (
-            "first hit is of the own language",
-            ("search", f"first_is_{FOUND[1]}", "mean", "sentence"),
         ),
-        ("retrieval in one other language", ("cosine", "retrieval", "mean_targets", "sentence")),
-    ):
-        keys = dict(zip(("probe", "metric", "language", "unit"), equal, strict=True))
-        add(what, [_value(fr, method=f.name, layer=last, **keys) for f, fr, last in lasts])
-    first, second = audits
-    columns = (
-        Column("what", "At the last layer measured"),
-        Column("first", first.name, kind="score"),
-        Column("second", second.name, kind="score"),
-        Column("difference", "Difference", kind="score"),
-    )
-    caption = (
-        f"{first.name} (layer {first.layers[-1]}) beside {second.name} "
-        f"(layer {second.layers[-1]}), the same texts and splits. Difference: second less first."
-    )
-    return Table("compared", "Side by side", caption, columns, pd.DataFrame(records))
+    ),
+)
 
 
-def _languages(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table:
-    codes = by_family(audits[0].languages)
-    records: list[dict[str, Any]] = [
-        {"code": c, "language": language_name(c), "family": language_family(c)} for c in codes
-    ]
-    columns = [Column("language", "Language"), Column("family", "Family")]
+def _languages(audits: Encoders, last: pd.DataFrame) -> Table:
+    """Every language: how far it is kept apart, what it is mixed with, how well it is named."""
+    rows = last[last["language"].isin(audits[0].languages)]
+    rows = rows[rows["probe"].isin(["neighbours", "linear"])]
+    table = _filled(LANGUAGES_TABLE, audits, rows, others=str(len(audits[0].languages) - 1))
+    assert table is not None, "an audit has neighbours"
+    frame, columns = table.frame, {column.key: column for column in table.columns}
+    order = ["language", "family"]
     for i, found in enumerate(audits):
-        frame, last = pick(frames[found.name], method=found.name), found.layers[-1]
-        mixed = found.mixings[last]
-        index = mixed.mixed.copy()
-        np.fill_diagonal(index, -1)
-        for record in records:
-            code = record["code"]
-            place = {"language": code, "layer": last}
-            own = {"unit": "sentence", "probe": "neighbours", **place}
-            record[f"own_{i}"] = _value(frame, metric="own_share", **own)
-            record[f"apart_{i}"] = _value(frame, metric="apartness", **own)
-            row = mixed.languages.index(code)
-            near = int(index[row].argmax())
-            other = language_name(mixed.languages[near])
-            record[f"near_{i}"] = f"{other} ({index[row, near]:.2f})" if index[row, near] else "–"
-            for unit in ("sentence", "token"):
-                record[f"{unit}_{i}"] = _value(
-                    frame, metric="recall", probe="linear", unit=unit, **place
-                )
-        group = _group(audits, found)
-        columns += [
-            Column(f"apart_{i}", "apartness", group, "score"),
-            Column(f"own_{i}", "own share", group, "score"),
-            Column(f"near_{i}", "nearest language", group),
-            Column(f"sentence_{i}", "text named", group, "score"),
-            Column(f"token_{i}", "word named", group, "score"),
-        ]
-    k = len(codes)
-    caption = (
-        "Every language at the last layer measured. Own share: of the 10 texts nearest to a text "
-        "(cosine; the same line in other languages left out), those in its language. Apartness: "
-        "the same, 0 at chance, 1 where all are. Nearest language: the one it is most mixed with "
-        "(0 never neighbours, 1 as readily as texts of one language). Named: the share of its "
-        f"texts, and of its single words, that a linear probe tells from the other {k - 1} "
-        "languages."
-    )
-    return Table("languages", "By language", caption, tuple(columns), pd.DataFrame(records))
+        near = _nearest(found.mixings[found.layers[-1]])
+        place = int(frame.columns.get_indexer(pd.Index([f"apart_{i}"]))[0]) + 1
+        frame.insert(place, f"near_{i}", [near[code] for code in frame["code"]])
+        group = columns[f"apart_{i}"].group
+        columns[f"near_{i}"] = Column(f"near_{i}", "nearest language", group)
+        order += [f"{key}_{i}" for key in ("apart", "own", "near", "sentence", "token")]
+    return replace(table, columns=tuple(columns[key] for key in order))
 
 
-def _retrieval(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table | None:
-    searched = [found for found in audits if found.searches]
-    if not searched:
-        return None
-    codes = by_family(searched[0].searches["plain", searched[0].layers[-1]].languages)
-    records: list[dict[str, Any]] = [
-        {"code": code, "language": "mean" if code == "mean" else language_name(code)}
-        for code in [*codes, "mean"]
-    ]
-    columns = [Column("language", "Language")]
-    n = 0
-    for i, found in enumerate(searched):
-        frame, last = frames[found.name], found.layers[-1]
-        n = found.searches["plain", last].n
-        for record in records:
-            place = {"language": record["code"], "layer": last, "unit": "sentence"}
-            for kind in FOUND:
-                record[f"{kind}_{i}"] = _value(
-                    frame, method=found.name, probe="search", metric=f"first_is_{kind}", **place
-                )
-            record[f"erased_{i}"] = _value(
-                _frame(found, eraser=ERASER),
-                probe="search",
-                metric=f"first_is_{FOUND[0]}",
-                **place,
+def _nearest(mixed: Mixing) -> dict[str, str]:
+    """The language that each is most mixed with, and how much."""
+    index = mixed.mixed.copy()
+    np.fill_diagonal(index, -1)
+    nearest = {}
+    for row, code in enumerate(mixed.languages):
+        near = int(index[row].argmax())
+        name, value = language_name(mixed.languages[near]), index[row, near]
+        nearest[code] = f"{name} ({value:.2f})" if value else "–"
+    return nearest
+
+
+RETRIEVAL = TableSpec(
+    name="retrieval",
+    title="Retrieval",
+    caption="What a search finds first at the last layer measured, by cosine. The first columns "
+    "search all {n} texts of all languages at once: the first hit is a translation of the "
+    "query, another text in the query's own language, or another text in another language. "
+    "Erased: the share of translations after LEACE, fitted on the training lines alone. The "
+    "last column searches the texts of one language only, from "
+    "{pivot} and back; in brackets, 95 % interval over lines.",
+    where={
+        "probe": ("search", "cosine"),
+        "metric": ("retrieval", *(f"first_is_{k}" for k in FOUND)),
+    },
+    rows=("language",),
+    columns=(
+        Column("code", shown=False),
+        Column("language", "Language"),
+        *(
+            Column(f"{key}_{{}}", label, "{}", "score", where, "encoder")
+            for key, label, where in (
+                *(
+                    (kind, label, {"eraser": "", "metric": f"first_is_{kind}"})
+                    for kind, label in zip(
+                        FOUND, ("translation", "own language", "other"), strict=True
+                    )
+                ),
+                (
+                    "erased",
+                    "translation, erased",
+                    {"eraser": ERASER, "metric": f"first_is_{FOUND[0]}"},
+                ),
+                ("pivot", "with {pivot}", {"eraser": "", "metric": "retrieval"}),
             )
-            if record["code"] == "mean":
-                place["language"] = "mean_targets"
-            pivot = {"method": found.name, "probe": "cosine", "metric": "retrieval"}
-            _score(record, f"pivot_{i}", frame, **pivot, **place)
-        group = _group(audits, found)
-        columns += [
-            Column(f"{FOUND[0]}_{i}", "translation", group, "score"),
-            Column(f"{FOUND[1]}_{i}", "own language", group, "score"),
-            Column(f"{FOUND[2]}_{i}", "other", group, "score"),
-            Column(f"erased_{i}", "translation, erased", group, "score"),
-            Column(f"pivot_{i}", f"with {language_name(found.pivot)}", group, "score"),
-        ]
-    caption = (
-        "What a search finds first at the last layer measured, by cosine. The first columns "
-        f"search all {n:,} texts of all languages at once: the first hit is a translation of the "
-        "query, another text in the query's own language, or another text in another language. "
-        "Erased: the share of translations after LEACE, fitted on the training lines alone. The "
-        "last column searches the texts of one language only, from "
-        f"{language_name(searched[0].pivot)} and back; in brackets, 95 % interval over lines."
+        ),
+    ),
+    names={"language": {"mean": "mean"}},
+)
+
+
+def _retrieval(audits: Encoders, last: pd.DataFrame) -> Table | None:
+    """What a search finds first, language by language."""
+    searched = next((found for found in audits if found.searches), None)
+    if searched is None:
+        return None
+    pivot = language_name(searched.pivot)
+    columns = tuple(
+        replace(column, label=column.label.replace("{pivot}", pivot))
+        for column in RETRIEVAL.columns
     )
-    return Table("retrieval", "Retrieval", caption, tuple(columns), pd.DataFrame(records))
+    codes = {*searched.searches["plain", searched.layers[-1]].languages, "mean"}
+    rows = last.assign(language=last["language"].replace({"mean_targets": "mean"}))
+    n = f"{searched.searches['plain', searched.layers[-1]].n:,}"
+    spec, rows = replace(RETRIEVAL, columns=columns), rows[rows["language"].isin(codes)]
+    return _filled(spec, audits, rows, n=n, pivot=pivot)
 
 
 # --- details ---------------------------------------------------------------------------------
 
+_NEAR = {"probe": "neighbours", "language": "mean"}
 
-def _layers(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table:
-    records = []
-    for found in audits:
-        frame = frames[found.name]
-        mine = pick(frame, method=found.name)
-        for layer in found.layers:
-            record: dict[str, Any] = {"encoder": found.name, "layer": layer}
-            near = pick(mine, probe="neighbours", language="mean", layer=layer)
-            record["apartness"] = _value(near, metric="apartness")
-            record["own_share"] = _value(near, metric="own_share")
-            for unit in ("sentence", "token"):
-                linear = pick(mine, probe="linear", language="all", unit=unit, layer=layer)
-                _score(record, f"{unit}_f1", linear, metric="macro_f1")
-                _score(record, f"{unit}_accuracy", linear, metric="accuracy")
-                record[f"{unit}_c"] = _value(linear, metric="chosen_c")
-                record[f"{unit}_converged"] = "yes" if _value(linear, metric="converged") else "no"
-            record["translation"] = _value(
-                mine, probe="search", metric=f"first_is_{FOUND[0]}", language="mean", layer=layer
-            )
-            record["erased"] = _value(
-                _frame(found, eraser=ERASER),
-                probe="search",
+
+def _probe_cells(unit: str, words: str) -> tuple[Column, ...]:
+    """Macro-F1 of the linear probe and what its fit came to."""
+    group, where = f"Probe, {words}", {"probe": "linear", "language": "all", "unit": unit}
+    strength = _cell(f"{unit}_c", "", metric="chosen_c", **where)
+    fitted = _cell(
+        f"{unit}_converged", "converged", group, kind="text", metric="converged", **where
+    )
+    return (
+        _cell(f"{unit}_f1", "macro-F1", group, metric="macro_f1", **where),
+        _cell(f"{unit}_accuracy", "", metric="accuracy", **where),
+        replace(strength, spread=False),
+        replace(fitted, spread=False, flag=True),
+    )
+
+
+LAYERS = TableSpec(
+    name="layers",
+    title="By layer",
+    caption="Means over the languages, by layer (0: embeddings). Columns as in the tables above; "
+    "in brackets, 95 % interval over lines. Always naming the commonest language has a macro-F1 "
+        "of {majority}.",
+    rows=("encoder", "layer"),
+    columns=(
+        Column("encoder", shown=False),
+        Column("layer", "Layer", kind="count"),
+        _cell("apartness", "apartness", "Neighbours", metric="apartness", **_NEAR),
+        _cell("own_share", "own share", "Neighbours", metric="own_share", **_NEAR),
+        *_probe_cells("sentence", "texts"),
+        *_probe_cells("token", "words"),
+        *(
+            _cell(
+                key, label, "Search", eraser=eraser, probe="search", language="mean",
                 metric=f"first_is_{FOUND[0]}",
-                language="mean",
-                layer=layer,
             )
-            pivot = pick(mine, probe="cosine", language="mean_targets", layer=layer)
-            _score(record, "pivot", pivot, metric="retrieval")
-            records.append(record)
-    columns = [
+            for key, label, eraser in (
+                ("translation", "translation", ""),
+                ("erased", "erased", ERASER),
+            )
+        ),
+        _cell(
+            "pivot", "in one language", "Search", probe="cosine", language="mean_targets",
+            metric="retrieval",
+        ),
+    ),
+    section="encoder",
+)  # fmt: skip
+
+
+def _layers(audits: Encoders, rows: pd.DataFrame) -> Table | None:
+    """Means over the languages at every layer."""
+    plain = rows[(rows["measure"] != RANDOM) & (rows["layer"] >= 0)]
+    majority = pick(rows, encoder="0", probe="majority", metric="macro_f1", language="all")
+    level = pick(majority, unit="sentence")["value"].iloc[0]
+    searched = any(found.searches for found in audits)
+    shown = tuple(
+        replace(column, shown=column.shown and (searched or column.group != "Search"))
+        for column in LAYERS.columns
+    )
+    where = {"layer": tuple({layer for found in audits for layer in found.layers})}
+    spec = replace(LAYERS, columns=shown, where=where)
+    return _filled(spec, audits, plain, majority=f"{level:.3f}")
+
+
+GEOMETRY = TableSpec(
+    name="geometry",
+    title="Geometry",
+    caption="Text vectors by layer. V-measure: how well k-means clusters, as many as languages, "
+    "agree with the languages. Variance between: the share of all variance that lies between the "
+    "languages' means; in their span: the share in the directions that the means span.",
+    where={"measure": "geometry", "probe": "", "unit": "sentence", "language": "all"},
+    rows=("encoder", "layer"),
+    columns=(
+        Column("encoder", shown=False),
         Column("layer", "Layer", kind="count"),
-        Column("apartness", "apartness", "Neighbours", "score"),
-        Column("own_share", "own share", "Neighbours", "score"),
-        Column("sentence_f1", "macro-F1", "Probe, texts", "score"),
-        Column("sentence_converged", "converged", "Probe, texts"),
-        Column("token_f1", "macro-F1", "Probe, words", "score"),
-        Column("token_converged", "converged", "Probe, words"),
-    ]
-    if any(found.searches for found in audits):
-        columns += [
-            Column("translation", "translation", "Search", "score"),
-            Column("erased", "erased", "Search", "score"),
-            Column("pivot", "in one language", "Search", "score"),
-        ]
-    majority = _value(
-        frames[audits[0].name],
-        probe="majority",
-        metric="macro_f1",
-        language="all",
-        unit="sentence",
-    )
-    caption = (
-        "Means over the languages, by layer (0: embeddings). Columns as in the tables above; in "
-        "brackets, 95 % interval over lines. Always naming the commonest language has a macro-F1 "
-        f"of {majority:.3f}."
-    )
-    section = "encoder" if len(audits) > 1 else ""
-    return Table("layers", "By layer", caption, tuple(columns), pd.DataFrame(records), section)
-
-
-GEOMETRY = (
-    ("v_measure_language", "V-measure"),
-    ("variance_share_language", "variance between"),
-    ("subspace_share_language", "in their span"),
-    ("feature_norm", "norm"),
-    ("effective_rank", "effective rank"),
+        _cell("v_measure_language", "V-measure", metric="v_measure_language"),
+        _cell("variance_share_language", "variance between", metric="variance_share_language"),
+        _cell("subspace_share_language", "in their span", metric="subspace_share_language"),
+        _cell("feature_norm", "norm", metric="feature_norm"),
+        _cell("effective_rank", "effective rank", metric="effective_rank"),
+    ),
+    section="encoder",
 )
-
-
-def _geometry(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table:
-    records = []
-    for found in audits:
-        mine = pick(frames[found.name], method=found.name, probe="", unit="sentence")
-        for layer in found.layers:
-            record: dict[str, Any] = {"encoder": found.name, "layer": layer}
-            for metric, _ in GEOMETRY:
-                record[metric] = _value(mine, metric=metric, layer=layer, language="all")
-            records.append(record)
-    columns = [
-        Column("layer", "Layer", kind="count"),
-        *[Column(metric, label, kind="score") for metric, label in GEOMETRY],
-    ]
-    caption = (
-        "Text vectors by layer. V-measure: how well k-means clusters, as many as languages, agree "
-        "with the languages. Variance between: the share of all variance that lies between the "
-        "languages' means; in their span: the share in the directions that the means span."
-    )
-    section = "encoder" if len(audits) > 1 else ""
-    return Table("geometry", "Geometry", caption, tuple(columns), pd.DataFrame(records), section)
-
-
-def _erasing(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table:
-    records = []
-    for found in audits:
-        frame, last = frames[found.name], found.layers[-1]
-        for unit in ("sentence", "token"):
-            erased = pick(_frame(found, eraser=ERASER), unit=unit, layer=last)
-            record: dict[str, Any] = {
-                "encoder": found.name,
-                "unit": {"sentence": "texts", "token": "words"}[unit],
-                "rank": _value(erased, metric="rank_removed"),
-                "variance": _value(erased, metric="variance_removed"),
-            }
-            plain = pick(frame, method=found.name, probe="linear", language="all", unit=unit)
-            _score(record, "before", pick(plain, layer=last), metric="macro_f1")
-            linear = pick(erased, probe="linear", language="all")
-            _score(record, "after", linear, metric="macro_f1")
-            records.append(record)
-    columns = (
+_UNITS = {"unit": {"sentence": "texts", "token": "words"}}
+_READ = {"probe": "linear", "language": "all", "metric": "macro_f1"}
+ERASING = TableSpec(
+    name="erasing",
+    title="What LEACE removes",
+    caption="LEACE (Belrose et al. 2023), fitted on the training lines, at the last layer "
+    "measured: the smallest linear change after which no linear probe reads the language of those "
+    "lines. Probe: macro-F1 of a fresh linear probe on test lines. What a non-linear reader "
+    "still finds is another matter (--full measures it before erasing).",
+    where={"measure": ("leak", "erasure"), "unit": ("sentence", "token")},
+    rows=("encoder", "unit"),
+    columns=(
         Column("encoder", "Encoder"),
         Column("unit", "Of"),
-        Column("rank", "directions removed", kind="count"),
-        Column("variance", "variance removed", kind="score"),
-        Column("before", "probe before", kind="score"),
-        Column("after", "probe after", kind="score"),
-    )
-    caption = (
-        "LEACE (Belrose et al. 2023), fitted on the training lines, at the last layer measured: "
-        "the smallest linear change after which no linear probe reads the language of those "
-        "lines. Probe: macro-F1 of a fresh linear probe on test lines. What a non-linear reader "
-        "still finds is another matter (--full measures it before erasing)."
-    )
-    return Table("erasing", "What LEACE removes", caption, columns, pd.DataFrame(records))
-
-
-_BEYOND = {
+        _cell("rank", "directions removed", kind="count", eraser=ERASER, metric="rank_removed"),
+        _cell("variance", "variance removed", eraser=ERASER, metric="variance_removed"),
+        _cell("before", "probe before", **_READ),
+        _cell("after", "probe after", eraser=ERASER, **_READ),
+    ),
+    names=_UNITS,
+)
+_READERS = {
     "linear_sample": "linear probe",
     "mlp": "MLP probe",
     "shuffled": "linear probe, shuffled languages",
     "char_ngrams": "character n-grams of the text",
+    RANDOM: "linear probe, random encoder",
 }
-
-
-def _beyond(audits: Encoders, frames: dict[str, pd.DataFrame]) -> Table | None:
-    records: list[dict[str, Any]] = []
-    for found in audits:
-        frame = frames[found.name]
-        mine = pick(frame, method=found.name)
-        drawn = _frame(found, random=True)
-        for unit, words in (("sentence", "texts"), ("token", "words")):
-            here = pick(mine, unit=unit, language="all")
-            entries = [(name, here, probe) for probe, name in _BEYOND.items()]
-            random = pick(drawn, unit=unit, language="all")
-            entries.append(("linear probe, random encoder", random, "linear"))
-            for name, rows, probe in entries:
-                scored = rows[rows["metric"].isin(["macro_f1"]) & (rows["probe"] == probe)]
-                for layer in sorted(set(scored["layer"])):
-                    record = {"encoder": found.name, "unit": words, "reader": name, "layer": layer}
-                    at = pick(rows, probe=probe, layer=layer)
-                    _score(record, "f1", at, metric="macro_f1")
-                    record["bits"] = None
-                    record["converged"] = "yes" if _value(at, metric="converged") else "no"
-                    if probe == "linear_sample":
-                        code = pick(rows, probe="mdl", layer=layer)
-                        record["bits"] = _value(code, metric="bits")
-                    records.append(record)
-    if not records:
-        return None
-    frame = pd.DataFrame(records)
-    frame["place"] = [
-        f"{r.encoder}: {r.unit}" if len(audits) > 1 else str(r.unit) for r in frame.itertuples()
-    ]
-    frame["at"] = ["text" if layer < 0 else str(layer) for layer in frame["layer"]]
-    columns = (
+BEYOND = TableSpec(
+    name="beyond",
+    title="Beyond the linear probe",
+    caption="What a linear probe cannot see, and what its score is to be compared with. MLP "
+    "probe: one hidden layer. Shuffled languages: what a probe reads out of nothing. Random "
+    "encoder: the same shape with weights that were never trained. Character n-grams: what the "
+    "text itself gives away. Bits: online codelength of the language of a training vector (Voita "
+    "and Titov 2020); fewer: easier to read.",
+    where={"language": "all", "unit": ("sentence", "token"), "reader": tuple(_READERS.values())},
+    rows=("encoder", "unit", "reader", "layer"),
+    columns=(
+        Column("encoder", shown=False),
+        Column("unit", shown=False),
         Column("reader", "Reader"),
-        Column("at", "Layer"),
-        Column("f1", "macro-F1", kind="score"),
-        Column("bits", "bits a vector", kind="score"),
-        Column("converged", "converged"),
-    )
-    caption = (
-        "What a linear probe cannot see, and what its score is to be compared with. MLP probe: "
-        "one hidden layer. Shuffled languages: what a probe reads out of nothing. Random encoder: "
-        "the same shape with weights that were never trained. Character n-grams: what the text "
-        "itself gives away. Bits: online codelength of the language of a training vector (Voita "
-        "and Titov 2020); fewer: easier to read."
-    )
-    return Table("beyond", "Beyond the linear probe", caption, columns, frame, "place")
+        Column("layer", shown=False),
+        _cell("f1", "macro-F1", metric="macro_f1"),
+        replace(_cell("bits", "bits a vector", metric="bits"), spread=False),
+        replace(
+            _cell("converged", "converged", kind="text", metric="converged"),
+            spread=False,
+            flag=True,
+        ),
+        Column("place", text="{encoder}: {unit}", shown=False),
+    ),
+    section="place",
+    names={**_UNITS, "reader": {name: name for name in _READERS.values()}},
+)
 
 
-def _texts(read: Texts, number: int) -> Table:
-    frame = pd.DataFrame([asdict(row) for row in read.counts])
-    frame["name"] = [language_name(code) for code in frame["language"]]
-    frame["known"] = ["yes" if code in LANGUAGES else "no" for code in frame["language"]]
-    columns = (
-        Column("name", "Language"),
-        Column("lines", "lines", kind="count"),
-        Column("empty", "empty", kind="count"),
-        Column("unused", "not drawn", kind="count"),
-        Column("texts", "texts used", kind="count"),
-        Column("repeated", "repeated", kind="count"),
-        Column("near", "near duplicates", kind="count"),
-    )
-    caption = (
-        f"{'Parallel' if read.parallel else 'Language'} text in {read.folder.resolve().name}. "
-        "Not drawn: beyond --max-texts, or empty in another language of parallel text. Near "
-        "duplicates: texts that resemble one of another part (training, validation, test)."
-    )
-    name = "texts" if number == 0 else "parallel_texts"
-    return Table(name, "Texts", caption, columns, frame)
-
-
-def mixing_frame(audits: Encoders) -> pd.DataFrame:
-    """Neighbour shares, one row an encoder, layer and pair of languages."""
-    return pd.DataFrame(
-        [
-            {
-                "task": TASK,
-                "encoder": found.name,
-                "layer": layer,
-                "language": one,
-                "neighbour": other,
-                "share": mixed.shares[i, j],
-                "chance": mixed.chance[i, j],
-                "mixed": mixed.mixed[i, j],
-            }
-            for found in audits
-            for layer, mixed in found.mixings.items()
-            for i, one in enumerate(mixed.languages)
-            for j, other in enumerate(mixed.languages)
-        ]
-    )
-
-
-def confusion_frame(audits: Encoders) -> pd.DataFrame:
-    """What the linear probe took for what, one row an encoder, unit, layer and pair."""
-    return pd.DataFrame(
-        [
-            {
-                "task": TASK,
-                "encoder": found.name,
-                "unit": unit,
-                "layer": layer,
-                "language": one,
-                "predicted": other,
-                "n": int(table[i, j]),
-            }
-            for found in audits
-            for (unit, layer), table in found.confusions.items()
-            for i, one in enumerate(found.languages)
-            for j, other in enumerate(found.languages)
-        ]
-    )
+def _beyond(audits: Encoders, rows: pd.DataFrame) -> Table | None:
+    """Every reader but the linear probe on all vectors, by layer."""
+    drawn = (rows["measure"] == RANDOM) & (rows["probe"] == "linear")
+    reader = rows["probe"].where(~drawn, RANDOM).map(_READERS)
+    bits = (rows["probe"] == "mdl") & (rows["metric"] == "bits")
+    reader = reader.where(~bits, _READERS["linear_sample"])
+    table = _filled(BEYOND, audits, rows.assign(reader=reader))
+    if table is None:
+        return None
+    frame = table.frame.assign(layer=table.frame["layer"].fillna(-1).astype(int))
+    frame["place"] = frame["place"] if len(audits) > 1 else frame["unit"]
+    frame["at"] = ["text" if layer < 0 else str(layer) for layer in frame["layer"]]
+    reader_column, *others = table.columns
+    return replace(table, frame=frame, columns=(reader_column, Column("at", "Layer"), *others))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from langspec.report.load import Run, by_family, language_family, language_name
+from langspec.report.load import Order, by_family, language_family, language_name
 from langspec.report.spec import Column, TableSpec, Where
 from langspec.report.tables import (
     Table,
@@ -40,7 +40,7 @@ def select(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
 def fill(
     spec: TableSpec,
     rows: pd.DataFrame,
-    run: Run,
+    run: Order,
     *,
     task: str = "",
     fits: pd.DataFrame | None = None,
@@ -79,7 +79,7 @@ def fill(
     )
 
 
-def expanded(spec: TableSpec, rows: pd.DataFrame, run: Run) -> list[Column]:
+def expanded(spec: TableSpec, rows: pd.DataFrame, run: Order) -> list[Column]:
     """The columns, those for each value of a tidy column repeated, neighbours together."""
     found: list[Column] = []
     for each, same in groupby(spec.columns, key=lambda column: column.each):
@@ -88,7 +88,7 @@ def expanded(spec: TableSpec, rows: pd.DataFrame, run: Run) -> list[Column]:
             found += columns
             continue
         for value in order_of(spec, each, rows[each], run):
-            label = method_label(value) if each == "method" else str(value)
+            label = method_label(value) if each == "method" else _named(spec, each, value)
             found += [
                 replace(
                     column,
@@ -102,7 +102,11 @@ def expanded(spec: TableSpec, rows: pd.DataFrame, run: Run) -> list[Column]:
     return found
 
 
-def order_of(spec: TableSpec, key: str, values: Iterable[Any], run: Run) -> list[Any]:
+def _named(spec: TableSpec, key: str, value: Any) -> str:
+    return spec.names.get(key, {}).get(value, str(value))
+
+
+def order_of(spec: TableSpec, key: str, values: Iterable[Any], run: Order) -> list[Any]:
     """The distinct values of a tidy column in the order of the page."""
     found = set(values)
     named = [value for value in spec.names.get(key, ()) if value in found]
@@ -121,7 +125,7 @@ def order_of(spec: TableSpec, key: str, values: Iterable[Any], run: Run) -> list
 
 
 def _walk(
-    spec: TableSpec, keys: Sequence[str], rows: pd.DataFrame, run: Run
+    spec: TableSpec, keys: Sequence[str], rows: pd.DataFrame, run: Order
 ) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """What makes each row of the table, and the tidy rows that it is made of."""
     if not keys:
@@ -150,7 +154,8 @@ def _record(
             _put(record, column.key, _level(floor, column.where, values))
         elif not column.spread:
             found = pick(at, **column.where)["value"]
-            record[column.key] = float(found.iloc[0]) if len(found) else None
+            value = float(found.iloc[0]) if len(found) else None
+            record[column.key] = ("yes" if value else "no") if column.flag else value
         else:
             _put(record, column.key, pick(at, **column.where))
             if column.marked and fits is not None:
@@ -169,7 +174,7 @@ def _names(spec: TableSpec, values: Mapping[str, Any], at: pd.DataFrame) -> dict
         names |= {"method": method_label(values["method"]), "method_key": values["method"]}
     if "layer" in values:
         names["layer"] = int(values["layer"]) if values["layer"] >= 0 else None
-    if "corpus" in values:
+    if "corpus" in values and "unit" in values:
         text = "language text" if values["corpus"] == "text" else "task text"
         names["place"] = f"{text}, per {values['unit']}"
     names |= {key: of[values[key]] for key, of in spec.names.items() if values.get(key) in of}

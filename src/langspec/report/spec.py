@@ -63,6 +63,7 @@ class Column:
         marked: a cell carries a dagger where a fit behind it did not converge.
         floor: the cell reads the rows of the floor (chance), not those of the methods.
         spread: does the CSV hold ``KEY_min`` .. ``KEY_high`` too?
+        flag: the cell says yes or no: is the value not 0?
         shown: is it on the page? Else in the CSV only.
     """
 
@@ -76,6 +77,7 @@ class Column:
     marked: bool = False
     floor: bool = False
     spread: bool = True
+    flag: bool = False
     shown: bool = True
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from langspec.files import atomic_file
 from langspec.report.load import (
+    Order,
     Run,
     by_family,
     is_baseline,
@@ -105,7 +106,7 @@ def method_label(method: str) -> str:
     return method
 
 
-def ordered_methods(run: Run, present: Iterable[str]) -> list[str]:
+def ordered_methods(run: Order, present: Iterable[str]) -> list[str]:
     """Trained methods in the run's order, then others, the random encoder, the baselines."""
     found = set(present)
     first = [method for method in run.methods if method in found]

@@ -1,0 +1,141 @@
+"""Tables of an audit that no spec pivots: two encoders, what was read, pairs of languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import pandas as pd
+
+from langspec.audit.answers import groups
+from langspec.audit.measure import TASK, Audited
+from langspec.audit.texts import Texts
+from langspec.languages import LANGUAGES
+from langspec.measurement.mixing import FOUND
+from langspec.report.load import language_name
+from langspec.report.spec import Column, Where
+from langspec.report.tables import Table, pick
+from langspec.results import RANDOM
+
+Encoders = Sequence[Audited]
+
+
+_COMPARED: dict[str, Where] = {
+    "own-language share of nearest texts": {
+        "probe": "neighbours", "metric": "own_share", "language": "mean", "unit": "sentence",
+    },
+    "language of a text, linear probe, macro-F1": {
+        "probe": "linear", "metric": "macro_f1", "language": "all", "unit": "sentence",
+    },
+    "language of a word, linear probe, macro-F1": {
+        "probe": "linear", "metric": "macro_f1", "language": "all", "unit": "token",
+    },
+    "first hit is a translation": {
+        "probe": "search", "metric": f"first_is_{FOUND[0]}", "language": "mean",
+    },
+    "first hit is of the own language": {
+        "probe": "search", "metric": f"first_is_{FOUND[1]}", "language": "mean",
+    },
+    "retrieval in one other language": {
+        "probe": "cosine", "metric": "retrieval", "language": "mean_targets",
+    },
+}  # fmt: skip
+
+
+def compared_table(audits: Encoders, last: pd.DataFrame) -> Table | None:
+    """The headline of two encoders and their differences."""
+    if len(audits) < 2:
+        return None
+    plain = pick(last[last["measure"] != RANDOM], eraser="")
+    values: dict[str, list[float]] = {
+        "share of languages kept apart": [
+            len(groups(found.mixings[found.layers[-1]]).apart) / len(found.languages)
+            for found in audits
+        ]
+    }
+    for what, where in _COMPARED.items():
+        found = pick(plain, **where).set_index("encoder")["value"]
+        if len(found) == len(audits):
+            values[what] = [float(found["0"]), float(found["1"])]
+    records = [
+        {"what": what, "first": one, "second": other, "difference": other - one}
+        for what, (one, other) in values.items()
+    ]
+    first, second = audits
+    columns = (
+        Column("what", "At the last layer measured"),
+        Column("first", first.name, kind="score"),
+        Column("second", second.name, kind="score"),
+        Column("difference", "Difference", kind="score"),
+    )
+    caption = (
+        f"{first.name} (layer {first.layers[-1]}) beside {second.name} "
+        f"(layer {second.layers[-1]}), the same texts and splits. Difference: second less first."
+    )
+    return Table("compared", "Side by side", caption, columns, pd.DataFrame(records))
+
+
+def texts_table(read: Texts, number: int) -> Table:
+    """What became of each language's file."""
+    frame = pd.DataFrame([asdict(row) for row in read.counts])
+    frame["name"] = [language_name(code) for code in frame["language"]]
+    frame["known"] = ["yes" if code in LANGUAGES else "no" for code in frame["language"]]
+    columns = (
+        Column("name", "Language"),
+        Column("lines", "lines", kind="count"),
+        Column("empty", "empty", kind="count"),
+        Column("unused", "not drawn", kind="count"),
+        Column("texts", "texts used", kind="count"),
+        Column("repeated", "repeated", kind="count"),
+        Column("near", "near duplicates", kind="count"),
+    )
+    caption = (
+        f"{'Parallel' if read.parallel else 'Language'} text in {read.folder.resolve().name}. "
+        "Not drawn: beyond --max-texts, or empty in another language of parallel text. Near "
+        "duplicates: texts that resemble one of another part (training, validation, test)."
+    )
+    name = "texts" if number == 0 else "parallel_texts"
+    return Table(name, "Texts", caption, columns, frame)
+
+
+def mixing_frame(audits: Encoders) -> pd.DataFrame:
+    """Neighbour shares, one row an encoder, layer and pair of languages."""
+    return pd.DataFrame(
+        [
+            {
+                "task": TASK,
+                "encoder": found.name,
+                "layer": layer,
+                "language": one,
+                "neighbour": other,
+                "share": mixed.shares[i, j],
+                "chance": mixed.chance[i, j],
+                "mixed": mixed.mixed[i, j],
+            }
+            for found in audits
+            for layer, mixed in found.mixings.items()
+            for i, one in enumerate(mixed.languages)
+            for j, other in enumerate(mixed.languages)
+        ]
+    )
+
+
+def confusion_frame(audits: Encoders) -> pd.DataFrame:
+    """What the linear probe took for what, one row an encoder, unit, layer and pair."""
+    return pd.DataFrame(
+        [
+            {
+                "task": TASK,
+                "encoder": found.name,
+                "unit": unit,
+                "layer": layer,
+                "language": one,
+                "predicted": other,
+                "n": int(table[i, j]),
+            }
+            for found in audits
+            for (unit, layer), table in found.confusions.items()
+            for i, one in enumerate(found.languages)
+            for j, other in enumerate(found.languages)
+        ]
+    )
