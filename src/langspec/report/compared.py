@@ -136,21 +136,7 @@ def load_side(
             f"found the seeds {', '.join(map(str, found))} of {method}{told}, expected {asked}",
             place=place,
         )
-    keys: pd.DataFrame | None = None
-    predictions: dict[int, np.ndarray] = {}
-    for one in wanted:
-        rows = frame[frame["seed"] == one].astype({"language": str})
-        rows = rows.sort_values(_KEYS[:-1], kind="stable", ignore_index=True)
-        if keys is None:
-            keys = rows[_KEYS]
-        elif not keys.equals(rows[_KEYS]):
-            raise LangspecError(
-                f"seeds of {method} were scored on other units; rerun langspec evaluate --task "
-                f"{task}",
-                place=place,
-            )
-        predictions[one] = rows["predicted"].to_numpy(np.int64)
-    assert keys is not None
+    keys, predictions = _predictions(frame, wanted, method, task, place)
     results = _rows(place / "results.csv", name, strength)
     leaks, fixed = _leaks(results, found, wanted)
     return Side(
@@ -165,6 +151,28 @@ def load_side(
         failed=tuple(sorted(failed)),
         head_layer=-1 if results is None else head_layer(results),
     )
+
+
+def _predictions(
+    frame: pd.DataFrame, seeds: Sequence[int], method: str, task: str, place: Path
+) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
+    """The units that all seeds were scored on, and what each seed predicted of them."""
+    keys: pd.DataFrame | None = None
+    predictions: dict[int, np.ndarray] = {}
+    for one in seeds:
+        rows = frame[frame["seed"] == one].astype({"language": str})
+        rows = rows.sort_values(_KEYS[:-1], kind="stable", ignore_index=True)
+        if keys is None:
+            keys = rows[_KEYS]
+        elif not keys.equals(rows[_KEYS]):
+            raise LangspecError(
+                f"seeds of {method} were scored on other units; rerun langspec evaluate --task "
+                f"{task}",
+                place=place,
+            )
+        predictions[one] = rows["predicted"].to_numpy(np.int64)
+    assert keys is not None, "no seeds"
+    return keys, predictions
 
 
 def _rows(path: Path, method: str, strength: float | None) -> pd.DataFrame | None:

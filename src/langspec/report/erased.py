@@ -2,42 +2,94 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from langspec.report.load import Run, over_seeds
-from langspec.report.spec import IN_SHORT, Column
+from langspec.report.pivot import fill
+from langspec.report.spec import IN_SHORT, Column, Kind, TableSpec
 from langspec.report.tables import (
     METRIC_TITLES,
+    ORACLE,
     Table,
-    _put,
     decimal,
     head_rows,
-    method_label,
     pick,
     task_title,
 )
 from langspec.results import RANDOM, label
 
-ORACLE = "_oracle"
-_SCORES = (
-    ("targets_accuracy", "mean_targets", "accuracy"),
-    ("targets_macro_f1", "mean_targets", "macro_f1"),
-    ("source_accuracy", None, "accuracy"),
+NO_PROOF = (
+    "A linear probe at chance shows that nothing is linearly readable, not that the language "
+    "is gone."
 )
-_LEAKS = (
-    ("token_leak_macro_f1", "token", "macro_f1"),
-    ("token_leak_accuracy", "token", "accuracy"),
-    ("sentence_leak_macro_f1", "sentence", "macro_f1"),
+OF_ORACLES = (
+    "Oracle erasers are told the language of every vector, also of test vectors: what "
+    "they subtract writes the label into the features, which non-linear probes can read. "
+    "They bound what centring could do; they are no way to unlearn."
 )
 
 
-def eraser_label(eraser: str) -> str:
-    """An eraser's name for rows and legends."""
-    if eraser.endswith(ORACLE):
-        return f"{eraser.removesuffix(ORACLE)} (oracle)"
-    return eraser or "nothing erased"
+def _leak(key: str, label: str, unit: str, metric: str) -> Column:
+    where = {"probe": "linear", "language": "all", "unit": unit, "metric": metric}
+    return Column(key, label, "Language leak", "score", where)
+
+
+def _scored(key: str, label: str, group: str, language: str, metric: str) -> Column:
+    where = {"probe": "", "language": language, "metric": metric}
+    return Column(key, label, group, "score", where)
+
+
+def _removed(metric: str, label: str, group: str, kind: Kind, **where: str) -> Column:
+    return Column(metric, label, group, kind, {"probe": "erasure", "metric": metric, **where})
+
+
+_TARGETS, _PER_TOKEN = "Mean of target languages", "Removed, per token"
+ERASED = TableSpec(
+    name="erased_{task}",
+    title="{task}: erased in closed form",
+    caption="{task}: closed-form erasers on trained models, fitted on the training lines "
+    "of the language text. Leak: a fresh linear probe on the erased vectors of the layer that "
+    "the task's head reads. {chance} Scores: that head, kept, on erased vectors{pairs}. Removed: "
+    "share of the variance of test vectors, and directions. " + IN_SHORT,
+    rows=("method", "eraser"),
+    columns=(
+        Column("base", text="{method}", shown=False),
+        Column("method", text="{variant}", shown=False),
+        Column("eraser", "Erased by"),
+        _leak("token_leak_macro_f1", "token F1", "token", "macro_f1"),
+        _leak("token_leak_accuracy", "token acc.", "token", "accuracy"),
+        _leak("sentence_leak_macro_f1", "sentence F1", "sentence", "macro_f1"),
+        _scored("targets_accuracy", "accuracy", _TARGETS, "mean_targets", "accuracy"),
+        _scored("targets_macro_f1", "macro-F1", _TARGETS, "mean_targets", "macro_f1"),
+        _scored("source_accuracy", "accuracy", "Source", "source", "accuracy"),
+        _removed("variance_removed", "variance", _PER_TOKEN, "score", unit="token"),
+        _removed("rank_removed", "directions", _PER_TOKEN, "number", unit="token"),
+    ),
+    section="base",
+)
+BY_LAYER = TableSpec(
+    name="erased_layers_{task}",
+    title="{task}: erased, by layer",
+    caption="Models of {task}: linear language probe on erased vectors by layer, an eraser "
+    "fitted for each layer by itself. " + IN_SHORT,
+    where={"probe": ("linear", "erasure"), "unit": ("token", "sentence")},
+    rows=("unit", "layer", "method", "eraser"),
+    columns=(
+        Column("unit", shown=False),
+        Column("layer", "Layer", kind="count"),
+        Column("method", "Method", text="{variant}"),
+        Column("macro_f1", "macro-F1", "Language leak", "score",
+               {"probe": "linear", "metric": "macro_f1"}),
+        Column("accuracy", "accuracy", "Language leak", "score",
+               {"probe": "linear", "metric": "accuracy"}),
+        _removed("variance_removed", "variance", "Removed", "score"),
+        _removed("rank_removed", "directions", "Removed", "number"),
+    ),
+    section="unit",
+)  # fmt: skip
 
 
 def _variants(run: Run, rows: pd.DataFrame) -> list[tuple[str, str]]:
@@ -60,114 +112,42 @@ def erased_table(run: Run, task: str) -> Table | None:
     plain = pick(run.summary, task=task, split="test")
     plain = plain[plain["method"].isin(set(erased["method"]))]
     rows = pd.concat([plain, over_seeds(erased)], ignore_index=True)
-    records = []
-    for method, eraser in _variants(run, rows):
-        mine = pick(rows, method=method, eraser=eraser)
-        leaks = head_rows(run, task, pick(mine, probe="linear", language="all"))
-        removed = head_rows(run, task, pick(mine, probe="erasure"))
-        record: dict[str, Any] = {
-            "base": method_label(method),
-            "method": label(method, eraser),
-            "eraser": eraser_label(eraser),
-        }
-        for key, unit, metric in _LEAKS:
-            _put(record, key, pick(leaks, unit=unit, metric=metric))
-        for key, language, metric in _SCORES:
-            code = language or run.source
-            _put(record, key, pick(mine, probe="", language=code, metric=metric))
-        for key in ("variance_removed", "rank_removed"):
-            _put(record, key, pick(removed, unit="token", metric=key))
-        records.append(record)
-    columns = (
-        Column("eraser", "Erased by"),
-        Column("token_leak_macro_f1", "token F1", "Language leak", "score"),
-        Column("token_leak_accuracy", "token acc.", "Language leak", "score"),
-        Column("sentence_leak_macro_f1", "sentence F1", "Language leak", "score"),
-        Column("targets_accuracy", "accuracy", "Mean of target languages", "score"),
-        Column("targets_macro_f1", "macro-F1", "Mean of target languages", "score"),
-        Column("source_accuracy", "accuracy", "Source", "score"),
-        Column("variance_removed", "variance", "Removed, per token", "score"),
-        Column("rank_removed", "directions", "Removed, per token", "number"),
-    )
+    rows = rows.assign(language=rows["language"].replace({run.source: "source"}))
+    probed = rows["probe"].isin(["linear", "erasure"])
+    rows = pd.concat([rows[~probed], head_rows(run, task, rows[probed])])
     floor = pick(run.summary, task=task, probe="majority", language="all", unit="token")
     level = dict(zip(floor["metric"], floor["value"], strict=True))
     chance = ", ".join(
-        f"{METRIC_TITLES[metric]} {decimal(level[metric])}"
-        for metric in METRIC_TITLES
+        f"{title} {decimal(level[metric])}"
+        for metric, title in METRIC_TITLES.items()
         if metric in level
     )
-    chance = f"Always the largest class, per token: {chance}." if chance else ""
-    caption = (
-        f"{task_title(task)}: closed-form erasers on trained models, fitted on the training lines "
-        "of the language text. Leak: a fresh linear probe on the erased vectors of the layer that "
-        f"the task's head reads. {chance} Scores: that head, kept, on erased vectors"
-        f"{_unit_words(rows)}. Removed: share of the variance of test vectors, and directions. "
-        f"{IN_SHORT}"
-    )
-    notes = [
-        "A linear probe at chance shows that nothing is linearly readable, not that the language "
-        "is gone."
-    ]
-    fits = pick(erased, probe="linear", metric="converged")
-    if (fits["value"] <= 0).any():
+    pairs = " of pairs (by the eraser that was fitted on single texts)"
+    words = {
+        "chance": f"Always the largest class, per token: {chance}." if chance else "",
+        "pairs": pairs if "pair" in set(rows["unit"]) else "",
+    }
+    return fill(replace(ERASED, notes=_notes(erased)), rows, run, task=task, words=words)
+
+
+def _notes(erased: pd.DataFrame) -> tuple[str, ...]:
+    """What the numbers do not show."""
+    notes = [NO_PROOF]
+    fits = pick(erased, probe="linear", metric="converged")["value"]
+    if (fits <= 0).any():
         notes.append(
-            f"{int((fits['value'] <= 0).sum())} of {len(fits)} probes of erased vectors did not "
+            f"{int((fits <= 0).sum())} of {len(fits)} probes of erased vectors did not "
             "converge; their leak is a lower bound."
         )
     if erased["eraser"].str.endswith(ORACLE).any():
-        notes.append(
-            "Oracle erasers are told the language of every vector, also of test vectors: what "
-            "they subtract writes the label into the features, which non-linear probes can read. "
-            "They bound what centring could do; they are no way to unlearn."
-        )
-    name, title = f"erased_{task}", f"{task_title(task)}: erased in closed form"
-    return Table(
-        name, title, caption, columns, pd.DataFrame(records), section="base", notes=tuple(notes)
-    )
-
-
-def _unit_words(rows: pd.DataFrame) -> str:
-    """What task vectors were erased with, where they are not the units of the text."""
-    if "pair" in set(rows["unit"]):
-        return " of pairs (by the eraser that was fitted on single texts)"
-    return ""
+        notes.append(OF_ORACLES)
+    return tuple(notes)
 
 
 def erased_layers(run: Run, task: str) -> Table | None:
     """Unit, layer and method x (leak, variance removed): every layer that was erased."""
     rows = pick(run.erased, task=task, split="test")
-    rows = rows[rows["probe"].isin(["linear", "erasure"])]
-    if rows.empty:
-        return None
-    folded = over_seeds(rows)
-    records = []
-    for unit in ("token", "sentence"):
-        of_unit = pick(folded, unit=unit)
-        for layer in sorted(set(of_unit["layer"])):
-            at = pick(of_unit, layer=layer)
-            for method, eraser in _variants(run, at):
-                mine = pick(at, method=method, eraser=eraser)
-                record: dict[str, Any] = {"unit": unit, "layer": int(layer)}
-                record["method"] = label(method, eraser)
-                for metric in ("macro_f1", "accuracy"):
-                    _put(record, metric, pick(mine, probe="linear", metric=metric))
-                for metric in ("variance_removed", "rank_removed"):
-                    _put(record, metric, pick(mine, probe="erasure", metric=metric))
-                records.append(record)
-    columns = (
-        Column("layer", "Layer", kind="count"),
-        Column("method", "Method"),
-        Column("macro_f1", "macro-F1", "Language leak", "score"),
-        Column("accuracy", "accuracy", "Language leak", "score"),
-        Column("variance_removed", "variance", "Removed", "score"),
-        Column("rank_removed", "directions", "Removed", "number"),
-    )
-    caption = (
-        f"Models of {task_title(task)}: linear language probe on erased vectors by layer, an "
-        f"eraser fitted for each layer by itself. {IN_SHORT}"
-    )
-    name, title = f"erased_layers_{task}", f"{task_title(task)}: erased, by layer"
-    return Table(name, title, caption, columns, pd.DataFrame(records), section="unit")
+    return fill(BY_LAYER, over_seeds(rows), run, task=task) if len(rows) else None
 
 
 def erased_tables(run: Run) -> list[Table]:

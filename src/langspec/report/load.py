@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
@@ -201,46 +201,10 @@ def load_run(
     """
     root = Path(results_root)
     missing: list[str] = []
-    frames = []
-    for task in tasks:
-        path = root / "evaluate" / task / "results.csv"
-        if not path.is_file():
-            raise LangspecError(
-                "expected the tidy results of this task; run the evaluate stage first", place=path
-            )
-        frames.append(read_results(path))
-    if not frames:
-        raise LangspecError("expected at least one task", place="report.tasks")
-    results = pd.concat(frames, ignore_index=True)
-    if results.empty:
-        raise LangspecError("the tidy results hold no rows; rerun the evaluate stage", place=root)
-
-    histories: list[History] = []
-    runs: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for task in tasks:
-        for method in methods:
-            folder = root / "train" / task / method
-            if (folder / "run.json").is_file():
-                runs[task, method] = read_json(folder / "run.json")
-            else:
-                missing.append(f"train/{task}/{method}/run.json")
-            found = _histories(folder, task, method)
-            histories += found
-            if not found:
-                missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
-
+    results = _results(root, tasks)
+    histories, runs = _trainings(root, tasks, methods, missing)
     failed = _failed(runs)
-    results = _without(results, failed)
-    is_erased = results["eraser"] != ""
-    of_path = results["strength"].notna()
-    erased = results[is_erased].reset_index(drop=True)
-    of_paths = results[of_path].reset_index(drop=True)
-    results = results[~is_erased & ~of_path].reset_index(drop=True)
-    on_task_text = results["probe"].isin(["linear", "majority"]) & (results["corpus"] != "text")
-    is_beyond = results["probe"].isin(BEYOND) | on_task_text
-    beyond = results[is_beyond].reset_index(drop=True)
-    results = results[~is_beyond].reset_index(drop=True)
-
+    parts = _parts(_without(results, failed))
     projections = _projections(root, tasks, missing)
     geometry = _geometry(root, tasks, failed, missing)
     missing += [
@@ -257,8 +221,8 @@ def load_run(
         name=name,
         tasks=tuple(tasks),
         methods=tuple(methods),
-        results=results,
-        summary=over_seeds(results),
+        results=parts.plain,
+        summary=over_seeds(parts.plain),
         histories=tuple(histories),
         runs=runs,
         projections=projections,
@@ -266,16 +230,73 @@ def load_run(
         encoder=encoder,
         source=_source(runs, card),
         folder=root,
-        erased=erased,
-        beyond=beyond,
+        erased=parts.erased,
+        beyond=parts.beyond,
         geometry=geometry,
         trajectory=_trajectory(root, tasks),
-        path=of_paths,
+        path=parts.path,
         failed=failed,
         published=_published(published, missing),
         declared=tuple(declared),
         missing=tuple(missing),  # after all that is read
     )
+
+
+def _results(root: Path, tasks: Sequence[str]) -> pd.DataFrame:
+    """The tidy rows of all tasks; refused where a task has none."""
+    frames = []
+    for task in tasks:
+        path = root / "evaluate" / task / "results.csv"
+        if not path.is_file():
+            raise LangspecError(
+                "expected the tidy results of this task; run the evaluate stage first", place=path
+            )
+        frames.append(read_results(path))
+    if not frames:
+        raise LangspecError("expected at least one task", place="report.tasks")
+    results = pd.concat(frames, ignore_index=True)
+    if results.empty:
+        raise LangspecError("the tidy results hold no rows; rerun the evaluate stage", place=root)
+    return results
+
+
+def _trainings(
+    root: Path, tasks: Sequence[str], methods: Sequence[str], missing: list[str]
+) -> tuple[list[History], dict[tuple[str, str], Mapping[str, Any]]]:
+    """Histories and ``run.json`` of every training; what is not there is named in ``missing``."""
+    histories: list[History] = []
+    runs: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for task in tasks:
+        for method in methods:
+            folder = root / "train" / task / method
+            if (folder / "run.json").is_file():
+                runs[task, method] = read_json(folder / "run.json")
+            else:
+                missing.append(f"train/{task}/{method}/run.json")
+            of_method = _histories(folder, task, method)
+            histories += of_method
+            if not of_method:
+                missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
+    return histories, runs
+
+
+class _Parts(NamedTuple):
+    """Tidy rows by what they are of."""
+
+    plain: pd.DataFrame
+    erased: pd.DataFrame
+    path: pd.DataFrame
+    beyond: pd.DataFrame
+
+
+def _parts(rows: pd.DataFrame) -> _Parts:
+    """Erased encoders, points of a path and probes beyond the linear one apart from the rest."""
+    erased, path = rows["eraser"] != "", rows["strength"].notna()
+    on_task_text = rows["probe"].isin(["linear", "majority"]) & (rows["corpus"] != "text")
+    beyond = rows["probe"].isin(BEYOND) | on_task_text
+    plain = ~erased & ~path
+    masks = (plain & ~beyond, erased, path, plain & beyond)
+    return _Parts(*(rows[mask].reset_index(drop=True) for mask in masks))
 
 
 def _json(path: Path, what: str, missing: list[str]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from langspec.report.tables import (
     Table,
     _frame,
     _put,
+    eraser_label,
     mark_unconverged,
     method_label,
     ordered_methods,
@@ -23,6 +24,7 @@ from langspec.report.tables import (
     task_title,
     unconverged_note,
 )
+from langspec.results import label
 
 UNITS = ("token", "sentence", "pair")
 TEXTS = "all"  # the method under which rows of the texts themselves stand
@@ -88,13 +90,13 @@ def expanded(spec: TableSpec, rows: pd.DataFrame, run: Order) -> list[Column]:
             found += columns
             continue
         for value in order_of(spec, each, rows[each], run):
-            label = method_label(value) if each == "method" else _named(spec, each, value)
+            heading = method_label(value) if each == "method" else _named(spec, each, value)
             found += [
                 replace(
                     column,
                     key=column.key.format(value),
-                    group=column.group.format(label),
-                    label=column.label.format(label),
+                    group=column.group.format(heading),
+                    label=column.label.format(heading),
                     where={**(column.where or {}), each: value},
                 )
                 for column in columns
@@ -172,6 +174,9 @@ def _names(spec: TableSpec, values: Mapping[str, Any], at: pd.DataFrame) -> dict
         names |= {"language": language_name(code), "code": code, "family": language_family(code)}
     if "method" in values:
         names |= {"method": method_label(values["method"]), "method_key": values["method"]}
+    if "eraser" in values:
+        eraser = values["eraser"]
+        names |= {"eraser": eraser_label(eraser), "variant": label(values["method"], eraser)}
     if "layer" in values:
         names["layer"] = int(values["layer"]) if values["layer"] >= 0 else None
     if "corpus" in values and "unit" in values:

@@ -57,11 +57,9 @@ def quantities(run: Run, task: str) -> list[Quantity]:
     """Everything that has a published measure on this run's checkpoints."""
     rows = pick(run.summary, task=task, split="test", language="all")
     rows = rows[rows["probe"].str.startswith(COMPAT)]
-    labels = rows[rows["probe"].isin([SEQEVAL, POOLED]) & rows["metric"].str.endswith("_f1")]
     token = is_token(rows)
     probe, converged = pick(rows, probe=PROBE), pick(rows, probe=CONVERGED)
     clusters = pick(rows, probe=CLUSTERS)
-    scores = pick(task_scores(run, task), language="mean")
     leak = head_rows(run, task, pick(leak_scores(run, task), language="all", metric="macro_f1"))
     unit = "token" if token else "sentence"
 
@@ -88,20 +86,7 @@ def quantities(run: Run, task: str) -> list[Quantity]:
             published(task),
             pick(converged, corpus=task, metric="macro_f1"),
         ),
-        Quantity(
-            "label_macro",
-            "Task, macro-F1",
-            ("task_macro_f1",),
-            pick(labels, metric="macro_f1"),
-            pick(scores, metric="macro_f1"),
-        ),
-        Quantity(
-            "label_micro",
-            "Task, micro-F1 or accuracy",
-            ("task_micro_f1", "task_accuracy"),
-            pick(labels, metric="micro_f1"),
-            pick(scores, metric="accuracy"),
-        ),
+        *_labels(run, task, rows),
         Quantity(
             "clusters_text",
             "Clusters against language, text",
@@ -122,6 +107,28 @@ def quantities(run: Run, task: str) -> list[Quantity]:
         ),
     )
     return [quantity for quantity in found if len(quantity.compat)]
+
+
+def _labels(run: Run, task: str, rows: pd.DataFrame) -> tuple[Quantity, Quantity]:
+    """Scores of the task's labels: macro-F1, and micro-F1 or accuracy."""
+    labels = rows[rows["probe"].isin([SEQEVAL, POOLED]) & rows["metric"].str.endswith("_f1")]
+    scores = pick(task_scores(run, task), language="mean")
+    return (
+        Quantity(
+            "label_macro",
+            "Task, macro-F1",
+            ("task_macro_f1",),
+            pick(labels, metric="macro_f1"),
+            pick(scores, metric="macro_f1"),
+        ),
+        Quantity(
+            "label_micro",
+            "Task, micro-F1 or accuracy",
+            ("task_micro_f1", "task_accuracy"),
+            pick(labels, metric="micro_f1"),
+            pick(scores, metric="accuracy"),
+        ),
+    )
 
 
 def is_token(rows: pd.DataFrame) -> bool:

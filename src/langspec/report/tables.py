@@ -26,6 +26,7 @@ from langspec.training.selection import RULES, get_rule
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
 METRIC_TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 UNIT_PLURALS = {"token": "tokens", "sentence": "sentences", "pair": "pairs"}
+ORACLE = "_oracle"
 SPREAD = ("value", "min", "max", "low", "high")
 
 HOW_TO_READ = (
@@ -104,6 +105,13 @@ def method_label(method: str) -> str:
     if is_baseline(method):
         return "baseline: " + method.replace("_", " ")
     return method
+
+
+def eraser_label(eraser: str) -> str:
+    """An eraser's name for rows and legends."""
+    if eraser.endswith(ORACLE):
+        return f"{eraser.removesuffix(ORACLE)} (oracle)"
+    return eraser or "nothing erased"
 
 
 def ordered_methods(run: Order, present: Iterable[str]) -> list[str]:

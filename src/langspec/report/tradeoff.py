@@ -9,12 +9,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from langspec.report.erased import ORACLE, eraser_label, tradeoff_points
+from langspec.report.erased import tradeoff_points
 from langspec.report.load import Run
 from langspec.report.marks import key
 from langspec.report.plotting import WIDTH, Plot, span
 from langspec.report.style import MARKERS, MUTED, method_styles
-from langspec.report.tables import decimal, leak_scores, method_label, pick, task_title
+from langspec.report.tables import (
+    ORACLE,
+    decimal,
+    eraser_label,
+    leak_scores,
+    method_label,
+    pick,
+    task_title,
+)
 
 
 def tradeoff(run: Run, task: str) -> Plot | None:
