@@ -21,7 +21,7 @@ from langspec.measures.discovery import Evaluate, measures
 from langspec.objectives import MethodName, get_method
 from langspec.report.settings import Report
 from langspec.section import Count, Limit, Section
-from langspec.tracking.settings import Tracking
+from langspec.tracking.tracking_section import Tracking
 from langspec.training.recipe import Methods, Train
 from langspec.tuning.sections import Adopted, Tune
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from encoder_shapes import SHAPES, publish
 from langspec.encoders.load import load_encoder
-from langspec.encoders.published import published_encoder
+from langspec.encoders.published_encoder import published_encoder
 from langspec.errors import LangspecError
 
 

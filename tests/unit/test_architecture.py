@@ -63,7 +63,7 @@ NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec
                "langspec.languages", "langspec.compute", "langspec.logs", "langspec.workers",
                "langspec.hub", "langspec.interrupts", "langspec.launch",
                "langspec.search", "langspec.section", "langspec.closure", "langspec.paths",
-               "langspec.stages.common", "langspec.results")  # fmt: skip
+               "langspec.results")  # fmt: skip
 STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 

@@ -16,7 +16,7 @@ from langspec.corpora.tables import NLI, POS
 from langspec.encoders.forward import encoder_arguments, hidden_states
 from langspec.encoders.inputs import collate, pair_inputs, text_inputs, word_inputs
 from langspec.encoders.load import Encoder, load_encoder, random_encoder
-from langspec.encoders.published import published_encoder
+from langspec.encoders.published_encoder import published_encoder
 from langspec.encoders.save_folder import save_encoder
 from langspec.errors import LangspecError
 from langspec.features.bank import BankOptions, BankRows

@@ -11,7 +11,7 @@ from langspec.audit.options import Wanted
 from langspec.encoders.download import fetch
 from langspec.encoders.e5 import e5_encoder
 from langspec.encoders.load import Encoder, check_positions
-from langspec.encoders.published import published_encoder, try_encoder
+from langspec.encoders.published_encoder import published_encoder, try_encoder
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
 

@@ -36,7 +36,7 @@ def export(task: str, method: str, seed: int, out: Path, eraser: str | None, hea
     config = configure(())
     from langspec.stages import export as stage
 
-    found = stage.run(
+    folder = stage.run(
         config,
         ROOT,
         task_name=task,
@@ -46,7 +46,7 @@ def export(task: str, method: str, seed: int, out: Path, eraser: str | None, hea
         eraser=eraser,
         with_head=head,
     )
-    click.echo(found)
+    click.echo(folder)
 
 
 COMMANDS = (predict, export)

@@ -69,7 +69,7 @@ def compare(
     config = configure(())
     from langspec.stages import compare as stage
 
-    found = stage.run(
+    comparison = stage.run(
         config,
         ROOT,
         first,
@@ -80,7 +80,7 @@ def compare(
         seed=seed,
         form=form,
     )
-    click.echo(found)
+    click.echo(comparison)
 
 
 COMMANDS = (headline, table, compare)

@@ -71,10 +71,10 @@ def sweep(
     if worker:
         stage.worker(config, ROOT, study=study or "")
     elif dry_run:
-        told = stage.plan(config, ROOT, study=study, storage=storage, workers=workers)
-        click.echo(told)
+        plan = stage.plan(config, ROOT, study=study, storage=storage, workers=workers)
+        click.echo(plan)
     else:
-        found = stage.run(
+        summary = stage.run(
             config,
             ROOT,
             assignments=assignments,
@@ -83,7 +83,7 @@ def sweep(
             workers=workers,
             lost=lost,
         )
-        click.echo(found)
+        click.echo(summary)
 
 
 @click.command()
@@ -98,8 +98,8 @@ def adopt(study: str, storage: str | None, trial: int | None, row: int | None) -
     config = configure(())
     from langspec.stages import adopt as stage
 
-    found = stage.run(config, ROOT, study=study, storage=storage, trial=trial, place_on_front=row)
-    click.echo(found)
+    change = stage.run(config, ROOT, study=study, storage=storage, trial=trial, place_on_front=row)
+    click.echo(change)
 
 
 COMMANDS = (tune, sweep, adopt)

@@ -96,7 +96,7 @@ def _pretrained(
 def _published(section: EncoderSection) -> Encoder:
     """The encoder of kind ``folder`` or ``hub``."""
     from langspec.encoders.download import local_folder
-    from langspec.encoders.published import published_encoder
+    from langspec.encoders.published_encoder import published_encoder
 
     encoder = published_encoder(
         local_folder(section),

@@ -96,8 +96,8 @@ def _unit_columns(
     following = np.minimum(inside + 1, len(columns) - 1)
     began_before = begins[inside] < spans[:, 0]
     inside = np.where(began_before & (begins[following] < spans[:, 1]), following, inside)
-    found = (first < len(columns)) & (begins[inside] < spans[:, 1])
-    return np.where(found, columns[inside], -1)
+    has_piece = (first < len(columns)) & (begins[inside] < spans[:, 1])
+    return np.where(has_piece, columns[inside], -1)
 
 
 class _Builder:
@@ -115,11 +115,11 @@ class _Builder:
         ids = np.asarray(encoding.ids, dtype=np.int32)
         self.ids.append(ids)
         self.segments.append(np.zeros(len(ids), np.int8) if segments is None else segments)
-        kept = np.flatnonzero(columns >= 0)
-        self.units.append(columns[kept].astype(np.int32))
-        self.words.append(kept.astype(np.int32))
+        with_piece = np.flatnonzero(columns >= 0)
+        self.units.append(columns[with_piece].astype(np.int32))
+        self.words.append(with_piece.astype(np.int32))
         self.truncated += bool(encoding.overflowing)
-        self.lost += len(columns) - len(kept)
+        self.lost += len(columns) - len(with_piece)
 
     def build(self) -> Inputs:
         def flat(parts: list[np.ndarray], dtype: Any) -> np.ndarray:

@@ -92,7 +92,7 @@ def load_encoder(
     folder = Path(folder)
     check_files(folder)
     config = load_config(folder)
-    found = _load_card(folder)
+    written = _load_card(folder)
     overrides: dict[str, Any] = {
         "name": name,
         "prefix": prefix,
@@ -100,7 +100,7 @@ def load_encoder(
         "max_tokens": max_tokens,
     }
     overrides = {key: value for key, value in overrides.items() if value is not None}
-    card = replace(found or EncoderCard(name=folder.resolve().name), **overrides)
+    card = replace(written or EncoderCard(name=folder.resolve().name), **overrides)
     place: Any = "encoder.pooling" if pooling else folder / CARD
     if card.pooling not in POOLINGS:
         raise LangspecError(
@@ -109,7 +109,7 @@ def load_encoder(
     model = _load_model(folder, config, pooler=card.pooling == COMPAT, place=place)
     tokenizer = load_tokenizer(folder)
     check_tokenizer(tokenizer, model, folder)
-    if found is None and max_tokens is None:
+    if written is None and max_tokens is None:
         card = replace(card, max_tokens=_positions(model))
     card = replace(card, sha256=card.sha256 or weights_sha256(folder))
     check_positions(card, model, place="encoder.max_tokens" if max_tokens else folder / CARD)

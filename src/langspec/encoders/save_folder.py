@@ -77,9 +77,9 @@ def save_encoder(
 def _distinct_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """The state, each tensor once: T5 has one matrix under two names, which a file cannot hold."""
     seen: set[int] = set()
-    own = {}
+    distinct = {}
     for key, value in model.state_dict().items():
         if value.data_ptr() not in seen or not value.numel():
-            own[key] = value
+            distinct[key] = value
         seen.add(value.data_ptr())
-    return own
+    return distinct

@@ -76,8 +76,8 @@ def _named_tokens(folder: Path) -> dict[str, str]:
 
 def special_tokens(tokenizer: Any) -> dict[str, str]:
     """The special tokens by their role, such as ``pad_token``."""
-    found = {name: getattr(tokenizer, name, None) for name in _SPECIAL_TOKENS}
-    return {name: str(token) for name, token in found.items() if token is not None}
+    tokens = {name: getattr(tokenizer, name, None) for name in _SPECIAL_TOKENS}
+    return {name: str(token) for name, token in tokens.items() if token is not None}
 
 
 def wrap_tokenizer(backend: Tokenizer, special: Mapping[str, str]) -> PreTrainedTokenizerFast:

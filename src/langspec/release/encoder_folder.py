@@ -78,7 +78,7 @@ def write_export(
 
     Args:
         folder: must not exist, or be empty.
-        encoder: model, tokenizer and card; the card's prefix, pooling and length are kept.
+        encoder: model, tokenizer and card; the card's prefix, pooling and length are written too.
         readme: text of README.md.
         eraser: of sentence vectors of the last layer; one affine map.
         eraser_options: what it was made with.

@@ -74,8 +74,8 @@ def export_erasers(
     model, head = seed.encoder.model, seed.head
     last = int(model.config.num_hidden_layers)
     if eraser not in ERASERS:
-        found = load_eraser(Path(eraser), encoder=weights_hash(model), unit="sentence", layer=last)
-        return ExportErasers(_one_map(found))
+        read = load_eraser(Path(eraser), encoder=weights_hash(model), unit="sentence", layer=last)
+        return ExportErasers(_one_map(read))
     rows = text.text_rows
     require_languages(rows.languages, rows.splits, languages, place=PLACE)
     bank = seed.language_bank(text)
@@ -105,7 +105,7 @@ def export_seed(
     Args:
         out: must not exist, or be empty.
         seed: the trained seed.
-        facts: what its card tells.
+        facts: that its card states.
         erasers: of :func:`export_erasers`.
         with_head: put the task's head beside the encoder.
 

@@ -1,4 +1,4 @@
-"""What was measured of one seed, in the few numbers that a registry shows."""
+"""The few numbers of one seed that a registry shows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def language_scores(rows: pd.DataFrame, method: str, seed: int) -> dict[str, Int
     return {str(code): interval_of(row) for code, row in scores.groupby("language", sort=False)}
 
 
-def told(interval: Interval | None) -> str:
+def interval_text(interval: Interval | None) -> str:
     """``0.843 [0.837, 0.850]``; "" where nothing was measured."""
     if interval is None:
         return ""

@@ -1,4 +1,4 @@
-"""Which trial of a sweep a training has its values from."""
+"""The trial of a sweep that a training has its values from."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def origin_of(
     Returns:
         ``study``, ``trial`` and, if it was chosen from a front, its place there as ``front``.
     """
-    found = adopted.get(run["method"], {}).get(run["task"])
-    if found is None or any(
-        run["params"].get(key, ...) != value for key, value in found["values"].items()
+    adopted_trial = adopted.get(run["method"], {}).get(run["task"])
+    if adopted_trial is None or any(
+        run["params"].get(key, ...) != value for key, value in adopted_trial["values"].items()
     ):
         return None
-    return {key: found[key] for key in KEYS if found[key] is not None}
+    return {key: adopted_trial[key] for key in KEYS if adopted_trial[key] is not None}
 
 
-def told(origin: Mapping[str, Any]) -> str:
-    """The same in words."""
+def origin_text(origin: Mapping[str, Any]) -> str:
+    """An origin in words."""
     place = f", place {origin['front']} on its front" if "front" in origin else ""
     return f"trial {origin['trial']} of study {origin['study']}{place}"

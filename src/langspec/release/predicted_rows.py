@@ -1,4 +1,4 @@
-"""Rows to predict from files as people have them, and predictions as files."""
+"""Reading the rows to predict from a file, and writing predictions as text."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def _read(file: Path | None) -> str:
 
 
 def format_of(path: Path | None, columns: tuple[str, ...]) -> str:
-    """The format that a file's name tells; of standard input, lines of text or JSON for pairs.
+    """The format of a file, by its name. Standard input holds lines of text, or JSON for pairs.
 
     Raises:
-        LangspecError: a name that tells none.
+        LangspecError: a name without a known ending.
     """
     if path is None:
         return "jsonl" if "premise" in columns else "txt"

@@ -1,4 +1,4 @@
-"""An encoder with its task's head, on texts that nobody has labelled."""
+"""Predictions of an encoder with its task's head for new texts."""
 
 from __future__ import annotations
 
@@ -105,16 +105,18 @@ class Predictor:
                 "%d of %d rows were longer than %d pieces and were cut there",
                 inputs.truncated, len(rows), self.encoder.card.max_tokens,
             )  # fmt: skip
-        found = self._probabilities(inputs, fitted)
+        predicted = self._probabilities(inputs, fitted)
         if words is not None:
-            return [self._tagged(inputs, found, row, of_row) for row, of_row in enumerate(words)]
+            return [
+                self._tagged(inputs, predicted, row, of_row) for row, of_row in enumerate(words)
+            ]
         return [
             {
                 "label": self.head.labels[int(row.argmax())],
                 "probability": float(row.max()),
                 "probabilities": dict(zip(self.head.labels, map(float, row), strict=True)),
             }
-            for row in found
+            for row in predicted
         ]
 
     def _eraser(self, name: str) -> ErasureMap | None:
@@ -156,7 +158,7 @@ class Predictor:
         """float64 ``[N, K]``: a row a unit (token tasks) or a row."""
         token = self.head.unit == "token"
         count = len(inputs.units) if token else len(inputs)
-        found = np.zeros((count, len(self.head.labels)))
+        predicted = np.zeros((count, len(self.head.labels)))
         for rows in length_batches(inputs.lengths, _BATCH_TOKENS):
             batch = collate(inputs, rows, pad_id=int(self.encoder.tokenizer.pad_token_id))
             vectors = self._model.vectors(batch).float()
@@ -169,16 +171,16 @@ class Predictor:
                 if token
                 else rows
             )
-            found[places] = values
-        return found
+            predicted[places] = values
+        return predicted
 
     def _tagged(
-        self, inputs: Inputs, found: np.ndarray, row: int, words: list[str]
+        self, inputs: Inputs, predicted: np.ndarray, row: int, words: list[str]
     ) -> dict[str, Any]:
         labels: list[str | None] = [None] * len(words)
         probabilities: list[float | None] = [None] * len(words)
         for unit in range(inputs.unit_starts[row], inputs.unit_starts[row + 1]):
-            word, values = int(inputs.unit_words[unit]), found[unit]
+            word, values = int(inputs.unit_words[unit]), predicted[unit]
             labels[word] = self.head.labels[int(values.argmax())]
             probabilities[word] = float(values.max())
         return {"words": words, "labels": labels, "probabilities": probabilities}

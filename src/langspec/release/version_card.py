@@ -7,8 +7,8 @@ from typing import Any
 
 from langspec.languages import LANGUAGES
 from langspec.release.model_card import ExportFacts, model_card
-from langspec.release.numbers import told
-from langspec.release.origin import told as origin_told
+from langspec.release.numbers import interval_text
+from langspec.release.origin import origin_text
 
 _NAMES = {
     "transfer": "accuracy, mean over the languages without the source",
@@ -24,7 +24,7 @@ def registered_card(
     """Markdown; equal facts give equal text.
 
     Args:
-        facts: what the export's card tells.
+        facts: facts of the exported folder's card.
         record: of the version, as ``register.json`` has it.
         languages: test accuracy by language code.
     """
@@ -54,7 +54,7 @@ def summary(record: Mapping[str, Any]) -> str:
 
 def _origin(record: Mapping[str, Any]) -> str:
     origin = record.get("origin")
-    return f" Values from a sweep: {origin_told(origin)}." if origin else ""
+    return f" Values from a sweep: {origin_text(origin)}." if origin else ""
 
 
 def _numbers(record: Mapping[str, Any]) -> str:
@@ -65,7 +65,7 @@ def _numbers(record: Mapping[str, Any]) -> str:
     lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     for key, words in _NAMES.items():
         if any(key in table for table in tables):
-            cells = [words, *(told(table.get(key)) for table in tables)]
+            cells = [words, *(interval_text(table.get(key)) for table in tables)]
             lines.append(f"| {' | '.join(cells)} |")
     erased = " Columns after the first: with that eraser before the head." * bool(
         record["erasers"]
@@ -83,7 +83,7 @@ def _by_language(languages: Mapping[str, Mapping[str, float]], source: str) -> s
     for code in sorted(languages, key=lambda code: (code != source, code)):
         name = LANGUAGES[code].name if code in LANGUAGES else code
         note = " (source)" if code == source else ""
-        lines.append(f"| {name}{note} | {told(dict(languages[code]))} |")
+        lines.append(f"| {name}{note} | {interval_text(dict(languages[code]))} |")
     return "\n".join(lines)
 
 

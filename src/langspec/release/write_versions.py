@@ -1,4 +1,4 @@
-"""What is registered of a task: ``register.json``, and a card and erasers for every version."""
+"""Writing ``register.json`` of a task, and a card and erasers for every version."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def assemble_version(paths: Paths, version: Mapping[str, Any], place: Path, fold
         f"train --task {task} --method {method}",
     )
     if checkpoint_hash(trained) != version["weights_hash"]:
-        # Its card would tell the numbers of other weights.
+        # Its card would state the numbers of other weights.
         raise LangspecError(
             f"{trained} was trained anew since; run: langspec register", place=place / RECORD
         )

@@ -21,10 +21,12 @@ def heuristic_predictions(task: Task, train: pa.Table, test: pa.Table) -> dict[s
     Class indices int64, aligned with ``task.gold(test)``: one a word or one a pair.
     """
     single = isinstance(task, TextTask) and task.single
-    found = _HEURISTICS["text" if single else task.unit](train, test)
-    if unknown := set(found) - baselines.NAMES:
+    by_name = _HEURISTICS["text" if single else task.unit](train, test)
+    if unknown := set(by_name) - baselines.NAMES:
         raise ValueError(f"heuristics without an entry in baselines.NAMES: {sorted(unknown)}")
-    return {name: label_indices(labels, task.labels, place=name) for name, labels in found.items()}
+    return {
+        name: label_indices(labels, task.labels, place=name) for name, labels in by_name.items()
+    }
 
 
 def _token(train: pa.Table, test: pa.Table) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from langspec.tracking.runs import Tracker
 
 @dataclass(frozen=True)
 class FoundTraining:
-    """A training as its run's tags tell: ``seed`` None where the run is a method's."""
+    """A training, from the tags of its run; ``seed`` is None where the run is a method's."""
 
     name: str
     task: str
@@ -50,12 +50,12 @@ def find_training(tracker: Tracker, text: str, task: str | None = None) -> Found
         except MlflowException:
             run = None
     elif re.fullmatch(r"[\w.+:-]+", text):
-        ids = [found.experiment_id for found in tracker.client.search_experiments()]
+        ids = [one.experiment_id for one in tracker.client.search_experiments()]
         wanted = f"attributes.run_name = '{text}' and attributes.status = 'FINISHED'"
         if task is not None:
             wanted += f" and tags.`langspec.task` = '{task}'"
         runs = list(tracker.client.search_runs(ids, wanted)) if ids else []
-        tasks = {found.data.tags.get("langspec.task") for found in runs}
+        tasks = {one.data.tags.get("langspec.task") for one in runs}
         if len(tasks) > 1:
             raise LangspecError(
                 f"runs of several tasks have this name ({', '.join(sorted(map(str, tasks)))}); "

@@ -1,4 +1,4 @@
-"""An encoder out of MLflow's registry, as a folder."""
+"""Fetching an encoder from MLflow's registry into a folder."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def registered_encoder(uri: str, folder: Path) -> Path:
             "models:/NAME/VERSION of a registered model (MLFLOW_TRACKING_URI names another store)",
             place=uri,
         ) from error
-    found = encoder_folder(Path(local))
-    if found is None:
+    encoder = encoder_folder(Path(local))
+    if encoder is None:
         raise LangspecError(
             "holds no folder with config.json or modules.json; expected a model with an encoder",
             place=uri,
         )
-    return found
+    return encoder
 
 
 def encoder_folder(root: Path) -> Path | None:
     """The folder nearest to the top that is an encoder's; None where there is none."""
     for mark in _MARKS:
-        found = [path.parent for path in root.rglob(mark) if _is_encoder(path.parent)]
-        if found:
-            return min(found, key=lambda path: (len(path.parts), str(path)))
+        folders = [path.parent for path in root.rglob(mark) if _is_encoder(path.parent)]
+        if folders:
+            return min(folders, key=lambda path: (len(path.parts), str(path)))
     return None
 
 

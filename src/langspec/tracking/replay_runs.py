@@ -121,9 +121,9 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
             f"expected the key {error}; rerun the stage train", place=file
         ) from error
     known = {"experiment": training.experiment, "name": name}
-    found = tracker.find_run(training.run_key, **known)
+    run_of_method = tracker.find_run(training.run_key, **known)
     ids: dict[str, str] = {}
-    if found is None:
+    if run_of_method is None:
         with start_method(tracker, training, tags=_REPLAYED) as method:
             for member in members:
                 with method.seed(
@@ -134,7 +134,7 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
             method.finish()
         added.runs += 1 + len(members)
         return _Method(training, method.logger.run_id, members, ids)
-    parent = found.info.run_id
+    parent = run_of_method.info.run_id
     before = added.runs
     for member in members:
         old = tracker.find_run(member.key, **known)

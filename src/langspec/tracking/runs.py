@@ -21,8 +21,8 @@ from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 from langspec.tracking import tags as names
 from langspec.tracking.reap import reap
-from langspec.tracking.settings import Tracking
 from langspec.tracking.store import Store, open_client, tracking_store
+from langspec.tracking.tracking_section import Tracking
 from langspec.tracking.windows import Windows
 
 PARENT_VARIABLE = "LANGSPEC_PARENT_RUN_ID"
@@ -59,7 +59,7 @@ class RunLogger:
             self.flush()
 
     def log_step(self, values: Mapping[str, float], step: int) -> None:
-        """Metrics of one of many steps: kept as means over windows (:class:`Windows`)."""
+        """Metrics of one of many steps: logged as means over windows (:class:`Windows`)."""
         if self._client is None:
             return
         rounded = {key: _rounded(value) for key, value in values.items()}
@@ -198,32 +198,32 @@ class Tracker:
                 new ones would go unseen; or it was deleted in the pages.
         """
         assert self.client is not None
-        found = self.client.get_experiment_by_name(name)
+        experiment = self.client.get_experiment_by_name(name)
         place = f"{self.store.uri}: experiment {name}"
         location = None
         if self.store.artifacts is not None:
             location = (self.store.artifacts / name).as_uri()
-        if found is None:
+        if experiment is None:
             try:
                 return self.client.create_experiment(name, artifact_location=location)
             except MlflowException:  # another process was first
-                found = self.client.get_experiment_by_name(name)
-                if found is None:
+                experiment = self.client.get_experiment_by_name(name)
+                if experiment is None:
                     raise
-        if found.lifecycle_stage != "active":
+        if experiment.lifecycle_stage != "active":
             raise LangspecError(
                 f"it was deleted; bring it back with `mlflow experiments restore "
-                f"--experiment-id {found.experiment_id}`",
+                f"--experiment-id {experiment.experiment_id}`",
                 place=place,
             )
-        if location is not None and found.artifact_location != location:
+        if location is not None and experiment.artifact_location != location:
             raise LangspecError(
-                f"its artifacts belong to {found.artifact_location}, expected {location}: the "
-                "folder was moved; move it back, or delete mlflow.db and mlartifacts and rebuild "
-                "them with `langspec replay`",
+                f"its artifacts belong to {experiment.artifact_location}, expected {location}: "
+                "the folder was moved; move it back, or delete mlflow.db and mlartifacts and "
+                "rebuild them with `langspec replay`",
                 place=place,
             )
-        return found.experiment_id
+        return experiment.experiment_id
 
     @contextmanager
     def start_run(
@@ -305,7 +305,7 @@ class Tracker:
         if self.client is None:
             return None
         if experiment is None:
-            ids = [found.experiment_id for found in self.client.search_experiments()]
+            ids = [one.experiment_id for one in self.client.search_experiments()]
         else:
             named = self.client.get_experiment_by_name(experiment)
             ids = [named.experiment_id] if named is not None else []

@@ -28,7 +28,7 @@ class ServedModel(PythonModel):
         """A record a row; ``params["eraser"]`` names an eraser, "" none.
 
         Raises:
-            MlflowException: what is wrong with a row, as a server's client is told it.
+            MlflowException: what is wrong with a row, in the server's answer.
         """
         from langspec.errors import LangspecError
 

@@ -1,4 +1,4 @@
-"""Where runs are kept: an MLflow store that exists, is up to date and answers."""
+"""The MLflow store of runs: where it is, that it is up to date, and that it answers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def checkout_root(start: Path | None = None) -> Path:
     """The main checkout that ``start`` (default: the working folder) belongs to.
 
     ``dvc exp run --temp`` and ``--queue`` work in a copy below ``.dvc/tmp/exps`` that is deleted
-    afterwards, and a git worktree may be: runs are kept where they stay. ``LANGSPEC_ROOT``
+    afterwards, and a git worktree may be: runs are stored where they stay. ``LANGSPEC_ROOT``
     overrules.
     """
     named = os.environ.get("LANGSPEC_ROOT")
@@ -101,7 +101,7 @@ def open_client(store: Store) -> MlflowClient:
     """A client of a store that is ready: created or upgraded once, or a server that answers.
 
     Raises:
-        LangspecError: the server or database cannot be reached (told within five seconds for
+        LangspecError: the server or database cannot be reached (said within five seconds for
             servers), or the file is not an MLflow store.
     """
     for noisy in ("alembic", "mlflow.store.db.utils"):
@@ -138,7 +138,7 @@ def _check_server(uri: str) -> None:
     try:
         urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).close()
     except urllib.error.HTTPError:
-        return  # something answers; what it says to real requests, they will tell
+        return  # something answers; an error of it shows at the first real request
     except (OSError, ValueError) as error:
         raise LangspecError(
             f"the tracking server does not answer ({getattr(error, 'reason', error)}); start it, "

@@ -38,7 +38,7 @@ class Sweep:
         name: that of ``results/<name>``.
         task: the task.
         method: the method.
-        place: where the study is kept, without a password.
+        place: where the study is stored, without a password.
         params: what its trials have in common.
         data_hash: SHA-256 of the tables read.
     """
@@ -80,32 +80,37 @@ class SweepRuns:
         client = self._tracker.client
         assert client is not None
         wanted = f"tags.`{STUDY}` = '{self._sweep.uid}' and {condition}"
-        found: list[Run] = []
+        runs: list[Run] = []
         token: str | None = None
         while True:
             page = client.search_runs(
                 [self._experiment], wanted, view, max_results=_PAGE, page_token=token
             )
-            found += page
+            runs += page
             token = page.token
             if not token:
-                return found
+                return runs
 
     def _open(self) -> str:
         """The parent, running again as this process; made where there is none (any more)."""
         client, sweep = self._tracker.client, self._sweep
         assert client is not None
-        own = names.process_tags("sweep")
+        writer = names.process_tags("sweep")
         parents = self._search("tags.`langspec.sweep` = 'parent'", ViewType.ACTIVE_ONLY)
         if parents:
             run_id: str = parents[0].info.run_id
             logger = self._tracker.resume_run(run_id)
-            logger.set_tags(own)
+            logger.set_tags(writer)
             client.update_run(run_id, status="RUNNING")
             if names.FAILURE in parents[0].data.tags:
                 client.delete_tag(run_id, names.FAILURE)
             return run_id
-        tags = {**own, **sweep.tags, "langspec.sweep": "parent", "langspec.storage": sweep.place}
+        tags = {
+            **writer,
+            **sweep.tags,
+            "langspec.sweep": "parent",
+            "langspec.storage": sweep.place,
+        }
         run = client.create_run(
             self._experiment,
             tags={key: names.param_text(value) for key, value in tags.items()},
@@ -123,10 +128,10 @@ class SweepRuns:
         ended = [t for t in trials if t.finished and t.number not in self._known]
         if not ended:
             return 0
-        found = self._children()
+        children = self._children()
         added = 0
         for trial in ended:
-            run = found.get(trial.number)
+            run = children.get(trial.number)
             whole = run is not None and (
                 STATE in run.data.tags or run.info.lifecycle_stage == "deleted"
             )
@@ -179,11 +184,11 @@ class SweepRuns:
             "langspec.retry_of": trial.retry_of,
             "langspec.retried_by": trial.retried_by,
         }
-        told = {key: value for key, value in links.items() if value not in ("", None)}
+        tags = {key: value for key, value in links.items() if value not in ("", None)}
         if trial.reason:
-            told[names.FAILURE] = trial.reason
+            tags[names.FAILURE] = trial.reason
         logger.flush()
-        logger.set_tags({**told, STATE: trial.state})
+        logger.set_tags({**tags, STATE: trial.state})
         client.set_terminated(run_id, STATUS[trial.state], end_time=_milliseconds(trial.ended))
 
     def files(self, paths: Sequence[Path]) -> None:
@@ -206,12 +211,12 @@ def mark_adopted(tracker: Tracker, task: str, uid: str, trial: int) -> int:
     """Tag the run of an adopted trial, and no other of its study; how many there are."""
     if tracker.client is None:
         return 0
-    found = tracker.client.get_experiment_by_name(f"langspec-{task}")
-    if found is None:
+    experiment = tracker.client.get_experiment_by_name(f"langspec-{task}")
+    if experiment is None:
         return 0
     wanted = f"tags.`{STUDY}` = '{uid}' and tags.`langspec.sweep` = 'trial'"
     marked = 0
-    for run in tracker.client.search_runs([found.experiment_id], wanted, max_results=_PAGE):
+    for run in tracker.client.search_runs([experiment.experiment_id], wanted, max_results=_PAGE):
         chosen = run.data.tags[TRIAL] == str(trial)
         if chosen:
             tracker.client.set_tag(run.info.run_id, ADOPTED, "true")

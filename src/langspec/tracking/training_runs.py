@@ -100,8 +100,8 @@ class SeedRun:
 
     def log_points(self, points: Iterable[Point]) -> None:
         """Points of a history read back, all of a step one after the other."""
-        for step, found in groupby(points, key=lambda point: point.step):
-            self.log(step, {point.name: point.value for point in found})
+        for step, of_step in groupby(points, key=lambda point: point.step):
+            self.log(step, {point.name: point.value for point in of_step})
 
     def finish(self, entry: Mapping[str, Any]) -> None:
         """Log the chosen epoch and its scores.
@@ -187,11 +187,11 @@ def start_seed(
     tags: Mapping[str, Any] | None = None,
 ) -> Iterator[SeedRun]:
     """Start the run of one seed below its method's run; ``strength``: of a point of its path."""
-    own: dict[str, Any] = {names.RUN_KEY: run_key, "langspec.seed": seed}
+    seed_tags: dict[str, Any] = {names.RUN_KEY: run_key, "langspec.seed": seed}
     params, point = dict(training.params), ""
     lambda_ = training.strength if strength is None else strength
     if strength is not None:
-        own["langspec.path"] = f"{strength:g}"
+        seed_tags["langspec.path"] = f"{strength:g}"
         params[f"train.methods.{training.method}.strength"] = strength
         point = f"-lambda-{strength:g}"
     with tracker.start_run(
@@ -199,7 +199,7 @@ def start_seed(
         name=f"{training.name}-{training.method}{point}-seed-{seed}",
         stage=f"train@{training.task}-{training.method}",
         parent_run_id=parent_run_id or None,
-        tags=training.tags() | own | dict(tags or {}),
+        tags=training.tags() | seed_tags | dict(tags or {}),
         params={**params, "lambda": lambda_, "seed": seed},
     ) as logger:
         logger.log_data(f"{training.name}/{training.task}", training.data_hash)

@@ -46,14 +46,14 @@ class Registered:
 
     model: str
     added: list[str] = field(default_factory=list)
-    kept: int = 0
+    present: int = 0
     champion: str = ""
 
     @property
     def summary(self) -> str:
         """A line that says what was done."""
         added = ", ".join(self.added) or "nothing new"
-        return f"{self.model}: {added} ({self.kept} were there); {self.champion}"
+        return f"{self.model}: {added} ({self.present} were there); {self.champion}"
 
 
 def register_task(
@@ -61,7 +61,7 @@ def register_task(
 ) -> Registered:
     """Bring ``langspec-<task>`` up to date with ``register.json``; idempotent.
 
-    A version is told by the hash of all that it is made of, so nothing is registered twice. Two
+    A version is identified by the hash of all that it is made of, so none is registered twice. Two
     aliases: ``<name>-champion`` is this run's, ``champion`` that of the run registered last.
 
     Args:
@@ -78,18 +78,18 @@ def register_task(
     _ensure_model(client, model, record["task"])
     name = record["name"]
     known = {one.tags.get(KEY, ""): one for one in _versions(client, model)}
-    found: dict[str, ModelVersion] = {}
+    by_method: dict[str, ModelVersion] = {}
     for version in record["versions"]:
         key = _identity(name, version)
         if key in known:
-            done.kept += 1
+            done.present += 1
         else:
             with folder_of(version) as folder:
                 known[key] = _add(tracker, client, model, name, version, folder)
             done.added.append(f"version {known[key].version} ({version['method']})")
-        found[version["method"]] = known[key]
+        by_method[version["method"]] = known[key]
     done.champion = _set_aliases(
-        client, model, name, found.get(record["champion"] or ""), record["why"], take_over
+        client, model, name, by_method.get(record["champion"] or ""), record["why"], take_over
     )
     return done
 
@@ -112,14 +112,14 @@ def _ensure_model(client: MlflowClient, model: str, task: str) -> None:
 
 
 def _versions(client: MlflowClient, model: str) -> list[ModelVersion]:
-    found: list[ModelVersion] = []
+    versions: list[ModelVersion] = []
     token: str | None = None
     while True:
         page = client.search_model_versions(f"name = '{model}'", page_token=token)
-        found += page
+        versions += page
         token = page.token
         if not token:
-            return found
+            return versions
 
 
 def _add(
@@ -223,7 +223,7 @@ def version_tags(name: str, version: Mapping[str, Any]) -> dict[str, str]:
             interval = numbers.get(number, {})
             for end, value in interval.items():
                 tags[f"langspec.{prefix}{number}" + f".{end}" * (end != "value")] = value
-    # Trained with values that a sweep found: its study, the trial, the place on the front.
+    # Trained with the values of a sweep: its study, the trial, the place on the front.
     tags |= {f"langspec.{key}": value for key, value in version.get("origin", {}).items()}
     return {key: names.param_text(value) for key, value in tags.items() if value != ""}
 
@@ -241,8 +241,8 @@ def _set_aliases(
     versions = {str(one.version): one for one in _versions(client, model)}
     holder = versions.get(str(aliases.get(CHAMPION, "")))
     holds_other = holder is not None and holder.tags.get(names.NAME) != name
-    own = f"{name}-{CHAMPION}"
-    wanted = [own] if holds_other and not take_over else [own, CHAMPION]
+    run_alias = f"{name}-{CHAMPION}"
+    wanted = [run_alias] if holds_other and not take_over else [run_alias, CHAMPION]
     for alias in wanted:
         if best is not None:
             if str(aliases.get(alias)) != str(best.version):

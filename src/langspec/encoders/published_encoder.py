@@ -1,7 +1,7 @@
 """A published encoder: a Hugging Face folder, or sentence-transformers' folder around one.
 
 sentence-transformers (Reimers & Gurevych 2019) writes ``modules.json``, the steps from text to
-vector, with a folder for each: a transformer, a pooling, perhaps more. What can be told by a
+vector, with a folder for each: a transformer, a pooling, perhaps more. What can be said by a
 prefix and a pooling is taken over; what changes the vector after that is refused, or said.
 """
 
@@ -181,7 +181,7 @@ def _read_modules(folder: Path, *, ask_pooling: bool, ask_prefix: bool) -> _Modu
 
 def _pooling(modules: list[tuple[str, Path]], place: Path) -> str:
     cure = "set encoder.pooling to mean or cls to say what to read instead"
-    found = [path / "config.json" for kind, path in modules if kind == "Pooling"]
+    places = [path / "config.json" for kind, path in modules if kind == "Pooling"]
     for kind, _ in modules[1:]:
         if kind == "Normalize":
             logger.info("%s: vectors are not normalised here; measures standardise them", place)
@@ -190,9 +190,9 @@ def _pooling(modules: list[tuple[str, Path]], place: Path) -> str:
                 f"the module {kind} changes the vector of a text after the encoder; {cure}",
                 place=place,
             )
-    if len(found) != 1:
-        raise LangspecError(f"{len(found)} Pooling modules, expected one; {cure}", place=place)
-    settings = _object(found[0])
+    if len(places) != 1:
+        raise LangspecError(f"{len(places)} Pooling modules, expected one; {cure}", place=place)
+    settings = _object(places[0])
     if "pooling_mode" in settings:  # as newer versions write it
         mode = settings["pooling_mode"]
         modes = mode if isinstance(mode, list) else [mode]
@@ -202,12 +202,12 @@ def _pooling(modules: list[tuple[str, Path]], place: Path) -> str:
     if len(modes) != 1 or modes[0] not in _POOLINGS:
         raise LangspecError(
             f"pools by {' and '.join(map(str, modes)) or 'nothing'}, expected mean or cls; {cure}",
-            place=found[0],
+            place=places[0],
         )
     if settings.get("include_prompt") is False:
         raise LangspecError(
             f"leaves the prompt out of the pooling, which is not done here; {cure}",
-            place=found[0],
+            place=places[0],
         )
     return _POOLINGS[modes[0]]
 

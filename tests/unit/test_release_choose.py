@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langspec.release.choose import candidate, champion
-from langspec.release.numbers import language_scores, seed_numbers, told
+from langspec.release.numbers import interval_text, language_scores, seed_numbers
 from langspec.results import Result, results_frame
 from langspec.training.selection import METRIC
 
@@ -127,8 +127,8 @@ def test_numbers_are_those_of_the_seed_and_of_the_heads_layer() -> None:
     }
     assert seed_numbers(rows, "n", 2, 2) == {"leak": {"value": 0.4}}
     assert language_scores(rows, "m", 2) == {"de": {"value": 0.3}}
-    assert told(found["transfer"]) == "0.200 [0.150, 0.250]"
-    assert told(None) == ""
+    assert interval_text(found["transfer"]) == "0.200 [0.150, 0.250]"
+    assert interval_text(None) == ""
 
 
 @pytest.mark.parametrize("missing", ["dev", "status"])

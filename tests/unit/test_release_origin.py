@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from langspec.release.origin import origin_of, told
+from langspec.release.origin import origin_of, origin_text
 
 VALUES = {"train.methods.grl.schedule": "cosine", "train.methods.grl.overrides.pos.strength": 0.7}
 ADOPTED = {"grl": {"pos": {"study": "s", "trial": 12, "front": None, "values": VALUES}}}
@@ -21,14 +21,14 @@ def run(**changed: Any) -> dict[str, Any]:
 def test_the_trial_is_named_where_all_of_its_values_were_trained() -> None:
     assert origin_of(ADOPTED, run()) == {"study": "s", "trial": 12}
     assert origin_of(ADOPTED, run(params={"train.clip": 0.1})) == {"study": "s", "trial": 12}
-    assert told({"study": "s", "trial": 12}) == "trial 12 of study s"
+    assert origin_text({"study": "s", "trial": 12}) == "trial 12 of study s"
 
 
-def test_the_place_on_a_front_is_told() -> None:
+def test_the_place_on_a_front_is_origin_text() -> None:
     ADOPTED["grl"]["nli"] = {**ADOPTED["grl"]["pos"], "front": 0}
     found = origin_of(ADOPTED, run(task="nli"))
     assert found == {"study": "s", "trial": 12, "front": 0}
-    assert told(found) == "trial 12 of study s, place 0 on its front"
+    assert origin_text(found) == "trial 12 of study s, place 0 on its front"
 
 
 @pytest.mark.parametrize(
