@@ -66,8 +66,8 @@ def realiser(code: str) -> Realiser:
             f"the demo corpora have no grammar of {code!r}; choose among {', '.join(LANGUAGES)}"
         )
     module = import_module(f"demo.languages.{code}")
-    found: Realiser = module.REALISER
-    return found
+    chosen: Realiser = module.REALISER
+    return chosen
 
 
 def generate(
@@ -341,7 +341,7 @@ class _Generation:
                 "held_out_verb_object_pairs": "about one in six, in no UD or NLI training",
                 "shares": self.facts,
                 "sentences_refused_as_repeated": dict(self.refused),
-                "word_forms": {code: len(found) for code, found in forms.items()},
+                "word_forms": {code: len(words) for code, words in forms.items()},
                 "profiles": {code: asdict(profile(code)) for code in self.realisers},
             },
         )

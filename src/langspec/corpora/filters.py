@@ -58,7 +58,7 @@ def label_in(labels: Collection[str]) -> Filter:
     return Filter("skipped_label", lambda row: row["label"] in known)
 
 
-def known_pieces(tokenizer: Path, texts: Callable[[Row], Sequence[str]]) -> Filter:
+def known_tokens(tokenizer: Path, texts: Callable[[Row], Sequence[str]]) -> Filter:
     """Keep rows in whose texts an encoder's tokenizer knows every piece.
 
     Args:

@@ -72,13 +72,13 @@ class Job:
         logger.warning(message)
         self.warnings.append(message)
 
-    def known_pieces(self, texts: Callable[[Row], Sequence[str]]) -> tuple[Filter, ...]:
+    def known_tokens(self, texts: Callable[[Row], Sequence[str]]) -> tuple[Filter, ...]:
         """The filter of texts that the encoder's tokenizer does not know, if it is asked for."""
         if not self.section.drop_unknown:
             return ()
         if self.tokenizer is None:
             raise ValueError("drop_unknown needs a tokenizer")
-        return (filters.known_pieces(self.tokenizer, texts),)
+        return (filters.known_tokens(self.tokenizer, texts),)
 
     def missing_train(self, task: str, expected: str) -> LangspecError:
         """The error that a task has no training data; ``expected``: the files that would have."""

@@ -21,17 +21,17 @@ Groups = Iterator[tuple[str | None, Iterable[Row]]]
 
 @dataclass(frozen=True)
 class Labelled:
-    """What is particular about a labelled corpus; :func:`_write_labelled` does the rest.
+    """What is particular about a labelled corpus; :func:`write_labelled` does the rest.
 
     Attributes:
         name: of the task and its table.
-        schema: of the table; what else a row holds is left behind.
+        schema: of the table; other fields of a row are not written.
         groups: the rows of a split, language by language; called anew for another pass.
         conditions: the filters, in order.
         limits: at most so many rows a language, by split; absent or None: all.
         key: what a row is sampled by.
         group: what stays in one of train and val (a document, a prompt).
-        texts: of a row: what duplicates are found by, joined, and the tokenizer must know.
+        texts: of a row; joined, they are compared for duplicates.
         labels: of a row.
         words: how many a row has.
     """
@@ -61,7 +61,7 @@ class _LabelledRows:
 
     def __init__(self, job: Job, corpus: Corpus, part: Labelled) -> None:
         self.section, self.corpus, self.part = job.section, corpus, part
-        self.conditions = (*part.conditions, *job.known_pieces(part.texts))
+        self.conditions = (*part.conditions, *job.known_tokens(part.texts))
         threshold = job.section.near_duplicates.threshold
         # Only the source has training data, which could repeat what it is scored on.
         self.near = NearSplits(threshold) if threshold else None

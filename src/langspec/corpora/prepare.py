@@ -122,10 +122,10 @@ def _prepare_text(job: Job) -> None:
         {PurePosixPath(f.source.name).parent.as_posix() for f in files if f.source.kind == "text"}
     )
     if len(kinds) > 1 or len(places) > 1:
-        found = ", ".join(places if len(kinds) == 1 else kinds)
+        names = ", ".join(places if len(kinds) == 1 else kinds)
         raise LangspecError(
             f"language text in {max(len(places), len(kinds))} "
-            f"{'folders' if len(kinds) == 1 else 'formats'} ({found}); expected one; enter "
+            f"{'folders' if len(kinds) == 1 else 'formats'} ({names}); expected one; enter "
             f"a folder that holds one of them: {ADD}",
             place="text",
         )
@@ -135,7 +135,7 @@ def _prepare_text(job: Job) -> None:
         corpus,
         section,
         scratch=job.folder,
-        conditions=job.known_pieces(lambda row: (row["text"],)),
+        conditions=job.known_tokens(lambda row: (row["text"],)),
         warn=job.warn,
     )
     job.write("text", rows, files)
@@ -169,11 +169,11 @@ def _describe_gaps(job: Job, corpus: Corpus, *, labelled: bool) -> None:
             f"{corpus.name}: {name} drops {gone} of {read} rows of {code}, over half; {left} pass "
             "all filters"
         )
-    kept: Counter[str] = Counter()
+    rows_left: Counter[str] = Counter()
     for (code, _), n in corpus.ledger.kept.items():
-        kept[code] += n
+        rows_left[code] += n
     for code in sorted({code for code, _ in corpus.ledger.read}):
-        if not kept[code]:
+        if not rows_left[code]:
             raise LangspecError(
                 f"the filters leave no row of language {code} in {corpus.name}; relax them, or "
                 "remove the language",
@@ -187,5 +187,5 @@ def _describe_gaps(job: Job, corpus: Corpus, *, labelled: bool) -> None:
     for split in ("dev", "test") if labelled else ():
         if missing := corpus.without(split):
             job.warn(f"{corpus.name}: no {split} data for {', '.join(missing)}")
-    if not labelled and (missing := sorted(set(corpus.languages) - set(kept))):
+    if not labelled and (missing := sorted(set(corpus.languages) - set(rows_left))):
         job.warn(f"{corpus.name}: no rows for {', '.join(missing)}")

@@ -46,7 +46,7 @@ class Corpus:
     def record(
         self, language: str, split: str, text: str, words: int, labels: Iterable[str] = ()
     ) -> None:
-        """Count one kept row. ``text`` is hashed for the count of duplicates, not kept."""
+        """Count one row. Of ``text`` only a hash stays, by which duplicates are counted."""
         tally = self._tallies.setdefault((language, split), _Tally())
         tally.words.append(words)
         tally.characters.append(len(text))

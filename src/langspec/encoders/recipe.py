@@ -65,7 +65,7 @@ class EncoderSection(Section):
     folder: str | None
     repo: str | None
     revision: str | None
-    prefix: str | None  # null: the folder's own
+    prefix: str | None  # null: that of the folder
     pooling: Literal["mean", "cls", "compat"] | None
     max_tokens: Annotated[int, Field(ge=8, le=8192)]
     pretrain: Pretrain

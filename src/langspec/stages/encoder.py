@@ -13,11 +13,11 @@ from langspec.paths import paths_of
 def plan(config: Config, root: Path) -> str:
     """What :func:`run` would do."""
     paths = paths_of(config, root)
-    found = build.estimate(config.encoder)
+    cost = build.estimate(config.encoder)
     return (
         f"encoder: {config.encoder.kind} -> {paths.encoder}\n"
-        f"  about {found['seconds']:.0f} s, {found['disk_mb']:.0f} MB on disk, "
-        f"{found['memory_mb']:.0f} MB of memory"
+        f"  about {cost['seconds']:.0f} s, {cost['disk_mb']:.0f} MB on disk, "
+        f"{cost['memory_mb']:.0f} MB of memory"
     )
 
 
