@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 
-from langspec.audit.encoder import Subject
+from langspec.audit.audited_encoder import Subject
 from langspec.encoders.load import Encoder, EncoderCard
 from langspec.encoders.tokenizer_file import wrap_tokenizer
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
-from langspec.report.build import Sources, build_report
 from langspec.report.compared import CompareOptions
+from langspec.report.make_report import Sources, build_report
 from langspec.results import Result, write_results
 
 LAYERS = 4

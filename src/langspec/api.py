@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from langspec.audit.encoder import load_subject, short_name
+from langspec.audit.audited_encoder import load_subject, short_name
 from langspec.audit.options import SPLITS, AuditOptions, Measures, Wanted
 from langspec.audit.place import out_folder
 from langspec.audit.run import run_audit

@@ -19,7 +19,7 @@ from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
 from langspec.measures.discovery import Evaluate, measures
 from langspec.objectives import MethodName, get_method
-from langspec.report.settings import Report
+from langspec.report.report_section import Report
 from langspec.section import Count, Limit, Section
 from langspec.tracking.tracking_section import Tracking
 from langspec.training.recipe import Methods, Train

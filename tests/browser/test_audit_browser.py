@@ -13,7 +13,7 @@ from audit_fixtures import planted, write_texts
 from langspec.audit.measure import measure
 from langspec.audit.options import AuditOptions, Measures, Wanted
 from langspec.audit.run import write_audit
-from langspec.audit.texts import read_texts
+from langspec.audit.text_folder import read_texts
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 

@@ -16,10 +16,10 @@ from langspec.audit.figures import draw
 from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, Measures, Wanted
 from langspec.audit.page import render, warnings
-from langspec.audit.tables import all_tables
-from langspec.audit.texts import Texts, read_texts
+from langspec.audit.spec_tables import all_tables
+from langspec.audit.text_folder import Texts, read_texts
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.report.page import picture
+from langspec.report.report_page import picture
 
 CODES = ("de", "en", "fr", "nl", "ru", "tr")
 APART = {code: i for i, code in enumerate(CODES)}

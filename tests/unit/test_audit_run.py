@@ -12,7 +12,7 @@ from measure_options import geometry_options
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from audit_fixtures import write_texts
-from langspec.audit.encoder import load_subject, parse_layers, short_name
+from langspec.audit.audited_encoder import load_subject, parse_layers, short_name
 from langspec.audit.options import AuditOptions, Measures, Wanted
 from langspec.audit.place import bank_root, check_out, out_folder
 from langspec.audit.run import run_audit
@@ -158,7 +158,7 @@ def test_refusals_are_one_line_and_write_nothing(
 def test_vectors_that_are_not_finite_are_refused(
     encoder: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from langspec.audit import bank
+    from langspec.audit import encoded_texts as bank
 
     real = bank.build_bank
 

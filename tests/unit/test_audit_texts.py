@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit_fixtures import write_texts
-from langspec.audit.texts import FEWEST, Texts, read_texts
+from langspec.audit.text_folder import FEWEST, Texts, read_texts
 from langspec.errors import LangspecError
 
 

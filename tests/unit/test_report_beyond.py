@@ -8,14 +8,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from langspec.report.beyond import beyond_table, beyond_tables, task_text_table
+from langspec.report.beyond_tables import beyond_table, beyond_tables, task_text_table
 from langspec.report.leak_tables import leak_by_layer
-from langspec.report.load import Run, load_run
-from langspec.report.page import score
+from langspec.report.report_page import score
+from langspec.report.run_results import Run, load_run
+from langspec.report.score_tables import headline
+from langspec.report.sentences import limits
 from langspec.report.spec import Column
-from langspec.report.tables import MARK, headline
+from langspec.report.table import (
+    MARK,
+)
 from langspec.report.terminal import headline_text
-from langspec.report.words import limits
 from langspec.results import Result, read_results, results_frame
 from langspec.tracking.history import evaluation_points
 from report_files import write_run

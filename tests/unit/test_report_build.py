@@ -12,8 +12,8 @@ import pytest
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
 from langspec.report.leak_figures import leak_layers
-from langspec.report.load import load_run
-from langspec.report.page import picture
+from langspec.report.report_page import picture
+from langspec.report.run_results import load_run
 from langspec.report.style import class_styles, language_styles, method_styles
 from report_files import build_made_up, write_predictions, write_run
 

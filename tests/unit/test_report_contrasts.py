@@ -11,9 +11,11 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions, holm
 from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
-from langspec.report.load import Run, load_run
-from langspec.report.tables import with_rule
-from langspec.report.words import selection_words
+from langspec.report.run_results import Run, load_run
+from langspec.report.sentences import selection_words
+from langspec.report.table import (
+    with_rule,
+)
 from report_files import write_predictions, write_run
 
 METHODS = ("frozen", "finetune", "control", "grl")

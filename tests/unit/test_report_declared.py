@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from langspec.report.declared import declared_figures, declared_tables
-from langspec.report.load import Run, load_run
+from langspec.report.run_results import Run, load_run
 from langspec.report.spec import Column, FigureSpec, Panel, TableSpec
 from report_files import build_made_up, write_run
 

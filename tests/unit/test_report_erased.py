@@ -9,14 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from langspec.report.erased import erased_layers, erased_table, path_table, tradeoff_points
+from langspec.report.erased_tables import erased_layers, erased_table, path_table, tradeoff_points
 from langspec.report.leak_tables import leak_by_layer
-from langspec.report.load import Run, load_run
-from langspec.report.tables import (
-    headline,
-)
+from langspec.report.run_results import Run, load_run
+from langspec.report.score_tables import headline
+from langspec.report.sentences import limits
 from langspec.report.tradeoff import tradeoff
-from langspec.report.words import limits
 from langspec.results import Result, read_results, results_frame
 from report_files import write_run
 

@@ -16,10 +16,9 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.geometry import label_geometry, language_geometry
 from langspec.measurement.moves import moves
 from langspec.measurement.rows import Origin
-from langspec.report.geometry import NOT_PARALLEL, geometry_tables
 from langspec.report.geometry_figures import alignment, geometry
 from langspec.report.geometry_figures import moves as moves_figure
-from langspec.report.load import Run, over_seeds
+from langspec.report.geometry_tables import NOT_PARALLEL, geometry_tables
 from langspec.report.maps import (
     PANEL,
     apart,
@@ -29,6 +28,7 @@ from langspec.report.maps import (
     projection,
 )
 from langspec.report.plotting import looks
+from langspec.report.run_results import Run, over_seeds
 from langspec.report.style import language_styles
 from langspec.results import results_frame
 

@@ -10,11 +10,11 @@ import pytest
 
 from conftest import CHECKOUT
 from langspec.errors import LangspecError
-from langspec.report.figures import plots_of
-from langspec.report.load import Run, load_run
-from langspec.report.published import published_table, published_words, settings_table
 from langspec.report.published_figures import seqeval_curve, three_columns
-from langspec.report.tables import headline
+from langspec.report.published_tables import published_table, published_words, settings_table
+from langspec.report.run_results import Run, load_run
+from langspec.report.score_tables import headline
+from langspec.report.task_figures import plots_of
 from langspec.results import Result, read_results, results_frame
 from report_files import build_made_up, write_run
 

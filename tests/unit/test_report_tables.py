@@ -7,15 +7,12 @@ import pandas as pd
 import pytest
 
 from langspec.errors import LangspecError
-from langspec.report.data import data_tables
+from langspec.report.data_tables import data_tables
 from langspec.report.leak_tables import leak_by_language, leak_by_layer, probe_diagnostics
-from langspec.report.load import Run, load_run, over_seeds
-from langspec.report.tables import (
-    headline,
-    per_language,
-)
+from langspec.report.run_results import Run, load_run, over_seeds
+from langspec.report.score_tables import headline, per_language
+from langspec.report.sentences import facts, limits, reading
 from langspec.report.terminal import headline_text
-from langspec.report.words import facts, limits, reading
 from langspec.results import Result, results_frame
 from report_files import ACCURACY, BASELINES, LEAK, write_run
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from langspec.audit.measure import ERASER, Audited
 from langspec.measurement.mixing import FOUND, Mixing
-from langspec.report.load import language_name
+from langspec.report.run_results import language_name
 
 APART, MIXED = 0.5, 0.5
 """A language is kept apart from this apartness on, two are mixed from this index on."""

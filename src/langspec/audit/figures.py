@@ -14,9 +14,9 @@ from langspec.audit.answers import confused, groups, percent, probe_f1
 from langspec.audit.measure import ERASER, Audited
 from langspec.languages import LANGUAGES
 from langspec.report.drawing import Drawing
-from langspec.report.load import by_family, language_name
 from langspec.report.marks import SHARES, colour_bar, curve, heat, key, name_cells
 from langspec.report.plotting import WIDTH, Plot, laid_out
+from langspec.report.run_results import by_family, language_name
 from langspec.report.style import MUTED, PALETTE
 
 Encoders = Sequence[Audited]

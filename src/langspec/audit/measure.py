@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from langspec.audit.bank import LayersOf, encode_texts
-from langspec.audit.encoder import Subject
+from langspec.audit.audited_encoder import Subject
+from langspec.audit.encoded_texts import LayersOf, encode_texts
 from langspec.audit.options import AuditOptions, Measures
-from langspec.audit.texts import Texts
+from langspec.audit.text_folder import Texts
 from langspec.encoders.load import random_encoder
 from langspec.erasure.leace import LEACE
 from langspec.features.bank import Bank

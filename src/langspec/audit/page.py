@@ -10,9 +10,11 @@ from markupsafe import Markup
 from langspec.audit.answers import Answer, answers, difference
 from langspec.audit.measure import Audited, unconverged
 from langspec.audit.options import SPLITS, AuditOptions
-from langspec.audit.texts import Texts
-from langspec.report.page import Picture, environment_of_pages, look_of_pages
-from langspec.report.tables import Table
+from langspec.audit.text_folder import Texts
+from langspec.report.report_page import Picture, environment_of_pages, look_of_pages
+from langspec.report.table import (
+    Table,
+)
 
 _FEW = 100
 """Test texts a language below which intervals are wide."""
@@ -30,7 +32,7 @@ def render(
     Args:
         audits: one encoder, or two.
         texts: what was read: language text and, where it is another folder, parallel text.
-        tables: of :func:`langspec.audit.tables.all_tables`.
+        tables: of :func:`langspec.audit.spec_tables.all_tables`.
         pictures: of the figures.
         options: of the audit.
     """

@@ -9,12 +9,15 @@ import pandas as pd
 
 from langspec.audit.answers import groups
 from langspec.audit.measure import TASK, Audited
-from langspec.audit.texts import Texts
+from langspec.audit.text_folder import Texts
 from langspec.languages import LANGUAGES
 from langspec.measurement.mixing import FOUND
-from langspec.report.load import language_name
+from langspec.report.run_results import language_name
 from langspec.report.spec import Column, Where
-from langspec.report.tables import Table, pick
+from langspec.report.table import (
+    Table,
+    pick,
+)
 from langspec.results import RANDOM
 
 Encoders = Sequence[Audited]

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from langspec import __version__
-from langspec.audit.encoder import PLACE, Subject, load_subject, short_name
+from langspec.audit.audited_encoder import PLACE, Subject, load_subject, short_name
 from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.page import render, told
 from langspec.audit.place import FACTS, bank_root, check_out, out_folder
 from langspec.audit.plain_tables import confusion_frame, mixing_frame
-from langspec.audit.tables import all_tables
-from langspec.audit.texts import Texts, read_texts
+from langspec.audit.spec_tables import all_tables
+from langspec.audit.text_folder import Texts, read_texts
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.results import write_results
@@ -99,7 +99,7 @@ def write_audit(
     # Seconds to import: only once there is something to draw.
     from langspec.audit.figures import draw
     from langspec.report.drawing import write_parts
-    from langspec.report.page import picture
+    from langspec.report.report_page import picture
 
     tables = all_tables(audits, texts)
     plots = draw(audits)

@@ -12,8 +12,12 @@ import numpy as np
 
 from langspec.measurement.difference import JudgeOptions
 from langspec.report.compared import LEAK, POOLED, Line, Side, seeds_words
-from langspec.report.load import by_family, language_name
-from langspec.report.tables import METRIC_TITLES, decimal, task_title
+from langspec.report.run_results import by_family, language_name
+from langspec.report.table import (
+    METRIC_TITLES,
+    decimal,
+    task_title,
+)
 
 FORMATS = ("text", "md", "csv", "json")
 MEANS = {"mean_targets": "mean of targets", "mean": "mean of all", "gap": "source − targets"}

@@ -19,9 +19,9 @@ from langspec.report.compared import (
     load_side,
     seeds_words,
 )
-from langspec.report.load import Run, language_name
+from langspec.report.run_results import Run, language_name
 from langspec.report.spec import Column
-from langspec.report.tables import (
+from langspec.report.table import (
     METRIC_TITLES,
     Table,
     method_label,

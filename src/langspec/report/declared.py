@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from langspec.report.load import Run, over_seeds
 from langspec.report.pivot import fill, select
+from langspec.report.run_results import Run, over_seeds
 from langspec.report.spec import FigureSpec, TableSpec, Where
-from langspec.report.tables import Table, pick
+from langspec.report.table import (
+    Table,
+    pick,
+)
 
 if TYPE_CHECKING:
     from langspec.report.plotting import Plot
@@ -28,7 +31,7 @@ def declared_tables(run: Run) -> list[Table]:
 
 def declared_figures(run: Run, task: str) -> list[Plot]:
     """The figure of each measure that declares one, where it has rows."""
-    from langspec.report.lines import draw  # matplotlib, in the workers that draw
+    from langspec.report.layer_lines import draw  # matplotlib, in the workers that draw
     from langspec.report.plotting import laid_out
 
     specs = [spec for spec in run.declared if isinstance(spec, FigureSpec)]

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from langspec.report.tables import Table
+    from langspec.report.table import (
+        Table,
+    )
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from langspec.report.geometry import (
+from langspec.report.geometry_tables import (
     NOT_PARALLEL,
     Place,
     of_task,
     places,
 )
-from langspec.report.lines import label_axes, last_values, level, line
-from langspec.report.load import Run
+from langspec.report.layer_lines import label_axes, last_values, level, line
 from langspec.report.plotting import WIDTH, Plot, legend, seed_words
+from langspec.report.run_results import Run
 from langspec.report.style import MUTED, method_styles
-from langspec.report.tables import ordered_methods, pick, task_title
+from langspec.report.table import (
+    ordered_methods,
+    pick,
+    task_title,
+)
 from langspec.results import RANDOM
 
 

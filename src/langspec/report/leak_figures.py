@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from langspec.report.load import Run, by_family, language_name
 from langspec.report.marks import DASHES, colour_bar, curve, heat
 from langspec.report.plotting import WIDTH, Plot, join, legend, seed_words, span, values_in_words
+from langspec.report.run_results import Run, by_family, language_name
 from langspec.report.style import MUTED, method_styles
-from langspec.report.tables import (
+from langspec.report.table import (
     decimal,
     last_layers,
     leak_scores,

@@ -6,19 +6,18 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import Run
 from langspec.report.pivot import UNITS, fill
+from langspec.report.run_results import Run
+from langspec.report.score_tables import headline, per_language
 from langspec.report.spec import IN_SHORT, Column, TableSpec
-from langspec.report.tables import (
+from langspec.report.table import (
     METRIC_TITLES,
     Table,
-    _frame,
+    frame_of,
     head_rows,
-    headline,
     leak_scores,
     method_label,
     ordered_methods,
-    per_language,
     pick,
     task_title,
 )
@@ -122,7 +121,12 @@ def probe_diagnostics(run: Run) -> Table | None:
 
     records = [_diagnosed(values, groups[values]) for values in sorted(groups, key=place)]
     return Table(
-        "probes", "Probe diagnostics", _PROBES_CAPTION, PROBES, _frame(records), section="section"
+        "probes",
+        "Probe diagnostics",
+        _PROBES_CAPTION,
+        PROBES,
+        frame_of(records),
+        section="section",
     )
 
 

@@ -16,10 +16,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.spatial import cKDTree
 
-from langspec.report.load import Run, language_family, language_name
 from langspec.report.plotting import Plot, join, span
+from langspec.report.run_results import Run, language_family, language_name
 from langspec.report.style import INK, MUTED, class_styles, language_styles, sorted_codes
-from langspec.report.tables import method_label, ordered_methods, pick, task_title
+from langspec.report.table import (
+    method_label,
+    ordered_methods,
+    pick,
+    task_title,
+)
 
 PANEL = 3.2  # inches, both ways
 GAP, EDGE, TITLE = 0.16, 0.08, 0.3

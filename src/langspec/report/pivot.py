@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from langspec.report.load import Order, by_family, language_family, language_name
+from langspec.report.run_results import Order, by_family, language_family, language_name
 from langspec.report.spec import Column, TableSpec, Where
-from langspec.report.tables import (
+from langspec.report.table import (
     Table,
-    _frame,
-    _put,
     eraser_label,
+    frame_of,
     mark_unconverged,
     method_label,
     ordered_methods,
     pick,
+    put_score,
     task_title,
     unconverged_note,
 )
@@ -53,7 +53,7 @@ def fill(
 
     Args:
         spec: what it shows.
-        rows: over seeds (see :func:`langspec.report.load.over_seeds`).
+        rows: over seeds (see :func:`langspec.report.run_results.over_seeds`).
         run: for the order of methods and languages.
         task: its key, for the name; its title, for title and caption.
         fits: tidy rows that say which fits converged, for cells that are marked.
@@ -68,7 +68,7 @@ def fill(
         _record(spec, columns, values, at, fits, floor)
         for values, at in _walk(spec, spec.rows, rows, run)
     ]
-    frame = _frame(records)
+    frame = frame_of(records)
     told = {"task": task_title(task), **(words or {})}
     return Table(
         spec.name.format(task=task),
@@ -153,13 +153,13 @@ def _record(
             told = column.text.format(**names) if column.text else names[column.key]
             record[column.key] = told
         elif column.floor:
-            _put(record, column.key, _level(floor, column.where, values))
+            put_score(record, column.key, _level(floor, column.where, values))
         elif not column.spread:
             found = pick(at, **column.where)["value"]
             value = float(found.iloc[0]) if len(found) else None
             record[column.key] = ("yes" if value else "no") if column.flag else value
         else:
-            _put(record, column.key, pick(at, **column.where))
+            put_score(record, column.key, pick(at, **column.where))
             if column.marked and fits is not None:
                 keys = {k: v for k, v in column.where.items() if k in ("probe", "method")}
                 mark_unconverged(fits, record, column.key, **{**values, **keys})

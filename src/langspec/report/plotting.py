@@ -19,9 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from langspec.report.drawing import Drawing
-from langspec.report.load import is_baseline
+from langspec.report.run_results import is_baseline
 from langspec.report.style import RC
-from langspec.report.tables import decimal, method_label
+from langspec.report.table import (
+    decimal,
+    method_label,
+)
 from langspec.results import RANDOM
 
 WIDTH = 7.6  # inches; the page's column

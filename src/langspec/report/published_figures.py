@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from langspec.measurement.compat.curve import Curve, CurveOptions
-from langspec.report.load import Run
 from langspec.report.marks import DASHES, curve, key
 from langspec.report.plotting import WIDTH, Plot
-from langspec.report.published import (
+from langspec.report.published_tables import (
     COLUMNS,
     CONVERGED,
     PAPER,
@@ -22,8 +21,9 @@ from langspec.report.published import (
     published_value,
     quantities,
 )
+from langspec.report.run_results import Run
 from langspec.report.style import MUTED, PALETTE, method_styles
-from langspec.report.tables import (
+from langspec.report.table import (
     decimal,
     leak_scores,
     method_label,

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from langspec.report.load import Run, by_family, is_baseline, language_name
 from langspec.report.marks import SHARES, heat
 from langspec.report.plotting import WIDTH, Plot, join, legend, seed_words, span, values_in_words
+from langspec.report.run_results import Run, by_family, is_baseline, language_name
 from langspec.report.style import method_styles
-from langspec.report.tables import (
+from langspec.report.table import (
     METRIC_TITLES,
     UNIT_PLURALS,
     method_label,

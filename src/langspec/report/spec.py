@@ -27,7 +27,8 @@ A measure declares its own table and figure beside its numbers, and the report d
     )
 
 In a title, a caption and an alt text ``{task}`` is the task's title; in a name it is its key.
-:func:`langspec.report.pivot.fill` makes the table, :func:`langspec.report.lines.draw` the figure.
+:func:`langspec.report.pivot.fill` makes the table, :func:`langspec.report.layer_lines.draw` the
+figure.
 """
 
 from __future__ import annotations

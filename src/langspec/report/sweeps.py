@@ -14,7 +14,7 @@ from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.report.drawing import Drawing
 from langspec.report.spec import Column
-from langspec.report.tables import (
+from langspec.report.table import (
     Table,
     decimal,
     task_title,

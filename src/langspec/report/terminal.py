@@ -8,12 +8,11 @@ from typing import Any
 import pandas as pd
 
 from langspec.errors import LangspecError
-from langspec.report.load import Run
-from langspec.report.tables import (
-    LEAKS,
+from langspec.report.run_results import Run
+from langspec.report.score_tables import LEAKS, headline
+from langspec.report.table import (
     MARK,
     decimal,
-    headline,
     leak_place,
     pick,
     unconverged_note,

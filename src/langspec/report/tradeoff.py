@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from langspec.report.erased import tradeoff_points
-from langspec.report.load import Run
+from langspec.report.erased_tables import tradeoff_points
 from langspec.report.marks import key
 from langspec.report.plotting import WIDTH, Plot, span
+from langspec.report.run_results import Run
 from langspec.report.style import MARKERS, MUTED, method_styles
-from langspec.report.tables import (
+from langspec.report.table import (
     ORACLE,
     decimal,
     eraser_label,

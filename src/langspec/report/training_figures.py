@@ -7,11 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from langspec.report.load import History, Run, language_name
 from langspec.report.marks import curve
 from langspec.report.plotting import WIDTH, Plot, legend
+from langspec.report.run_results import History, Run, language_name
 from langspec.report.style import method_styles
-from langspec.report.tables import METRIC_TITLES, method_label, ordered_methods, task_title
+from langspec.report.table import (
+    METRIC_TITLES,
+    method_label,
+    ordered_methods,
+    task_title,
+)
 
 
 def training(run: Run, task: str) -> Plot | None:

@@ -8,10 +8,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from langspec.report.load import Run
 from langspec.report.marks import heat
 from langspec.report.plotting import WIDTH, Plot
-from langspec.report.tables import decimal, method_label, ordered_methods, pick, task_title
+from langspec.report.run_results import Run
+from langspec.report.table import (
+    decimal,
+    method_label,
+    ordered_methods,
+    pick,
+    task_title,
+)
 
 _PANELS = (
     ("linear", "macro_f1", "token", "probe, per token"),

@@ -8,8 +8,8 @@ from langspec.config import Config, declared_by_measures
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.paths import paths_of, require
-from langspec.report.build import Sources, build_report, drawing_crew
 from langspec.report.compared import CompareOptions
+from langspec.report.make_report import Sources, build_report, drawing_crew
 from langspec.report.metrics import write_metrics
 from langspec.report.terminal import headline_text, table_text
 from langspec.workers import available_cores

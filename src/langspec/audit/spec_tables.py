@@ -11,12 +11,15 @@ import pandas as pd
 
 from langspec.audit.measure import ERASER, Audited
 from langspec.audit.plain_tables import compared_table, texts_table
-from langspec.audit.texts import Texts
+from langspec.audit.text_folder import Texts
 from langspec.measurement.mixing import FOUND, Mixing
-from langspec.report.load import language_name
 from langspec.report.pivot import fill
+from langspec.report.run_results import language_name
 from langspec.report.spec import Column, TableSpec
-from langspec.report.tables import Table, pick
+from langspec.report.table import (
+    Table,
+    pick,
+)
 from langspec.results import RANDOM, results_frame
 
 Encoders = Sequence[Audited]

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 import pandas as pd
 
-from langspec.report.load import Run
 from langspec.report.pivot import fill, select
+from langspec.report.run_results import Run
 from langspec.report.spec import IN_SHORT, Column, TableSpec, Where
-from langspec.report.tables import Table, decimal, pick
+from langspec.report.table import (
+    Table,
+    decimal,
+    pick,
+)
 from langspec.results import RANDOM
 
 Place = tuple[str, str]  # corpus and unit

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import Run, over_seeds
 from langspec.report.pivot import fill
+from langspec.report.run_results import Run, over_seeds
 from langspec.report.spec import IN_SHORT, Column, Kind, TableSpec
-from langspec.report.tables import (
+from langspec.report.table import (
     METRIC_TITLES,
     ORACLE,
     Table,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import Run, is_baseline, language_name
-from langspec.report.tables import (
+from langspec.report.run_results import Run, is_baseline, language_name
+from langspec.report.table import (
     decimal,
     head_rows,
     leak_place,

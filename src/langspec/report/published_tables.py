@@ -12,18 +12,18 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import Run
+from langspec.report.run_results import Run
 from langspec.report.spec import Column
-from langspec.report.tables import (
+from langspec.report.table import (
     Table,
-    _frame,
-    _put,
     decimal,
+    frame_of,
     head_rows,
     leak_scores,
     method_label,
     ordered_methods,
     pick,
+    put_score,
     task_scores,
     task_title,
 )
@@ -156,8 +156,8 @@ def published_table(run: Run, task: str) -> Table | None:
                 "method": method_label(method),
                 "published": published_value(run, task, method, quantity),
             }
-            _put(record, "compat", pick(quantity.compat, method=method))
-            _put(record, "sound", pick(quantity.sound, method=method))
+            put_score(record, "compat", pick(quantity.compat, method=method))
+            put_score(record, "sound", pick(quantity.sound, method=method))
             before = before or (record if method == BEFORE else {})
             for key in COLUMNS:
                 record[f"{key}_ratio"] = _ratio(record[key], before.get(key))
@@ -179,7 +179,7 @@ def published_table(run: Run, task: str) -> Table | None:
         "seeds; smallest to largest seed; intervals only where the measure has them."
     )
     name, title = f"published_{task}", f"{task_title(task)}: published, their measure, ours"
-    return Table(name, title, caption, columns, _frame(records), section="quantity")
+    return Table(name, title, caption, columns, frame_of(records), section="quantity")
 
 
 def _ratio(value: Any, before: Any) -> float | None:
@@ -224,7 +224,7 @@ def settings_table(run: Run, task: str) -> Table | None:
             for key, corpus in (("text", "text"), ("task", task)):
                 of_corpus = pick(mine, corpus=corpus)
                 for metric in ("accuracy", "published_macro_f1", "error_correlation"):
-                    _put(record, f"{key}_{metric}", pick(of_corpus, metric=metric))
+                    put_score(record, f"{key}_{metric}", pick(of_corpus, metric=metric))
             for metric in ("steps", "epoch"):
                 found = pick(mine, metric=metric)["value"]
                 record[metric] = float(found.iloc[0]) if len(found) else None
@@ -248,7 +248,7 @@ def settings_table(run: Run, task: str) -> Table | None:
         f"epoch kept (mean over seeds).{words} Mean over seeds; smallest to largest seed."
     )
     name, title = f"published_settings_{task}", f"{task_title(task)}: one probe, four settings"
-    return Table(name, title, caption, tuple(columns), _frame(records), section="model")
+    return Table(name, title, caption, tuple(columns), frame_of(records), section="model")
 
 
 def probe_label(probe: str) -> str:

@@ -8,20 +8,23 @@ from pathlib import Path
 
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
-from langspec.report.beyond import beyond_tables
+from langspec.report.beyond_tables import beyond_tables
 from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import Contrasts, contrast_sentences, contrast_table, contrasts
-from langspec.report.data import data_tables
+from langspec.report.data_tables import data_tables
 from langspec.report.declared import declared_tables
 from langspec.report.drawing import write_parts
-from langspec.report.erased import erased_tables
-from langspec.report.geometry import geometry_tables
+from langspec.report.erased_tables import erased_tables
+from langspec.report.geometry_tables import geometry_tables
 from langspec.report.leak_tables import all_tables
-from langspec.report.load import Declared, Run, load_run
-from langspec.report.page import MIME, picture, render_page
-from langspec.report.published import published_tables
+from langspec.report.published_tables import published_tables
+from langspec.report.report_page import MIME, picture, render_page
+from langspec.report.run_results import Declared, Run, load_run
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
-from langspec.report.tables import Table, with_rule
+from langspec.report.table import (
+    Table,
+    with_rule,
+)
 from langspec.workers import Crew, crew_of
 
 
@@ -143,4 +146,4 @@ def drawing_crew(formats: Sequence[str], workers: int) -> Crew:
             f"found {', '.join(unknown) or 'no format'}, expected some of {', '.join(MIME)}",
             place="report.formats",
         )
-    return crew_of("langspec.report.figures:Drawer", formats, count=workers)
+    return crew_of("langspec.report.task_figures:Drawer", formats, count=workers)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.load import Run, by_family, language_family, language_name
+from langspec.report.run_results import Run, by_family, language_family, language_name
 from langspec.report.spec import Column
-from langspec.report.tables import (
+from langspec.report.table import (
     Table,
     task_title,
 )

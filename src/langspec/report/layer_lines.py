@@ -10,13 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from langspec.report.load import Run
 from langspec.report.marks import DASHES, curve
 from langspec.report.pivot import select
 from langspec.report.plotting import WIDTH, Plot, legend, seed_words, values_in_words
+from langspec.report.run_results import Run
 from langspec.report.spec import FigureSpec
 from langspec.report.style import MUTED, method_styles
-from langspec.report.tables import ordered_methods, pick, task_title
+from langspec.report.table import (
+    ordered_methods,
+    pick,
+    task_title,
+)
 from langspec.results import RANDOM
 
 Styles = dict[str, tuple[str, str]]
@@ -79,7 +83,7 @@ def draw(
 
     Args:
         spec: what it shows.
-        rows: over seeds (see :func:`langspec.report.load.over_seeds`).
+        rows: over seeds (see :func:`langspec.report.run_results.over_seeds`).
         run: for the order of the methods.
         task: its key, for the name; its title, for the words.
         words: what further names of caption and alt text stand for.

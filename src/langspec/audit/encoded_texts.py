@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from langspec.audit.encoder import Subject
+from langspec.audit.audited_encoder import Subject
 from langspec.audit.options import AuditOptions
-from langspec.audit.texts import Texts
+from langspec.audit.text_folder import Texts
 from langspec.encoders.inputs import text_inputs
 from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
 from langspec.features.encode import build_bank

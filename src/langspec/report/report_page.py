@@ -14,16 +14,16 @@ import jinja2
 import pandas as pd
 
 from langspec.report.drawing import Drawing
-from langspec.report.load import Run
-from langspec.report.published import published_words
+from langspec.report.published_tables import published_words
+from langspec.report.run_results import Run
+from langspec.report.sentences import facts, limits, reading
 from langspec.report.spec import Column
-from langspec.report.tables import (
+from langspec.report.table import (
     MARK,
     Table,
     decimal,
     task_title,
 )
-from langspec.report.words import facts, limits, reading
 
 NOT_OF_A_TASK = ("labels", "data_labels")  # shown with the data
 MIME = {"svg": "image/svg+xml", "png": "image/png"}

@@ -7,10 +7,13 @@ from dataclasses import replace
 import pandas as pd
 
 from langspec.report.leak_tables import BY_LAYER, leak_by_layer
-from langspec.report.load import Run, over_seeds
 from langspec.report.pivot import TEXTS, fill
+from langspec.report.run_results import Run, over_seeds
 from langspec.report.spec import IN_SHORT, Column, TableSpec
-from langspec.report.tables import Table, pick
+from langspec.report.table import (
+    Table,
+    pick,
+)
 
 HOW_TO_READ = (
     "How to read it: where the MLP is well above the linear probe, language is there in a form "

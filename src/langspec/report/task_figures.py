@@ -8,13 +8,16 @@ from langspec.report.declared import declared_figures
 from langspec.report.drawing import Drawing
 from langspec.report.geometry_figures import alignment, geometry, moves
 from langspec.report.leak_figures import leak_heatmap, leak_layers
-from langspec.report.load import Run
 from langspec.report.maps import projection
 from langspec.report.plotting import Plot, laid_out
-from langspec.report.published import is_token, quantities
 from langspec.report.published_figures import seqeval_curve, three_columns
+from langspec.report.published_tables import is_token, quantities
+from langspec.report.run_results import Run
 from langspec.report.score_figures import label_distribution, transfer
-from langspec.report.tables import pick, task_title
+from langspec.report.table import (
+    pick,
+    task_title,
+)
 from langspec.report.tradeoff import tradeoff
 from langspec.report.training_figures import training
 from langspec.report.trajectories import trajectory

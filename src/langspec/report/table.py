@@ -1,0 +1,205 @@
+"""Tables: pivots of the tidy results over seeds, for the page, the terminal and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from langspec.files import atomic_file
+from langspec.report.run_results import (
+    Order,
+    Run,
+    by_family,
+    is_baseline,
+)
+from langspec.report.spec import Column
+from langspec.results import RANDOM, head_layer
+
+TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
+METRIC_TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+UNIT_PLURALS = {"token": "tokens", "sentence": "sentences", "pair": "pairs"}
+ORACLE = "_oracle"
+SPREAD = ("value", "min", "max", "low", "high")
+
+HOW_TO_READ = (
+    "Large: mean over the seeds. Below it, where seeds differ, the smallest and the largest "
+    "seed. In brackets: 95 % interval over test items (sentences, groups of "
+    "translations or lines, drawn whole), computed within each seed, its bounds averaged over "
+    "the seeds: it holds the sampling of items, not the noise of training. – : not measured."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: ``frame`` is what the CSV holds, ``columns`` what the page shows of it.
+
+    ``section`` names the column whose changes start a new body on the page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    frame: pd.DataFrame
+    section: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def write(self, path: Path) -> None:
+        """Write the CSV: six significant digits, empty where not measured."""
+        with atomic_file(path) as temporary:
+            self.frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+# --- selecting -------------------------------------------------------------------------------
+
+
+def pick(frame: pd.DataFrame, **equal: Any) -> pd.DataFrame:
+    """The rows whose columns equal the given values."""
+    mask = np.ones(len(frame), dtype=bool)
+    for column, value in equal.items():
+        mask &= (frame[column] == value).to_numpy(dtype=bool)
+    return frame[mask]
+
+
+def task_scores(run: Run, task: str, split: str = "test") -> pd.DataFrame:
+    """Task scores (no probe, no layer) of one task, over seeds."""
+    rows = pick(run.summary, task=task, split=split, probe="")
+    return rows[rows["metric"].isin(METRIC_TITLES)]
+
+
+def leak_scores(run: Run, task: str, probe: str = "linear", split: str = "test") -> pd.DataFrame:
+    """Scores of one language probe of one task's models, over seeds."""
+    return pick(run.summary, task=task, probe=probe, split=split)
+
+
+def task_title(task: str) -> str:
+    """A task's name for headings."""
+    return TASK_TITLES.get(task, task)
+
+
+def decimal(value: float) -> str:
+    """Three decimals, a true minus, no minus zero."""
+    text = f"{value:.3f}"
+    return text.replace("-", "−") if float(text) else "0.000"
+
+
+def selection_rules(run: Run) -> list[str]:
+    """The rules that chose the epochs, as the trainings' files name them."""
+    return sorted(
+        {str(document["selection"]) for document in run.runs.values() if "selection" in document}
+    )
+
+
+def method_label(method: str) -> str:
+    """A method's name for rows and legends."""
+    if method == RANDOM:
+        return "random encoder"
+    if is_baseline(method):
+        return "baseline: " + method.replace("_", " ")
+    return method
+
+
+def eraser_label(eraser: str) -> str:
+    """An eraser's name for rows and legends."""
+    if eraser.endswith(ORACLE):
+        return f"{eraser.removesuffix(ORACLE)} (oracle)"
+    return eraser or "nothing erased"
+
+
+def ordered_methods(run: Order, present: Iterable[str]) -> list[str]:
+    """Trained methods in the run's order, then others, the random encoder, the baselines."""
+    found = set(present)
+    first = [method for method in run.methods if method in found]
+    rest = sorted(found - set(first), key=lambda m: (is_baseline(m), m == RANDOM, m))
+    return first + rest
+
+
+def scored_languages(run: Run, task: str) -> list[str]:
+    """Languages with a test score, the source first, then by family and name."""
+    rows = task_scores(run, task)
+    codes = set(rows["language"]) - {"all", "mean", "mean_targets", "gap"}
+    return by_family(sorted(codes), run.source)
+
+
+def last_layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of leak rows, those of each method's last layer."""
+    if rows.empty:
+        return rows
+    return rows[rows["layer"] == rows.groupby("method")["layer"].transform("max")]
+
+
+def head_rows(run: Run, task: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Of leak rows of a task, those of the layer that the task's head reads.
+
+    That layer's leak is what langspec calls the leak (:func:`langspec.results.leak_rows`).
+    """
+    layer = head_layer(pick(run.results, task=task))
+    return rows[rows["layer"] == layer] if layer >= 0 else last_layers(rows)
+
+
+def leak_place(run: Run) -> str:
+    """``the last layer``, or whichever one the heads read."""
+    layers = {head_layer(pick(run.results, task=task)) for task in run.tasks}
+    probed = pick(run.results, probe="linear")["layer"]
+    if layers <= {-1, probed.max() if len(probed) else -1}:
+        return "last layer"
+    return f"layer {', '.join(map(str, sorted(layers - {-1})))}, which the head reads"
+
+
+def put_score(record: dict[str, Any], key: str, rows: pd.DataFrame) -> None:
+    """Put the one row of ``rows`` (or nothing) into ``record`` as KEY, KEY_min .. KEY_high."""
+    row = rows.iloc[0] if len(rows) else None
+    for part in SPREAD:
+        name = key if part == "value" else f"{key}_{part}"
+        record[name] = None if row is None else row[part]
+
+
+def frame_of(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Records as a data frame; what is absent is None in columns of objects."""
+    frame = pd.DataFrame(records)
+    # A column of nothing but None is dropped to NaN once, here, so that cells read one way.
+    return frame.apply(lambda c: c if c.dtype != object else c.where(c.notna(), None))
+
+
+def score_columns(prefix: str, metrics: Sequence[str], group: str) -> list[Column]:
+    """A column of scores for each metric."""
+    return [Column(f"{prefix}{m}", METRIC_TITLES[m], group, "score") for m in metrics]
+
+
+def with_rule(run: Run, table: Table) -> Table:
+    """The table with the rule that chose the epochs of what it shows in its caption."""
+    rules = ", ".join(selection_rules(run)) or "a rule that no file names"
+    return replace(table, caption=f"{table.caption} Epochs chosen by {rules}.")
+
+
+# --- fits that did not converge ---------------------------------------------------------------
+
+MARK = "†"
+
+
+def mark_unconverged(rows: pd.DataFrame, record: dict[str, Any], key: str, **equal: Any) -> None:
+    """Note under KEY_unconverged how many of the tidy ``rows``' fits did not converge, if any."""
+    fits = pick(rows, metric="converged", **equal)
+    if failed := int((fits["value"] <= 0).sum()):
+        record[f"{key}_unconverged"] = failed
+
+
+def unconverged_note(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The sentence that explains the mark, where a cell of ``frame`` carries it."""
+    if not any(str(column).endswith("_unconverged") for column in frame.columns):
+        return ()
+    return (
+        f"{MARK}: a fit behind this number did not converge in at least one seed; it is no "
+        "measurement of what can be read, only a bound from below. Raise its limit.",
+    )
+
+
+def unconverged(run: Run) -> pd.DataFrame:
+    """Rows of linear probes that did not converge."""
+    rows = pick(run.results, probe="linear", metric="converged")
+    return rows[rows["value"] <= 0]
