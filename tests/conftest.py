@@ -26,6 +26,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+def contributing(heading: str) -> str:
+    """The section of CONTRIBUTING.md below a heading, whose code blocks a test runs."""
+    page = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
 @pytest.fixture(scope="session")
 def official_files() -> Path:
     """A folder with the official files: LANGSPEC_CORPORA, or one beside the checkout."""

@@ -1,6 +1,6 @@
 """Adding a measure, or an eraser, is one file and its values: done in a copy of the package.
 
-The files are those of docs/measuring.md.
+The files are those of CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CHECKOUT
+from conftest import CHECKOUT, contributing
 
-PAGE = (CHECKOUT / "docs" / "measuring.md").read_text(encoding="utf-8")
+PAGE = contributing("Add a measure") + contributing("Add an eraser")
 BLOCKS = re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, flags=re.DOTALL)
 MEASURE, MEASURE_VALUES, ERASER, ERASER_VALUES = BLOCKS
 

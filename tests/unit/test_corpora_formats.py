@@ -1,4 +1,4 @@
-"""A format of one's own: the worked example of docs/corpora.md, in a copy of the package."""
+"""A format of one's own: the worked example of CONTRIBUTING.md, in a copy of the package."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from corpora_files import official_folder, write
 
-from conftest import CHECKOUT
+from conftest import CHECKOUT, contributing
 from langspec.corpora.formats import formats
 
-PAGE = (CHECKOUT / "docs" / "corpora.md").read_text(encoding="utf-8")
+PAGE = contributing("Add a corpus format")
 PREPARE = """
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The worked examples of docs/architecture.md, done in a copy of the code: each of them trains."""
+"""The worked examples of CONTRIBUTING.md, done in a copy of the code: each of them trains."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from experiment_fixtures import prepared
 
-from conftest import CHECKOUT
+from conftest import CHECKOUT, contributing
 
-PAGE = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGE = contributing("Add a method")
 BLOCKS = re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, flags=re.DOTALL)
 TRAIN = """
 import sys
