@@ -46,11 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from langspec.stages.trial import TrialTrainer
 
-    from langspec.stages.study import place_for, studies_folder
+    from langspec.tuning.fingerprint import place_for, studies_folder
     from langspec.tuning.outcome import records
     from langspec.tuning.records import best
     from langspec.tuning.score import Measured
-    from langspec.tuning.study import IDENTITY, load_study, open_storage
+    from langspec.tuning.storage import open_storage
+    from langspec.tuning.study import IDENTITY, load_study
 
     place = place_for(given.study, given.storage, studies_folder(given.root))
     study = load_study(open_storage(place), given.study)

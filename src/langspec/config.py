@@ -22,7 +22,7 @@ from langspec.objectives import MethodName, get_method
 from langspec.report.report_section import Report
 from langspec.section import Count, Limit, Section
 from langspec.tracking.tracking_section import Tracking
-from langspec.training.recipe import Methods, Train
+from langspec.training.train_section import Methods, Train
 from langspec.tuning.sections import Adopted, Tune
 
 if TYPE_CHECKING:

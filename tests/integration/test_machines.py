@@ -203,7 +203,8 @@ def swept(services: Services, machines: list[Path]) -> list[Path]:
 @pytest.fixture(scope="module")
 def study(services: Services, swept: list[Path]) -> Any:
     """The study, as Optuna has it."""
-    from langspec.tuning.study import load_study, open_storage, place_of
+    from langspec.tuning.storage import open_storage, place_of
+    from langspec.tuning.study import load_study
 
     url = f"postgresql://langspec:secret@{services.database}/studies"
     return load_study(open_storage(place_of(url)), "tiny-pos-grl")
@@ -226,7 +227,7 @@ def runs_of(services: Services, kind: str) -> list[Any]:
 
 
 def test_machines_meet_on_a_new_database(services: Services) -> None:
-    from langspec.tuning.study import open_storage, place_of
+    from langspec.tuning.storage import open_storage, place_of
 
     host, _, port = services.database.partition(":")
     for number in range(3):

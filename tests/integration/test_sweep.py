@@ -33,7 +33,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, langspec) -> Path:
 
 def trials_of(folder: Path, study: str) -> Any:
     from langspec.tuning.outcome import records
-    from langspec.tuning.study import load_study, open_storage, place_of
+    from langspec.tuning.storage import open_storage, place_of
+    from langspec.tuning.study import load_study
 
     place = place_of(str(folder / ".langspec" / "studies" / f"{study}.log"))
     return records(load_study(open_storage(place), study))
@@ -42,7 +43,8 @@ def trials_of(folder: Path, study: str) -> Any:
 def owners(folder: Path, study: str) -> set[int]:
     """Processes that work on a trial."""
     from langspec.tuning.claims import OWNER
-    from langspec.tuning.study import load_study, open_storage, place_of
+    from langspec.tuning.storage import open_storage, place_of
+    from langspec.tuning.study import load_study
 
     place = place_of(str(folder / ".langspec" / "studies" / f"{study}.log"))
     trials = load_study(open_storage(place), study).get_trials(deepcopy=False)

@@ -25,7 +25,7 @@ import sys, time
 sys.path[:0] = sys.argv[3:]
 from test_sweep_study import IDENTITY, claims, config, fake, open_storage, open_study, place_of
 from test_sweep_space import spaces
-from langspec.tuning.work import work
+from langspec.tuning.trial_worker import work
 place = place_of(sys.argv[1])
 storage = open_storage(place)
 lock = claims.lock_of(place, storage, "s")

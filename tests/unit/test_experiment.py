@@ -91,7 +91,7 @@ def use(monkeypatch: pytest.MonkeyPatch, folder: Path) -> closure.SourceTree:
 
 def keys(folders: tuple[Path, Path]) -> dict[str, str]:
     """The key of a run, of one of its checkpoints, and the code of a study of trials."""
-    from langspec.stages.study import trial_code
+    from langspec.tuning.fingerprint import trial_code
 
     bench = Workbench(small_config(), "pos", *folders)
     experiment = bench.experiment(small_config(), "grl", 1)

@@ -16,8 +16,8 @@ from langspec import presets
 from langspec.config import parse_config, parse_yaml
 from langspec.objectives import Setting, get_objective
 from langspec.training.language import LanguageStream
-from langspec.training.recipe import Recipe, recipe_of
 from langspec.training.stepper import Stepper
+from langspec.training.train_section import Recipe, recipe_of
 
 CONFIG = parse_config(parse_yaml(presets.preset_text("paper")))
 METHODS = {"frozen": "frozen", "finetune": "finetune", "grl": "grl", "entmax": "adversary"}

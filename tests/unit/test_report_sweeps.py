@@ -12,8 +12,7 @@ import pytest
 from langspec.errors import LangspecError
 from langspec.files import write_json
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
-from langspec.stages.outcome import write_study
-from langspec.tuning.records import TrialRecord
+from langspec.tuning.records import TrialRecord, write_study
 from report_files import build_made_up, write_run
 
 TUNE = {

@@ -10,7 +10,7 @@ import pytest
 from langspec import presets
 from langspec.config import load_config
 from langspec.errors import LangspecError
-from langspec.tuning.adopt import adopt
+from langspec.tuning.adoption import adopt
 
 GRL = "train.methods.grl"
 VALUES = {

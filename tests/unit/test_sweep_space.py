@@ -12,7 +12,7 @@ from conftest import CHECKOUT
 from langspec import presets
 from langspec.config import Config, parse_config, parse_yaml, set_values
 from langspec.objectives import methods
-from langspec.training.recipe import effective
+from langspec.training.train_section import effective
 from langspec.tuning import space as spaces
 
 METHODS = list(methods())
@@ -112,7 +112,7 @@ def test_without_a_masked_head_mlm_is_not_tried() -> None:
 
 
 def test_the_masked_head_has_that_name() -> None:
-    from langspec.stages.study import MASKED_HEAD
+    from langspec.tuning.fingerprint import MASKED_HEAD
 
     module = (CHECKOUT / "src" / "langspec" / "encoders" / "mlm.py").read_text(encoding="utf-8")
     assert f'MLM_HEAD = "{MASKED_HEAD}"' in module  # importing it would import PyTorch

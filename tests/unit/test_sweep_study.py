@@ -24,15 +24,9 @@ from langspec.tuning.outcome import draw, records
 from langspec.tuning.records import TrialRecord, best, front, write_trials
 from langspec.tuning.score import Collapsed, Measured
 from langspec.tuning.space import Space, space_of
-from langspec.tuning.study import (
-    Identity,
-    memory_study,
-    open_storage,
-    open_study,
-    place_of,
-    sampler_of,
-)
-from langspec.tuning.work import work
+from langspec.tuning.storage import open_storage, place_of
+from langspec.tuning.study import Identity, memory_study, open_study, sampler_of
+from langspec.tuning.trial_worker import work
 
 IDENTITY = Identity({"tune": {"task": "pos", "penalty": 0.5}, "data": "d"}, "code")
 

@@ -14,7 +14,7 @@ from langspec.encoders.inputs import Inputs
 from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec.tasks.task import TaskData
 from langspec.training.language import LanguageData
-from langspec.training.recipe import Recipe
+from langspec.training.train_section import Recipe
 from langspec.training.watch import WatchOptions
 
 CLASSES = 3

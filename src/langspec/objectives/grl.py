@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from langspec.objectives.base import MethodOptions
-from langspec.objectives.control import Control
+from langspec.objectives.matched_control import Control
 from langspec.objectives.schedules import strength_at
 from langspec.objectives.unlearning import UnlearningOptions
 from langspec.search import ALL, Search

@@ -18,10 +18,10 @@ from tqdm import tqdm
 from langspec import interrupts
 from langspec.objectives import Objective
 from langspec.training.checkpoint import trainable
-from langspec.training.recipe import Recipe
 from langspec.training.scoring import TrainingData, dev_scores
 from langspec.training.selection import METRIC, Rule, language_metric
 from langspec.training.stepper import Diverged, Stepper
+from langspec.training.train_section import Recipe
 from langspec.training.watch import Watch
 
 Log = Callable[[int, dict[str, float]], None]

@@ -70,7 +70,7 @@ def estimate(
     """
     from langspec.objectives import get_objective
     from langspec.training.experiment import Workbench
-    from langspec.training.recipe import recipe_of
+    from langspec.training.train_section import recipe_of
 
     card = read_json(encoder / "config.json")
     hidden, layers = card["hidden_size"], card["num_hidden_layers"]

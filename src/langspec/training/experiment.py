@@ -34,9 +34,9 @@ from langspec.training.identity import TrainingFacts, run_settings, seed_key
 from langspec.training.language import LanguageData, read_language_data, with_mlm_head
 from langspec.training.loop import FitResult, fit
 from langspec.training.precision import ACCELERATE, launched_precision, resolve_precision
-from langspec.training.recipe import Recipe, recipe_of
 from langspec.training.scoring import TrainingData, encode_features
 from langspec.training.selection import Rule, get_rule
+from langspec.training.train_section import Recipe, recipe_of
 from langspec.training.watch import WatchOptions
 
 if TYPE_CHECKING:

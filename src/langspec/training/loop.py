@@ -29,12 +29,12 @@ from langspec.training.callbacks import (
 )
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.language import LanguageData, LanguageStream
-from langspec.training.recipe import Recipe
 from langspec.training.resume import Checkpoints
 from langspec.training.sampler import epoch_batches, rank_rows
 from langspec.training.scoring import TrainingData
 from langspec.training.selection import Rule, get_rule
 from langspec.training.stepper import Diverged, Stepper
+from langspec.training.train_section import Recipe
 from langspec.training.watch import Watch, WatchOptions
 
 logger = logging.getLogger(__name__)

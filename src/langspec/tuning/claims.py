@@ -21,7 +21,6 @@ from typing import Any
 
 import optuna
 import psutil
-from filelock import FileLock
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Column, MetaData, String, Table, insert, select
@@ -29,7 +28,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from langspec.tuning.sections import Tune
 from langspec.tuning.space import Space
-from langspec.tuning.study import Place, sampler_of
+from langspec.tuning.storage import Place, file_lock
+from langspec.tuning.study import sampler_of
 
 OWNER, VALUES, REASON = "owner", "values", "reason"
 RETRY_OF, RETRIED_BY, ORIGIN = "retry_of", "retried_by", "origin"
@@ -38,11 +38,6 @@ RETRIES = 2
 """How often the values of a trial whose process died are put up again."""
 
 Lock = Callable[[], AbstractContextManager[Any]]
-
-
-def file_lock(file: Path) -> FileLock:
-    """The lock beside a file; Optuna's own is ``FILE.lock``, so this one is not."""
-    return FileLock(f"{file}.claim")
 
 
 def lock_of(place: Place, storage: optuna.storages.BaseStorage, study: str) -> Lock:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from langspec.errors import LangspecError
-from langspec.files import atomic_file
+from langspec.files import atomic_file, write_json
+
+_PROCESS = re.compile(r"process \S+ on \S+ ended")
+_NOT_KEPT = ("started", "ended")  # differ from run to run
 
 
 @dataclass(frozen=True)
@@ -139,3 +143,35 @@ def table(trials: Sequence[TrialRecord], prefix: str) -> str:
         origin = f" ({trial.origin})" if trial.origin else ""
         lines.append(f"| {trial.number}{origin} | {told} | {values} |")
     return "\n".join(lines)
+
+
+def write_study(
+    folder: Path,
+    trials: Sequence[TrialRecord],
+    *,
+    uid: str,
+    parts: Mapping[str, Any],
+    code: str,
+) -> None:
+    """Write ``study.json``, ``trials.csv`` and, for two aims, ``front.csv`` into ``folder``.
+
+    Equal studies give equal bytes.
+
+    Args:
+        folder: to write to.
+        trials: those that ended are kept.
+        uid: of the study.
+        parts: its fingerprint: section ``tune``, space, settings, data, encoder.
+        code: hash of the code.
+    """
+    kept = []
+    for trial in trials:
+        if trial.finished:
+            values = {k: v for k, v in asdict(trial).items() if k not in _NOT_KEPT}
+            kept.append(values | {"reason": _PROCESS.sub("its process ended", trial.reason)})
+    values = {"schema": 1, "uid": uid, "identity": parts, "code": code, "trials": kept}
+    write_json(folder / "study.json", values)
+    plain = [TrialRecord(**values) for values in kept]
+    write_trials(folder / "trials.csv", plain)
+    if parts["tune"]["pareto"] and any(trial.state == "COMPLETE" for trial in plain):
+        write_trials(folder / "front.csv", front(plain, str(folder)))

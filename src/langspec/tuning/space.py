@@ -20,7 +20,7 @@ from langspec.objectives.base import override_key
 from langspec.presets import load_preset
 from langspec.search import Search
 from langspec.section import Section
-from langspec.training.recipe import TaskTraining, Train, effective
+from langspec.training.train_section import TaskTraining, Train, effective
 
 if TYPE_CHECKING:
     import optuna

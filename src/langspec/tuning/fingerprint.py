@@ -17,7 +17,8 @@ from langspec.section import flatten
 from langspec.training.identity import run_settings
 from langspec.tuning import claims
 from langspec.tuning.space import Space, space_of, starting_points
-from langspec.tuning.study import Identity, Place, Study, open_storage, open_study, place_of
+from langspec.tuning.storage import Place, open_storage, place_of
+from langspec.tuning.study import Identity, Study, open_study
 
 STORAGE_VARIABLE = "LANGSPEC_STUDIES"
 MASKED_HEAD = "mlm_head.safetensors"  # encoders.mlm.MLM_HEAD, whose module takes seconds to import

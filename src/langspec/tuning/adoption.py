@@ -1,0 +1,195 @@
+"""A study's winner, taken over into params.yaml with its comments kept."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langspec.config import Config, parse_config, parse_yaml
+from langspec.errors import LangspecError
+from langspec.files import read_json, write_text
+from langspec.paths import paths_of
+from langspec.presets import commented_yaml
+from langspec.tuning.fingerprint import identity_of, place_for, space_for, studies_folder
+from langspec.tuning.outcome import records
+from langspec.tuning.records import TrialRecord, best, complete, front
+from langspec.tuning.sections import Tune
+from langspec.tuning.space import put
+from langspec.tuning.storage import open_storage
+from langspec.tuning.study import CODE, IDENTITY, UID, different, load_study
+
+STAGE = "tune"  # the study of the stage, which is kept in its out
+
+
+@dataclass(frozen=True)
+class KeptStudy:
+    """A study as it was kept."""
+
+    name: str
+    uid: str
+    parts: dict[str, Any]
+    code: str
+    trials: list[TrialRecord]
+
+
+def take_over(
+    config: Config,
+    root: Path,
+    *,
+    study: str,
+    storage: str | None = None,
+    trial: int | None = None,
+    place_on_front: int | None = None,
+) -> str:
+    """Write a trial's values into params.yaml, and where they are from; returns the changes.
+
+    Args:
+        config: of params.yaml.
+        root: of the project.
+        study: its name; ``tune``: that of the stage.
+        storage: where it is kept.
+        trial: the number of a complete trial; None: the best.
+        place_on_front: a row of ``front.csv`` instead, counted from 0.
+
+    Raises:
+        LangspecError: no such study or trial, no trial is complete, or a front of which none was
+            chosen.
+    """
+    kept = _stage(config, root) if study == STAGE else _from_storage(root, study, storage)
+    chosen = _choose(kept, trial, place_on_front)
+    warnings = _differences(config, root, kept)
+    tune = kept.parts["tune"]
+    origin = {
+        "study": kept.name,
+        "trial": chosen.number,
+        "front": place_on_front,
+        "values": dict(chosen.values),
+    }
+    noted = f"adopted.{tune['method']}.{tune['task']}"
+    changes = adopt(root / "params.yaml", {**chosen.values, noted: origin})
+    told = [f"warning: {line}" for line in warnings]
+    told.append(
+        f"params.yaml now holds trial {chosen.number} of study {kept.name}:"
+        if changes
+        else f"params.yaml already holds trial {chosen.number} of study {kept.name}"
+    )
+    if changes:
+        _mark(config, root, kept, chosen)
+    values = (line for line in changes if not line.startswith(noted))
+    return "\n".join([*told, *(f"  {line}" for line in values)])
+
+
+def _from_storage(root: Path, study: str, storage: str | None) -> KeptStudy:
+    place = place_for(study, storage, studies_folder(root))
+    if place.file is not None and not place.file.is_file():
+        known = sorted(file.stem for file in place.file.parent.glob("*.log"))
+        raise LangspecError(
+            f"no study of that name; there are: {', '.join(known) or 'none'}", place=place.file
+        )
+    opened = load_study(open_storage(place), study)
+    own = opened.user_attrs
+    if IDENTITY not in own:
+        raise LangspecError("this study was not made by langspec sweep", place=study)
+    return KeptStudy(study, own[UID], own[IDENTITY], own[CODE], records(opened))
+
+
+def _stage(config: Config, root: Path) -> KeptStudy:
+    file = paths_of(config, root).results / "tune" / "study.json"
+    if not file.is_file():
+        raise LangspecError("not there yet; run: langspec tune (or dvc repro tune)", place=file)
+    kept = read_json(file)
+    trials = [
+        TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"}) for trial in kept["trials"]
+    ]
+    return KeptStudy(STAGE, kept["uid"], kept["identity"], kept["code"], trials)
+
+
+def _choose(found: KeptStudy, number: int | None, row: int | None) -> TrialRecord:
+    whole = complete(found.trials, found.name)
+    if number is not None and row is not None:
+        raise LangspecError("give one of --trial and --front")
+    if row is not None:
+        rows = front(found.trials, found.name)
+        if not 0 <= row < len(rows):
+            raise LangspecError(f"found {row}, expected 0 to {len(rows) - 1}", place="--front")
+        return rows[row]
+    if number is not None:
+        chosen = next((trial for trial in whole if trial.number == number), None)
+        if chosen is None:
+            state = next((t.state for t in found.trials if t.number == number), "no such trial")
+            raise LangspecError(
+                f"trial {number} is not complete ({state}); complete are "
+                f"{', '.join(str(t.number) for t in whole)}",
+                place="--trial",
+            )
+        return chosen
+    if found.parts["tune"]["pareto"]:
+        rows = front(found.trials, found.name)
+        listed = "; ".join(
+            f"{i}: trial {t.number}, transfer {t.transfer:.3f}, leak {t.leak:.3f}"
+            for i, t in enumerate(rows)
+        )
+        raise LangspecError(
+            f"a study of two aims has no best trial; choose by --front I ({listed}) or --trial N",
+            place=found.name,
+        )
+    return best(found.trials, found.name)
+
+
+def _differences(config: Config, root: Path, found: KeptStudy) -> Sequence[str]:
+    """What is otherwise now than when the trials were made."""
+    tune = Tune(**{**config.tune.model_dump(), **found.parts["tune"]})
+    as_then = config.model_copy(update={"tune": tune})
+    now = identity_of(as_then, root, space_for(as_then, root))
+    lines = [
+        f"the study was made with {difference}" for difference in different(found.parts, now.parts)
+    ]
+    if found.code != now.code:
+        lines.append("the study was made by other code")
+    return lines
+
+
+def _mark(config: Config, root: Path, found: KeptStudy, chosen: TrialRecord) -> None:
+    from langspec.tracking.runs import open_tracker
+    from langspec.tracking.sweep_runs import mark_adopted
+
+    mark_adopted(
+        open_tracker(config.tracking, root), found.parts["tune"]["task"], found.uid, chosen.number
+    )
+
+
+def adopt(path: Path, values: Mapping[str, Any]) -> list[str]:
+    """Write ``values`` (by their keys) into ``path``; returns the changes, one key a line.
+
+    Nothing is written unless all of it is valid.
+
+    Raises:
+        LangspecError: the file, or what it would become, is not valid.
+    """
+    before = path.read_text(encoding="utf-8")
+    old = parse_yaml(before)
+    parse_config(old, place=path)
+    yaml = commented_yaml()
+    content = yaml.load(before)
+    put(content, values)
+    stream = io.StringIO()
+    yaml.dump(content, stream)
+    text = stream.getvalue()
+    parse_config(parse_yaml(text), place=f"{path} with the trial's values")
+    changes = [
+        f"{key}: {_at(old, key)} -> {value}"
+        for key, value in values.items()
+        if _at(old, key) != value
+    ]
+    if changes:
+        write_text(path, text)
+    return changes
+
+
+def _at(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values

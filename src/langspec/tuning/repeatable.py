@@ -1,0 +1,65 @@
+"""The sweep of stage tune: one worker in one process, repeatable bit for bit.
+
+The worker takes the trials in their order, each with a sampler of its own seed, and prunes by
+scores of trials before it, never by time: the same parameters, data and code give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langspec.files import atomic_folder, sha256_json
+from langspec.paths import paths_of
+from langspec.tuning.fingerprint import data_hash, enqueue, identity_of, space_for
+from langspec.tuning.outcome import draw, records
+from langspec.tuning.progress import summary
+from langspec.tuning.records import write_study
+from langspec.tuning.space import with_values
+from langspec.tuning.study import memory_study
+from langspec.tuning.trial import TrialTrainer
+from langspec.tuning.trial_worker import work
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+
+
+def sweep(config: Config, root: Path, out: Path) -> Path:
+    """Run the trials and write the study to ``out``; the same folder."""
+    from langspec.tracking.runs import open_tracker
+    from langspec.tracking.sweep_runs import Sweep, SweepRuns
+
+    paths = paths_of(config, root)
+    space = space_for(config, root)
+    identity = identity_of(config, root, space)
+    study = memory_study("tune", config.tune)
+    enqueue(study, config, space)
+    work(
+        study,
+        space,
+        config.tune,
+        TrialTrainer(config, paths.corpora, paths.encoder, with_values),
+        contextlib.nullcontext,
+        slots=config.tune.trials,
+    )
+    trials = records(study)
+    uid = sha256_json([identity.parts, identity.code, config.tune.model_dump(), config.name])
+    with atomic_folder(out) as folder:
+        write_study(folder, trials, uid=uid, parts=identity.parts, code=identity.code)
+        draw(study, folder / "figures")
+    sweep = Sweep(
+        uid=uid,
+        study="tune",
+        name=config.name,
+        task=config.tune.task,
+        method=config.tune.method,
+        place="results",
+        params={"tune": config.tune.model_dump(), "space": space.told()},
+        data_hash=data_hash(identity),
+    )
+    runs = SweepRuns(open_tracker(config.tracking, root), sweep)
+    runs.update(trials)
+    runs.files(sorted(out.rglob("*.*")))
+    runs.close("FINISHED", summary(trials, config))
+    return out

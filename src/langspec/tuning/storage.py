@@ -1,0 +1,163 @@
+"""Where studies are kept: in a journal file by default, or in a database that Optuna knows."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
+
+from langspec.errors import LangspecError
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 3
+_ATTEMPTS = 4  # to make the tables of a database
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
+
+
+def file_lock(file: Path) -> FileLock:
+    """The lock beside a file; Optuna's own is ``FILE.lock``, so this one is not."""
+    return FileLock(f"{file}.claim")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where studies are kept: a journal ``file``, or the ``url`` of a database."""
+
+    file: Path | None = None
+    url: URL | None = None
+
+    def __str__(self) -> str:
+        """Without its password."""
+        return str(self.file) if self.url is None else self.url.render_as_string()
+
+    @property
+    def full(self) -> str:
+        """What :func:`place_of` reads back, password and all: for child processes only."""
+        if self.url is None:
+            return str(self.file)
+        return self.url.render_as_string(hide_password=False)
+
+
+def place_of(storage: str) -> Place:
+    """A database URL, or the path of a journal.
+
+    Raises:
+        LangspecError: neither.
+    """
+    if "://" not in storage:
+        return Place(file=Path(storage).absolute())
+    try:
+        url = make_url(storage)
+    except ArgumentError:
+        raise LangspecError(
+            "expected a URL such as postgresql+psycopg://USER@HOST/DATABASE, or the path of a "
+            "journal file",
+            place="--storage",
+        ) from None
+    if url.drivername == "postgresql":  # the driver of the extra `postgres`
+        url = url.set(drivername="postgresql+psycopg")
+    return Place(url=url)
+
+
+def open_storage(place: Place) -> optuna.storages.BaseStorage:
+    """The storage, reached and ready.
+
+    Raises:
+        LangspecError: it cannot be reached or written (refused within seconds), or its driver is
+            not installed.
+    """
+    if place.url is None:
+        return _open_journal(place)
+    url = place.url
+    kind = url.get_backend_name()
+    if url.host:
+        _check_answer(place, url.host, url.port or _PORTS.get(kind, 0))
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if kind in ("postgresql", "mysql", "mariadb"):
+        options["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
+    try:
+        if kind == "sqlite":  # several processes at once on a new file break each other's tables
+            file = Path(url.database or "memory").absolute()
+            if not file.parent.is_dir():  # a lock would make it
+                raise FileNotFoundError(f"no folder {file.parent}")
+            with file_lock(file):
+                return RDBStorage(url.render_as_string(), engine_kwargs=options)
+        return _open_server(url.render_as_string(hide_password=False), options)
+    except (ImportError, ModuleNotFoundError):
+        raise LangspecError(
+            "the driver of this database is not installed; for PostgreSQL: pip install "
+            "'langspec[postgres]'",
+            place=str(place),
+        ) from None
+    except (SQLAlchemyError, RuntimeError, OSError) as error:
+        raise _unusable(place, error) from error
+
+
+def _open_server(url: str, options: dict[str, Any]) -> RDBStorage:
+    """Several machines may make the tables of a new database at once; the later ones try again."""
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs=options)
+    return RDBStorage(url, engine_kwargs=options)
+
+
+def _unusable(place: Place, error: Exception) -> LangspecError:
+    cause = getattr(error, "orig", None) or error
+    first = next(iter(str(cause).strip().splitlines()), type(error).__name__)
+    return LangspecError(
+        f"the storage of studies cannot be used ({first}); check --storage", place=str(place)
+    )
+
+
+def _check_answer(place: Place, host: str, port: int) -> None:
+    """One connection: drivers' own time-outs may be minutes long."""
+    try:
+        socket.create_connection((host, port), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _unusable(place, error) from error
+
+
+def _open_journal(place: Place) -> JournalStorage:
+    file = place.file
+    assert file is not None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _repair(file)
+        return JournalStorage(JournalFileBackend(str(file)))
+    except OSError as error:
+        raise _unusable(place, error) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LangspecError(
+            f"not a journal of Optuna ({error}); name another file, or move this one away",
+            place=file,
+        ) from error
+
+
+def _repair(file: Path) -> None:
+    """Cut off the half line of a writer whose machine went down: after it none could be read."""
+    if not file.is_file() or not file.stat().st_size:
+        return
+    with file_lock(file), file.open("rb+") as handle:
+        handle.seek(-1, os.SEEK_END)
+        if handle.read(1) == b"\n":
+            return
+        size = handle.seek(0, os.SEEK_END)
+        step = min(size, 1 << 20)  # a line is far shorter
+        handle.seek(size - step)
+        whole = handle.read(step).rfind(b"\n") + 1
+        if not whole:
+            raise ValueError("it has no whole line")
+        logger.warning("%s: the last line is half written and was cut off", file)
+        handle.truncate(size - step + whole)

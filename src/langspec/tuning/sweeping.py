@@ -1,0 +1,198 @@
+"""A sweep: workers side by side on one study, here and on other machines, logged to MLflow.
+
+This process starts workers (processes of the same command), shows how far they are, marks trials
+of killed ones, and is the only one here that writes to MLflow. A worker is never left behind: it
+ends when this process does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from langspec.errors import LangspecError
+from langspec.files import atomic_folder
+from langspec.tuning import claims
+from langspec.tuning.fingerprint import (
+    STORAGE_VARIABLE,
+    Opened,
+    default_name,
+    open_for,
+    place_for,
+    space_for,
+    studies_folder,
+)
+from langspec.tuning.outcome import draw, records
+from langspec.tuning.progress import Progress, open_runs
+from langspec.tuning.records import TrialRecord, best, front, table, write_study, write_trials
+from langspec.tuning.space import starting_points
+from langspec.tuning.study import UID
+from langspec.tuning.sweep_workers import (
+    SweepWorkers,
+    end_with_parent,
+    free_slots,
+    sigterm_exits,
+    work_here,
+)
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+
+
+def run(
+    config: Config,
+    root: Path,
+    *,
+    assignments: Sequence[str] = (),
+    study: str | None = None,
+    storage: str | None = None,
+    workers: int = 1,
+    lost: Sequence[str] = (),
+) -> str:
+    """Work on a study until it has ``tune.trials`` trials; what it found, in words.
+
+    Args:
+        config: the configuration, with ``assignments`` already in it.
+        root: of the project.
+        assignments: what workers have to put over params.yaml, too.
+        study: its name; None: of the run, the task and the method.
+        storage: URL or file; None: a journal in the main checkout.
+        workers: processes.
+        lost: hosts whose trials will not come back.
+
+    Raises:
+        LangspecError: the study is of something else, its storage cannot be reached, workers
+            cannot work, or no trial was complete.
+    """
+    if not config.tune.trials:
+        raise LangspecError("found 0, expected the number of trials", place="--trials")
+    name = study or default_name(config)
+    folder = studies_folder(root)
+    opened = open_for(config, root, name, place_for(name, storage, folder))
+    if opened.untried:
+        tqdm.write(f"not tried first, outside the space: {opened.untried}")
+    with opened.lock():
+        claims.reap(opened.study, lost)
+    with sigterm_exits(), contextlib.ExitStack() as stack:
+        crew = None
+        if workers > 1 and free_slots(opened, config):
+            crew = stack.enter_context(
+                SweepWorkers(config, root, opened, assignments, workers, folder)
+            )
+            crew.start(free_slots(opened, config))
+        runs = stack.enter_context(open_runs(config, root, opened))
+        watch = stack.enter_context(Progress(config, opened, runs))
+        if crew is not None:
+            crew.work(watch)
+        elif free_slots(opened, config):
+            work_here(config, root, opened, watch)
+        watch.update()
+        trials = records(opened.study)
+        files = write_outcome(folder / name, trials, opened, config)
+        runs.files(files)
+    keep_study(root, config, opened, trials, files)
+    return describe(config, opened, trials, folder / name)
+
+
+def worker(config: Config, root: Path, *, study: str) -> None:
+    """One worker process: its study is named by the process that started it, which made it.
+
+    Raises:
+        LangspecError: as :func:`run`.
+    """
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    place = place_for(study, os.environ[STORAGE_VARIABLE], root)
+    with sigterm_exits():
+        work_here(config, root, open_for(config, root, study, place), None)
+
+
+def plan(
+    config: Config, root: Path, *, study: str | None, storage: str | None, workers: int
+) -> str:
+    """What :func:`run` would do; nothing is made, no storage is opened."""
+    tune = config.tune
+    name = study or default_name(config)
+    place = place_for(name, storage, studies_folder(root))
+    space = space_for(config, root)
+    points, untried = starting_points(config, space)
+    epochs = tune.epochs or "its"
+    lines = [
+        f"sweep {tune.task} {tune.method}: {tune.trials} trials, {workers} workers -> study "
+        f"{name} in {place}",
+        f"  a trial: {epochs} epochs on {tune.rows or 'all'} rows, measured {tune.rungs} times; "
+        + (
+            "transfer and leak each for itself"
+            if tune.pareto
+            else f"score = {tune.selection} macro-F1 - {tune.penalty:g} x leak"
+        ),
+        *(f"  {parameter.path}: {parameter.told()}" for parameter in space.parameters),
+        *(f"  first: {origin}" for origin, _ in points),
+    ]
+    return "\n".join(lines + ([f"  not tried: {untried}"] if untried else []))
+
+
+def write_outcome(
+    folder: Path, trials: Sequence[TrialRecord], opened: Opened, config: Config
+) -> list[Path]:
+    """Tables and figures of a study; the files written."""
+    files = [folder / "trials.csv"]
+    write_trials(files[0], trials)
+    if config.tune.pareto and any(trial.state == "COMPLETE" for trial in trials):
+        files.append(folder / "front.csv")
+        write_trials(files[1], front(trials, opened.name))
+    return files + draw(opened.study, folder)
+
+
+def keep_study(
+    root: Path, config: Config, opened: Opened, trials: Sequence[TrialRecord], files: list[Path]
+) -> None:
+    """Leave the outcome where the stage report reads it."""
+    own = opened.study.user_attrs
+    with atomic_folder(root / "data" / "sweeps" / config.name / opened.name) as folder:
+        write_study(
+            folder, trials, uid=own[UID], parts=opened.identity.parts, code=opened.identity.code
+        )
+        (folder / "figures").mkdir()
+        for file in files:
+            if file.suffix == ".png":
+                shutil.copy(file, folder / "figures")
+
+
+def describe(config: Config, opened: Opened, trials: Sequence[TrialRecord], folder: Path) -> str:
+    """The outcome in words: what was tried first, and the best or the front.
+
+    Raises:
+        LangspecError: no trial is complete.
+    """
+    counts = {
+        state: sum(trial.state == state for trial in trials)
+        for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
+    }
+    retried = sum(trial.retried_by is not None for trial in trials)
+    words = f"{counts['COMPLETE']} complete, {counts['PRUNED']} pruned, {counts['FAIL']} failed"
+    words += f" ({retried} of them tried again)" if retried else ""
+    words += f", {counts['RUNNING']} still at work elsewhere" if counts["RUNNING"] else ""
+    first = [trial for trial in trials if trial.origin and trial.state == "COMPLETE"]
+    chosen = front(trials, opened.name)
+    if not config.tune.pareto:
+        chosen = [best(trials, opened.name)]
+    shown = first + [trial for trial in chosen if trial not in first]
+    prefix = f"train.methods.{config.tune.method}."
+    which = "--front I (its rows, counted from 0), or --trial N" if config.tune.pareto else ""
+    return "\n".join(
+        [
+            f"study {opened.name}: {words}",
+            table(shown, prefix),
+            f"tables and figures: {folder}",
+            f"take it over: langspec adopt {opened.name} {which}".rstrip(),
+        ]
+    )
