@@ -7,12 +7,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from corpora_files import official_folder, options
 
+from langspec import presets
+from langspec.config import load_config
 from langspec.corpora import generated
 from langspec.corpora.origins import generated_files
+from langspec.corpora.prepare import prepare
 from langspec.corpora.sources import discover
 from langspec.encoders.pretraining_text import read_pretrain_data
 from langspec.errors import LangspecError
+from langspec.stages import corpora
 
 
 @pytest.mark.parametrize("name", ["demo", "tiny"])
@@ -60,3 +65,29 @@ def test_tiny_brings_its_text(tmp_path: Path) -> None:
     assert len(data.lines) == 800
     assert {len(line) for line in data.lines} == {3}
     assert {code for forms in data.dictionary.values() for code in forms} == {"de", "en", "ru"}
+
+
+def test_adding_a_folder_says_when_params_read_other_files(tmp_path: Path) -> None:
+    folder = official_folder(tmp_path / "corpora")
+    presets.write("tiny", tmp_path / "params.yaml")
+    assert "for these: kind: files, files: added" in corpora.add(folder, tmp_path)
+    presets.change(["corpora.files=added"], tmp_path / "params.yaml")
+    assert "for these" not in corpora.add(folder, tmp_path)
+    config = load_config(tmp_path / "params.yaml")
+    assert "corpora: 15 files" in corpora.plan(config, tmp_path)
+
+
+def test_limits_take_a_slice_of_the_demo(tmp_path: Path) -> None:
+    limits = {"pos_train": 7, "pos_test": 3, "nli_train": 9, "nli_test": 5, "text": 4}
+    wanted = options(targets=["tr"], limits=limits)
+    card = prepare(generated_files("demo"), tmp_path / "out", **wanted)
+    rows = {
+        (name, row["language"], row["split"]): row["kept"]
+        for name, facts in card["corpora"].items()
+        for row in facts["rows"]
+    }
+    assert rows["pos", "en", "train"] == 7
+    assert rows["pos", "tr", "test"] == 3
+    assert rows["nli", "en", "train"] == 9
+    assert rows["nli", "tr", "test"] == 5
+    assert sum(n for (name, code, _), n in rows.items() if (name, code) == ("text", "tr")) == 4
