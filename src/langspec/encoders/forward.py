@@ -1,4 +1,4 @@
-"""The one way a batch goes through an encoder."""
+"""The forward pass of an encoder, which every caller uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text to pieces: flat tokenised rows, and which piece stands for which word.
+"""Tokenising text into flat rows of pieces, and which piece represents which word.
 
 A UD word is represented by its *first piece with content*: SentencePiece gives a bare
 word-boundary piece as the first piece of most Chinese and Japanese words, which says nothing
@@ -63,7 +63,7 @@ class Inputs:
 
 
 def content_pieces(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
-    """bool ``[V]``: does a piece carry content? Not special tokens, not a bare word boundary.
+    """bool ``[V]``: whether a piece has content; special tokens and word boundaries have none.
 
     The unknown piece counts: it stands for a word, badly.
     """
@@ -189,7 +189,7 @@ def word_inputs(
     max_tokens: int,
     prefix: str = "",
 ) -> Inputs:
-    """Sentences given as words: joined by their own spacing, one unit a word.
+    """Tokenise sentences that are given as words, joined by their spacing; one unit a word.
 
     ``space_after[r][w]`` says whether a space follows word ``w`` of row ``r``.
     """
@@ -212,7 +212,7 @@ def text_inputs(
     max_tokens: int,
     prefix: str = "",
 ) -> Inputs:
-    """Running text: one unit a white-space word, one a piece in scripts without spaces."""
+    """Tokenise running text: one unit a word, or a piece in scripts without spaces."""
     full = [prefix + text for text in texts]
     spans = (
         np.asarray(
@@ -232,7 +232,7 @@ def pair_inputs(
     prefix: str = "",
     token_types: bool = True,
 ) -> Inputs:
-    """Premise and hypothesis as the tokenizer joins pairs, no units.
+    """Tokenise pairs of premise and hypothesis, joined as the tokenizer joins pairs; no units.
 
     Token types are ours: 1 from the first piece of the hypothesis on, whatever the tokenizer's
     template says (XLM-R's gives zeros). Models without a second type never see them. Without

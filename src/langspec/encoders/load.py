@@ -37,7 +37,7 @@ UNUSED_WEIGHTS = ("pooler.", "position_ids")
 
 @dataclass(frozen=True)
 class EncoderCard:
-    """What has to be known of an encoder besides its weights.
+    """The facts of an encoder that its weights do not hold.
 
     ``prefix`` is put before every input text; ``pooling`` makes a sentence vector of the token
     vectors (``mean`` over all attended positions, ``cls`` the first, ``compat`` as Tanti et al.
@@ -57,7 +57,7 @@ class EncoderCard:
 
     @property
     def token_types(self) -> bool:
-        """Does the second text of a pair get a type of its own? Not in the published set-up."""
+        """Whether the second text of a pair gets token type 1; not in the published set-up."""
         return self.pooling != COMPAT
 
 
@@ -242,7 +242,11 @@ def _load_card(folder: Path) -> EncoderCard | None:
 
 
 def check_positions(card: EncoderCard, model: PreTrainedModel, *, place: Path | str) -> None:
-    """Refuse rows that are longer than the model has positions."""
+    """Refuse a card whose rows may be longer than the model has positions.
+
+    Raises:
+        LangspecError: fewer than three tokens, or more than positions.
+    """
     if not 3 <= card.max_tokens <= _positions(model):
         raise LangspecError(
             f"max_tokens {card.max_tokens}; expected 3 to {_positions(model)}, the positions "

@@ -1,4 +1,4 @@
-"""The files of an encoder's folder: which there must be, the weights, the model's settings."""
+"""The files of an encoder's folder: checking that they are there, reading the settings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _convert_command(folder: Path, names: list[str]) -> str:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder, in order: one, or the shards its index names.
+    """The safetensors files of a model folder, in order: one, or the shards of its index.
 
     Raises:
         LangspecError: the index is none, or names a shard that is absent.

@@ -47,7 +47,7 @@ def published_encoder(
     pooling: str | None = None,
     max_tokens: int | None = None,
 ) -> Encoder:
-    """Load an encoder that others made, and try it.
+    """Load an encoder that others made, and check what it computes.
 
     A keyword that is None takes what the folder says: sentence-transformers' files or our own
     card; a plain folder has no prefix and mean pooling.
@@ -72,7 +72,7 @@ def published_encoder(
 
 
 def try_encoder(encoder: Encoder, *, place: Path) -> None:
-    """Encode a few pieces: are these the vectors that everything else here takes them for?
+    """Encode a few pieces and check that the vectors are those of a bidirectional encoder.
 
     Raises:
         LangspecError: not one vector a piece and layer, a row that depends on what lies beside it

@@ -75,7 +75,7 @@ def save_encoder(
 
 
 def _distinct_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """The state, each tensor once: T5 has one matrix under two names, which a file cannot hold."""
+    """The weights, each tensor once: T5 has a matrix under two names, which no file can hold."""
     seen: set[int] = set()
     distinct = {}
     for key, value in model.state_dict().items():

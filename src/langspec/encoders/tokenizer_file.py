@@ -81,7 +81,7 @@ def special_tokens(tokenizer: Any) -> dict[str, str]:
 
 
 def wrap_tokenizer(backend: Tokenizer, special: Mapping[str, str]) -> PreTrainedTokenizerFast:
-    """A fast tokenizer around ``backend``; ``special`` names ``pad_token``, ``mask_token``, ..."""
+    """Make a fast tokenizer of ``backend``; ``special`` gives the text of ``pad_token``, ..."""
     return PreTrainedTokenizerFast(tokenizer_object=backend, **dict(special))
 
 

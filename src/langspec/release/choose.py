@@ -1,4 +1,4 @@
-"""The best seed of a method, and the champion among methods, by the selection rule alone.
+"""Choosing the best seed of a method, and the champion among methods, by the selection rule.
 
 No test score is looked at: the dev score that chose the epoch also chooses the seed and the
 method.
@@ -68,7 +68,7 @@ def candidate(run: Mapping[str, Any]) -> Candidate:
 
 
 def champion(candidates: Sequence[Candidate]) -> tuple[Candidate | None, str]:
-    """The candidate with the best dev score among those that can be champion, and why.
+    """Choose the candidate with the best dev score among those that can be champion.
 
     None where none can, or where rules of selection differ: their scores do not compare.
     """

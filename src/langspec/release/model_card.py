@@ -92,7 +92,7 @@ def export_facts(
 
 
 def model_card(facts: ExportFacts) -> str:
-    """Markdown with a metadata block; equal facts give equal text."""
+    """The card as Markdown with a metadata block. Equal facts give equal text."""
     start = facts.starting
     title = f"{start.name}, {facts.task}, {facts.method}"
     title += f", {facts.eraser}" * bool(facts.eraser)

@@ -1,4 +1,4 @@
-"""Running text to words, where nobody has split it."""
+"""Splitting running text into words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from langspec.encoders.inputs import _TEXT_WORD
 
 
 def split_words(text: str) -> tuple[list[str], list[bool]]:
-    """Words of a text, and whether a space follows each.
+    """Split a text into words; says for each word whether a space follows it.
 
     White space separates words, and punctuation at a word's ends is a word of its own;
     contractions stay whole. Treebanks split more finely: give words where they are known.

@@ -1,4 +1,4 @@
-"""The model card of a registered version: the export's, with numbers, limits and the way back."""
+"""The model card of a registered version: numbers, limits, and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = {
 def registered_card(
     facts: ExportFacts, record: Mapping[str, Any], languages: Mapping[str, Mapping[str, float]]
 ) -> str:
-    """Markdown; equal facts give equal text.
+    """The card as Markdown. Equal facts give equal text.
 
     Args:
         facts: facts of the exported folder's card.

@@ -1,4 +1,4 @@
-"""What a task is: the only place that knows which task it is."""
+"""The tasks. Only this package may ask which task one is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TASKS = {task.name: task for task in _ALL}
 
 
 def get_task(name: str, corpora: Path | None = None) -> Task:
-    """A task by its name.
+    """Get a task by its name.
 
     Args:
         name: of a built-in task, or of one that ``params.yaml`` describes.

@@ -1,4 +1,4 @@
-"""Heuristics that see no meaning, task by task: what a score has to be compared with.
+"""Heuristics that use no meaning: the baselines that a task's scores are compared with.
 
 Apart from the tasks themselves, so that training does not depend on them.
 """
@@ -16,7 +16,7 @@ from langspec.tasks.text_task import TextTask
 
 
 def heuristic_predictions(task: Task, train: pa.Table, test: pa.Table) -> dict[str, np.ndarray]:
-    """Predictions of each heuristic, trained on the source's rows, by its name.
+    """Predictions of each heuristic by its name, trained on the rows of the source language.
 
     Class indices int64, aligned with ``task.gold(test)``: one a word or one a pair.
     """

@@ -1,4 +1,4 @@
-"""The contract of a task, and tokenised rows with their labels."""
+"""The interface of a task, and tokenised rows with their labels."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Unit = Literal["token", "pair"]
 
 
 class Task(Protocol):
-    """What the loop, the evaluation and the report need to know of a task."""
+    """What training, evaluation and report need of a task."""
 
     @property
     def name(self) -> str:
-        """Its name in params.yaml and everywhere else."""
+        """Its name in params.yaml, in results and on the command line."""
         ...
 
     @property
     def unit(self) -> Unit:
-        """What a label is of."""
+        """What a label belongs to: a token, or a whole row."""
         ...
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The fixed label set; an index is a class."""
+        """The labels; the index of a label is its class."""
         ...
 
     def rows(self, corpora: Path, split: str, languages: list[str] | None) -> pa.Table:
@@ -46,7 +46,7 @@ class Task(Protocol):
         ...
 
     def gold(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        """Every scored unit of a table: its label index and the row that it is in."""
+        """Class and row number, int64 ``[U]`` each, of every scored unit of a table."""
         ...
 
 
@@ -96,7 +96,11 @@ def gather_labels(
 
 
 def label_indices(values: Any, labels: tuple[str, ...], *, place: Path | str) -> np.ndarray:
-    """Class indices of label strings; an unknown label is refused by name."""
+    """Class indices, int64 ``[N]``, of label strings.
+
+    Raises:
+        LangspecError: a label that is not among ``labels``.
+    """
     index = {label: i for i, label in enumerate(labels)}
     try:
         return np.asarray([index[value] for value in values], dtype=np.int64)

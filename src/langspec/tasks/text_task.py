@@ -1,4 +1,4 @@
-"""Labels of whole rows: a text or a pair of texts, classified by its pooled vector."""
+"""Tasks with a label for a text or a pair of texts, classified by its pooled vector."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from langspec.tasks.task import TaskData, Unit, label_indices
 
 @dataclass(frozen=True)
 class TextTask:
-    """Classification. The unit ``pair`` is a row, also where it has only one text."""
+    """Classification of rows. The unit is called ``pair`` also where a row has one text."""
 
     name: str
     labels: tuple[str, ...]

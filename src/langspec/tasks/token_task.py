@@ -1,4 +1,4 @@
-"""Labels of words: each on the first piece of its word that has content."""
+"""Tasks with a label for every word, read from its first piece with content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from langspec.tasks.task import TaskData, Unit, label_indices
 
 @dataclass(frozen=True)
 class TokenTask:
-    """Tagging, one unit a UD word (so Chinese is not scored a character at a time)."""
+    """Tagging of UD words: Chinese, too, is scored by word and not by character."""
 
     name: str
     labels: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""From a run of MLflow to the files that it came from."""
+"""Finding the files below ``results/`` that a run of MLflow was logged from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FoundTraining:
     seed: int | None
 
     def is_of(self, folder: Path) -> bool:
-        """Does ``folder`` (``results/NAME``) still hold this very training?"""
+        """Whether ``folder`` (``results/NAME``) still holds this training, not a later one."""
         file = folder / "train" / self.task / self.method / "run.json"
         if not file.is_file():
             return False

@@ -1,4 +1,4 @@
-"""Runs whose process is gone (kill -9, power) but which still say RUNNING."""
+"""Marking runs that still say RUNNING although their process has ended (kill -9, power)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reap(client: MlflowClient | None) -> list[str]:
 
 
 def _is_alive(pid: int, started: float) -> bool:
-    """Whether that very process lives: an id is used again, its start time is not."""
+    """Whether the process still runs. An id may be used again, so its start time is compared."""
     try:
         process = psutil.Process(pid)
         return abs(process.create_time() - started) < 1 and process.status() != "zombie"

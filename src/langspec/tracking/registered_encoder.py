@@ -52,7 +52,7 @@ def registered_encoder(uri: str, folder: Path) -> Path:
 
 
 def encoder_folder(root: Path) -> Path | None:
-    """The folder nearest to the top that is an encoder's; None where there is none."""
+    """The folder of an encoder that is nearest to ``root``; None: there is none."""
     for mark in _MARKS:
         folders = [path.parent for path in root.rglob(mark) if _is_encoder(path.parent)]
         if folders:

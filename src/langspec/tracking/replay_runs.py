@@ -1,4 +1,4 @@
-"""Runs rebuilt from the files of ``results/<name>``.
+"""Rebuilding runs of MLflow from the files of ``results/<name>``.
 
 DVC restores outs without running the stage, a server may have been away, a store may be lost: the
 files hold the histories, and a replay brings the store up to date. It adds only what is missing,

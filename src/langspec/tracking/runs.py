@@ -1,4 +1,4 @@
-"""Runs of MLflow: buffered metrics, a truthful end, no global state."""
+"""Runs of MLflow: buffered metrics, and a status that says how the run ended."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RunLogger:
         self._flushed = time.monotonic()
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Buffer metrics of one step, rounded to six significant digits as the files keep them."""
+        """Buffer metrics of one step, rounded to six significant digits as in the files."""
         if self._client is None:
             return
         now = time.time_ns() // 1_000_000
@@ -59,7 +59,7 @@ class RunLogger:
             self.flush()
 
     def log_step(self, values: Mapping[str, float], step: int) -> None:
-        """Metrics of one of many steps: logged as means over windows (:class:`Windows`)."""
+        """Log metrics of a training step. They become means over windows (:class:`Windows`)."""
         if self._client is None:
             return
         rounded = {key: _rounded(value) for key, value in values.items()}
@@ -67,12 +67,12 @@ class RunLogger:
             self.log_metrics(window.values, window.step)
 
     def close_window(self) -> None:
-        """Buffer the means over the last steps, though their window is not full."""
+        """Buffer the means over the last steps, even if their window is not full."""
         for window in self._windows.rest():
             self.log_metrics(window.values, window.step)
 
     def flush(self) -> None:
-        """Send what is buffered; of steps, the windows that are full."""
+        """Send the buffered metrics, and of training steps the windows that are full."""
         if self._client is None:
             return
         while self._buffer:
@@ -82,7 +82,7 @@ class RunLogger:
         self._flushed = time.monotonic()
 
     def log_params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters, nested sections under dotted keys, long values cut visibly."""
+        """Log parameters. Nested sections get dotted keys; a long value is cut and says so."""
         if self._client is None:
             return
         params = [
@@ -92,7 +92,7 @@ class RunLogger:
             self._client.log_batch(self.run_id, params=params[start : start + _PARAMS_A_CALL])
 
     def set_tags(self, values: Mapping[str, Any]) -> None:
-        """Set tags; values become text."""
+        """Set tags. Their values become text."""
         if self._client is not None:
             tags = [RunTag(key, names.param_text(value)) for key, value in values.items()]
             self._client.log_batch(self.run_id, tags=tags)
@@ -117,7 +117,7 @@ class RunLogger:
             self._client.log_inputs(self.run_id, [DatasetInput(data, tags=tags)])
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Copy a file, or all that a folder holds, to the run's artifacts (below ``folder``)."""
+        """Copy a file, or the files of a folder, to the run's artifacts below ``folder``."""
         if self._client is None:
             return
         if Path(path).is_dir():
@@ -142,7 +142,7 @@ def _rounded(value: float) -> float:
 
 
 class Tracker:
-    """An open store: starts runs and finds them again.
+    """An open store. Starts runs and finds runs.
 
     Only the main process of a distributed run opens one; the others use :meth:`disabled`.
     """
@@ -187,7 +187,7 @@ class Tracker:
 
     @classmethod
     def disabled(cls) -> Tracker:
-        """A tracker whose runs log nothing, for processes other than the main one."""
+        """A tracker whose runs log nothing: for the processes that are not the main one."""
         return cls(Store("", None), enabled=False)
 
     def experiment(self, name: str) -> str:
@@ -236,7 +236,7 @@ class Tracker:
         tags: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Iterator[RunLogger]:
-        """Start a run and end it as what happened: FINISHED, FAILED, or KILLED (a signal).
+        """Start a run. At the end of the body its status is FINISHED, FAILED or KILLED (a signal).
 
         Without ``parent_run_id`` the run is a child of the launched ``mlflow run``, if any
         (:func:`adopt_launched_run`).
@@ -276,7 +276,7 @@ class Tracker:
     def watch_system(self, run_id: str) -> Iterator[None]:
         """Log the machine's load (``system/...``) to a run while the body runs.
 
-        Every ``system_seconds``, by MLflow's own sampler; a body that is shorter leaves nothing.
+        MLflow's sampler logs it every ``system_seconds``; a shorter body logs nothing.
         """
         if self.client is None or self._system_seconds is None:
             yield
@@ -292,7 +292,7 @@ class Tracker:
             monitor.finish()
 
     def resume_run(self, run_id: str) -> RunLogger:
-        """A logger that adds to a finished run; its status stays. Call ``flush`` when done."""
+        """A logger that adds to a finished run, whose status stays. Call ``flush`` at the end."""
         return RunLogger(self.client, run_id, **self._flush)  # type: ignore[arg-type]
 
     def find_run(
@@ -345,7 +345,7 @@ def open_tracker(settings: Tracking, root: Path) -> Tracker:
 
 
 def adopt_launched_run(environment: MutableMapping[str, str] | None = None) -> None:
-    """Turn MLflow's ``MLFLOW_RUN_ID`` into our own variable, before any stage is started.
+    """Move MLflow's ``MLFLOW_RUN_ID`` to another variable, before any stage is started.
 
     ``mlflow run`` sets it, and every stage below would log into that one run; instead they become
     its children.

@@ -1,4 +1,4 @@
-"""The model that MLflow serves, as code: MLflow runs a copy of this file, and no pickle."""
+"""The code of the model that MLflow serves. MLflow runs a copy of this file; no pickle is used."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mlflow.pyfunc import PythonModel
 
 
 class ServedModel(PythonModel):
-    """Text, words or pairs to labels with their probabilities."""
+    """Predicts labels with probabilities for texts, lists of words or pairs of texts."""
 
     def load_context(self, context: Any) -> None:
-        """Open the folder that was registered."""
+        """Load the predictor from the registered folder."""
         from langspec.release.predictor import load_predictor
 
         self.predictor = load_predictor(Path(context.artifacts["model"]))
@@ -25,7 +25,7 @@ class ServedModel(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> Any:
-        """A record a row; ``params["eraser"]`` names an eraser, "" none.
+        """A prediction for each row. ``params["eraser"]`` names an eraser; "": none.
 
         Raises:
             MlflowException: what is wrong with a row, in the server's answer.

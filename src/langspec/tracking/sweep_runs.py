@@ -30,7 +30,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True)
 class Sweep:
-    """What the runs of one study have in common.
+    """The facts that all runs of one study share.
 
     Attributes:
         uid: of the study, so that another one of the same name is not taken for it.
@@ -54,7 +54,7 @@ class Sweep:
 
     @property
     def tags(self) -> dict[str, Any]:
-        """Of the parent and of every trial."""
+        """Tags of the parent run and of every trial's run."""
         return {
             names.NAME: self.name,
             "langspec.task": self.task,
@@ -66,7 +66,7 @@ class Sweep:
 
 
 class SweepRuns:
-    """The runs of one study in a store."""
+    """Writes the runs of one study to a store."""
 
     def __init__(self, tracker: Tracker, sweep: Sweep) -> None:
         self._tracker, self._sweep = tracker, sweep
@@ -92,7 +92,7 @@ class SweepRuns:
                 return runs
 
     def _open(self) -> str:
-        """The parent, running again as this process; made where there is none (any more)."""
+        """The parent run, with this process as its writer; created if it is not there."""
         client, sweep = self._tracker.client, self._sweep
         assert client is not None
         writer = names.process_tags("sweep")
@@ -122,7 +122,7 @@ class SweepRuns:
         return str(run.info.run_id)
 
     def update(self, trials: Sequence[TrialRecord]) -> int:
-        """Add the trials that ended and have no run yet; how many were added."""
+        """Add runs of the trials that ended and have none yet; returns how many were added."""
         if self._tracker.client is None:
             return 0
         ended = [t for t in trials if t.finished and t.number not in self._known]
@@ -192,13 +192,13 @@ class SweepRuns:
         client.set_terminated(run_id, STATUS[trial.state], end_time=_milliseconds(trial.ended))
 
     def files(self, paths: Sequence[Path]) -> None:
-        """Tables and figures of the study, with the parent."""
+        """Log tables and figures of the study to the parent run."""
         logger = self._parent()
         for path in paths:
             logger.log_artifact(path, "sweep")
 
     def close(self, status: str, summary: Mapping[str, float], reason: str = "") -> None:
-        """End the parent with the study's numbers."""
+        """Log the study's numbers to the parent run and end it."""
         logger = self._parent()
         logger.log_metrics({f"sweep/{key}": value for key, value in summary.items()})
         logger.end(status, reason or None)
@@ -208,7 +208,7 @@ class SweepRuns:
 
 
 def mark_adopted(tracker: Tracker, task: str, uid: str, trial: int) -> int:
-    """Tag the run of an adopted trial, and no other of its study; how many there are."""
+    """Tag the run of the adopted trial and untag the others of its study; returns how many have it."""
     if tracker.client is None:
         return 0
     experiment = tracker.client.get_experiment_by_name(f"langspec-{task}")

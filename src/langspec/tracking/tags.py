@@ -1,4 +1,4 @@
-"""Tags and parameters as MLflow takes them: flat, short, and saying where a run came from."""
+"""Tags and parameters of runs: flat and short, as MLflow takes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST_PARAM = 250
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections as one level of dotted keys; a flat mapping comes back unchanged."""
+    """Flatten nested sections to dotted keys. A flat mapping comes back unchanged."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -48,7 +48,7 @@ def param_text(value: Any) -> str:
 
 
 def process_tags(stage: str) -> dict[str, str]:
-    """Who runs this, where, and on what code. For MLflow only: none of it may enter an out."""
+    """Tags that name user, machine, process and code. No output file may hold them."""
     process = psutil.Process()
     tags = {
         "mlflow.source.name": f"langspec {stage}",

@@ -22,7 +22,7 @@ from langspec.tracking.runs import RunLogger, Tracker
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What the runs of one method have in common: the keys of ``run.json`` without its seeds.
+    """The facts that all runs of one method share: the keys of ``run.json`` without its seeds.
 
     ``name`` is that of ``results/<name>``; ``run_key`` the SHA-256 of all that the training is
     made of; ``effective_precision`` what was computed in, not what was asked for.
@@ -41,7 +41,7 @@ class Training:
 
     @classmethod
     def of(cls, run: Mapping[str, Any]) -> Training:
-        """From the content of ``run.json``.
+        """Read them from the content of ``run.json``.
 
         Raises:
             KeyError: one of the keys is missing.
@@ -50,12 +50,12 @@ class Training:
 
     @property
     def experiment(self) -> str:
-        """One MLflow experiment a task."""
+        """Name of the MLflow experiment: one a task."""
         return f"langspec-{self.task}"
 
     @property
     def strength(self) -> float:
-        """How hard language is unlearned, one parameter for all methods: lambda, w, or 0.
+        """How strongly language is unlearned: lambda, w, or 0, as one parameter for all methods.
 
         So that one row of MLflow's compare page tells methods apart.
         """
@@ -88,7 +88,7 @@ class SeedRun:
         self.entry: Mapping[str, Any] | None = None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Metrics of a step, named with their group (``train/loss``, ``val/accuracy``).
+        """Log metrics of a step. Names start with their group (``train/loss``, ``val/accuracy``).
 
         Those of ``train`` become means over windows; at step 0 stands what is of no step.
         """
@@ -99,7 +99,7 @@ class SeedRun:
             self.logger.log_metrics({k: v for k, v in metrics.items() if k not in of_step}, step)
 
     def log_points(self, points: Iterable[Point]) -> None:
-        """Points of a history read back, all of a step one after the other."""
+        """Log the points of a history that was read from a file, in the order of its steps."""
         for step, of_step in groupby(points, key=lambda point: point.step):
             self.log(step, {point.name: point.value for point in of_step})
 
@@ -132,7 +132,7 @@ class MethodRun:
         strength: float | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> Iterator[SeedRun]:
-        """A child run, to be finished with :meth:`SeedRun.finish`.
+        """Start the run of a seed. End it with :meth:`SeedRun.finish`.
 
         ``strength``: of a point of the lambda path, which is in no mean.
         """

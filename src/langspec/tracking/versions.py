@@ -35,14 +35,14 @@ REQUIREMENTS = (
     "mlflow", "numpy", "pandas", "pyarrow", "safetensors", "scipy", "threadpoolctl", "tokenizers",
     "torch", "tqdm", "transformers",
 )  # fmt: skip
-"""What serving imports; langspec itself travels along as code."""
+"""The packages that serving imports. The code of langspec is copied beside the model."""
 
 FolderOf = Callable[[dict[str, Any]], AbstractContextManager[Path]]
 
 
 @dataclass
 class Registered:
-    """What :func:`register_task` did."""
+    """The outcome of :func:`register_task`."""
 
     model: str
     added: list[str] = field(default_factory=list)
@@ -178,12 +178,12 @@ def save_served(target: Path, folder: Path, version: Mapping[str, Any]) -> None:
 
 
 def requirements() -> list[str]:
-    """Pinned packages that serving needs, without the build that is installed here (``+cpu``)."""
+    """The packages that serving needs, pinned to the installed versions (without ``+cpu``)."""
     return [f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS]
 
 
 def signature(example: Mapping[str, Any], *, token: bool) -> ModelSignature:
-    """What a request holds and what comes back, by the columns of an example."""
+    """The columns of a request and of its answer, from those of an example."""
     text = DataType.string
     if token:
         words = Array(text)
@@ -236,7 +236,7 @@ def _set_aliases(
     why: str,
     take_over: bool,
 ) -> str:
-    """Point the aliases; in words what they point at."""
+    """Set the aliases; returns a line that says which version each one names."""
     aliases = client.get_registered_model(model).aliases
     versions = {str(one.version): one for one in _versions(client, model)}
     holder = versions.get(str(aliases.get(CHAMPION, "")))

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 SHARE = 25
-"""A window has one step for so many steps before it."""
+"""A window is one step long for every so many steps before it."""
 
 
 class Window(NamedTuple):
@@ -25,7 +25,7 @@ class Window(NamedTuple):
 
 
 class Windows:
-    """Gathers one step after the other."""
+    """Collects metrics step by step."""
 
     def __init__(self) -> None:
         self._end = 1
@@ -33,7 +33,7 @@ class Windows:
         self._values: dict[str, list[float]] = defaultdict(list)
 
     def add(self, step: int, values: Mapping[str, float]) -> list[Window]:
-        """Take a step's metrics; the windows that are full with it.
+        """Add a step's metrics; returns the windows that it completes.
 
         Args:
             step: greater than the one before, counted from 1.
