@@ -488,7 +488,7 @@ def test_evaluation_is_added_to_seeds_and_method_once(tracker: Tracker, tmp_path
 def test_what_an_eraser_leaves_stands_below_its_method(tracker: Tracker, tmp_path: Path) -> None:
     results = tmp_path / "results"
     write_training(results)
-    rows = [row(f"finetune+{name}", 1, 0.3) for name in ("leace", "lsar")]
+    rows = [row("finetune", 1, 0.3, eraser=name) for name in ("leace", "lsar")]
     rows += [row("majority", 0, 0.05)]
     write_results(results / "demo" / "evaluate" / "pos" / "results.csv", rows)
     assert replay(tracker, results, "demo").runs == 6

@@ -208,7 +208,7 @@ class SweepRuns:
 
 
 def mark_adopted(tracker: Tracker, task: str, uid: str, trial: int) -> int:
-    """Tag the run of the adopted trial and untag the others of its study; returns how many have it."""
+    """Tag the run of the adopted trial and untag its study's others; returns how many have it."""
     if tracker.client is None:
         return 0
     experiment = tracker.client.get_experiment_by_name(f"langspec-{task}")
