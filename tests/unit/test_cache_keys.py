@@ -10,13 +10,16 @@ import pytest
 from conftest import CHECKOUT
 from langspec.closure import PACKAGE, SourceTree
 from langspec.features.bank import CODE as BANK
+from langspec.measures.base import AUDIT
 from langspec.measures.discovery import measures
 
 BENCH = "langspec.measures.bench"
+TEXT_BENCH = "langspec.audit.text_bench"
 KINDS = {
     "bank": (BANK,),
     "predictions": (BENCH,),
     **{one.name: (BENCH, one.__module__) for one in measures() if one.name != "trajectory"},
+    **{f"audit: {one.name}": (TEXT_BENCH, one.__module__) for one in measures(AUDIT)},
     "erasure": (BENCH, "langspec.measures.erased_leak", "langspec.erasure.leace"),
     "trajectory": (BENCH, "langspec.measures.leak_trajectory", "langspec.stages.retrain"),
 }

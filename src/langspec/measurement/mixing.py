@@ -6,8 +6,9 @@ is what retrieval, clustering and k-NN see (language bias: Roy et al. 2020, sect
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,12 @@ class Mixing:
     chance: np.ndarray
     found: np.ndarray
     n: int
+
+    @classmethod
+    def from_lists(cls, values: Mapping[str, Any]) -> Mixing:
+        """Neighbourhoods whose arrays were written as lists."""
+        arrays = {name: np.asarray(values[name], float) for name in ("shares", "chance", "found")}
+        return cls(languages=tuple(values["languages"]), n=int(values["n"]), **arrays)
 
     @property
     def apartness(self) -> np.ndarray:

@@ -27,6 +27,8 @@ TEXTS = "texts"
 """The texts themselves, whatever encoder reads them."""
 TRAINING = "training"
 """A training, followed from its start to its end."""
+EVALUATE, AUDIT = "evaluate", "audit"
+"""Who takes measures: stage evaluate, and the command audit."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ class Measure(ABC):
     """One measure; a bench has one instance of it.
 
     Attributes:
+        title: what people read while it is taken; "" for its name.
+        takers: :data:`EVALUATE`, :data:`AUDIT` or both.
         name: in the column ``measure`` of its rows, unless it writes those of another one.
         order: measures are taken, and their rows written, in ascending order.
         key: of its section under ``evaluate``; "" where it has none.
@@ -185,6 +189,8 @@ class Measure(ABC):
 
     name: ClassVar[str]
     order: ClassVar[int]
+    title: ClassVar[str] = ""
+    takers: ClassVar[frozenset[str]] = frozenset({EVALUATE})
     key: ClassVar[str] = ""
     options: ClassVar[type[Section] | None] = None
     subjects: ClassVar[frozenset[str]] = frozenset({RUN, RANDOM_ENCODER})
@@ -249,5 +255,9 @@ class Measure(ABC):
         the numbers are the same, the names are not.
         """
         found = self.cached(kind, key, lambda: [asdict(row) for row in compute()], *code)
+        return self.named_rows(found, **named)
+
+    def named_rows(self, rows: list[dict[str, Any]], **named: Any) -> list[Result]:
+        """Rows as they are in the cache, under this subject's names."""
         named = {"task": self.bench.task.name, **named}
-        return [replace(Result(**row), **named) for row in found]
+        return [replace(Result(**row), **named) for row in rows]

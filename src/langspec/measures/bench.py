@@ -70,6 +70,9 @@ class Bench:
         )
         self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
 
+    corpus = "text"
+    """What rows call the language text."""
+
     # The cache.
 
     def cached(
@@ -120,6 +123,11 @@ class Bench:
     def probe(self) -> ProbeOptions:
         """How every linear probe is fitted."""
         return self.config.evaluate.probe
+
+    @property
+    def beyond_probe(self) -> ProbeOptions:
+        """How the linear probes are fitted that stand beside other readers."""
+        return self.probe
 
     @property
     def probe_key(self) -> dict[str, Any]:

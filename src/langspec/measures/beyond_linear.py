@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from langspec.measures.base import (
+    AUDIT,
     NETWORK_RATE,
     RANDOM_ENCODER,
     Cost,
@@ -138,9 +139,9 @@ class BeyondLinear(Measure):
             words, lines = self._texts(bank)
             return beyond_linear(
                 bank,
-                Origin(bench.task.name, method, seed, "text", "test", "beyond"),
+                Origin(bench.task.name, method, seed, bench.corpus, "test", "beyond"),
                 self.values.model_copy(update={"run": run}),
-                bench.probe,
+                bench.beyond_probe,
                 bench.bootstrap,
                 seed=bench.config.evaluate.seed,
                 token_texts=words,
@@ -151,6 +152,7 @@ class BeyondLinear(Measure):
         options = self.values.model_dump(exclude={"run", "task_text"})
         key = {"state": state, "run": run, "options": options}
         key |= {**bench.text_key, **bench.probe_key}
+        key["probe"] = bench.beyond_probe.model_dump()
         return self.cached_rows("beyond", key, compute, method=method, seed=seed)
 
     def _texts(self, bank: Bank) -> tuple[list[str], list[str]]:
@@ -191,3 +193,21 @@ class CharNgrams(BeyondLinear):
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Rows of the texts themselves, under method ``all``."""
         findings.add(self._rows(subject, [NGRAMS], EVERY, 0, None))
+
+
+class BeyondOfEncoder(BeyondLinear):
+    """The same in an audit, n-grams included: they stand beside the encoder's own numbers."""
+
+    name: ClassVar[str] = "audit.beyond"
+    title: ClassVar[str] = "MLP, codelength and control tasks"
+    takers: ClassVar[frozenset[str]] = frozenset({AUDIT})
+    options: ClassVar[type[Section] | None] = None
+
+    @classmethod
+    def enabled(cls, evaluate: Any) -> bool:
+        """Is the whole audit asked for?"""
+        return bool(evaluate.full)
+
+    def runs(self) -> list[str]:
+        """What is measured of an encoder."""
+        return list(self.values.run)

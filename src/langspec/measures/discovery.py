@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, create_model
 
 from langspec.measurement.probe_options import ProbeOptions
-from langspec.measures.base import Measure
+from langspec.measures.base import EVALUATE, Measure
 from langspec.section import Natural, Section
 
 _OTHERS = ("base", "bench", "discovery", "runner", "work", "write")
 
 
+def measures(taker: str = EVALUATE) -> tuple[type[Measure], ...]:
+    """The measures of stage evaluate, or of an audit, in the order in which they are taken."""
+    return tuple(one for one in _all_measures() if taker in one.takers)
+
+
 @cache
-def measures() -> tuple[type[Measure], ...]:
-    """The measures, in the order in which they are taken."""
+def _all_measures() -> tuple[type[Measure], ...]:
     found: list[type[Measure]] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         if module.name not in _OTHERS:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langspec.measures.base import (
+    AUDIT,
+    EVALUATE,
     Cost,
     Findings,
     Measure,
@@ -12,12 +15,16 @@ from langspec.measures.base import (
     Subject,
     scored_probe_seconds,
 )
-from langspec.results import Result
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class LinearLeak(Measure):
     """The linear language probe on language text, of words and of texts, at every layer."""
 
+    title: ClassVar[str] = "linear probes"
+    takers: ClassVar[frozenset[str]] = frozenset({EVALUATE, AUDIT})
     name: ClassVar[str] = "leak"
     order: ClassVar[int] = 20
     on_path: ClassVar[bool] = True
@@ -30,18 +37,33 @@ class LinearLeak(Measure):
         return Cost("probe", f"{count} linear probes of words and texts", seconds)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of every unit and layer, cached by the encoder."""
+        """Rows of every unit and layer, and what is taken for what; cached by the encoder."""
+        bench = self.bench
+        key = {"state": subject.state, **bench.text_key, **bench.probe_key}
+        value = self.cached("leaks", key, lambda: self._probed(subject))
+        named = {"method": subject.method, "seed": subject.encoder_seed}
+        rows = self.named_rows(value["rows"], **named, strength=subject.strength)
+        findings.add(rows)
+        findings.add_table("confusions", value["confusions"])
+
+    def _probed(self, subject: Subject) -> dict[str, Any]:
         from langspec.measurement.leak import language_leak
         from langspec.measurement.rows import Origin
+        from langspec.measurement.scores import confusion
 
-        bench, seed = self.bench, subject.encoder_seed
+        bench, confusions = self.bench, []
+        bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
 
-        def compute() -> list[Result]:
-            bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
-            origin = Origin(bench.task.name, subject.method, seed, "text", "test", self.name)
-            title = f"probe: {subject.title}"
-            return language_leak(bank, origin, bench.probe, bench.bootstrap, progress=title)
+        def keep(unit: str, layer: int, gold: np.ndarray, predicted: np.ndarray) -> None:
+            table = confusion(gold, predicted, len(bank.languages))
+            confusions.append([unit, layer, table.tolist()])
 
-        key = {"state": subject.state, **bench.text_key, **bench.probe_key}
-        named = {"method": subject.method, "seed": seed, "strength": subject.strength}
-        findings.add(self.cached_rows("leaks", key, compute, **named))
+        rows = language_leak(
+            bank,
+            Origin(bench.task.name, "", 0, bench.corpus, "test", self.name),
+            bench.probe,
+            bench.bootstrap,
+            progress=f"probe: {subject.title}",
+            keep=keep,
+        )
+        return {"rows": [asdict(row) for row in rows], "confusions": confusions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # ruff: noqa: F401 - workers are forked from a process that has imported this module
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,24 @@ if TYPE_CHECKING:
     from langspec.paths import Paths
 
 
-def walk(subjects: Iterable[Subject], taken: Iterable[Measure]) -> Findings:
-    """Take every measure that applies of every subject."""
+def walk(
+    subjects: Iterable[Subject],
+    taken: Iterable[Measure],
+    around: Callable[[Measure], AbstractContextManager[Any]] = nullcontext,
+) -> Findings:
+    """Take every measure that applies of every subject.
+
+    Args:
+        subjects: one after the other; their rows come in this order.
+        taken: in this order of each subject.
+        around: gives a context in which a measure is taken, such as one that times it.
+    """
     findings, taken = Findings(), tuple(taken)
     for subject in subjects:
         for measure in taken:
             if measure.applies(subject):
-                measure.measure(subject, findings)
+                with around(measure):
+                    measure.measure(subject, findings)
     return findings
 
 

@@ -1,0 +1,155 @@
+"""What an audited encoder is measured on: texts of a folder, and the vectors made of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from langspec.audit.audited_encoder import Subject
+from langspec.audit.encoded_texts import LayersOf, encode_texts
+from langspec.audit.options import AuditOptions, Measures
+from langspec.audit.text_folder import Texts
+from langspec.closure import cache_key
+from langspec.encoders.load import random_encoder
+from langspec.features.bank import Bank
+from langspec.files import read_json, write_json
+from langspec.measurement.probe_options import ProbeOptions
+
+logger = logging.getLogger(__name__)
+
+TASK = "audit"
+
+
+class TextBench:
+    """The counterpart of :class:`langspec.measures.bench.Bench` where there is no task.
+
+    Args:
+        subject: the encoder; every layer of it that is measured is encoded at once.
+        text: language text, split.
+        parallel: translations; may be ``text``; None: there are none.
+        options: of the audit.
+        measures: how things are measured.
+        banks: folder of all feature banks; what is measured is cached beside it.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        text: Texts,
+        parallel: Texts | None,
+        options: AuditOptions,
+        measures: Measures,
+        banks: Path,
+    ) -> None:
+        self.subject, self.text, self.parallel = subject, text, parallel
+        self.chosen, self.measures, self.banks = options, measures, banks
+        self.task = SimpleNamespace(name=TASK)
+        values = {"beyond": measures.beyond, "geometry": measures.geometry}
+        evaluate = SimpleNamespace(seed=0, full=options.full, **values)
+        self.config = SimpleNamespace(evaluate=evaluate)
+        self.encoder, self.texts = subject.encoder, text.texts
+        self.corpus = text.folder.resolve().name
+        self.probe, self.bootstrap = measures.probe, measures.bootstrap
+        self.beyond_probe: ProbeOptions = measures.beyond_probe
+        self.cut = 0  # texts that were cut at the encoder's length
+        self._bank = self._encoded(subject, text, options.max_words)
+
+    def cached(
+        self, kind: str, code: tuple[Any, ...], key: dict[str, Any], compute: Callable[[], Any]
+    ) -> Any:
+        """A JSON-able value from the user's cache, or computed and written there."""
+        name = cache_key(kind, code=(TextBench, *code), **key)
+        place = self.banks.parent / "measures" / f"{name}.json"
+        if place.exists():
+            try:
+                return read_json(place)
+            except ValueError:
+                logger.warning("%s: unreadable; measured again", place)
+        value = compute()
+        write_json(place, value)
+        return value
+
+    # Keys.
+
+    def _key(self, texts: Texts) -> dict[str, Any]:
+        card = self.encoder.card
+        return {
+            "text": texts.sha256,
+            "card": [card.prefix, card.max_tokens, card.pooling],
+            "layers": self.subject.layers,
+            "words": self.chosen.max_words,
+            "seed": self.chosen.seed,
+        }
+
+    @cached_property
+    def text_key(self) -> dict[str, Any]:
+        """What numbers on the language text depend on beside the weights."""
+        return self._key(self.text)
+
+    @property
+    def parallel_key(self) -> dict[str, Any]:
+        """What numbers on the parallel text depend on beside the weights."""
+        assert self.parallel is not None
+        return self.text_key if self.parallel is self.text else self._key(self.parallel)
+
+    @property
+    def probe_key(self) -> dict[str, Any]:
+        """What numbers of a linear probe depend on beside its vectors."""
+        return {"probe": self.probe.model_dump(), "bootstrap": asdict(self.bootstrap)}
+
+    # Banks.
+
+    def _encoded(self, subject: Subject, texts: Texts, words: int) -> Bank:
+        encoded = encode_texts(
+            subject,
+            texts,
+            self.chosen,
+            words=words,
+            root=self.banks,
+            limit_gb=self.measures.cache_gb,
+        )
+        self.cut += encoded.cut
+        return encoded.bank
+
+    def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
+        """The bank of the language text, of the layers that are measured."""
+        return self._bank
+
+    def parallel_bank(self) -> Bank:
+        """The bank of the parallel text."""
+        assert self.parallel is not None
+        if self.parallel is self.text:
+            return self._bank
+        return self._encoded(self.subject, self.parallel, 0)
+
+    def random_bank(self) -> Bank:
+        """The bank of the language text by an encoder of the same shape with random weights."""
+        layers = self.subject.layers
+        drawn = replace(
+            self.subject,
+            name=f"{self.subject.name}-random",
+            encoder=random_encoder(self.subject.encoder, self.chosen.seed),
+            layers=tuple(sorted({layers[0], layers[-1]})),
+        )
+        cut = self.cut
+        bank = self._encoded(drawn, self.text, self.chosen.max_words)
+        self.cut = cut  # the same texts again
+        return LayersOf(bank.folder, bank.meta, drawn.layers)
+
+    @property
+    def parallel_corpus(self) -> str:
+        """What rows call the parallel text."""
+        assert self.parallel is not None
+        return self.parallel.folder.resolve().name
+
+    @property
+    def pivot(self) -> str:
+        """The language whose translations are looked for in each other and back."""
+        assert self.parallel is not None
+        codes = self.parallel.codes
+        return "en" if "en" in codes else codes[0]
