@@ -85,10 +85,11 @@ def task_accuracies(
     from langspec.modelling.saved import build_model
     from langspec.objectives import get_objective
     from langspec.tasks import get_task
-    from langspec.training.loop import FitOptions, fit
+    from langspec.training.loop import fit
     from langspec.training.scoring import predict
+    from langspec.training.train_section import recipe_of
 
-    task, section, train = get_task(name), getattr(config.train, name), config.train
+    task, train = get_task(name), config.train
     source = config.corpora.source
 
     def rows(split: str, languages: list[str]) -> TaskData:
@@ -110,17 +111,7 @@ def task_accuracies(
         get_objective("finetune"),
         rows("train", [source]),
         rows("dev", [source]),
-        FitOptions(
-            epochs=section.epochs,
-            encoder_lr=section.encoder_lr,
-            head_lr=section.head_lr,
-            batch_tokens=section.batch_tokens,
-            weight_decay=train.weight_decay,
-            warmup=train.warmup,
-            clip=train.clip,
-            seed=seed,
-            checkpoint_steps=train.checkpoint_steps,
-        ),
+        recipe_of(train, name, "finetune", seed),
         accelerator,
         classes=len(task.labels),
         description=f"{name} seed {seed}",

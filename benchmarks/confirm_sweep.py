@@ -44,20 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = load_config(given.root / "params.yaml")
     set_environment(config.compute)
 
-    from langspec.stages.trial import TrialTrainer
-
+    from langspec.paths import paths_of
     from langspec.tuning.fingerprint import place_for, studies_folder
     from langspec.tuning.outcome import records
     from langspec.tuning.records import best
     from langspec.tuning.score import Measured
+    from langspec.tuning.space import with_values
     from langspec.tuning.storage import open_storage
     from langspec.tuning.study import IDENTITY, load_study
+    from langspec.tuning.trial import TrialTrainer
 
     place = place_for(given.study, given.storage, studies_folder(given.root))
     study = load_study(open_storage(place), given.study)
     winner = best(records(study), given.study)
     tune = Tune(**{**config.tune.model_dump(), **study.user_attrs[IDENTITY]["tune"]})
-    trainer = TrialTrainer(config.model_copy(update={"tune": tune}), given.root)
+    paths, tuned = paths_of(config, given.root), config.model_copy(update={"tune": tune})
+    trainer = TrialTrainer(tuned, paths.corpora, paths.encoder, with_values)
     settings: dict[str, Mapping[str, Any]] = {
         "params.yaml": {},
         f"trial {winner.number}": winner.values,

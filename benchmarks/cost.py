@@ -87,9 +87,8 @@ def training(task: str, method: str, rows: int, epochs: int, gpus: int) -> tuple
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    from langspec.stages.seeds import fit_options
-
     from langspec.presets import load_preset
+    from langspec.training.train_section import recipe_of
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, help="a CSV file to write, too")
@@ -99,10 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for task in config.train.tasks:
         for method in config.train.run:
-            options = fit_options(config, task, method, 1)
-            size = options.batch_rows or 1
-            steps, one = training(task, method, size, options.epochs, 1)
-            _, eight = training(task, method, size, options.epochs, 8)
+            recipe = recipe_of(config.train, task, method, 1)
+            size = recipe.batch_rows or 1
+            steps, one = training(task, method, size, recipe.epochs, 1)
+            _, eight = training(task, method, size, recipe.epochs, 8)
             found = {"task": task, "method": method, "rows_a_step": size, "steps": steps}
             rows.append({**found, "one_h100_min": seeds * one / 60,
                          "eight_sharing_min": seeds * eight / 60})  # fmt: skip

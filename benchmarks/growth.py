@@ -13,6 +13,7 @@ import resource
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -26,7 +27,6 @@ def one_size(pipe: Any, given: Namespace, size: int) -> None:
     import numpy as np
     import torch
     from accelerate import Accelerator
-    from langspec.stages.seeds import fit_options
 
     from langspec.encoders.load import load_encoder
     from langspec.modelling.model import freeze_embeddings
@@ -35,7 +35,7 @@ def one_size(pipe: Any, given: Namespace, size: int) -> None:
     from langspec.paths import paths_of
     from langspec.tasks import get_task
     from langspec.training.loop import fit
-    from langspec.training.watch import WatchOptions
+    from langspec.training.train_section import recipe_of
 
     torch.set_num_threads(1)
     paths, task = paths_of(config, given.root), get_task(given.task)
@@ -46,12 +46,11 @@ def one_size(pipe: Any, given: Namespace, size: int) -> None:
     dev = task.data(task.rows(paths.corpora, "dev", source)[:50], encoder)
     model = build_model(encoder, task, feature_layer=-1, dropout=0.1, init=0.02)
     freeze_embeddings(model.encoder)
-    options = fit_options(config, given.task, "finetune", 1)
-    options = type(options)(**{**vars(options), "epochs": 1})
+    recipe = replace(recipe_of(config.train, given.task, "finetune", 1), epochs=1)
     began = time.process_time()
     fit(
-        model, get_objective("finetune"), train, dev, options, Accelerator(cpu=True),
-        classes=len(task.labels), watch=WatchOptions(),
+        model, get_objective("finetune"), train, dev, recipe, Accelerator(cpu=True),
+        classes=len(task.labels), watch=config.train.watch,
     )  # fmt: skip
     took = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -18,6 +18,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,7 +35,6 @@ def child(given: Namespace) -> None:
     config = configuration(given)
     import torch
     from accelerate import Accelerator
-    from langspec.stages.seeds import fit_options
 
     from langspec.encoders.load import load_encoder
     from langspec.files import write_json
@@ -45,7 +45,7 @@ def child(given: Namespace) -> None:
     from langspec.tasks import get_task
     from langspec.training.loop import fit
     from langspec.training.precision import ACCELERATE, resolve_precision
-    from langspec.training.watch import WatchOptions
+    from langspec.training.train_section import recipe_of
 
     torch.set_num_threads(1)
     precision = ACCELERATE[resolve_precision(config.compute.precision, "cpu")]
@@ -59,9 +59,9 @@ def child(given: Namespace) -> None:
     torch.manual_seed(1)
     model = build_model(encoder, task, feature_layer=-1, dropout=0.1, init=0.02)
     freeze_embeddings(model.encoder)
-    options = fit_options(config, given.task, "finetune", 1)
-    changes = {"epochs": 1, "batch_tokens": given.batch_tokens or options.batch_tokens}
-    options = type(options)(**{**vars(options), **changes})
+    recipe = recipe_of(config.train, given.task, "finetune", 1)
+    changes = {"epochs": 1, "batch_tokens": given.batch_tokens or recipe.batch_tokens}
+    recipe = replace(recipe, **changes)
     objective: Any = get_objective("finetune")
     update, begun = objective.update, []
 
@@ -70,8 +70,8 @@ def child(given: Namespace) -> None:
         return update(*arguments)
 
     objective.update = timed
-    fit(model, objective, train, dev, options, accelerator,
-        classes=len(task.labels), watch=WatchOptions())  # fmt: skip
+    fit(model, objective, train, dev, recipe, accelerator,
+        classes=len(task.labels), watch=config.train.watch)  # fmt: skip
     if len(begun) < 3:
         sys.exit(f"{len(begun)} steps, expected at least 3; more --rows or fewer --batch-tokens")
     wall, cpu = (last - first for first, last in zip(begun[1], begun[-1], strict=True))

@@ -53,55 +53,38 @@ class Training:
     """One training, a step at a time."""
 
     def __init__(self, case: Case, given: argparse.Namespace) -> None:
-        import torch
-        from accelerate import Accelerator
-        from langspec.stages.seeds import fit_options, method_options, source_data, unlearning
-
-        from langspec.encoders.load import load_encoder
-        from langspec.modelling.model import freeze_embeddings
-        from langspec.modelling.saved import build_model, copy_encoder
-        from langspec.objectives import Setting, get_objective
+        from langspec.objectives import Setting
         from langspec.paths import paths_of
         from langspec.presets import load_preset
-        from langspec.tasks import get_task
+        from langspec.training.experiment import Workbench
         from langspec.training.language import LanguageStream
-        from langspec.training.precision import ACCELERATE, resolve_precision
-        from langspec.training.sampler import epoch_batches
+        from langspec.training.loop import Batches
         from langspec.training.stepper import Stepper
-        from langspec.training.watch import Watch, WatchOptions
+        from langspec.training.watch import Watch
 
         changes = [f"train.methods.{change}" for change in case.changes]
         if given.preset:
             config = load_preset(given.preset, changes)
         else:
             config = configuration(given.params, changes)
-        task, paths = get_task(given.task), paths_of(config, given.root)
-        encoder = load_encoder(paths.encoder)
-        self.data = source_data(config, task, encoder, paths.corpora, "train")
-        fit = fit_options(config, given.task, case.method, 1)
-        own = method_options(config, given.task, case.method)
-        self.objective = get_objective(case.method, own)
-        language = None
-        if self.objective.reads_language:
-            language = unlearning(config, task, case.method, encoder, paths)["language"]
-        torch.manual_seed(1)
-        model = build_model(
-            copy_encoder(encoder), task, feature_layer=-1, dropout=0.1, init=0.02
-        ).train()
-        if own.freeze_embeddings:
-            freeze_embeddings(model.encoder)
-        precision = ACCELERATE[resolve_precision(config.compute.precision, "cpu")]
-        accelerator = Accelerator(cpu=True, mixed_precision=precision)
-        self.objective.set_up(Setting(model, language, 1, 0, accelerator.device, 0.02))
-        self.batches = epoch_batches(self.data.lengths, fit.batch_tokens, seed=1, epoch=1)
+        paths = paths_of(config, given.root)
+        bench = Workbench(config, given.task, paths.corpora, paths.encoder)
+        experiment = bench.experiment(config, case.method, 1)
+        self.data, self.objective = experiment.train, experiment.objective
+        recipe, language = experiment.recipe, experiment.language
+        accelerator, classes = bench.accelerator, len(bench.task.labels)
+        model = experiment.model().train()
+        setting = Setting(model, language, 1, 0, accelerator.device, recipe.head_init)
+        self.objective.set_up(setting)
+        self.batches = Batches(experiment.train, recipe).of_epoch(1)
         stream = language and LanguageStream(
             language, lambda epoch: self.batches, self.data.lengths, how="tokens", seed=1
         )
         count = len(language.languages) if language else 0
-        watch = Watch(WatchOptions(), classes=len(task.labels), languages=count)
+        watch = Watch(config.train.watch, classes=classes, languages=count)
         self.stepper = Stepper(
             accelerator, model, self.objective,
-            rates={"encoder": fit.encoder_lr, "head": fit.head_lr}, weight_decay=0.01,
+            rates={"encoder": recipe.encoder_lr, "head": recipe.head_lr}, weight_decay=0.01,
             warmup=0.1, clip=1.0, language=stream, watch=watch if case.watched else None,
         )  # fmt: skip
         for k in range((MOST_INNER + 1) * self.objective.reads_language):

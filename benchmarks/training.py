@@ -135,12 +135,12 @@ def ours(
     from langspec.training.precision import ACCELERATE, resolve_precision
     from langspec.training.sampler import epoch_batches
     from langspec.training.stepper import Stepper
-    from langspec.training.watch import Watch, WatchOptions
+    from langspec.training.watch import Watch
 
     chosen = resolve_precision(precision or subject.config.compute.precision, "cpu")
     accelerator = Accelerator(cpu=True, mixed_precision=ACCELERATE[chosen])
     train, objective = subject.config.train, get_objective("finetune")
-    watch = Watch(WatchOptions(), classes=subject.classes, languages=0)
+    watch = Watch(train.watch, classes=subject.classes, languages=0)
     stepper = Stepper(
         accelerator, subject.model, objective, rates=subject.rates,
         weight_decay=train.weight_decay, warmup=train.warmup, clip=train.clip, watch=watch,

@@ -31,56 +31,19 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     """
     import numpy as np
     import torch
-    from accelerate import Accelerator
-    from langspec.stages.seeds import (
-        fit_options,
-        head_init,
-        method_options,
-        source_data,
-        unlearning,
-    )
 
-    from langspec.encoders.load import load_encoder
-    from langspec.modelling.model import freeze_embeddings
-    from langspec.modelling.saved import build_model, copy_encoder
-    from langspec.objectives import get_objective
     from langspec.paths import paths_of
-    from langspec.tasks import get_task
-    from langspec.training.loop import fit
+    from langspec.training.experiment import Workbench
     from langspec.training.scoring import predict
-    from langspec.training.watch import WatchOptions
 
     torch.set_num_threads(1)
-    task, paths = get_task(task_name), paths_of(config, root)
-    encoder = load_encoder(paths.encoder)
-    options = method_options(config, task_name, method)
-    objective = get_objective(method, options)
-    extra = unlearning(config, task, method, encoder, paths) if objective.reads_language else {}
-    limits = config.train.watch.model_dump(exclude={"target_rows"})
-    torch.manual_seed(seed)
-    model = build_model(
-        copy_encoder(encoder),
-        task,
-        feature_layer=config.train.feature_layer,
-        dropout=config.train.dropout,
-        init=head_init(config, task_name, method),
-    )
-    if getattr(options, "freeze_embeddings", False):
-        freeze_embeddings(model.encoder)
-    accelerator = Accelerator(cpu=True)
+    paths = paths_of(config, root)
+    bench = Workbench(config, task_name, paths.corpora, paths.encoder)
+    experiment = bench.experiment(config, method, seed)
+    task, encoder, accelerator = bench.task, bench.encoder, bench.accelerator
+    model = experiment.model()
     began = time.process_time()
-    result = fit(
-        model,
-        objective,
-        source_data(config, task, encoder, paths.corpora, "train"),
-        source_data(config, task, encoder, paths.corpora, "dev"),
-        fit_options(config, task_name, method, seed),
-        accelerator,
-        classes=len(task.labels),
-        watch=WatchOptions(**(limits | {"fail": tuple(limits["fail"])})),
-        description=f"{task_name} {method} seed {seed}",
-        **extra,
-    )
+    result = experiment.fit(model, description=f"{task_name} {method} seed {seed}")
     seconds = time.process_time() - began
     accelerator.free_memory()
     model.load_state_dict(result.tensors, strict=False)

@@ -3,7 +3,7 @@
     python benchmarks/vocabulary.py
     python benchmarks/vocabulary.py --preset e5 --root DIR
 
-First what a training of ``--method`` reads (:class:`langspec.stages.seeds.SeedTrainer`), and
+First what a training of ``--method`` reads (:class:`langspec.training.experiment.Workbench`), and
 hidden states of its dev rows by the trimmed encoder against the whole one. Then fine-tuning steps
 of both on the same rows, taking turns, a process each, with its peak memory: the encoder is loaded
 whole first in either, so what is saved shows once it is copied.
@@ -25,16 +25,18 @@ def counted(given: Namespace) -> dict[str, Any]:
     config = configuration(given, ("compute.trim_vocabulary=true",))
     import numpy as np
     import torch
-    from langspec.stages.seeds import SeedTrainer
 
     from langspec.encoders.forward import hidden_states
     from langspec.encoders.load import load_encoder
     from langspec.paths import paths_of
+    from langspec.training.experiment import Workbench
 
-    trainer = SeedTrainer(config, given.root, given.task, given.method)
-    trimmed = trainer.encoder.model.eval()
-    whole = load_encoder(paths_of(config, given.root).encoder).model.eval()
-    data = trainer.dev
+    paths = paths_of(config, given.root)
+    bench = Workbench(config, given.task, paths.corpora, paths.encoder)
+    experiment = bench.experiment(config, given.method, 1)
+    trimmed = experiment.encoder.model.eval()
+    whole = load_encoder(paths.encoder).model.eval()
+    data = bench.source_rows(config.corpora.source, experiment.rule.source_split)
     rows = np.random.default_rng(0).permutation(len(data))[: given.compared]
     apart, equal = 0.0, True
     with torch.inference_mode():

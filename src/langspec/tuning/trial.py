@@ -7,6 +7,7 @@ chooses its regularisation, and it is read on dev lines.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ from langspec.tuning.score import Collapsed, Measured, Report
 
 if TYPE_CHECKING:
     from langspec.config import Config
+
+logger = logging.getLogger(__name__)
 
 _CHOICE_LINES = 5  # every fifth train line chooses the probe's regularisation
 
@@ -71,6 +74,11 @@ class TrialTrainer:
         with_values: Callable[[Config, Mapping[str, Any]], Config],
     ) -> None:
         self.config, self._with_values = config, with_values
+        if config.compute.launch is not None:
+            logger.warning(
+                "compute.launch: %s is for stage train; every trial trains in one process",
+                config.compute.launch,
+            )
         self.bench = Workbench(config, config.tune.task, corpora, encoder)
         self.encoder = self.bench.encoder
         source = config.corpora.source
