@@ -14,6 +14,7 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.report.compared import CompareOptions
 from langspec.report.make_report import Sources, build_report
+from langspec.report.report_section import Report
 from langspec.results import Result, write_results
 
 LAYERS = 4
@@ -411,5 +412,9 @@ def build_made_up(root: Path, out: Path, **options: Any) -> Path:
         **parts,
     )
     comparing = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions())
-    build_report(sources, out, **{"formats": ("svg",), "comparing": comparing, **options})
+    values = {"title": "", "formats": ["svg"], "margin": 0.01}
+    values |= {name: options.pop(name) for name in ("title", "formats") if name in options}
+    # Not checked: the report itself refuses a format that it does not know.
+    section = Report.model_construct(**values)
+    build_report(sources, out, section, **{"comparing": comparing, **options})
     return out

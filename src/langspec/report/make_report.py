@@ -19,6 +19,7 @@ from langspec.report.geometry_tables import geometry_tables
 from langspec.report.leak_tables import all_tables
 from langspec.report.published_tables import published_tables
 from langspec.report.report_page import MIME, picture, render_page
+from langspec.report.report_section import Report
 from langspec.report.run_results import Declared, Run, load_run
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
 from langspec.report.table import (
@@ -71,10 +72,9 @@ class Sources:
 def build_report(
     sources: Sources,
     out: Path,
+    options: Report,
     *,
-    formats: Sequence[str],
     comparing: CompareOptions,
-    title: str = "",
     crew: Crew | None = None,
 ) -> None:
     """Write ``index.html``, ``tables/*.csv`` and ``figures/*`` to ``out``, whole or not at all.
@@ -84,15 +84,14 @@ def build_report(
     Args:
         sources: what the report is made of.
         out: the folder to write; an older one is replaced.
-        formats: figure files to write, of ``png`` and ``svg``; the page embeds the SVG if asked.
+        options: the page's heading ("" for the run's name) and the formats of figures.
         comparing: how methods are compared.
-        title: the page's heading; "" for the run's name.
         crew: workers that draw, from :func:`drawing_crew`; None: this process draws.
 
     Raises:
         LangspecError: a task has no results, or a format is unknown.
     """
-    crew = crew or drawing_crew(formats, 1)
+    crew = crew or drawing_crew(options.formats, 1)
     run = sources.run()
     compared = {task: contrasts(run, task, comparing) for task in run.tasks}
     swept = load_studies(sources.studies)
@@ -109,7 +108,7 @@ def build_report(
         tables,
         [picture(figure) for figure in figures],
         [sentence for _, absent in drawn for sentence in absent],
-        title=title or sources.name,
+        title=options.title or sources.name,
         verdicts={
             task: contrast_sentences(found, comparing.judge) for task, found in compared.items()
         },

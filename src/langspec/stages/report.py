@@ -19,31 +19,25 @@ def plan(config: Config, root: Path) -> str:
     """What :func:`run` would do."""
     paths = paths_of(config, root)
     tasks, formats = config.train.tasks, config.report.formats
-    return (
-        f"report: {', '.join(tasks)} as {', '.join(formats)} -> {paths.report}\n"
-        f"  about {5 + 6 * len(tasks) * len(formats)} s, {4 * len(tasks)} MB on disk, "
-        "400 MB of memory"
-    )
+    seconds, disk = 5 + 6 * len(tasks) * len(formats), 4 * len(tasks)
+    words = f"{', '.join(tasks)} as {', '.join(formats)} -> {paths.report}"
+    return f"report: {words}\n  about {seconds} s, {disk} MB on disk, 400 MB of memory"
 
 
 def run(config: Config, root: Path) -> Path:
     """Write the report; returns the page."""
     paths = paths_of(config, root)
-    for task in config.train.tasks:
-        require(paths.evaluate(task), f"evaluate --task {task}")
     tasks = config.train.tasks
+    for task in tasks:
+        require(paths.evaluate(task), f"evaluate --task {task}")
     workers = min(config.compute.workers, len(tasks), available_cores())
     with drawing_crew(config.report.formats, workers) as crew:
         # After the workers: this process imports MLflow while they import what draws.
         from langspec.stages.replay import run as replay
 
+        options = compare_options(config)
         build_report(
-            sources_of(config, root),
-            paths.report,
-            formats=config.report.formats,
-            title=config.report.title,
-            comparing=compare_options(config),
-            crew=crew,
+            sources_of(config, root), paths.report, config.report, comparing=options, crew=crew
         )
     write_metrics(paths.results, tasks, config.train.run)
     replay(config, root)
@@ -69,18 +63,15 @@ def sources_of(config: Config, root: Path) -> Sources:
 
 def compare_options(config: Config, margin: float | None = None) -> CompareOptions:
     """How to compare, as params.yaml says; ``margin`` overrules it."""
-    chosen = config.report.margin if margin is None else margin
-    return CompareOptions(
-        JudgeOptions(margin=chosen),
-        BootstrapOptions(resamples=config.evaluate.bootstrap, seed=config.evaluate.seed),
-    )
+    values, chosen = config.evaluate, config.report.margin if margin is None else margin
+    bootstrap = BootstrapOptions(resamples=values.bootstrap, seed=values.seed)
+    return CompareOptions(JudgeOptions(margin=chosen), bootstrap)
 
 
 def headline(config: Config, root: Path) -> str:
     """The headline table as text, and where the page is."""
     page = require(paths_of(config, root).report / "index.html", "report")
-    table = headline_text(sources_of(config, root).run())
-    return f"{table}\nreport: {page}\nruns:   make ui"
+    return f"{headline_text(sources_of(config, root).run())}\nreport: {page}\nruns:   make ui"
 
 
 def table(config: Config, root: Path, name: str | None, columns: list[str]) -> str:
