@@ -113,6 +113,7 @@ def test_predictions_give_the_scores_again(project: Path) -> None:
     mine = found[(found.method == "finetune") & (found.seed == 1) & (found.language == "de")]
     written = rows[
         (rows.method == "finetune")
+        & (rows.eraser == "")
         & (rows.seed == 1)
         & (rows.language == "de")
         & (rows.metric == "accuracy")
