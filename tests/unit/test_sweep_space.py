@@ -61,7 +61,7 @@ def test_everything_that_matters_is_tuned() -> None:
 
 
 def test_the_paper_grid_is_the_published_one() -> None:
-    found = {p.name: p.told() for p in spaces.space_of(config(space="paper")).parameters}
+    found = {p.name: p.in_words() for p in spaces.space_of(config(space="paper")).parameters}
     assert found == {
         "encoder_lr": "0.001, 0.0001, 1e-05, 1e-06",
         "head_lr": "0.1, 0.01, 0.001, 0.0001",

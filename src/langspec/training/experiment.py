@@ -220,9 +220,9 @@ class Workbench:
         if not rule.pooled:
             return {}
         known = {
-            code: dev if code == source and rule.split == rule.source_split else found
+            code: dev if code == source and rule.split == rule.source_split else rows
             for code in config.corpora.languages
-            if (found := self.rows(rule.split, code)) is not None
+            if (rows := self.rows(rule.split, code)) is not None
         }
         return {code: known.get(code, dev) for code in rule.languages(source, [source, *known])}
 
@@ -248,8 +248,8 @@ class Workbench:
     def target_rows(self, config: Config) -> list[TaskData]:
         """The first dev rows of every target language that has any: they are watched."""
         limit = config.train.watch.target_rows
-        found = (self.rows("dev", code, limit) for code in config.corpora.targets)
-        return [data for data in found if data is not None]
+        rows = (self.rows("dev", code, limit) for code in config.corpora.targets)
+        return [data for data in rows if data is not None]
 
     def as_read(self, config: Config, method: str, data: TaskData) -> TrainingData:
         """Rows as the method's model reads them: tokenised, or encoded once where it is frozen."""
@@ -264,8 +264,8 @@ class Workbench:
                 init=0.02,
             ).to(self.accelerator.device)
             tokens = config.features.batch_tokens
-            found = encode_features(model, data, tokens, self.accelerator.device)
-            self._encoded[id(data)] = data, found
+            rows = encode_features(model, data, tokens, self.accelerator.device)
+            self._encoded[id(data)] = data, rows
         return self._encoded[id(data)][1]
 
     # The training.

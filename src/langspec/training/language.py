@@ -205,9 +205,9 @@ class LanguageStream:
         self, rows: np.ndarray, rank: int, processes: int, device: torch.device
     ) -> dict[str, torch.Tensor]:
         """This process's part of a global batch; without a row, one that does not count."""
-        own = rank_rows(rows, rank, processes)
-        batch = self.data.batch(own if len(own) else rows[:1])
-        if not len(own):
+        share = rank_rows(rows, rank, processes)
+        batch = self.data.batch(share if len(share) else rows[:1])
+        if not len(share):
             batch["languages"] = torch.full_like(batch["languages"], IGNORED)
         return {key: value.to(device) for key, value in batch.items()}
 

@@ -77,18 +77,18 @@ class Rule:
             LangspecError: a score that it needs is not among them.
         """
         if not self.pooled:
-            found = [scores[METRIC]] if METRIC in scores else []
+            values = [scores[METRIC]] if METRIC in scores else []
         else:
             prefix = language_metric("")
-            found = [value for name, value in scores.items() if name.startswith(prefix)]
-        if not found:
+            values = [value for name, value in scores.items() if name.startswith(prefix)]
+        if not values:
             needed = language_metric("CODE") if self.pooled else METRIC
             raise LangspecError(
                 f"{self.name} needs {needed}, found {', '.join(scores) or 'no scores'}; "
                 "train with this rule first",
                 place="train.selection",
             )
-        return float(sum(found) / len(found))
+        return float(sum(values) / len(values))
 
 
 RULES = {

@@ -68,10 +68,10 @@ class Stepper:
             ]
             self._parameters[name] = [p for parameters in kinds.values() for p in parameters]
             optimisers[name] = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
-        for name, own in objective.own_optimisers().items():
-            self._parameters[name] = own.parameters
+        for name, one in objective.own_optimisers().items():
+            self._parameters[name] = one.parameters
             optimisers[name] = torch.optim.AdamW(
-                own.parameters, lr=own.lr, betas=own.betas, weight_decay=0.0, fused=True
+                one.parameters, lr=one.lr, betas=one.betas, weight_decay=0.0, fused=True
             )
         self.module = model  # unwrapped: for passes without a gradient only
         self.model = accelerator.prepare(model)

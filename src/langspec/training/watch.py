@@ -85,11 +85,11 @@ class Moments:
                 name: vectors.new_zeros(shape, dtype=torch.float64)
                 for name, shape in zeros.items()
             }
-        own = self.tensors
-        own["counts"] += torch.bincount(languages, minlength=self.languages)
-        own["sums"].index_add_(0, languages, vectors)
-        own["products"] += vectors.T @ vectors
-        own["norms"] += vectors.norm(dim=1).sum()
+        gathered = self.tensors
+        gathered["counts"] += torch.bincount(languages, minlength=self.languages)
+        gathered["sums"].index_add_(0, languages, vectors)
+        gathered["products"] += vectors.T @ vectors
+        gathered["norms"] += vectors.norm(dim=1).sum()
 
     def geometry(self) -> dict[str, float]:
         """Of all that was added.
@@ -123,7 +123,7 @@ class Moments:
 
 
 @dataclass
-class _Kept:
+class _Memory:
     """What has to survive an interruption, as plain values."""
 
     symptoms: list[dict[str, Any]] = field(default_factory=list)
@@ -146,7 +146,7 @@ class Watch:
         self._moments = Moments(max(1, languages))
         self._predicted = torch.zeros(classes, dtype=torch.float64)
         self._gold = torch.zeros(classes, dtype=torch.float64)
-        self._kept = _Kept()
+        self._memory = _Memory()
 
     # What objectives tell, in this process.
 
@@ -157,8 +157,8 @@ class Watch:
         from langspec.tasks.task import IGNORED
 
         known = labels != IGNORED
-        for counts, found in ((self._predicted, logits.argmax(-1)), (self._gold, labels)):
-            counts += torch.bincount(found[known].cpu(), minlength=len(counts))
+        for counts, shown in ((self._predicted, logits.argmax(-1)), (self._gold, labels)):
+            counts += torch.bincount(shown[known].cpu(), minlength=len(counts))
 
     def features(self, vectors: torch.Tensor, languages: torch.Tensor) -> None:
         """Language vectors ``[N, H]`` and their languages ``[N]``."""
@@ -169,7 +169,7 @@ class Watch:
     @property
     def symptoms(self) -> list[Symptom]:
         """All symptoms seen, each name once, in order."""
-        return [Symptom(**values) for values in self._kept.symptoms]
+        return [Symptom(**values) for values in self._memory.symptoms]
 
     @property
     def failure(self) -> Symptom | None:
@@ -186,7 +186,7 @@ class Watch:
     def note(self, name: str, step: int, text: str) -> None:
         """A symptom; only its first time counts."""
         if name not in {symptom.name for symptom in self.symptoms}:
-            self._kept.symptoms.append(asdict(Symptom(name, step, text)))
+            self._memory.symptoms.append(asdict(Symptom(name, step, text)))
             failed = name in (*self.options.fail, "diverged")
             level = logging.ERROR if failed else logging.WARNING
             logger.log(level, "step %d: %s: %s", step, name, text)
@@ -195,36 +195,36 @@ class Watch:
         self, step: int, metrics: dict[str, float], accelerator: Accelerator
     ) -> dict[str, float]:
         """After each step, with its metrics; at the end of a window what the window shows."""
-        kept = self._kept
-        kept.steps += 1
-        kept.cross_entropy += metrics.get("adversary_cross_entropy", 0.0)
-        if kept.steps < self.options.every:
+        memory = self._memory
+        memory.steps += 1
+        memory.cross_entropy += metrics.get("adversary_cross_entropy", 0.0)
+        if memory.steps < self.options.every:
             return {}
         watched = "adversary_cross_entropy" in metrics
-        found = self._window(step, watched, accelerator)
-        kept.steps, kept.cross_entropy = 0, 0.0
+        shown = self._window(step, watched, accelerator)
+        memory.steps, memory.cross_entropy = 0, 0.0
         self._moments = Moments(self.languages)
         self._predicted.zero_()
         self._gold.zero_()
-        return found
+        return shown
 
     def end_of_epoch(self, step: int, source: float, target: float | None) -> None:
         """Dev scores of the source and, where there are rows, the mean of the targets."""
         if target is None:
             return
-        kept, options = self._kept, self.options
-        kept.best_source = max(kept.best_source, source)
-        kept.best_target = max(kept.best_target, target)
-        falls = kept.best_target - target > options.target_drop
-        holds = kept.best_source - source <= options.source_drop
+        memory, options = self._memory, self.options
+        memory.best_source = max(memory.best_source, source)
+        memory.best_target = max(memory.best_target, target)
+        falls = memory.best_target - target > options.target_drop
+        holds = memory.best_source - source <= options.source_drop
         # One epoch is evidence enough: there are few, and each is scored on whole dev sets.
         self._judge("target_dev", falls and holds, step, 1, (
-            f"target dev {target:.3f}, was {kept.best_target:.3f}, while source dev holds at "
+            f"target dev {target:.3f}, was {memory.best_target:.3f}, while source dev holds at "
             f"{source:.3f}"
         ))  # fmt: skip
 
     def _judge(self, name: str, seen: bool, step: int, patience: int, text: str) -> None:
-        streaks = self._kept.streaks
+        streaks = self._memory.streaks
         streaks[name] = streaks.get(name, 0) + 1 if seen else 0
         if streaks[name] >= patience:
             self.note(name, step, text)
@@ -232,7 +232,7 @@ class Watch:
     def _window(self, step: int, adversary: bool, accelerator: Accelerator) -> dict[str, float]:
         import torch
 
-        options, kept = self.options, self._kept
+        options, memory = self.options, self._memory
         device = accelerator.device
         both = torch.stack([self._predicted, self._gold]).to(device)
         predicted, gold = accelerator.reduce(both, reduction="sum").cpu() > 0
@@ -244,30 +244,30 @@ class Watch:
             f"every prediction of {options.patience * options.every} steps is class "
             f"{int(predicted.int().argmax())}",
         )
-        found: dict[str, float] = {}
+        shown: dict[str, float] = {}
         if self._moments.tensors:
             for name, tensor in self._moments.tensors.items():
                 self._moments.tensors[name] = accelerator.reduce(tensor, reduction="sum")
-            found = self._moments.geometry()
-            kept.reference = kept.reference or found
-            first = kept.reference
+            shown = self._moments.geometry()
+            memory.reference = memory.reference or shown
+            first = memory.reference
             sizes = ("feature_norm", "feature_spread")
             self._judge(
                 "norm",
-                any(found[key] < options.norm * first[key] for key in sizes),
+                any(shown[key] < options.norm * first[key] for key in sizes),
                 step,
                 options.patience,
                 "language vectors have norm {feature_norm:.3g} and spread {feature_spread:.3g}, "
-                "at first {0:.3g} and {1:.3g}".format(*(first[key] for key in sizes), **found),
+                "at first {0:.3g} and {1:.3g}".format(*(first[key] for key in sizes), **shown),
             )
             self._judge(
                 "rank",
-                found["effective_rank"] < options.rank,
+                shown["effective_rank"] < options.rank,
                 step,
                 options.patience,
-                f"language vectors have effective rank {found['effective_rank']:.2f}",
+                f"language vectors have effective rank {shown['effective_rank']:.2f}",
             )
-            share, before = found["language_variance"], first["language_variance"]
+            share, before = shown["language_variance"], first["language_variance"]
             self._judge(
                 "variance",
                 share - before > options.variance,
@@ -276,7 +276,7 @@ class Watch:
                 f"{share:.0%} of the variance lies between languages, at first {before:.0%}",
             )
         if adversary:
-            mean, chance = kept.cross_entropy / kept.steps, math.log(max(2, self.languages))
+            mean, chance = memory.cross_entropy / memory.steps, math.log(max(2, self.languages))
             self._judge(
                 "adversary",
                 mean > (1 + options.excess) * chance,
@@ -284,29 +284,31 @@ class Watch:
                 options.patience,
                 f"adversary cross-entropy {mean:.2f} is above ln {self.languages} = {chance:.2f}",
             )
-        return found
+        return shown
 
     # Checkpoints.
 
     def state(self) -> dict[str, Any]:
         """Plain values for a checkpoint."""
-        return asdict(self._kept)
+        return asdict(self._memory)
 
     def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
         """The unfinished window's sums, ``[processes, ...]`` each, for a checkpoint."""
-        own = {"predicted": self._predicted, "gold": self._gold, **self._moments.tensors}
+        gathered = {"predicted": self._predicted, "gold": self._gold, **self._moments.tensors}
         return {
             name: accelerator.gather(tensor.to(accelerator.device)[None])
-            for name, tensor in own.items()
+            for name, tensor in gathered.items()
         }
 
     def load(
         self, state: dict[str, Any], tensors: dict[str, torch.Tensor], accelerator: Accelerator
     ) -> None:
         """Put back :meth:`state` and this process's part of :meth:`tensors`."""
-        self._kept = _Kept(**state)
-        own = {name: tensor[accelerator.process_index].clone() for name, tensor in tensors.items()}
-        self._predicted, self._gold = own.pop("predicted"), own.pop("gold")
+        self._memory = _Memory(**state)
+        gathered = {
+            name: tensor[accelerator.process_index].clone() for name, tensor in tensors.items()
+        }
+        self._predicted, self._gold = gathered.pop("predicted"), gathered.pop("gold")
         self._moments.tensors = {
-            name: tensor.to(accelerator.device) for name, tensor in own.items()
+            name: tensor.to(accelerator.device) for name, tensor in gathered.items()
         }

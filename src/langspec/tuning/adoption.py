@@ -58,28 +58,28 @@ def take_over(
         LangspecError: no such study or trial, no trial is complete, or a front of which none was
             chosen.
     """
-    kept = _stage(config, root) if study == STAGE else _from_storage(root, study, storage)
-    chosen = _choose(kept, trial, place_on_front)
-    warnings = _differences(config, root, kept)
-    tune = kept.parts["tune"]
+    stored = _stage(config, root) if study == STAGE else _from_storage(root, study, storage)
+    chosen = _choose(stored, trial, place_on_front)
+    warnings = _differences(config, root, stored)
+    tune = stored.parts["tune"]
     origin = {
-        "study": kept.name,
+        "study": stored.name,
         "trial": chosen.number,
         "front": place_on_front,
         "values": dict(chosen.values),
     }
     noted = f"adopted.{tune['method']}.{tune['task']}"
     changes = adopt(root / "params.yaml", {**chosen.values, noted: origin})
-    told = [f"warning: {line}" for line in warnings]
-    told.append(
-        f"params.yaml now holds trial {chosen.number} of study {kept.name}:"
+    shown = [f"warning: {line}" for line in warnings]
+    shown.append(
+        f"params.yaml now holds trial {chosen.number} of study {stored.name}:"
         if changes
-        else f"params.yaml already holds trial {chosen.number} of study {kept.name}"
+        else f"params.yaml already holds trial {chosen.number} of study {stored.name}"
     )
     if changes:
-        _mark(config, root, kept, chosen)
+        _mark(config, root, stored, chosen)
     values = (line for line in changes if not line.startswith(noted))
-    return "\n".join([*told, *(f"  {line}" for line in values)])
+    return "\n".join([*shown, *(f"  {line}" for line in values)])
 
 
 def _from_storage(root: Path, study: str, storage: str | None) -> KeptStudy:
@@ -90,74 +90,79 @@ def _from_storage(root: Path, study: str, storage: str | None) -> KeptStudy:
             f"no study of that name; there are: {', '.join(known) or 'none'}", place=place.file
         )
     opened = load_study(open_storage(place), study)
-    own = opened.user_attrs
-    if IDENTITY not in own:
+    attrs = opened.user_attrs
+    if IDENTITY not in attrs:
         raise LangspecError("this study was not made by langspec sweep", place=study)
-    return KeptStudy(study, own[UID], own[IDENTITY], own[CODE], records(opened))
+    return KeptStudy(study, attrs[UID], attrs[IDENTITY], attrs[CODE], records(opened))
 
 
 def _stage(config: Config, root: Path) -> KeptStudy:
     file = paths_of(config, root).results / "tune" / "study.json"
     if not file.is_file():
         raise LangspecError("not there yet; run: langspec tune (or dvc repro tune)", place=file)
-    kept = read_json(file)
+    stored = read_json(file)
     trials = [
-        TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"}) for trial in kept["trials"]
+        TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"})
+        for trial in stored["trials"]
     ]
-    return KeptStudy(STAGE, kept["uid"], kept["identity"], kept["code"], trials)
+    return KeptStudy(STAGE, stored["uid"], stored["identity"], stored["code"], trials)
 
 
-def _choose(found: KeptStudy, number: int | None, row: int | None) -> TrialRecord:
-    whole = complete(found.trials, found.name)
+def _choose(stored: KeptStudy, number: int | None, row: int | None) -> TrialRecord:
+    whole = complete(stored.trials, stored.name)
     if number is not None and row is not None:
         raise LangspecError("give one of --trial and --front")
     if row is not None:
-        rows = front(found.trials, found.name)
+        rows = front(stored.trials, stored.name)
         if not 0 <= row < len(rows):
             raise LangspecError(f"found {row}, expected 0 to {len(rows) - 1}", place="--front")
         return rows[row]
     if number is not None:
         chosen = next((trial for trial in whole if trial.number == number), None)
         if chosen is None:
-            state = next((t.state for t in found.trials if t.number == number), "no such trial")
+            state = next((t.state for t in stored.trials if t.number == number), "no such trial")
             raise LangspecError(
                 f"trial {number} is not complete ({state}); complete are "
                 f"{', '.join(str(t.number) for t in whole)}",
                 place="--trial",
             )
         return chosen
-    if found.parts["tune"]["pareto"]:
-        rows = front(found.trials, found.name)
+    if stored.parts["tune"]["pareto"]:
+        rows = front(stored.trials, stored.name)
         listed = "; ".join(
             f"{i}: trial {t.number}, transfer {t.transfer:.3f}, leak {t.leak:.3f}"
             for i, t in enumerate(rows)
         )
         raise LangspecError(
             f"a study of two aims has no best trial; choose by --front I ({listed}) or --trial N",
-            place=found.name,
+            place=stored.name,
         )
-    return best(found.trials, found.name)
+    return best(stored.trials, stored.name)
 
 
-def _differences(config: Config, root: Path, found: KeptStudy) -> Sequence[str]:
+def _differences(config: Config, root: Path, stored: KeptStudy) -> Sequence[str]:
     """What is otherwise now than when the trials were made."""
-    tune = Tune(**{**config.tune.model_dump(), **found.parts["tune"]})
+    tune = Tune(**{**config.tune.model_dump(), **stored.parts["tune"]})
     as_then = config.model_copy(update={"tune": tune})
     now = identity_of(as_then, root, space_for(as_then, root))
     lines = [
-        f"the study was made with {difference}" for difference in different(found.parts, now.parts)
+        f"the study was made with {difference}"
+        for difference in different(stored.parts, now.parts)
     ]
-    if found.code != now.code:
+    if stored.code != now.code:
         lines.append("the study was made by other code")
     return lines
 
 
-def _mark(config: Config, root: Path, found: KeptStudy, chosen: TrialRecord) -> None:
+def _mark(config: Config, root: Path, stored: KeptStudy, chosen: TrialRecord) -> None:
     from langspec.tracking.runs import open_tracker
     from langspec.tracking.sweep_runs import mark_adopted
 
     mark_adopted(
-        open_tracker(config.tracking, root), found.parts["tune"]["task"], found.uid, chosen.number
+        open_tracker(config.tracking, root),
+        stored.parts["tune"]["task"],
+        stored.uid,
+        chosen.number,
     )
 
 

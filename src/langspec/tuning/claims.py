@@ -139,9 +139,9 @@ def abandon(study: optuna.Study, trial: FrozenTrial, reason: str, *, suspect: bo
     """
     if not suspect or _deaths_before(study, trial) < RETRIES:
         params = {**trial.system_attrs.get(_FIXED, {}), **trial.params}
-        kept = {key: trial.user_attrs[key] for key in (ORIGIN,) if key in trial.user_attrs}
+        origin = {key: trial.user_attrs[key] for key in (ORIGIN,) if key in trial.user_attrs}
         if _retry(study, trial) is None:  # else who began this was killed, too
-            study.enqueue_trial(params, user_attrs={RETRY_OF: trial.number, **kept})
+            study.enqueue_trial(params, user_attrs={RETRY_OF: trial.number, **origin})
         retry = _retry(study, trial)
         # Before the end: Optuna changes nothing of a finished trial.
         _set(study, trial, RETRIED_BY, retry)

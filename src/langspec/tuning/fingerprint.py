@@ -90,7 +90,7 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
     return Identity(
         parts={
             "tune": tune.model_dump(exclude=set(_NOT_OF_A_TRIAL)),
-            "space": space.told(),
+            "space": space.in_words(),
             "settings": {key: value for key, value in settings.items() if key not in searched},
             "data": {table: corpora_hash(paths.corpora, table) for table in (tune.task, "text")},
             "encoder": card["sha256"],
@@ -130,7 +130,7 @@ def enqueue(study: Study, config: Config, space: Space) -> str:
     points, untried = starting_points(config, space)
     if not study.get_trials(deepcopy=False):
         for origin, values in points:
-            own = {p.name for p in space.parameters if p.same_as is None}
-            params: dict[str, Any] = {k: v for k, v in values.items() if k in own}
+            names = {p.name for p in space.parameters if p.same_as is None}
+            params: dict[str, Any] = {k: v for k, v in values.items() if k in names}
             study.enqueue_trial(params, user_attrs={claims.ORIGIN: origin}, skip_if_exists=True)
     return untried

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_OWN = {claims.OWNER, claims.VALUES, claims.REASON, claims.ORIGIN, claims.RETRY_OF,
+_NOT_MORE = {claims.OWNER, claims.VALUES, claims.REASON, claims.ORIGIN, claims.RETRY_OF,
         claims.RETRIED_BY, "transfer", "leak"}  # fmt: skip
 
 
@@ -29,21 +29,21 @@ def records(study: optuna.Study) -> list[TrialRecord]:
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:
-    own = trial.user_attrs
+    attributes = trial.user_attrs
     single = trial.values is not None and len(trial.values) == 1
-    more = {key: value for key, value in own.items() if key not in _OWN}
+    more = {key: value for key, value in attributes.items() if key not in _NOT_MORE}
     return TrialRecord(
         number=trial.number,
         state=trial.state.name,
-        values=own.get(claims.VALUES, {}),
+        values=attributes.get(claims.VALUES, {}),
         score=trial.values[0] if single else None,
-        transfer=own.get("transfer"),
-        leak=own.get("leak"),
+        transfer=attributes.get("transfer"),
+        leak=attributes.get("leak"),
         rungs=trial.intermediate_values,
-        reason=own.get(claims.REASON, ""),
-        origin=own.get(claims.ORIGIN, ""),
-        retry_of=own.get(claims.RETRY_OF),
-        retried_by=own.get(claims.RETRIED_BY),
+        reason=attributes.get(claims.REASON, ""),
+        origin=attributes.get(claims.ORIGIN, ""),
+        retry_of=attributes.get(claims.RETRY_OF),
+        retried_by=attributes.get(claims.RETRIED_BY),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
         more=more,

@@ -54,9 +54,9 @@ class Progress:
             if self._config.tune.pareto:
                 self._bar.set_postfix_str(f"front of {len(front(trials, ''))}", refresh=False)
             else:
-                found = best(trials, "")
+                result = best(trials, "")
                 self._bar.set_postfix_str(
-                    f"best {found.score:.4f} (trial {found.number})", refresh=False
+                    f"best {result.score:.4f} (trial {result.number})", refresh=False
                 )
         self._bar.refresh()
 
@@ -101,22 +101,22 @@ def sweep_of(config: Config, opened: Opened) -> Any:
         task=config.tune.task,
         method=config.tune.method,
         place=str(opened.place),
-        params={"tune": config.tune.model_dump(), "space": opened.space.told()},
+        params={"tune": config.tune.model_dump(), "space": opened.space.in_words()},
         data_hash=data_hash(opened.identity),
     )
 
 
 def summary(trials: Sequence[TrialRecord], config: Config) -> dict[str, float]:
     """Numbers of a study for its parent run."""
-    found = {
+    result = {
         state.lower(): float(sum(trial.state == state for trial in trials))
         for state in ("COMPLETE", "PRUNED", "FAIL")
     }
-    if found["complete"]:
+    if result["complete"]:
         if config.tune.pareto:
-            found["front"] = float(len(front(trials, "")))
+            result["front"] = float(len(front(trials, "")))
         else:
             chosen = best(trials, "")
-            found["best_score"] = chosen.score or 0.0
-            found["best_trial"] = float(chosen.number)
-    return found
+            result["best_score"] = chosen.score or 0.0
+            result["best_trial"] = float(chosen.number)
+    return result

@@ -65,17 +65,17 @@ def complete(trials: Sequence[TrialRecord], study: str) -> list[TrialRecord]:
     Raises:
         LangspecError: there is none.
     """
-    found = [trial for trial in trials if trial.state == "COMPLETE"]
-    if not found:
+    whole = [trial for trial in trials if trial.state == "COMPLETE"]
+    if not whole:
         counts = {state: sum(t.state == state for t in trials) for state in ("PRUNED", "FAIL")}
         reasons = [trial.reason for trial in trials if trial.reason]
-        told = f", e.g. trial {_first(trials)}: {reasons[0]}" if reasons else ""
+        words = f", e.g. trial {_first(trials)}: {reasons[0]}" if reasons else ""
         raise LangspecError(
             f"no trial is complete, so there is no best one: {counts['PRUNED']} of "
-            f"{len(trials)} pruned, {counts['FAIL']} failed{told}; run more trials",
+            f"{len(trials)} pruned, {counts['FAIL']} failed{words}; run more trials",
             place=f"study {study}",
         )
-    return found
+    return whole
 
 
 def _first(trials: Sequence[TrialRecord]) -> int:
@@ -97,13 +97,13 @@ def front(trials: Sequence[TrialRecord], study: str) -> list[TrialRecord]:
     Raises:
         LangspecError: no trial is complete.
     """
-    found = complete(trials, study)
-    kept: list[TrialRecord] = []
+    whole = complete(trials, study)
+    chosen: list[TrialRecord] = []
     # By falling transfer: each belongs to the front if it leaks less than all before it.
-    for trial in sorted(found, key=lambda t: (-_of(t.transfer), _of(t.leak), t.number)):
-        if not kept or _of(trial.leak) < _of(kept[-1].leak):
-            kept.append(trial)
-    return kept
+    for trial in sorted(whole, key=lambda t: (-_of(t.transfer), _of(t.leak), t.number)):
+        if not chosen or _of(trial.leak) < _of(chosen[-1].leak):
+            chosen.append(trial)
+    return chosen
 
 
 def _of(value: float | None) -> float:
@@ -138,10 +138,10 @@ def table(trials: Sequence[TrialRecord], prefix: str) -> str:
     lines = ["| trial | score | transfer | leak | values |", "|---|---|---|---|---|"]
     for trial in trials:
         numbers = (trial.score, trial.transfer, trial.leak)
-        told = " | ".join("-" if n is None else f"{n:.3f}" for n in numbers)
+        words = " | ".join("-" if n is None else f"{n:.3f}" for n in numbers)
         values = " ".join(f"{k.removeprefix(prefix)}={v}" for k, v in trial.values.items())
         origin = f" ({trial.origin})" if trial.origin else ""
-        lines.append(f"| {trial.number}{origin} | {told} | {values} |")
+        lines.append(f"| {trial.number}{origin} | {words} | {values} |")
     return "\n".join(lines)
 
 
@@ -164,14 +164,14 @@ def write_study(
         parts: its fingerprint: section ``tune``, space, settings, data, encoder.
         code: hash of the code.
     """
-    kept = []
+    chosen = []
     for trial in trials:
         if trial.finished:
             values = {k: v for k, v in asdict(trial).items() if k not in _NOT_KEPT}
-            kept.append(values | {"reason": _PROCESS.sub("its process ended", trial.reason)})
-    values = {"schema": 1, "uid": uid, "identity": parts, "code": code, "trials": kept}
+            chosen.append(values | {"reason": _PROCESS.sub("its process ended", trial.reason)})
+    values = {"schema": 1, "uid": uid, "identity": parts, "code": code, "trials": chosen}
     write_json(folder / "study.json", values)
-    plain = [TrialRecord(**values) for values in kept]
+    plain = [TrialRecord(**values) for values in chosen]
     write_trials(folder / "trials.csv", plain)
     if parts["tune"]["pareto"] and any(trial.state == "COMPLETE" for trial in plain):
         write_trials(folder / "front.csv", front(plain, str(folder)))

@@ -55,7 +55,7 @@ def sweep(config: Config, root: Path, out: Path) -> Path:
         task=config.tune.task,
         method=config.tune.method,
         place="results",
-        params={"tune": config.tune.model_dump(), "space": space.told()},
+        params={"tune": config.tune.model_dump(), "space": space.in_words()},
         data_hash=data_hash(identity),
     )
     runs = SweepRuns(open_tracker(config.tracking, root), sweep)

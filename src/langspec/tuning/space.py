@@ -65,7 +65,7 @@ class Parameter:
             return value in self.choices
         return isinstance(value, int | float) and self.low <= value <= self.high
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """The values in words."""
         if self.same_as:
             return f"= {self.same_as}"
@@ -79,8 +79,8 @@ class Parameter:
             return trial.suggest_categorical(self.name, self.choices)
         if self.whole:
             return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
-        found = trial.suggest_float(self.name, self.low, self.high, log=self.log)
-        return float(f"{found:.{_DIGITS}g}")
+        result = trial.suggest_float(self.name, self.low, self.high, log=self.log)
+        return float(f"{result:.{_DIGITS}g}")
 
 
 class Space:
@@ -99,13 +99,13 @@ class Space:
 
     def suggest(self, trial: optuna.trial.Trial) -> dict[str, Any]:
         """Values of a trial, by name."""
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for parameter in self.parameters:
             if parameter.same_as:
-                found[parameter.name] = found[parameter.same_as]
-            elif self.counts(parameter, found):
-                found[parameter.name] = parameter.suggest(trial)
-        return found
+                result[parameter.name] = result[parameter.same_as]
+            elif self.counts(parameter, result):
+                result[parameter.name] = parameter.suggest(trial)
+        return result
 
     def paths(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same values by their keys of params.yaml."""
@@ -113,26 +113,26 @@ class Space:
 
     def at(self, config: Config) -> dict[str, Any]:
         """The values that a configuration has, by name."""
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for parameter in self.parameters:
-            if self.counts(parameter, found):
-                found[parameter.name] = effective(
+            if self.counts(parameter, result):
+                result[parameter.name] = effective(
                     config.train, self.task, self.method, parameter.name
                 )
-        return found
+        return result
 
     def outside(self, values: Mapping[str, Any]) -> list[str]:
         """Those of ``values`` that the sweep could not try, told with what it would."""
         return [
-            f"{parameter.path} = {values[parameter.name]} (tried: {parameter.told()})"
+            f"{parameter.path} = {values[parameter.name]} (tried: {parameter.in_words()})"
             for parameter in self.parameters
             if parameter.name in values and not parameter.holds(values[parameter.name])
         ]
 
-    def told(self) -> dict[str, str]:
+    def in_words(self) -> dict[str, str]:
         """The space in words, for fingerprints."""
         return {
-            p.name: p.told() + (f" when {p.when[0]} in {list(p.when[1])}" if p.when else "")
+            p.name: p.in_words() + (f" when {p.when[0]} in {list(p.when[1])}" if p.when else "")
             for p in self.parameters
         }
 
@@ -161,20 +161,20 @@ def space_of(config: Config, *, masked_head: bool = True) -> Space:
     """
     tune = config.tune
     options = get_method(tune.method).Options
-    own = list(_declared(options))
-    taken = {name for name, _, _ in own}
+    declared_by_method = list(_declared(options))
+    taken = {name for name, _, _ in declared_by_method}
     shared = [part for part in _declared(TaskTraining) if part[0] not in taken]
     everywhere = [
         (name, kind, search)
         for name, kind, search in _declared(Train)
         if name in Override.model_fields
     ]
-    declared = [*shared, *own, *everywhere]
+    declared = [*shared, *declared_by_method, *everywhere]
     parameters = [
-        found
+        result
         for name, kind, search in declared
         if name not in options.not_searched
-        and (found := _parameter(config, name, kind, search, masked_head)) is not None
+        and (result := _parameter(config, name, kind, search, masked_head)) is not None
     ]
     if not parameters:
         raise LangspecError(
@@ -222,15 +222,15 @@ def starting_points(config: Config, space: Space) -> tuple[list[tuple[str, dict[
     Returns:
         (origin, values by name) in order, and what cannot be tried, in words ("" if all can).
     """
-    found = [("params.yaml", space.at(config))]
+    result = [("params.yaml", space.at(config))]
     if space.method in PAPER_METHODS and space.task in PAPER_TASKS:
-        found.append(("Tanti et al. 2021", space.at(_published())))
-    untold = [
+        result.append(("Tanti et al. 2021", space.at(_published())))
+    not_tried = [
         f"{origin}: {'; '.join(outside)}"
-        for origin, values in found
+        for origin, values in result
         if (outside := space.outside(values))
     ]
-    return [one for one in found if not space.outside(one[1])], " | ".join(untold)
+    return [one for one in result if not space.outside(one[1])], " | ".join(not_tried)
 
 
 def with_values(config: Config, paths: Mapping[str, Any]) -> Config:
@@ -264,15 +264,15 @@ def listing(config: Config) -> str:
     ]
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for method in methods():
-        found: dict[str, dict[str, Parameter]] = {}
+        result: dict[str, dict[str, Parameter]] = {}
         for space in SPACES:
             tune = config.tune.model_copy(update={"method": method, "space": space})
-            own = space_of(config.model_copy(update={"tune": tune}))
-            for parameter in own.parameters:
-                found.setdefault(parameter.name, {})[space] = parameter
-        for name, by_space in found.items():
-            told = tuple(by_space[s].told() if s in by_space else "" for s in SPACES)
-            row = rows.setdefault((name, *told), {})
+            declared_by_method = space_of(config.model_copy(update={"tune": tune}))
+            for parameter in declared_by_method.parameters:
+                result.setdefault(parameter.name, {})[space] = parameter
+        for name, by_space in result.items():
+            in_words = tuple(by_space[s].in_words() if s in by_space else "" for s in SPACES)
+            row = rows.setdefault((name, *in_words), {})
             row[method] = effective(config.train, config.tune.task, method, name)
     for (name, default, paper), of in rows.items():
         values = list(dict.fromkeys(str(value) for value in of.values()))

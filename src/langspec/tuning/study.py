@@ -86,13 +86,13 @@ def load_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
 
 def check_identity(study: optuna.Study, identity: Identity) -> None:
     """Refuse a study of something else; warn of one by other code."""
-    found = study.user_attrs.get(IDENTITY)
-    if found is None:
+    result = study.user_attrs.get(IDENTITY)
+    if result is None:
         raise LangspecError(
             "this study was not made by langspec sweep; choose another --study",
             place=study.study_name,
         )
-    differences = different(found, identity.parts)
+    differences = different(result, identity.parts)
     if differences:
         raise LangspecError(
             f"this study is of something else: {'; '.join(differences)}; give the new one "
@@ -109,14 +109,14 @@ def check_identity(study: optuna.Study, identity: Identity) -> None:
 
 def different(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Every key at which two nested mappings differ, with both values."""
-    found = []
+    result = []
     for key in sorted({*old, *new}):
         before, now = old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(now, Mapping):
-            found += different(before, now, f"{prefix}{key}.")
+            result += different(before, now, f"{prefix}{key}.")
         elif before != now and before != _listed(now):
-            found.append(f"{prefix}{key} {_short(before)}, now {_short(now)}")
-    return found
+            result.append(f"{prefix}{key} {_short(before)}, now {_short(now)}")
+    return result
 
 
 def _listed(value: Any) -> Any:

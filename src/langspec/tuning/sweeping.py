@@ -134,7 +134,7 @@ def plan(
             if tune.pareto
             else f"score = {tune.selection} macro-F1 - {tune.penalty:g} x leak"
         ),
-        *(f"  {parameter.path}: {parameter.told()}" for parameter in space.parameters),
+        *(f"  {parameter.path}: {parameter.in_words()}" for parameter in space.parameters),
         *(f"  first: {origin}" for origin, _ in points),
     ]
     return "\n".join(lines + ([f"  not tried: {untried}"] if untried else []))
@@ -156,10 +156,14 @@ def keep_study(
     root: Path, config: Config, opened: Opened, trials: Sequence[TrialRecord], files: list[Path]
 ) -> None:
     """Leave the outcome where the stage report reads it."""
-    own = opened.study.user_attrs
+    attributes = opened.study.user_attrs
     with atomic_folder(root / "data" / "sweeps" / config.name / opened.name) as folder:
         write_study(
-            folder, trials, uid=own[UID], parts=opened.identity.parts, code=opened.identity.code
+            folder,
+            trials,
+            uid=attributes[UID],
+            parts=opened.identity.parts,
+            code=opened.identity.code,
         )
         (folder / "figures").mkdir()
         for file in files:

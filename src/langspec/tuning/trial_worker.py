@@ -33,8 +33,8 @@ def work(
     is begun. A signal or Ctrl-C puts the trial up again and goes on to end the process.
     """
     done = 0
-    while (found := claims.claim(study, space, tune, slots, lock)) is not None:
-        trial, values = found
+    while (result := claims.claim(study, space, tune, slots, lock)) is not None:
+        trial, values = result
         try:
             _run(study, trial, space.paths(values), tune, objective)
         except (KeyboardInterrupt, SystemExit) as signal:
@@ -58,16 +58,16 @@ def _run(
 ) -> None:
     """Train one trial and tell its end."""
 
-    def report(rung: int, found: Measured) -> None:
+    def report(rung: int, result: Measured) -> None:
         if tune.pareto:  # Optuna takes no intermediate values of two aims
             return
-        trial.report(found.score(tune.penalty), rung)
+        trial.report(result.score(tune.penalty), rung)
         if trial.should_prune():
-            _keep(trial, found)
+            _keep(trial, result)
             raise optuna.TrialPruned(f"at rung {rung} of {tune.rungs}")
 
     try:
-        found = objective(paths, report)
+        result = objective(paths, report)
     except optuna.TrialPruned as pruned:
         trial.set_user_attr(claims.REASON, str(pruned))
         study.tell(trial, state=TrialState.PRUNED)
@@ -84,17 +84,17 @@ def _run(
         trial.set_user_attr(claims.REASON, f"{type(error).__name__}: {first}")
         study.tell(trial, state=TrialState.FAIL)
     else:
-        _keep(trial, found)
+        _keep(trial, result)
         if tune.pareto:
-            study.tell(trial, [found.transfer, found.leak])
+            study.tell(trial, [result.transfer, result.leak])
         else:
-            score = found.score(tune.penalty)
+            score = result.score(tune.penalty)
             trial.report(score, tune.rungs)
             study.tell(trial, score)
 
 
-def _keep(trial: optuna.trial.Trial, found: Measured) -> None:
-    trial.set_user_attr("transfer", found.transfer)
-    trial.set_user_attr("leak", found.leak)
-    for name, value in found.more.items():
+def _keep(trial: optuna.trial.Trial, result: Measured) -> None:
+    trial.set_user_attr("transfer", result.transfer)
+    trial.set_user_attr("leak", result.leak)
+    for name, value in result.more.items():
         trial.set_user_attr(name, value)
