@@ -25,7 +25,7 @@ from langspec.encoders.inputs import collate, length_batches, text_inputs
 from langspec.encoders.load import Encoder
 from langspec.erasure.choice import check_eraser, make_eraser
 from langspec.errors import LangspecError
-from langspec.features.bank import BankOptions, BankRows
+from langspec.features.bank import Bank, BankOptions, BankRows
 from langspec.features.encode import build_bank
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
@@ -143,32 +143,41 @@ def leak_by_layer(
     else:
         of_line = line_splits(max(numbers, default=-1) + 1, SPLITS, seed=seed)
         splits = [of_line[line] for line in numbers]
-    card = encoder.card
-    inputs = text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix)
+    rows = BankRows(languages, splits, np.asarray(numbers, dtype=np.int64))
     measures = Measures()
     with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
-        bank = build_bank(
-            encoder.model,
-            int(encoder.tokenizer.pad_token_id),
-            inputs,
-            BankRows(languages, splits, np.asarray(numbers, dtype=np.int64)),
-            options=BankOptions(
-                max_tokens_per_language=max_words,
-                pooling="cls" if card.pooling == "cls" else "mean",
-                seed=seed,
-                tokens_per_batch=_BATCH_TOKENS,
-            ),
-            key="bank",
-            root=Path(folder),
-            limit_gb=measures.cache_gb,
-        )
-        rows = language_leak(
-            bank,
-            Origin("", card.name, seed, "text", "test", "leak"),
-            measures.probe,
-            measures.bootstrap,
-        )
-    return _leak_table(results_frame(rows))
+        bank = _bank(encoder, texts, rows, max_words, seed, Path(folder), measures.cache_gb)
+        origin = Origin("", encoder.card.name, seed, "text", "test", "leak")
+        results = language_leak(bank, origin, measures.probe, measures.bootstrap)
+    return _leak_table(results_frame(results))
+
+
+def _bank(
+    encoder: Encoder,
+    texts: Sequence[str],
+    rows: BankRows,
+    max_words: int,
+    seed: int,
+    root: Path,
+    limit_gb: float,
+) -> Bank:
+    """The vectors of the texts in a bank below ``root``."""
+    card = encoder.card
+    return build_bank(
+        encoder.model,
+        int(encoder.tokenizer.pad_token_id),
+        text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix),
+        rows,
+        options=BankOptions(
+            max_tokens_per_language=max_words,
+            pooling="cls" if card.pooling == "cls" else "mean",
+            seed=seed,
+            tokens_per_batch=_BATCH_TOKENS,
+        ),
+        key="bank",
+        root=root,
+        limit_gb=limit_gb,
+    )
 
 
 def _leak_table(rows: pd.DataFrame) -> pd.DataFrame:

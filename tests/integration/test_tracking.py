@@ -500,7 +500,7 @@ def test_what_an_eraser_leaves_stands_below_its_method(tracker: Tracker, tmp_pat
         assert run.data.tags["mlflow.parentRunId"] == parent
         assert run.data.metrics["test/de/accuracy"] == 0.3
     top = [name for name, run in runs.items() if "mlflow.parentRunId" not in run.data.tags]
-    assert sorted(top) == ["demo-majority", "demo-finetune"]
+    assert sorted(top) == ["demo-finetune", "demo-majority"]
 
 
 def test_methods_are_compared_by_equal_names(tracker: Tracker, tmp_path: Path) -> None:
