@@ -310,7 +310,7 @@ def test_an_exported_encoder_gives_langspecs_own_vectors(
     from transformers import AutoModel, AutoTokenizer
 
     from langspec.encoders.load import load_encoder
-    from langspec.erasure.saved import load_eraser, weights_hash
+    from langspec.erasure.eraser_folder import load_eraser, weights_hash
     from langspec.modelling.saved import load_run
     from langspec.tasks import get_task
 

@@ -7,7 +7,9 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from functools import cache
+from graphlib import TopologicalSorter
 
 import pytest
 
@@ -20,6 +22,21 @@ PACKAGE = SOURCE / "langspec"
 TREE = SourceTree(PACKAGE)
 MODULES = TREE.modules
 imports = TREE.imports
+
+
+def test_no_import_circle() -> None:
+    needs = {
+        name: {used for used in imports(name) if used in MODULES and used != name}
+        for name in MODULES
+    }
+    tuple(TopologicalSorter(needs).static_order())  # raises CycleError with the circle
+
+
+def test_a_file_name_occurs_once() -> None:
+    """A room may have a ``base.py``; every other name says by itself which file is meant."""
+    counts = Counter(path.name for path in MODULES.values())
+    again = {name for name, count in counts.items() if count > 1}
+    assert again <= {"__init__.py", "base.py"}
 
 
 @cache

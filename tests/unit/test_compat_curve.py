@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from langspec.cli import main
 from langspec.errors import LangspecError
 from langspec.measurement.compat.curve import ERRORS, Curve, CurveOptions, curve_rows
-from langspec.measurement.compat.scores import error_correlation
+from langspec.measurement.compat.paper_scores import error_correlation
 
 ACCURACIES = (0.0, 0.3, 0.6, 0.9, 0.97, 1.0)
 

@@ -22,7 +22,7 @@ from langspec.measurement.compat.paper_probe import (
     own_setting,
     published_settings,
 )
-from langspec.measurement.compat.scores import error_correlation, union_macro_f1, whole_texts
+from langspec.measurement.compat.paper_scores import error_correlation, union_macro_f1, whole_texts
 from langspec.measurement.compat.v_measure import adjusted_information, published_v_measure
 from langspec.measures.published_measure import PublishedMeasure
 

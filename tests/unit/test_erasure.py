@@ -17,12 +17,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 from langspec.erasure.centring import Centring
 from langspec.erasure.choice import ERASERS
+from langspec.erasure.eraser_folder import load_eraser, save_eraser, weights_hash
 from langspec.erasure.inlp import INLP
 from langspec.erasure.leace import LEACE
 from langspec.erasure.lir import LIR
 from langspec.erasure.lsar import LSAR
 from langspec.erasure.moments import Moments
-from langspec.erasure.saved import load_eraser, save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.measurement.probe import fit_probe
 

@@ -18,7 +18,7 @@ from langspec.encoders.inputs import collate, text_inputs
 from langspec.encoders.load import Encoder, EncoderCard, load_encoder
 from langspec.encoders.wordpiece import train_wordpiece
 from langspec.erasure.base import ErasureMap
-from langspec.erasure.saved import load_eraser, weights_hash
+from langspec.erasure.eraser_folder import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_folder
 from langspec.modelling.pooling import pool

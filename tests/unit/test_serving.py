@@ -20,7 +20,7 @@ from langspec.encoders.inputs import collate, word_inputs
 from langspec.encoders.load import Encoder, EncoderCard
 from langspec.encoders.wordpiece import train_wordpiece
 from langspec.erasure.base import ErasureMap
-from langspec.erasure.saved import save_eraser, weights_hash
+from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.release.encoder_folder import ExportedHead, write_export
 from langspec.release.predicted_rows import as_jsonl, as_tsv, conllu_rows, format_of, read_rows

@@ -16,7 +16,7 @@ from langspec.erasure.base import Eraser
 from langspec.errors import LangspecError
 from langspec.section import Section
 
-_OTHERS = ("base", "choice", "moments", "saved")
+_OTHERS = ("base", "choice", "moments", "eraser_folder")
 
 
 @cache

@@ -50,7 +50,7 @@ class PublishedLabels(Measure):
         import numpy as np
 
         from langspec.measurement.compat.chunks import ChunkScorer
-        from langspec.measurement.compat.scores import union_macro_f1
+        from langspec.measurement.compat.paper_scores import union_macro_f1
         from langspec.measurement.compat.texts import task_lengths
         from langspec.measurement.scores import accuracy
 

@@ -289,7 +289,7 @@ class PublishedMeasure(Measure):
 
     def _published_score(self, texts: Texts, predicted: np.ndarray) -> float:
         """Of predicted languages: seqeval's macro-F1 of tokens, scikit-learn's of texts."""
-        from langspec.measurement.compat.scores import union_macro_f1
+        from langspec.measurement.compat.paper_scores import union_macro_f1
 
         if self.token:
             return self.scorer(texts.languages, predicted, texts.lengths).macro_f1
@@ -299,7 +299,7 @@ class PublishedMeasure(Measure):
         """Scores of a language probe on text and on the task's test split."""
         import numpy as np
 
-        from langspec.measurement.compat.scores import error_correlation, whole_texts
+        from langspec.measurement.compat.paper_scores import error_correlation, whole_texts
         from langspec.measurement.scores import accuracy, macro_f1
 
         rows = []

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from langspec.encoders.load import Encoder, EncoderCard
 from langspec.encoders.save_folder import save_encoder
 from langspec.erasure.base import ErasureMap
-from langspec.erasure.saved import save_eraser, weights_hash
+from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from langspec.erasure.base import Eraser, ErasureMap
 from langspec.erasure.choice import ERASERS, check_eraser
-from langspec.erasure.saved import load_eraser, weights_hash
+from langspec.erasure.eraser_folder import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.measurement.erased import fit_maps, require_languages
 from langspec.release.assemble import LanguageText, TrainedSeed

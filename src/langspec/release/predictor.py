@@ -23,7 +23,7 @@ from langspec.encoders.inputs import (
 )
 from langspec.encoders.load import Encoder, load_encoder
 from langspec.erasure.base import ErasureMap
-from langspec.erasure.saved import CARD, load_eraser, weights_hash
+from langspec.erasure.eraser_folder import CARD, load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.modelling.model import EncoderWithHeads, LinearHead

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langspec.closure import code_hash
 from langspec.encoders.load import Encoder, load_encoder
 from langspec.erasure.base import Eraser
-from langspec.erasure.saved import save_eraser, weights_hash
+from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_json, write_json, write_text
 from langspec.measurement.erased import fit_maps

@@ -16,7 +16,7 @@ from scipy.special import betaincinv
 
 from langspec.errors import LangspecError
 from langspec.measurement.compat.chunks import ChunkScorer
-from langspec.measurement.compat.scores import whole_texts
+from langspec.measurement.compat.paper_scores import whole_texts
 
 # The languages of Tanti et al. 2021, chosen from XTREME.
 PUBLISHED_LANGUAGES = tuple(
