@@ -17,10 +17,11 @@ from langspec.corpora.corpora_section import Corpora
 from langspec.corpora.custom import CustomTask
 from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
+from langspec.features.feature_options import Features
 from langspec.measures.discovery import Evaluate, measures
 from langspec.objectives import MethodName, get_method
 from langspec.report.report_section import Report
-from langspec.section import Count, Limit, Section
+from langspec.section import Section
 from langspec.tracking.tracking_section import Tracking
 from langspec.training.train_section import Methods, Train
 from langspec.tuning.sections import Adopted, Tune
@@ -32,15 +33,6 @@ if TYPE_CHECKING:
 
 
 BUILT_IN_TASKS = ("pos", "nli")
-
-
-class Features(Section):
-    """The feature bank."""
-
-    batch_tokens: Count
-    max_tokens_per_language: Count
-    max_sentences_per_language: Limit
-    cache_gb: Annotated[float, Field(gt=0)]
 
 
 class Config(Section):

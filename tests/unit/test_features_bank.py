@@ -15,7 +15,9 @@ from transformers import BertConfig, BertModel
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inputs import Inputs, collate
 from langspec.errors import LangspecError
-from langspec.features import BankOptions, BankRows, bank_key, build_bank, evict, open_bank
+from langspec.features.bank import BankOptions, BankRows, bank_key, open_bank
+from langspec.features.cache import evict
+from langspec.features.encode import build_bank
 from langspec.features.sample import lowest_per_group, unit_ranks
 
 VOCABULARY, HIDDEN = 50, 32

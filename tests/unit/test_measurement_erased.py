@@ -10,7 +10,7 @@ from test_measurement_leak import HIDDEN, LANGUAGES, planted_bank
 
 from langspec.erasure.leace import LEACE
 from langspec.errors import LangspecError
-from langspec.features import Bank
+from langspec.features.bank import Bank
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.erased import (
     ErasedBank,

@@ -12,7 +12,8 @@ from torch import nn
 
 from langspec.encoders.inputs import Inputs
 from langspec.errors import LangspecError
-from langspec.features import Bank, BankOptions, BankRows, Units, build_bank
+from langspec.features.bank import Bank, BankOptions, BankRows, Units
+from langspec.features.encode import build_bank
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.leak import language_leak
 from langspec.measurement.projection import (

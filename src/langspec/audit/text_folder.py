@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,16 +167,12 @@ def read_texts(
         for code, files in sorted(files_of(folder, place=place).items())
     }
     sizes = {code: len(lines) for code, lines in read.items()}
+    splits: Sequence[str] = ()
+    chosen: set[int] = set()
     if parallel:
         _check_equal(sizes, folder, place)
         splits = line_splits(max(sizes.values()), SPLITS, seed=seed)
-        common = [
-            number
-            for number in range(len(splits))
-            if all(lines[number] for lines in read.values())
-        ]
-        common.sort(key=lambda number: rank(seed, str(number)))
-        chosen = set(common[:max_texts])
+        chosen = _common_lines(read, len(splits), max_texts, seed)
     rows: list[tuple[str, int, str, str]] = []
     counts = []
     for code, lines in read.items():
@@ -186,7 +182,7 @@ def read_texts(
         else:
             by_rank = sorted(filled, key=lambda n: (rank(seed, lines[n]), n))
             taken = sorted(by_rank[:max_texts])
-        mine = [
+        texts_of_code = [
             (
                 code,
                 number if parallel else len(rows) + i,
@@ -195,19 +191,9 @@ def read_texts(
             )
             for i, number in enumerate(taken)
         ]
-        _check_enough(code, [split for _, _, split, _ in mine], folder, place)
-        rows += mine
-        counts.append(
-            Counts(
-                language=code,
-                lines=len(lines),
-                empty=len(lines) - len(filled),
-                unused=len(filled) - len(taken),
-                texts=len(taken),
-                repeated=len(taken) - len({lines[number] for number in taken}),
-                near=_near(mine, near),
-            )
-        )
+        _check_enough(code, [split for _, _, split, _ in texts_of_code], folder, place)
+        rows += texts_of_code
+        counts.append(_counts(code, lines, filled, taken, _near(texts_of_code, near)))
     languages, numbers, row_splits, texts = (list(column) for column in zip(*rows, strict=True))
     found = Texts(
         folder,
@@ -223,6 +209,26 @@ def read_texts(
     for warning in found.warnings:
         logger.warning("%s: %s", folder, warning)
     return found
+
+
+def _common_lines(read: dict[str, list[str]], count: int, max_texts: int, seed: int) -> set[int]:
+    """Line numbers, drawn by the seed, of lines that are empty in no language."""
+    common = [number for number in range(count) if all(lines[number] for lines in read.values())]
+    common.sort(key=lambda number: rank(seed, str(number)))
+    return set(common[:max_texts])
+
+
+def _counts(code: str, lines: list[str], filled: list[int], taken: list[int], near: int) -> Counts:
+    """What became of the lines of a language."""
+    return Counts(
+        language=code,
+        lines=len(lines),
+        empty=len(lines) - len(filled),
+        unused=len(filled) - len(taken),
+        texts=len(taken),
+        repeated=len(taken) - len({lines[number] for number in taken}),
+        near=near,
+    )
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -90,8 +90,8 @@ class ErasureMap:
         which = self._indices(languages, len(vectors)) if self.gold else self.predict(vectors)
         out = np.empty_like(vectors)
         for index in np.unique(which):
-            mine = which == index
-            out[mine] = self._mapped(vectors[mine], int(index))
+            rows = which == index
+            out[rows] = self._mapped(vectors[rows], int(index))
         return out.astype(dtype)
 
     def _mapped(self, vectors: np.ndarray, index: int) -> np.ndarray:

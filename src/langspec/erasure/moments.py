@@ -69,10 +69,10 @@ class Moments:
             )
         self.width = vectors.shape[1]
         for code in np.unique(codes):
-            mine = vectors[codes == code]
-            mean = mine.mean(axis=0)
-            centred = mine - mean
-            part = _Part(len(mine), mean, centred.T @ centred)
+            of_code = vectors[codes == code]
+            mean = of_code.mean(axis=0)
+            centred = of_code - mean
+            part = _Part(len(of_code), mean, centred.T @ centred)
             if str(code) in self._parts:
                 self._parts[str(code)].merge(part)
             else:

@@ -232,6 +232,26 @@ def _compact(folder: Path, kind: str, layers: tuple[int, ...]) -> tuple[list[int
     return list(vectors.shape), "float32"
 
 
+def _finish(
+    folder: Path, selection: _Selection, layers: tuple[int, ...], facts: dict[str, Any]
+) -> None:
+    """Write the vectors in their final type, what they stand for, and ``meta.json``."""
+    meta: dict[str, Any] = {
+        **facts,
+        "languages": selection.languages,
+        "splits": selection.splits,
+        "layers": layers,
+        "columns": COLUMNS,
+        "shapes": {},
+        "dtypes": {},
+    }
+    for kind in KINDS:
+        meta["shapes"][kind], meta["dtypes"][kind] = _compact(folder, kind, layers)
+        np.save(folder / f"{kind}_meta.npy", selection.tables[kind])
+    meta["sha256"] = {file.name: file_checksum(file) for file in folder.glob("*.npy")}
+    write_json(folder / META, meta)
+
+
 def build_bank(
     model: PreTrainedModel,
     pad_id: int,
@@ -277,22 +297,8 @@ def build_bank(
     try:
         with atomic_folder(Path(root) / key) as folder:
             layers = _encode(model, pad_id, inputs, selection, options, folder, progress)
-            meta: dict[str, Any] = {
-                "key": key,
-                "fingerprint": fingerprint,
-                "options": asdict(options),
-                "languages": selection.languages,
-                "splits": selection.splits,
-                "layers": layers,
-                "columns": COLUMNS,
-                "shapes": {},
-                "dtypes": {},
-            }
-            for kind in KINDS:
-                meta["shapes"][kind], meta["dtypes"][kind] = _compact(folder, kind, layers)
-                np.save(folder / f"{kind}_meta.npy", selection.tables[kind])
-            meta["sha256"] = {file.name: file_checksum(file) for file in folder.glob("*.npy")}
-            write_json(folder / META, meta)
+            meta = {"key": key, "fingerprint": fingerprint, "options": asdict(options)}
+            _finish(folder, selection, layers, meta)
     finally:
         model.train(was_training)
     evict(root, limit_gb, keep=key)

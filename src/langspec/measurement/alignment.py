@@ -8,6 +8,7 @@ see the same rows, whatever rotation lies between them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -147,40 +148,15 @@ def retrieval(
     places = _lines(bank, units, rows)
     shared = _shared(places, source, candidates, seed)
     sizes = {code: len(lines) for code, lines in shared.items()}
-    chance = {code: 1 / n for code, n in sizes.items()}
-    results = [
-        origin.row(
-            "retrieval", value, language=code, unit="sentence", n=sizes[code], probe="chance"
-        )
-        for code, value in chance.items()
-    ]
+    results = _chance_rows(origin, sizes)
     total = sum(sizes.values())
-    results.append(
-        origin.row(
-            "retrieval",
-            float(np.mean(list(chance.values()))),
-            language="mean_targets",
-            unit="sentence",
-            n=total,
-            probe="chance",
-        )
-    )
     lines = {line: i for i, line in enumerate(sorted(set().union(*shared.values())))}
     for layer in bank.layers:
         vectors = unit_vectors(bank, "sentence", layer)
         means = _language_means(bank, units, vectors, rows)
         for probe in ("cosine", "centred"):
-            # Hits of each line, language and direction, and how many there are to hit.
-            table = np.zeros((len(lines), len(shared), 3))
-            for column, (code, common) in enumerate(shared.items()):
-                ours = vectors[[places[source][line] for line in common]]
-                theirs = vectors[[places[code][line] for line in common]]
-                if probe == "centred":
-                    ours, theirs = ours - means[source], theirs - means[code]
-                where = [lines[line] for line in common]
-                table[where, column, 0] = retrieval_hits(ours, theirs)
-                table[where, column, 1] = retrieval_hits(theirs, ours)
-                table[where, column, 2] = 1.0
+            centred = means if probe == "centred" else None
+            table = _hits(vectors, places, source, shared, lines, centred)
             found = _intervals(table, list(shared), bootstrap)
             results += [
                 origin.interval(
@@ -195,6 +171,44 @@ def retrieval(
                 for (metric, code), interval in found.items()
             ]
     return results
+
+
+def _chance_rows(origin: Origin, sizes: Mapping[str, int]) -> list[Result]:
+    """1/n of each target language, and their mean."""
+    chance = {code: 1 / n for code, n in sizes.items()}
+    named: dict[str, Any] = {"unit": "sentence", "probe": "chance"}
+    results = [
+        origin.row("retrieval", value, language=code, n=sizes[code], **named)
+        for code, value in chance.items()
+    ]
+    mean = float(np.mean(list(chance.values())))
+    total = sum(sizes.values())
+    return [*results, origin.row("retrieval", mean, language="mean_targets", n=total, **named)]
+
+
+def _hits(
+    vectors: np.ndarray,
+    places: Mapping[str, Mapping[int, int]],
+    source: str,
+    shared: Mapping[str, list[int]],
+    lines: Mapping[int, int],
+    means: Mapping[str, np.ndarray] | None,
+) -> np.ndarray:
+    """float64 ``[lines, targets, 3]``: hits from and to the source, and how many there are to hit.
+
+    ``means`` are subtracted from the vectors of their language; None: vectors as they are.
+    """
+    table = np.zeros((len(lines), len(shared), 3))
+    for column, (code, common) in enumerate(shared.items()):
+        ours = vectors[[places[source][line] for line in common]]
+        theirs = vectors[[places[code][line] for line in common]]
+        if means is not None:
+            ours, theirs = ours - means[source], theirs - means[code]
+        where = [lines[line] for line in common]
+        table[where, column, 0] = retrieval_hits(ours, theirs)
+        table[where, column, 1] = retrieval_hits(theirs, ours)
+        table[where, column, 2] = 1.0
+    return table
 
 
 def _intervals(

@@ -210,7 +210,7 @@ class _Sample:
             "iterations": fit.iterations,
             "converged": fit.converged,
         }
-        return self._told(-1, "char_ngrams", self.label["test"], fit.predicted, facts)
+        return self._scored(-1, "char_ngrams", self.label["test"], fit.predicted, facts)
 
     # --- vectors -----------------------------------------------------------------------------
 
@@ -250,7 +250,7 @@ class _Sample:
             "iterations": probe.iterations,
             "converged": probe.converged,
         }
-        rows = self._told(layer, name, label["test"], predicted, facts)
+        rows = self._scored(layer, name, label["test"], predicted, facts)
         return predicted == label["test"], rows
 
     def _fit_linear(
@@ -270,7 +270,7 @@ class _Sample:
             "iterations": mlp.iterations,
             "converged": mlp.converged,
         }
-        return self._told(layer, "mlp", label["test"], mlp.predict(part["test"]), facts)
+        return self._scored(layer, "mlp", label["test"], mlp.predict(part["test"]), facts)
 
     def _selectivity(
         self, layer: int, part: dict[str, np.ndarray], linear: np.ndarray
@@ -327,7 +327,7 @@ class _Sample:
 
     # --- rows --------------------------------------------------------------------------------
 
-    def _told(
+    def _scored(
         self,
         layer: int,
         name: str,

@@ -87,12 +87,12 @@ def _classes(bank: Bank, units: Units, rows: np.ndarray, factor: Factor) -> np.n
     found = (units.language if factor == "language" else units.label)[rows].astype(np.int64)
     names, counts = np.unique(found, return_counts=True)
     if len(names) < 2:
-        told = (
+        classes = (
             ", ".join(bank.languages[i] for i in names)
             if factor == "language"
             else f"{len(names)} label" + ("" if len(names) == 1 else "s")
         )
-        raise LangspecError(f"geometry needs vectors of at least two {factor}s, found {told}")
+        raise LangspecError(f"geometry needs vectors of at least two {factor}s, found {classes}")
     if len(rows) <= len(names) or counts.max() < 2:
         raise LangspecError(f"geometry needs more vectors than {factor}s, found {len(rows)}")
     return found

@@ -62,8 +62,8 @@ def _factors(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, np.ndarray
     if len(np.unique(label)) > 1:
         found["label"] = label.astype(np.int64)
     if len(np.unique(found["language"])) < 2:
-        told = ", ".join(bank.languages[i] for i in np.unique(found["language"]))
-        raise LangspecError(f"what moved needs vectors of at least two languages, found {told}")
+        codes = ", ".join(bank.languages[i] for i in np.unique(found["language"]))
+        raise LangspecError(f"what moved needs vectors of at least two languages, found {codes}")
     return found
 
 
@@ -77,10 +77,10 @@ def _effects(vectors: np.ndarray, factors: Mapping[str, np.ndarray]) -> dict[str
 
 
 def _half(vectors: np.ndarray, factors: Mapping[str, np.ndarray], part: np.ndarray) -> _Half:
-    mine = vectors[part]
-    effects = _effects(mine, {name: classes[part] for name, classes in factors.items()})
+    half = vectors[part]
+    effects = _effects(half, {name: classes[part] for name, classes in factors.items()})
     bases = {name: found.basis for name, found in effects.items()}
-    bases["principal"] = principal_basis(mine, max(1, len(bases["language"])))
+    bases["principal"] = principal_basis(half, max(1, len(bases["language"])))
     return _Half(effects, bases)
 
 

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-import pandas as pd
-
-from langspec.errors import LangspecError
-from langspec.measurement.compat.chunks import fused
-from langspec.measurement.compat.curve import (
-    ERRORS,
-    PUBLISHED_LANGUAGES,
-    CurveOptions,
-    curve_rows,
-)
-
-_MOST = 20_000_000  # tokens simulated in all: half a minute
+from langspec.measurement.compat.curve_table import curve_table, curve_text
 
 
 def run(
@@ -46,54 +33,15 @@ def run(
     Raises:
         LangspecError: a value that is none of these, or more tokens than can be simulated at once.
     """
-    codes = _codes(languages)
-    kinds = ERRORS if errors == "both" else (errors,)
-    accuracies = [_share(part) for part in accuracy.split(",")]
-    parts = [(part.strip(), _lengths(part)) for part in length.split(",")]
-    tokens = sum(len(codes) * sentences * sum(sizes) / len(sizes) for _, sizes in parts)
-    if tokens * len(accuracies) * len(kinds) > _MOST:
-        raise LangspecError(
-            f"{tokens * len(accuracies) * len(kinds):,.0f} tokens to simulate, expected at most "
-            f"{_MOST:,}; ask for fewer sentences",
-            place="--sentences",
-        )
-    rows = []
-    for name, sizes in parts:
-        options = CurveOptions(codes, sizes, sentences, correlation, seed)
-        rows += [{"length": name, **row} for row in curve_rows(options, accuracies, kinds)]
-    frame = pd.DataFrame(rows)
+    frame, codes = curve_table(
+        languages,
+        length,
+        accuracy,
+        errors,
+        sentences=sentences,
+        correlation=correlation,
+        seed=seed,
+    )
     if form == "csv":
         return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").rstrip("\n")
-    words = frame.rename(columns=lambda name: name.replace("_", " ").replace("macro f1", "F1"))
-    table = words.map(lambda value: f"{value:.4f}" if isinstance(value, float) else value)
-    text = str(table.to_markdown(index=False, disable_numparse=True))
-    groups = fused(codes)
-    told = "; ".join(" ".join(group) for group in groups)
-    return text + (f"\n\nTaken for one language by seqeval: {told}." if groups else "")
-
-
-def _codes(languages: str | None) -> tuple[str, ...]:
-    if languages is None:
-        return PUBLISHED_LANGUAGES
-    if languages.strip().isdigit():
-        return tuple(f"l{number}" for number in range(1, int(languages) + 1))
-    return tuple(part.strip() for part in languages.split(",") if part.strip())
-
-
-def _share(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise LangspecError(
-            f"found {text!r}, expected numbers from 0 to 1 with commas", place="--accuracy"
-        ) from None
-
-
-def _lengths(text: str) -> tuple[int, ...]:
-    found = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", text)
-    if not found or not 0 < int(found[1]) <= int(found[2] or found[1]):
-        raise LangspecError(
-            f"found {text!r}, expected tokens such as 25, or a range such as 25-90",
-            place="--length",
-        )
-    return tuple(range(int(found[1]), int(found[2] or found[1]) + 1))
+    return curve_text(frame, codes)
