@@ -122,6 +122,8 @@ Interval = dict[str, float]
 """``value`` and, where there is one, its 95 % interval: ``low``, ``high``."""
 
 TRANSFER, GAP, LEAK, SENTENCE_LEAK = "transfer", "gap", "leak", "sentence_leak"
+LEAK_METRIC = "macro_f1"
+"""What a leak is measured in, over the languages."""
 _SCORES = {TRANSFER: "mean_targets", GAP: "gap"}
 _LEAKS = {LEAK: "token", SENTENCE_LEAK: "sentence"}
 
@@ -150,7 +152,7 @@ def leak_rows(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
         & (rows["corpus"] != rows["task"])
         & (rows["split"] == "test")
         & (rows["language"] == "all")
-        & (rows["metric"] == "macro_f1")
+        & (rows["metric"] == LEAK_METRIC)
     ]
     if layer >= 0 or probed.empty:
         return probed[probed["layer"] == layer]

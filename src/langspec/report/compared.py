@@ -20,11 +20,9 @@ from langspec.measurement.comparison import (
     pair_seeds,
 )
 from langspec.measurement.difference import Judged, JudgeOptions, judge
-from langspec.results import head_layer, read_results
+from langspec.results import LEAK, LEAK_METRIC, head_layer, read_results
 from langspec.results import label as label_of
 
-LEAK = "leak"
-LEAK_METRIC = "macro_f1"
 POOLED = ("mean_targets", "mean", "gap")
 _WORDS = {"higher": "better", "lower": "worse"}
 

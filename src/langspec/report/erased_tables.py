@@ -19,7 +19,7 @@ from langspec.report.table import (
     pick,
     task_title,
 )
-from langspec.results import RANDOM, label
+from langspec.results import LEAK_METRIC, RANDOM, label
 
 NO_PROOF = (
     "A linear probe at chance shows that nothing is linearly readable, not that the language "
@@ -59,9 +59,9 @@ ERASED = TableSpec(
         Column("base", text="{method}", shown=False),
         Column("method", text="{variant}", shown=False),
         Column("eraser", "Erased by"),
-        _leak("token_leak_macro_f1", "token F1", "token", "macro_f1"),
+        _leak("token_leak_macro_f1", "token F1", "token", LEAK_METRIC),
         _leak("token_leak_accuracy", "token acc.", "token", "accuracy"),
-        _leak("sentence_leak_macro_f1", "sentence F1", "sentence", "macro_f1"),
+        _leak("sentence_leak_macro_f1", "sentence F1", "sentence", LEAK_METRIC),
         _scored("targets_accuracy", "accuracy", _TARGETS, "mean_targets", "accuracy"),
         _scored("targets_macro_f1", "macro-F1", _TARGETS, "mean_targets", "macro_f1"),
         _scored("source_accuracy", "accuracy", "Source", "source", "accuracy"),
@@ -168,7 +168,7 @@ def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
     """
     rows = pd.concat([run.results, run.erased, run.path], ignore_index=True)
     rows = pick(rows, task=task, split="test")
-    leaks = pick(rows, probe="linear", unit="token", language="all", metric="macro_f1")
+    leaks = pick(rows, probe="linear", unit="token", language="all", metric=LEAK_METRIC)
     leaks = leaks[leaks["method"] != RANDOM]
     scores = pick(rows, probe="", language="mean_targets", metric="accuracy")
     records = []

@@ -23,15 +23,15 @@ from langspec.report.table import (
     pick,
     task_title,
 )
-from langspec.results import RANDOM
+from langspec.results import LEAK_METRIC, RANDOM
 
 
 def leak_layers(run: Run, task: str) -> Plot | None:
     """Macro-F1 of the linear language probe by layer, per token and per sentence."""
-    rows = pick(leak_scores(run, task), language="all", metric="macro_f1")
+    rows = pick(leak_scores(run, task), language="all", metric=LEAK_METRIC)
     if rows.empty:
         return None
-    chance = pick(leak_scores(run, task, "majority"), language="all", metric="macro_f1")
+    chance = pick(leak_scores(run, task, "majority"), language="all", metric=LEAK_METRIC)
     units = [unit for unit in ("token", "sentence") if unit in set(rows["unit"])]
     methods = ordered_methods(run, rows["method"])
     seeds = pick(
@@ -40,7 +40,7 @@ def leak_layers(run: Run, task: str) -> Plot | None:
         probe="linear",
         split="test",
         language="all",
-        metric="macro_f1",
+        metric=LEAK_METRIC,
     )
     styles = method_styles(methods)
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")

@@ -27,6 +27,7 @@ from langspec.report.table import (
     task_scores,
     task_title,
 )
+from langspec.results import LEAK_METRIC
 
 PAPER = "Tanti et al. 2021"
 BEFORE = "frozen"
@@ -60,7 +61,7 @@ def quantities(run: Run, task: str) -> list[Quantity]:
     token = is_token(rows)
     probe, converged = pick(rows, probe=PROBE), pick(rows, probe=CONVERGED)
     clusters = pick(rows, probe=CLUSTERS)
-    leak = head_rows(run, task, pick(leak_scores(run, task), language="all", metric="macro_f1"))
+    leak = head_rows(run, task, pick(leak_scores(run, task), language="all", metric=LEAK_METRIC))
     unit = "token" if token else "sentence"
 
     def published(corpus: str) -> pd.DataFrame:

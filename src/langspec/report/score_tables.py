@@ -28,12 +28,13 @@ from langspec.report.table import (
     task_title,
     unconverged_note,
 )
+from langspec.results import LEAK_METRIC
 from langspec.training.selection import RULES, get_rule
 
 LEAKS = (
-    ("token_leak_macro_f1", "token", "macro_f1"),
+    ("token_leak_macro_f1", "token", LEAK_METRIC),
     ("token_leak_accuracy", "token", "accuracy"),
-    ("sentence_leak_macro_f1", "sentence", "macro_f1"),
+    ("sentence_leak_macro_f1", "sentence", LEAK_METRIC),
 )
 
 

@@ -22,7 +22,7 @@ from langspec.report.table import (
     task_title,
     unconverged,
 )
-from langspec.results import RANDOM, label
+from langspec.results import LEAK_METRIC, RANDOM, label
 from langspec.training.selection import RULES
 
 FEW_SEEDS = 5
@@ -85,8 +85,8 @@ def _meet(one: pd.Series, other: pd.Series, low: str, high: str) -> bool:
 
 
 def _leak_sentence(run: Run, task: str) -> str:
-    rows = head_rows(run, task, pick(leak_scores(run, task), language="all", metric="macro_f1"))
-    chance = pick(leak_scores(run, task, "majority"), language="all", metric="macro_f1")
+    rows = head_rows(run, task, pick(leak_scores(run, task), language="all", metric=LEAK_METRIC))
+    chance = pick(leak_scores(run, task, "majority"), language="all", metric=LEAK_METRIC)
     parts = []
     for unit in ("token", "sentence"):
         mine = pick(rows, unit=unit).set_index("method")["value"]
@@ -222,7 +222,7 @@ def _ceiling_limits(run: Run) -> list[str]:
     texts = []
     for task in run.tasks:
         rows = head_rows(
-            run, task, pick(leak_scores(run, task), language="all", metric="macro_f1")
+            run, task, pick(leak_scores(run, task), language="all", metric=LEAK_METRIC)
         )
         for unit in ("token", "sentence"):
             floor = pick(rows, unit=unit, method=RANDOM)["value"]

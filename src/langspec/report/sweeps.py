@@ -194,8 +194,8 @@ def sweep_tables(studies: Sequence[Study]) -> list[Table]:
     )
     caption = (
         "The best trial of every study beside the trial with the values of params.yaml. Transfer: "
-        "macro-F1 on dev rows; leak: 0 at the majority's accuracy, 1 where a fresh probe reads "
-        "every token's language. A study of two aims has a front and no best trial."
+        "macro-F1 on dev rows; leak: macro-F1 of a fresh linear probe on the tokens of dev lines. "
+        "A study of two aims has a front and no best trial."
     )
     table = Table("sweeps", "Sweeps", caption, columns, pd.DataFrame(rows))
     return [table, *(_trials(study) for study in studies)]

@@ -13,8 +13,8 @@ class Measured:
 
     Attributes:
         transfer: macro-F1 of the task, by the rule ``tune.selection``.
-        leak: what a fresh, converged linear probe reads of the language on dev lines of the
-            text: 0 at the majority's accuracy (or below), 1 where all is read.
+        leak: macro-F1 over the languages of a fresh, converged linear probe, on dev lines of the
+            text (:func:`langspec.results.leak_rows`).
         more: further numbers to keep.
     """
 

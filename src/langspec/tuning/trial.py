@@ -22,6 +22,7 @@ from langspec.errors import LangspecError
 from langspec.features.bank import BankOptions, BankRows
 from langspec.features.encode import build_bank
 from langspec.measurement.probe import fit_probe
+from langspec.measurement.scores import macro_f1
 from langspec.training.callbacks import Callback, Run
 from langspec.training.experiment import Changes, Experiment, Workbench
 from langspec.training.loop import Batches
@@ -126,11 +127,7 @@ class TrialTrainer:
         )
 
     def leak(self, encoder: Any) -> float:
-        """Language read off token vectors of the layer that heads read: 0 at chance, 1: all.
-
-        The accuracy of the probe on dev lines, from that of the majority of its training tokens
-        to 1; below the majority it is 0.
-        """
+        """The leak (:func:`langspec.results.leak_rows`), read on dev lines of a small sample."""
         config = self.config
         layer = config.train.feature_layer
         with tempfile.TemporaryDirectory() as folder:
@@ -168,10 +165,8 @@ class TrialTrainer:
             len(bank.languages),
             config.evaluate.probe,
         )
-        gold = label[part["dev"]]
-        read = float((probe.predict(vectors[part["dev"]]) == gold).mean())
-        majority = float((gold == np.bincount(label[part["fit"]]).argmax()).mean())
-        return max(0.0, (read - majority) / (1.0 - majority))
+        predicted = probe.predict(vectors[part["dev"]])
+        return macro_f1(label[part["dev"]], predicted, len(bank.languages))
 
     def measure(self, model: Any, dev: Mapping[str, TrainingData]) -> Measured:
         """Transfer and leak of a model as it is; its mode is put back."""
