@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,8 @@ def test_an_unknown_method_is_refused_before_anything_is_read(
     assert done.returncode == 2
     assert done.stderr.startswith("error: --method: found 'foo', expected one of frozen, finetune")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_configuration_goes_to_worker_processes() -> None:
+    config = parse_config(VALUES)
+    assert pickle.loads(pickle.dumps(config)) == config

@@ -57,7 +57,13 @@ def get_objective(name: str, options: Any = None) -> Objective:
 def sections() -> type[Section]:
     """The section ``train.methods`` of params.yaml: one entry a method."""
     fields: dict[str, Any] = {name: (one.Options, ...) for name, one in methods().items()}
-    return create_model("Methods", __base__=Section, __doc__="One entry a method.", **fields)
+    return create_model(
+        "Methods",
+        __base__=Section,
+        __doc__="One entry a method.",
+        __module__="langspec.training.train_section",  # where workers look it up: it is pickled
+        **fields,
+    )
 
 
 def _known(name: str) -> str:
