@@ -50,7 +50,7 @@ def run(root: Path) -> Run:
 
 
 def test_each_pair_is_compared_once(run: Run) -> None:
-    found = contrasts(run, "pos", OPTIONS).found
+    found = contrasts(run, "pos", OPTIONS).pairs
     pairs = list(dict.fromkeys((one.method, one.baseline) for one in found))
     assert pairs == [
         ("frozen", "finetune"),
@@ -95,7 +95,7 @@ def test_sentences_say_no_more_than_the_verdicts(run: Run) -> None:
 def test_a_run_without_predictions_says_so(tmp_path: Path) -> None:
     write_run(tmp_path, tasks=("pos",), points=1, layers=1, languages=("en", "de"))
     run = load(tmp_path)
-    assert contrasts(run, "pos", OPTIONS).found == ()
+    assert contrasts(run, "pos", OPTIONS).pairs == ()
     assert "evaluate/pos/predictions.parquet" in run.missing
 
 
@@ -103,7 +103,7 @@ def test_a_method_whose_seeds_all_failed_is_named(run: Run) -> None:
     failed = {"selection": "source_dev", "seeds": [{"seed": 1, "status": "failed"}]}
     found = contrasts(replace(run, runs={**run.runs, ("pos", "grl"): failed}), "pos", OPTIONS)
     assert found.left_out == ("grl",)
-    assert "grl" not in {one.method for one in found.found}
+    assert "grl" not in {one.method for one in found.pairs}
     table = contrast_table(run, "pos", found, OPTIONS)
     assert table is not None
     assert table.notes == ("grl: every seed failed, so it is not compared.",)

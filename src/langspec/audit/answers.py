@@ -73,9 +73,9 @@ def groups(mixed: Mixing) -> Groups:
     )
 
 
-def answers(found: Audited) -> tuple[Answer, Answer, Answer]:
+def answers(audited: Audited) -> tuple[Answer, Answer, Answer]:
     """The three answers for one encoder."""
-    return _which(found), _where(found), _matters(found)
+    return _which(audited), _where(audited), _matters(audited)
 
 
 def percent(share: float) -> str:
@@ -105,18 +105,18 @@ def layer_words(layer: int, last: int) -> str:
     return f"the last layer ({layer})" if layer == last else f"layer {layer}"
 
 
-def score(found: Audited, **equal: object) -> float:
+def score(audited: Audited, **equal: object) -> float:
     """The one value of a row of the encoder's results; nan where it was not measured."""
-    for row in found.rows:
+    for row in audited.rows:
         if all(getattr(row, key) == value for key, value in equal.items()):
             return row.value
     return float("nan")
 
 
-def probe_f1(found: Audited, unit: str, layer: int, *, erased: bool = False) -> float:
+def probe_f1(audited: Audited, unit: str, layer: int, *, erased: bool = False) -> float:
     """Macro-F1 of the linear probe, plain or with language erased."""
     return score(
-        found,
+        audited,
         measure="erasure" if erased else "leak",
         eraser=ERASER if erased else "",
         probe="linear",
@@ -127,11 +127,11 @@ def probe_f1(found: Audited, unit: str, layer: int, *, erased: bool = False) -> 
     )
 
 
-def confused(found: Audited, unit: str, layer: int) -> list[tuple[str, str, float]]:
+def confused(audited: Audited, unit: str, layer: int) -> list[tuple[str, str, float]]:
     """(language, taken for, share) of what the linear probe mixes up, the commonest first."""
-    table = found.confusions[unit, layer].astype(float)
+    table = audited.confusions[unit, layer].astype(float)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    codes = found.languages
+    codes = audited.languages
     pairs = [
         (codes[i], codes[j], float(shares[i, j]))
         for i in range(len(codes))
@@ -141,11 +141,11 @@ def confused(found: Audited, unit: str, layer: int) -> list[tuple[str, str, floa
     return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))
 
 
-def _which(found: Audited) -> Answer:
-    last = found.layers[-1]
-    mixed = found.mixings[last]
+def _which(audited: Audited) -> Answer:
+    last = audited.layers[-1]
+    mixed = audited.mixings[last]
     sorted_out = groups(mixed)
-    total = len(found.languages)
+    total = len(audited.languages)
     if not sorted_out.others:
         short = f"All {total} of them." if total > 2 else "Both."
     elif not sorted_out.apart:
@@ -160,7 +160,7 @@ def _which(found: Audited) -> Answer:
     own = float(np.diagonal(mixed.shares).mean())
     chance = float(np.diagonal(mixed.chance).mean())
     neighbours = (
-        f"At {layer_words(last, found.subject.encoder.model.config.num_hidden_layers)}, "
+        f"At {layer_words(last, audited.subject.encoder.model.config.num_hidden_layers)}, "
         f"{percent(own)} of the 10 texts nearest to a text are in its own language "
         f"(by chance {percent(chance)}; translations of it do not count)."
     )
@@ -175,13 +175,13 @@ def _which(found: Audited) -> Answer:
         pairs = f"Mixed with each other: {listed}{f'; and {more} more pairs' if more > 0 else ''}."
     else:
         pairs = "No two languages are mixed with each other."
-    sentence, token = probe_f1(found, "sentence", last), probe_f1(found, "token", last)
+    sentence, token = probe_f1(audited, "sentence", last), probe_f1(audited, "token", last)
     lead = "Mixed is not unreadable: a" if sorted_out.others or sorted_out.pairs else "A"
     read = (
         f"{lead} linear probe names the language of a text with macro-F1 "
         f"{sentence:.2f}, of a single word in its text with {token:.2f}"
     )
-    wrong = confused(found, "token", last)[:3]
+    wrong = confused(audited, "token", last)[:3]
     if wrong:
         listed = ", ".join(
             f"{language_name(a)} for {language_name(b)} ({percent(share)})"
@@ -191,12 +191,12 @@ def _which(found: Audited) -> Answer:
     return Answer(QUESTIONS[0], short, (neighbours, pairs, read + "."))
 
 
-def _where(found: Audited) -> Answer:
-    apart = {layer: float(mixed.apartness.mean()) for layer, mixed in found.mixings.items()}
+def _where(audited: Audited) -> Answer:
+    apart = {layer: float(mixed.apartness.mean()) for layer, mixed in audited.mixings.items()}
     own = {
-        layer: float(np.diagonal(mixed.shares).mean()) for layer, mixed in found.mixings.items()
+        layer: float(np.diagonal(mixed.shares).mean()) for layer, mixed in audited.mixings.items()
     }
-    top = found.subject.encoder.model.config.num_hidden_layers
+    top = audited.subject.encoder.model.config.num_hidden_layers
     most, least = max(apart, key=apart.__getitem__), min(apart, key=apart.__getitem__)
     if len(apart) == 1:
         short = f"Only {layer_words(most, top)} was measured."
@@ -209,7 +209,7 @@ def _where(found: Audited) -> Answer:
     )
     if most != least:
         shares += f" and {percent(own[least])} at {layer_words(least, top)}"
-    f1 = {layer: probe_f1(found, "token", layer) for layer in found.layers}
+    f1 = {layer: probe_f1(audited, "token", layer) for layer in audited.layers}
     best, worst = max(f1, key=f1.__getitem__), min(f1, key=f1.__getitem__)
     read = "A linear probe reads the language of single words "
     if best == worst:
@@ -222,9 +222,9 @@ def _where(found: Audited) -> Answer:
     return Answer(QUESTIONS[1], short, (shares + ".", read))
 
 
-def _matters(found: Audited) -> Answer:
-    last = found.layers[-1]
-    if ("plain", last) not in found.searches:
+def _matters(audited: Audited) -> Answer:
+    last = audited.layers[-1]
+    if ("plain", last) not in audited.searches:
         return Answer(
             QUESTIONS[2],
             "Not measured.",
@@ -233,7 +233,7 @@ def _matters(found: Audited) -> Answer:
                 "folder with --parallel (it may be the same folder).",
             ),
         )
-    plain, erased = (found.searches[name, last].found.mean(axis=0) for name in ("plain", ERASER))
+    plain, erased = (audited.searches[name, last].found.mean(axis=0) for name in ("plain", ERASER))
     right, own, other = (float(value) for value in plain)
     if own >= COSTS[1]:
         short = "Yes, much."
@@ -242,14 +242,14 @@ def _matters(found: Audited) -> Answer:
     else:
         short = "Hardly."
     search = (
-        f"When the texts of all {len(found.languages)} languages are searched, the first hit is a "
-        f"translation for {percent(right)}, another text in the query's own language for "
+        f"When the texts of all {len(audited.languages)} languages are searched, the first hit is "
+        f"a translation for {percent(right)}, another text in the query's own language for "
         f"{percent(own)}, in another language for {percent(other)}."
     )
-    by_language = found.searches["plain", last].found[:, FOUND.index("own_language")]
+    by_language = audited.searches["plain", last].found[:, FOUND.index("own_language")]
     worst = int(by_language.argmax())
     if by_language[worst] >= COSTS[1]:
-        code = found.searches["plain", last].languages[worst]
+        code = audited.searches["plain", last].languages[worst]
         search += (
             f" The own language comes first most often for {language_name(code)}: "
             f"{percent(by_language[worst])}."
@@ -259,17 +259,17 @@ def _matters(found: Audited) -> Answer:
         f"Erasing language linearly (LEACE) makes that {percent(float(erased[0]))} translations"
         f"{_change(gain)}."
     )
-    return Answer(QUESTIONS[2], short, (search, effect, _pairs(found, last)))
+    return Answer(QUESTIONS[2], short, (search, effect, _pairs(audited, last)))
 
 
-def _pairs(found: Audited, last: int) -> str:
+def _pairs(audited: Audited, last: int) -> str:
     """Retrieval between the pivot and one other language at a time."""
     where = {"eraser": "", "probe": "cosine", "metric": "retrieval", "language": "mean_targets"}
-    shares = {layer: score(found, layer=layer, **where) for layer in found.layers}
+    shares = {layer: score(audited, layer=layer, **where) for layer in audited.layers}
     best = max(shares, key=shares.__getitem__)
-    top = found.subject.encoder.model.config.num_hidden_layers
+    top = audited.subject.encoder.model.config.num_hidden_layers
     pairs = (
-        f"Between {language_name(found.pivot)} and one other language at a time the right "
+        f"Between {language_name(audited.pivot)} and one other language at a time the right "
         f"translation comes first for {percent(shares[last])} at {layer_words(last, top)}"
     )
     if best != last:
@@ -287,12 +287,12 @@ def _change(gain: float) -> str:
 def difference(first: Audited, second: Audited) -> str:
     """One sentence that sets two encoders side by side."""
     parts = []
-    for found in (first, second):
-        last = found.layers[-1]
-        apart = len(groups(found.mixings[last]).apart)
-        text = f"{found.name} keeps {apart} of {len(found.languages)} languages apart"
-        if ("plain", last) in found.searches:
-            right = float(found.searches["plain", last].found[:, 0].mean())
+    for audited in (first, second):
+        last = audited.layers[-1]
+        apart = len(groups(audited.mixings[last]).apart)
+        text = f"{audited.name} keeps {apart} of {len(audited.languages)} languages apart"
+        if ("plain", last) in audited.searches:
+            right = float(audited.searches["plain", last].found[:, 0].mean())
             text += f" and finds a translation first for {percent(right)}"
         parts.append(text)
     return "; ".join(parts) + "."

@@ -141,11 +141,11 @@ def parse_layers(text: str | None, count: int, name: str) -> tuple[int, ...]:
     expected = f"expected numbers from 0 (embeddings) to {count} (last), such as 0,4-6,-1"
     chosen: set[int] = set()
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(-?\d+)(?:-(\d+))?\s*", part)
-        if not found:
+        audited = re.fullmatch(r"\s*(-?\d+)(?:-(\d+))?\s*", part)
+        if not audited:
             raise LangspecError(f"{part.strip()!r}; {expected}", place="--layers")
-        first, last = int(found[1]), int(found[2] or found[1])
-        if first < 0 and not found[2]:
+        first, last = int(audited[1]), int(audited[2] or audited[1])
+        if first < 0 and not audited[2]:
             first = last = first + count + 1
         if not 0 <= first <= last <= count:
             raise LangspecError(

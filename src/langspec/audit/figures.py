@@ -44,11 +44,11 @@ def draw(audits: Encoders) -> list[Drawing]:
 
 def by_layer(audits: Encoders) -> Plot | None:
     """Apartness, what the probe reads, and what a search finds, by layer."""
-    searched = any(found.searches for found in audits)
+    searched = any(audited.searches for audited in audits)
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.subplots(1, 3 if searched else 2, sharey=True)
-    for found, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False):
-        _lines(axes, found, colour, marker)
+    for audited, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False):
+        _lines(axes, audited, colour, marker)
     chance = float(np.diagonal(audits[0].mixings[audits[0].layers[-1]].chance).mean())
     axes[0].axhline(chance, color=MUTED, lw=1, ls=":")
     axes[0].annotate("chance", (0, chance), xytext=(2, 3), textcoords="offset points",
@@ -64,8 +64,8 @@ def by_layer(audits: Encoders) -> Plot | None:
         _keys(axes[2], ("as it is", "language erased"))
     if len(audits) > 1:
         handles = [
-            key(found.name, color=colour, marker=marker, ms=6, mec="white")
-            for found, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False)
+            key(audited.name, color=colour, marker=marker, ms=6, mec="white")
+            for audited, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False)
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=2)
     alt = "Three line plots by layer. " if searched else "Two line plots by layer. "
@@ -73,9 +73,9 @@ def by_layer(audits: Encoders) -> Plot | None:
     return Plot("by_layer", "By layer", _by_layer_caption(searched=searched), alt, figure)
 
 
-def _lines(axes: Sequence[Axes], found: Audited, colour: str, marker: str) -> None:
+def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> None:
     """An encoder's line in every panel."""
-    layers = list(found.layers)
+    layers = list(audited.layers)
 
     def line(axis: Axes, values: Sequence[float], *, dashed: bool = False) -> None:
         looks: dict[str, Any] = {}
@@ -83,24 +83,24 @@ def _lines(axes: Sequence[Axes], found: Audited, colour: str, marker: str) -> No
             looks = {"dashes": _DASHES, "width": 1.3, "mfc": "white", "mec": colour}
         curve(axis, layers, values, colour, marker, size=4.5, **looks)
 
-    line(axes[0], [_own(found, layer) for layer in layers])
+    line(axes[0], [_own(audited, layer) for layer in layers])
     for unit, dashed in (("sentence", False), ("token", True)):
-        line(axes[1], [probe_f1(found, unit, layer) for layer in layers], dashed=dashed)
+        line(axes[1], [probe_f1(audited, unit, layer) for layer in layers], dashed=dashed)
     for name, dashed in (("plain", False), (ERASER, True)):
-        if (name, layers[0]) in found.searches:
-            searches = [found.searches[name, layer].found for layer in layers]
+        if (name, layers[0]) in audited.searches:
+            searches = [audited.searches[name, layer].found for layer in layers]
             line(axes[2], [float(of[:, 0].mean()) for of in searches], dashed=dashed)
 
 
-def _own(found: Audited, layer: int) -> float:
+def _own(audited: Audited, layer: int) -> float:
     """The share of neighbours in a text's own language, mean over the languages."""
-    return float(np.diagonal(found.mixings[layer].shares).mean())
+    return float(np.diagonal(audited.mixings[layer].shares).mean())
 
 
-def _own_words(found: Audited) -> str:
-    ends = sorted({found.layers[0], found.layers[-1]})
-    shares = (f"{percent(_own(found, layer))} at layer {layer}" for layer in ends)
-    return f"{found.name}: own-language neighbours {', '.join(shares)}."
+def _own_words(audited: Audited) -> str:
+    ends = sorted({audited.layers[0], audited.layers[-1]})
+    shares = (f"{percent(_own(audited, layer))} at layer {layer}" for layer in ends)
+    return f"{audited.name}: own-language neighbours {', '.join(shares)}."
 
 
 def _by_layer_caption(*, searched: bool) -> str:
@@ -130,9 +130,11 @@ def _keys(axis: Axes, names: tuple[str, str]) -> None:
 def neighbours(audits: Encoders) -> Plot | None:
     """Language by language: whose texts lie nearest, at the last layer measured."""
     tables = []
-    for found in audits:
-        mixed = found.mixings[found.layers[-1]]
-        tables.append((f"{found.name}, layer {found.layers[-1]}", mixed.languages, mixed.shares))
+    for audited in audits:
+        mixed = audited.mixings[audited.layers[-1]]
+        tables.append(
+            (f"{audited.name}, layer {audited.layers[-1]}", mixed.languages, mixed.shares)
+        )
     figure = _matrices(tables, "language of the neighbours", "share of the 10 nearest texts")
     caption = (
         "Each row: the languages of the 10 texts nearest to a text of the row's language "
@@ -142,13 +144,13 @@ def neighbours(audits: Encoders) -> Plot | None:
         f"({percent(1 / len(audits[0].languages))} in equal sizes). Languages by family."
     )
     alt = "Matrix of languages by the languages of their nearest texts. " + " ".join(
-        f"{found.name}: " + _mixed_words(found) for found in audits
+        f"{audited.name}: " + _mixed_words(audited) for audited in audits
     )
     return Plot("neighbours", "Which languages are mixed up", caption, alt, figure)
 
 
-def _mixed_words(found: Audited) -> str:
-    pairs = groups(found.mixings[found.layers[-1]]).pairs[:6]
+def _mixed_words(audited: Audited) -> str:
+    pairs = groups(audited.mixings[audited.layers[-1]]).pairs[:6]
     if not pairs:
         return "no two languages are mixed."
     return (
@@ -161,22 +163,22 @@ def _mixed_words(found: Audited) -> str:
 def confusions(audits: Encoders) -> Plot | None:
     """What the linear probe takes single words for, at the last layer measured."""
     tables = []
-    for found in audits:
-        table = found.confusions["token", found.layers[-1]].astype(float)
+    for audited in audits:
+        table = audited.confusions["token", audited.layers[-1]].astype(float)
         shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-        tables.append((f"{found.name}, layer {found.layers[-1]}", found.languages, shares))
+        tables.append((f"{audited.name}, layer {audited.layers[-1]}", audited.languages, shares))
     figure = _matrices(tables, "named as", "share of the words")
     caption = (
         "Each row: what a linear probe names the single words of the row's language, read from "
         "their vectors in context at the last layer measured (test lines)."
     )
     taken = []
-    for found in audits:
-        wrong = confused(found, "token", found.layers[-1])[:3]
+    for audited in audits:
+        wrong = confused(audited, "token", audited.layers[-1])[:3]
         listed = ", ".join(
             f"{language_name(a)} for {language_name(b)} {percent(v)}" for a, b, v in wrong
         )
-        taken.append(f"{found.name}: {listed or 'nothing above 5 %'}.")
+        taken.append(f"{audited.name}: {listed or 'nothing above 5 %'}.")
     alt = "Confusion matrix of the word probe. Most taken for another: " + " ".join(taken)
     return Plot("confusions", "What the probe confuses", caption, alt, figure)
 
@@ -228,23 +230,25 @@ def _labelled(code: str) -> str:
 
 def by_language_and_layer(audits: Encoders) -> Plot | None:
     """Apartness of every language at every layer."""
-    if all(len(found.layers) < 2 for found in audits):
+    if all(len(audited.layers) < 2 for audited in audits):
         return None
     codes = by_family(audits[0].languages)
     figure = Figure(figsize=(WIDTH, 1.2 + 0.24 * len(codes)), layout="constrained")
     axes = figure.subplots(1, len(audits), sharey=True, squeeze=False)[0]
     weakest = []
-    for axis, found in zip(axes, audits, strict=True):
-        order = [found.languages.index(code) for code in codes]
-        grid = np.stack([found.mixings[layer].apartness[order] for layer in found.layers], axis=1)
-        weakest.append((found.name, codes[int(grid[:, -1].argmin())], float(grid[:, -1].min())))
-        few = len(found.layers) * len(audits) <= 14
+    for axis, audited in zip(axes, audits, strict=True):
+        order = [audited.languages.index(code) for code in codes]
+        grid = np.stack(
+            [audited.mixings[layer].apartness[order] for layer in audited.layers], axis=1
+        )
+        weakest.append((audited.name, codes[int(grid[:, -1].argmin())], float(grid[:, -1].min())))
+        few = len(audited.layers) * len(audits) <= 14
         digits = 7 if few else None
         heat(axis, np.maximum(grid, 0), colours=SHARES, digits=digits, vmin=0, vmax=1)
         if len(audits) > 1:
-            axis.set_title(found.name)
+            axis.set_title(audited.name)
         axis.set_xlabel("layer (0: embeddings)")
-        name_cells(axis, [language_name(code) for code in codes], found.layers)
+        name_cells(axis, [language_name(code) for code in codes], audited.layers)
     colour_bar(figure, axes, "apartness", shrink=0.8, aspect=28, pad=0.01)
     caption = (
         "How far each language is kept apart, by layer: 0 where its texts have as many neighbours "

@@ -97,8 +97,8 @@ def measure(
     Raises:
         LangspecError: vectors that are not finite, splits without vectors.
     """
-    found = Audited(subject, tuple(text.codes))
-    with found.part("encoding"):
+    audited = Audited(subject, tuple(text.codes))
+    with audited.part("encoding"):
         bench = TextBench(subject, text, parallel, options, measures, banks)
     one = MeasuredSubject(
         RUN,
@@ -109,18 +109,18 @@ def measure(
         trained=True,
     )
     taken = [measure(cast("Any", bench)) for measure in measures_of(AUDIT)]
-    findings = walk([one], taken, around=lambda measure: found.part(measure.title))
-    found.rows = findings.rows["results"]
-    found.confusions = {
+    findings = walk([one], taken, around=lambda measure: audited.part(measure.title))
+    audited.rows = findings.rows["results"]
+    audited.confusions = {
         (unit, layer): np.asarray(table)
         for tables in findings.tables["confusions"]
         for unit, layer, table in tables
     }
-    (found.mixings,) = findings.tables["mixings"]
+    (audited.mixings,) = findings.tables["mixings"]
     for searches in findings.tables.get("searches", []):
-        found.searches, found.pivot = searches, bench.pivot
-    found.cut = bench.cut
-    return found
+        audited.searches, audited.pivot = searches, bench.pivot
+    audited.cut = bench.cut
+    return audited
 
 
 def unconverged(rows: Sequence[Result]) -> list[Result]:

@@ -45,7 +45,7 @@ def render(
             title=title(audits),
             lead=lead(audits, texts),
             style=Markup(style),
-            answers=[(found.name, answers(found)) for found in audits],
+            answers=[(audited.name, answers(audited)) for audited in audits],
             warnings=warnings(audits, texts),
             tables={table.name: table for table in tables},
             pictures={picture.plot.name: picture for picture in pictures},
@@ -59,7 +59,7 @@ def render(
 
 def title(audits: Sequence[Audited]) -> str:
     """The heading."""
-    names = " and ".join(found.name for found in audits)
+    names = " and ".join(audited.name for audited in audits)
     return f"Which languages does {names} keep apart?" if len(audits) == 1 else f"{names}, audited"
 
 
@@ -78,7 +78,7 @@ def lead(audits: Sequence[Audited], texts: Sequence[Texts]) -> str:
 
 def warnings(audits: Sequence[Audited], texts: Sequence[Texts]) -> list[str]:
     """What a reader has to know before believing the numbers."""
-    told = [sentence for read in texts for sentence in read.warnings]
+    wording = [sentence for read in texts for sentence in read.warnings]
     read = texts[0]
     tested = min(
         sum(
@@ -87,43 +87,43 @@ def warnings(audits: Sequence[Audited], texts: Sequence[Texts]) -> list[str]:
         for code in read.codes
     )
     if tested < _FEW:
-        told.append(f"Few texts: the smallest language has {tested} in the test part.")
+        wording.append(f"Few texts: the smallest language has {tested} in the test part.")
     if read.equal_lines and not any(part.parallel for part in texts):
-        told.append(
+        wording.append(
             "The files have equal numbers of lines. If line n of each is the same text, name the "
             "folder with --parallel too: translations are then kept out of the neighbours, and "
             "retrieval is measured."
         )
-    for found in audits:
-        if found.cut:
-            limit = found.subject.encoder.card.max_tokens
-            told.append(f"{found.name}: {found.cut:,} texts were cut at {limit} tokens.")
-        failed = unconverged(found.rows)
+    for audited in audits:
+        if audited.cut:
+            limit = audited.subject.encoder.card.max_tokens
+            wording.append(f"{audited.name}: {audited.cut:,} texts were cut at {limit} tokens.")
+        failed = unconverged(audited.rows)
         if failed:
             where = sorted({f"{row.probe}, {row.unit}, layer {row.layer}" for row in failed})
             more = f" and {len(where) - 4} more" if len(where) > 4 else ""
-            told.append(
-                f"{found.name}: {len(failed)} probes did not converge "
+            wording.append(
+                f"{audited.name}: {len(failed)} probes did not converge "
                 f"({'; '.join(where[:4])}{more}); their scores are lower bounds."
             )
-    return told
+    return wording
 
 
 def facts(
     audits: Sequence[Audited], texts: Sequence[Texts], options: AuditOptions
 ) -> list[tuple[str, str]]:
     """Name and value of what the numbers depend on."""
-    told = []
-    for found in audits:
-        card, config = found.subject.encoder.card, found.subject.encoder.model.config
+    wording = []
+    for audited in audits:
+        card, config = audited.subject.encoder.card, audited.subject.encoder.model.config
         prefix = f"prefix {card.prefix!r}" if card.prefix else "no prefix"
-        layers = found.layers
+        layers = audited.layers
         whole = len(layers) == config.num_hidden_layers + 1
-        told += [
+        wording += [
             (
-                "Encoder" if len(audits) == 1 else found.name,
-                f"{found.subject.source}; {config.model_type}, {config.num_hidden_layers} layers "
-                f"of {config.hidden_size}; measured "
+                "Encoder" if len(audits) == 1 else audited.name,
+                f"{audited.subject.source}; {config.model_type}, {config.num_hidden_layers} "
+                f"layers of {config.hidden_size}; measured "
                 + ("all layers" if whole else f"layers {', '.join(map(str, layers))}"),
             ),
             (
@@ -134,13 +134,13 @@ def facts(
     read = texts[0]
     shares = ", ".join(f"{100 * share:.0f} %" for share in SPLITS)
     by = "line number, shared by all languages" if read.parallel else "a hash of the text"
-    told += [
+    wording += [
         ("Texts", f"{len(read.texts):,} in {len(read.codes)} languages"),
         ("Parts", f"training, validation, test {shares}, by {by}"),
         ("Words", f"at most {options.max_words:,} a language, drawn by seed"),
         ("Seed", str(options.seed)),
     ]
-    return told
+    return wording
 
 
 def method() -> list[str]:
@@ -158,11 +158,11 @@ def method() -> list[str]:
     ]
 
 
-def told(audits: Sequence[Audited]) -> list[str]:
+def answer_lines(audits: Sequence[Audited]) -> list[str]:
     """The answers for the terminal, a line each."""
     lines = []
-    for found in audits:
-        lines += [found.name, *(f"  {line}" for line in _three(answers(found)))]
+    for audited in audits:
+        lines += [audited.name, *(f"  {line}" for line in _three(answers(audited)))]
     if len(audits) == 2:
         lines.append(difference(*audits))
     return lines

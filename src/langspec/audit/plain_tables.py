@@ -52,14 +52,14 @@ def compared_table(audits: Encoders, last: pd.DataFrame) -> Table | None:
     plain = pick(last[last["measure"] != RANDOM], eraser="")
     values: dict[str, list[float]] = {
         "share of languages kept apart": [
-            len(groups(found.mixings[found.layers[-1]]).apart) / len(found.languages)
-            for found in audits
+            len(groups(audited.mixings[audited.layers[-1]]).apart) / len(audited.languages)
+            for audited in audits
         ]
     }
     for what, where in _COMPARED.items():
-        found = pick(plain, **where).set_index("encoder")["value"]
-        if len(found) == len(audits):
-            values[what] = [float(found["0"]), float(found["1"])]
+        audited = pick(plain, **where).set_index("encoder")["value"]
+        if len(audited) == len(audits):
+            values[what] = [float(audited["0"]), float(audited["1"])]
     records = [
         {"what": what, "first": one, "second": other, "difference": other - one}
         for what, (one, other) in values.items()
@@ -107,7 +107,7 @@ def mixing_frame(audits: Encoders) -> pd.DataFrame:
         [
             {
                 "task": TASK,
-                "encoder": found.name,
+                "encoder": audited.name,
                 "layer": layer,
                 "language": one,
                 "neighbour": other,
@@ -115,8 +115,8 @@ def mixing_frame(audits: Encoders) -> pd.DataFrame:
                 "chance": mixed.chance[i, j],
                 "mixed": mixed.mixed[i, j],
             }
-            for found in audits
-            for layer, mixed in found.mixings.items()
+            for audited in audits
+            for layer, mixed in audited.mixings.items()
             for i, one in enumerate(mixed.languages)
             for j, other in enumerate(mixed.languages)
         ]
@@ -129,16 +129,16 @@ def confusion_frame(audits: Encoders) -> pd.DataFrame:
         [
             {
                 "task": TASK,
-                "encoder": found.name,
+                "encoder": audited.name,
                 "unit": unit,
                 "layer": layer,
                 "language": one,
                 "predicted": other,
                 "n": int(table[i, j]),
             }
-            for found in audits
-            for (unit, layer), table in found.confusions.items()
-            for i, one in enumerate(found.languages)
-            for j, other in enumerate(found.languages)
+            for audited in audits
+            for (unit, layer), table in audited.confusions.items()
+            for i, one in enumerate(audited.languages)
+            for j, other in enumerate(audited.languages)
         ]
     )

@@ -12,7 +12,7 @@ from langspec import __version__
 from langspec.audit.audited_encoder import PLACE, Subject, load_subject, short_name
 from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, Measures
-from langspec.audit.page import render, told
+from langspec.audit.page import answer_lines, render
 from langspec.audit.place import FACTS, bank_root, check_out, out_folder
 from langspec.audit.plain_tables import confusion_frame, mixing_frame
 from langspec.audit.spec_tables import all_tables
@@ -52,7 +52,7 @@ def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
         audits.append(measure(subject, text, parallel, options, measures, banks=bank_root()))
     texts = [text] if parallel is None or parallel is text else [text, parallel]
     write_audit(out, audits, texts, options)
-    return "\n".join([*told(audits), f"Page: {out / PAGE}"])
+    return "\n".join([*answer_lines(audits), f"Page: {out / PAGE}"])
 
 
 def _layers(subject: Subject) -> str:
@@ -111,7 +111,7 @@ def write_audit(
         ):
             path = folder / "tables" / f"{name}.csv"
             frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
-        write_results(folder / "results.csv", [row for found in audits for row in found.rows])
+        write_results(folder / "results.csv", [row for audited in audits for row in audited.rows])
         pictures = [picture(plot) for plot in plots]
         write_text(folder / PAGE, render(audits, texts, tables, pictures, options))
         files = sorted(
@@ -119,12 +119,12 @@ def write_audit(
         )
         encoders = [
             {
-                "name": found.name,
-                "sha256": found.subject.sha256,
-                "layers": found.layers,
-                "seconds": found.seconds,
+                "name": audited.name,
+                "sha256": audited.subject.sha256,
+                "layers": audited.layers,
+                "seconds": audited.seconds,
             }
-            for found in audits
+            for audited in audits
         ]
         facts = {"langspec": __version__, "encoders": encoders, "files": files}
         write_json(folder / FACTS, facts)

@@ -58,13 +58,13 @@ def rows_of(audits: Encoders) -> pd.DataFrame:
 
 
 def _last_layers(audits: Encoders) -> dict[str, int]:
-    return {str(i): found.layers[-1] for i, found in enumerate(audits)}
+    return {str(i): audited.layers[-1] for i, audited in enumerate(audits)}
 
 
 def _filled(spec: TableSpec, audits: Encoders, rows: pd.DataFrame, **words: str) -> Table | None:
     """The table of a spec, without a range over seeds: there is one."""
     together = "encoder" not in spec.rows
-    names = {str(i): found.name for i, found in enumerate(audits)}
+    names = {str(i): audited.name for i, audited in enumerate(audits)}
     if together and len(audits) == 1:
         names = {"0": ""}  # no heading above the columns of the only one
     spec = replace(spec, names={"encoder": names, **spec.names})
@@ -120,8 +120,8 @@ def _languages(audits: Encoders, last: pd.DataFrame) -> Table:
     assert table is not None, "an audit has neighbours"
     frame, columns = table.frame, {column.key: column for column in table.columns}
     order = ["language", "family"]
-    for i, found in enumerate(audits):
-        near = _nearest(found.mixings[found.layers[-1]])
+    for i, audited in enumerate(audits):
+        near = _nearest(audited.mixings[audited.layers[-1]])
         place = int(frame.columns.get_indexer(pd.Index([f"apart_{i}"]))[0]) + 1
         frame.insert(place, f"near_{i}", [near[code] for code in frame["code"]])
         group = columns[f"apart_{i}"].group
@@ -183,7 +183,7 @@ RETRIEVAL = TableSpec(
 
 def _retrieval(audits: Encoders, last: pd.DataFrame) -> Table | None:
     """What a search finds first, language by language."""
-    searched = next((found for found in audits if found.searches), None)
+    searched = next((audited for audited in audits if audited.searches), None)
     if searched is None:
         return None
     pivot = language_name(searched.pivot)
@@ -256,12 +256,12 @@ def _layers(audits: Encoders, rows: pd.DataFrame) -> Table | None:
     plain = rows[(rows["measure"] != RANDOM) & (rows["layer"] >= 0)]
     majority = pick(rows, encoder="0", probe="majority", metric="macro_f1", language="all")
     level = pick(majority, unit="sentence")["value"].iloc[0]
-    searched = any(found.searches for found in audits)
+    searched = any(audited.searches for audited in audits)
     shown = tuple(
         replace(column, shown=column.shown and (searched or column.group != "Search"))
         for column in LAYERS.columns
     )
-    where = {"layer": tuple({layer for found in audits for layer in found.layers})}
+    where = {"layer": tuple({layer for audited in audits for layer in audited.layers})}
     spec = replace(LAYERS, columns=shown, where=where)
     return _filled(spec, audits, plain, majority=f"{level:.3f}")
 

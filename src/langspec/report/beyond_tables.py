@@ -109,5 +109,5 @@ def task_text_table(run: Run, task: str) -> Table | None:
 
 def beyond_tables(run: Run) -> list[Table]:
     """Every table of this kind that the run's files allow."""
-    found = [make(run, task) for task in run.tasks for make in (beyond_table, task_text_table)]
-    return [table for table in found if table is not None]
+    present = [make(run, task) for task in run.tasks for make in (beyond_table, task_text_table)]
+    return [table for table in present if table is not None]

@@ -27,11 +27,11 @@ def chosen_lines(lines: Sequence[Line], metric: str, source: str) -> list[Line]:
     """The lines to show for a metric, in order: the mean, the languages, the leak."""
     if metric == LEAK:
         return [line for line in lines if line.metric == LEAK]
-    mine = {line.language: line for line in lines if line.metric == metric}
-    codes = by_family([code for code in mine if code not in POOLED], source)
+    selected = {line.language: line for line in lines if line.metric == metric}
+    codes = by_family([code for code in selected if code not in POOLED], source)
     leaks = [line for line in lines if line.metric == LEAK and line.of_head]
     order = ["mean_targets", *codes, "gap"]
-    return [mine[code] for code in order if code in mine] + leaks
+    return [selected[code] for code in order if code in selected] + leaks
 
 
 def name_of(line: Line, source: str = "") -> str:

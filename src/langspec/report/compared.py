@@ -90,9 +90,9 @@ def evaluated_methods(folder: Path, task: str) -> list[str]:
 
 def _variants(path: Path) -> dict[str, tuple[str, float | None]]:
     """Method and strength of the predictions by what people call them, in their order."""
-    found = pd.read_parquet(path, columns=["method", "strength"]).drop_duplicates()
-    strengths = found["strength"].astype(object).where(found["strength"].notna(), None)
-    pairs = zip(found["method"].astype(str), strengths, strict=True)
+    present = pd.read_parquet(path, columns=["method", "strength"]).drop_duplicates()
+    strengths = present["strength"].astype(object).where(present["strength"].notna(), None)
+    pairs = zip(present["method"].astype(str), strengths, strict=True)
     return {label_of(method, strength=strength): (method, strength) for method, strength in pairs}
 
 
@@ -125,18 +125,19 @@ def load_side(
     card = folder / "train" / task / name / "run.json"
     run = read_json(card) if card.is_file() else {}
     failed = {e["seed"] for e in run.get("seeds", ()) if e.get("status") == "failed"}
-    found = sorted(int(one) for one in frame["seed"].unique())
-    wanted = [one for one in found if one not in failed and seed in (None, one)]
+    present = sorted(int(one) for one in frame["seed"].unique())
+    wanted = [one for one in present if one not in failed and seed in (None, one)]
     if not wanted:
-        told = f", of which {', '.join(map(str, sorted(failed)))} failed" if failed else ""
+        wording = f", of which {', '.join(map(str, sorted(failed)))} failed" if failed else ""
         asked = "a seed that did not fail" if seed is None else f"seed {seed}"
         raise LangspecError(
-            f"found the seeds {', '.join(map(str, found))} of {method}{told}, expected {asked}",
+            f"found the seeds {', '.join(map(str, present))} of {method}{wording}, "
+            f"expected {asked}",
             place=place,
         )
     keys, predictions = _predictions(frame, wanted, method, task, place)
     results = _rows(place / "results.csv", name, strength)
-    leaks, fixed = _leaks(results, found, wanted)
+    leaks, fixed = _leaks(results, present, wanted)
     return Side(
         label=label or method,
         task=task,
@@ -228,9 +229,9 @@ def check_comparable(a: Side, b: Side) -> None:
 def _other_units(a: pd.DataFrame, b: pd.DataFrame) -> str:
     if a.equals(b):
         return ""
-    mine, theirs = set(a["language"]), set(b["language"])
-    if mine != theirs:
-        return f"languages {', '.join(sorted(mine))} and {', '.join(sorted(theirs))}"
+    selected, theirs = set(a["language"]), set(b["language"])
+    if selected != theirs:
+        return f"languages {', '.join(sorted(selected))} and {', '.join(sorted(theirs))}"
     for name, columns in (("items", ["language", "item"]), ("units", ["language"])):
         counts = [len(x.drop_duplicates(columns)) if name == "items" else len(x) for x in (a, b)]
         if counts[0] != counts[1]:
@@ -259,9 +260,9 @@ class Line:
     @property
     def verdict(self) -> str:
         """Of the first method: better or worse at a task; a leak or a gap is higher or lower."""
-        found = self.judged.verdict
+        present = self.judged.verdict
         plain = self.metric == LEAK or self.language == "gap"
-        return found if plain else _WORDS.get(found, found)
+        return present if plain else _WORDS.get(present, present)
 
     def verdict_words(self, options: JudgeOptions) -> str:
         """The verdict, and what limits it."""
@@ -289,14 +290,14 @@ def compare_sides(a: Side, b: Side, options: CompareOptions, source: str = "") -
     check_comparable(a, b)
     units = Units(*(a.keys[name].to_numpy() for name in ("language", "item", "gold")))
     source = a.source or b.source or source
-    found = compare_predictions(
+    present = compare_predictions(
         units, a.predictions, b.predictions, source=source, options=options.bootstrap
     )
     lines = []
     for metric in ("accuracy", "macro_f1"):
-        mine = [one for one in found if one.metric == metric]
-        families = [[one] for one in mine if one.language in POOLED]
-        families.insert(0, [one for one in mine if one.language not in POOLED])
+        selected = [one for one in present if one.metric == metric]
+        families = [[one] for one in selected if one.language in POOLED]
+        families.insert(0, [one for one in selected if one.language not in POOLED])
         for family in families:
             judged = judge([one.difference for one in family], options.judge)
             lines += [
@@ -317,9 +318,9 @@ def compare_leaks(a: Side, b: Side, options: CompareOptions) -> list[Line]:
         for family in ([one for one in layers if one != head], [head]):
             compared = []
             for layer in family:
-                mine, theirs = a.leaks[unit, layer], b.leaks[unit, layer]
-                pairing = pair_seeds(mine, theirs, a_fixed=a.fixed, b_fixed=b.fixed)
-                compared.append(compare_values(LEAK, mine, theirs, pairing))
+                selected, theirs = a.leaks[unit, layer], b.leaks[unit, layer]
+                pairing = pair_seeds(selected, theirs, a_fixed=a.fixed, b_fixed=b.fixed)
+                compared.append(compare_values(LEAK, selected, theirs, pairing))
             judged = judge([one.difference for one in compared], options.judge)
             lines += [
                 Line(LEAK, "all", one, said, layer, unit, layer == head)
@@ -330,10 +331,10 @@ def compare_leaks(a: Side, b: Side, options: CompareOptions) -> list[Line]:
 
 def seeds_words(one: Compared) -> str:
     """Which seeds were compared, and how."""
-    mine, theirs = (", ".join(map(str, seeds)) for seeds in (one.pairing.a, one.pairing.b))
+    selected, theirs = (", ".join(map(str, seeds)) for seeds in (one.pairing.a, one.pairing.b))
     return {
-        "paired": f"{len(one.pairing.a)} seeds, paired ({mine})",
-        "apart": f"seeds {mine} against {theirs}, as two samples",
+        "paired": f"{len(one.pairing.a)} seeds, paired ({selected})",
+        "apart": f"seeds {selected} against {theirs}, as two samples",
         "fixed": "an encoder that no training changed, against seeds of the other",
         "single": "one seed: the noise of training is unknown, so nothing is decided",
     }[one.pairing.kind]

@@ -45,7 +45,7 @@ class Contrast:
 class Contrasts:
     """All of a task; ``left_out``: methods of which every seed failed."""
 
-    found: tuple[Contrast, ...] = ()
+    pairs: tuple[Contrast, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
@@ -62,11 +62,11 @@ def contrasts(run: Run, task: str, options: CompareOptions) -> Contrasts:
     methods = [method for method in run.methods if method in evaluated]
     lost = tuple(method for method in methods if _all_failed(run, task, method))
     sides = {m: load_side(folder, task, m) for m in methods if m not in lost}
-    found: list[Contrast] = []
+    present: list[Contrast] = []
     for baseline in BASELINES:
         if baseline not in sides:
             continue
-        mirrored = {c.baseline for c in found if c.method == baseline}
+        mirrored = {c.baseline for c in present if c.method == baseline}
         others = [method for method in sides if method not in {baseline, *mirrored}]
         lines = {m: _lines(run, sides[m], sides[baseline], options) for m in others}
         keys = dict.fromkeys(key for of_method in lines.values() for key in of_method)
@@ -74,11 +74,11 @@ def contrasts(run: Run, task: str, options: CompareOptions) -> Contrasts:
             having = [method for method in others if key in lines[method]]
             differences = [lines[method][key].compared.difference for method in having]
             judged = judge(differences, options.judge)
-            found += [
+            present += [
                 Contrast(method, baseline, replace(lines[method][key], judged=said))
                 for method, said in zip(having, judged, strict=True)
             ]
-    return Contrasts(tuple(found), lost)
+    return Contrasts(tuple(present), lost)
 
 
 def _all_failed(run: Run, task: str, method: str) -> bool:
@@ -90,8 +90,8 @@ def _lines(run: Run, a: Side, b: Side, options: CompareOptions) -> dict[tuple[st
     """By language and metric: the mean of targets, the source, the leak."""
     lines = compare_sides(a, b, options, run.source)
     wanted = (_MAIN, ("mean_targets", "macro_f1"), (run.source, "accuracy"))
-    found = {(line.language, line.metric): line for line in lines if line.metric != LEAK}
-    out = {key: found[key] for key in wanted if key in found}
+    present = {(line.language, line.metric): line for line in lines if line.metric != LEAK}
+    out = {key: present[key] for key in wanted if key in present}
     leak = next((line for line in lines if line.of_head and line.unit == "token"), None)
     return out if leak is None else out | {("all", LEAK): leak}
 
@@ -102,13 +102,15 @@ def _quantity(line: Line) -> str:
     return MEANS.get(line.language) or f"source ({language_name(line.language)})"
 
 
-def contrast_table(run: Run, task: str, found: Contrasts, options: CompareOptions) -> Table | None:
+def contrast_table(
+    run: Run, task: str, present: Contrasts, options: CompareOptions
+) -> Table | None:
     """Baseline, method and quantity x (both values, difference, p, what is said of it)."""
-    if not found.found:
+    if not present.pairs:
         return None
     judging = options.judge
     records = []
-    for one in sorted(found.found, key=lambda c: _order(run, c)):
+    for one in sorted(present.pairs, key=lambda c: _order(run, c)):
         line, difference = one.line, one.line.compared.difference
         low, high = difference.interval(judging.alpha)
         record: dict[str, Any] = {
@@ -154,7 +156,7 @@ def contrast_table(run: Run, task: str, found: Contrasts, options: CompareOption
     frame = frame.apply(lambda c: c if c.dtype != object else c.where(c.notna(), None))
     notes = tuple(
         f"{method_label(method)}: every seed failed, so it is not compared."
-        for method in found.left_out
+        for method in present.left_out
     )
     name, title = f"compare_{task}", f"{task_title(task)}: comparisons"
     return Table(name, title, caption, columns, frame, section="section", notes=notes)
@@ -164,19 +166,21 @@ def _order(run: Run, one: Contrast) -> tuple[int, int]:
     return BASELINES.index(one.baseline), run.methods.index(one.method)
 
 
-def contrast_sentences(found: Contrasts, options: JudgeOptions) -> list[str]:
+def contrast_sentences(present: Contrasts, options: JudgeOptions) -> list[str]:
     """A sentence a baseline: what was decided about transfer and leak, and what was not."""
     sentences = []
     for baseline in BASELINES:
-        mine = [one for one in found.found if one.baseline == baseline]
+        selected = [one for one in present.pairs if one.baseline == baseline]
         parts = []
-        for method in dict.fromkeys(one.method for one in mine):
-            by_key = {(c.line.language, c.line.metric): c.line for c in mine if c.method == method}
+        for method in dict.fromkeys(one.method for one in selected):
+            by_key = {
+                (c.line.language, c.line.metric): c.line for c in selected if c.method == method
+            }
             if _MAIN in by_key:
-                told = _told(by_key[_MAIN], options)
+                wording = _judged_words(by_key[_MAIN], options)
                 leak = by_key.get(("all", LEAK))
-                told += f"; its token leak: {_told(leak, options)}" if leak else ""
-                parts.append(f"{method_label(method)}: {told}")
+                wording += f"; its token leak: {_judged_words(leak, options)}" if leak else ""
+                parts.append(f"{method_label(method)}: {wording}")
         if parts:
             sentences.append(
                 f"Against {baseline}, in mean accuracy over the targets (margin "
@@ -185,7 +189,7 @@ def contrast_sentences(found: Contrasts, options: JudgeOptions) -> list[str]:
     return sentences
 
 
-def _told(line: Line, options: JudgeOptions) -> str:
+def _judged_words(line: Line, options: JudgeOptions) -> str:
     low, high = line.compared.difference.interval(options.alpha)
     difference = signed(line.compared.difference.value)
     known = "" if pd.isna(low) else f" [{signed(low)}, {signed(high)}]"

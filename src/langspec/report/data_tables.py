@@ -33,12 +33,12 @@ def _kept(run: Run) -> Table | None:
         rows = {(row["language"], row["split"]): row for row in facts["rows"]}
         repeated = {entry["language"]: entry for entry in facts.get("duplicates", ())}
         for code in by_family([language for language, _ in rows], run.source):
-            mine = {split: rows[code, split] for split in shown if (code, split) in rows}
-            for row in mine.values():
+            selected = {split: rows[code, split] for split in shown if (code, split) in rows}
+            for row in selected.values():
                 for reason, count in row["dropped"].items():
                     reasons[reason] = reasons.get(reason, 0) + count
             lengths: Mapping[str, Any] = next(
-                (mine[s]["words"] for s in reversed(SPLITS) if s in mine), {}
+                (selected[s]["words"] for s in reversed(SPLITS) if s in selected), {}
             )
             records.append(
                 {
@@ -46,9 +46,12 @@ def _kept(run: Run) -> Table | None:
                     "language": language_name(code),
                     "code": code,
                     "family": language_family(code),
-                    **{split: mine[split]["kept"] if split in mine else 0 for split in shown},
-                    "dropped": sum(sum(row["dropped"].values()) for row in mine.values()),
-                    "over_limit": sum(row["over_limit"] for row in mine.values()),
+                    **{
+                        split: selected[split]["kept"] if split in selected else 0
+                        for split in shown
+                    },
+                    "dropped": sum(sum(row["dropped"].values()) for row in selected.values()),
+                    "over_limit": sum(row["over_limit"] for row in selected.values()),
                     "words_mean": lengths.get("mean"),
                     "words_max": lengths.get("max"),
                     "test_in_train": repeated.get(code, {}).get("test_rows_in_train"),
@@ -68,8 +71,8 @@ def _kept(run: Run) -> Table | None:
     )
     notes = []
     if reasons:
-        told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
-        notes.append(f"Left out by filters, all corpora: {told}.")
+        wording = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
+        notes.append(f"Left out by filters, all corpora: {wording}.")
     for name, facts in corpora.items():
         for key, value in (facts.get("notes") or {}).items():
             notes.append(f"{task_title(name)}, {key.replace('_', ' ')}: {_plain(value)}.")
@@ -84,15 +87,15 @@ def _kept(run: Run) -> Table | None:
 
 def _rows(run: Run) -> list[tuple[str, Mapping[str, Any]]]:
     """(corpus, row of the card) by corpus, the source first, then family, then split."""
-    found = []
+    present = []
     for name, facts in (run.card.get("corpora") or {}).items():
         rows = facts["rows"]
         order = by_family([row["language"] for row in rows], run.source)
         place = {code: number for number, code in enumerate(order)}
         parts = {split: number for number, split in enumerate((*SPLITS, "val"))}
         rows = sorted(rows, key=lambda row: (place[row["language"]], parts[row["split"]]))
-        found += [(name, row) for row in rows]
-    return found
+        present += [(name, row) for row in rows]
+    return present
 
 
 def _filters(run: Run) -> Table | None:
@@ -170,13 +173,13 @@ def _near(run: Run) -> Table | None:
         "text_rows_near_it": ("language text near it", "With the language text"),
         "its_rows_near_text": ("its rows near language text", "With the language text"),
     }
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    present: dict[tuple[str, str], dict[str, Any]] = {}
     for name, facts in (run.card.get("corpora") or {}).items():
         for entry in facts.get("near_duplicates", ()):
-            found.setdefault((name, entry["language"]), {}).update(entry)
+            present.setdefault((name, entry["language"]), {}).update(entry)
     for entry in run.card.get("across", ()):
-        found.setdefault((entry["corpus"], entry["language"]), {}).update(entry)
-    if not found:
+        present.setdefault((entry["corpus"], entry["language"]), {}).update(entry)
+    if not present:
         return None
     records = [
         {
@@ -184,7 +187,7 @@ def _near(run: Run) -> Table | None:
             "language": language_name(code),
             **{key: entry.get(key) for key in titles},
         }
-        for (name, code), entry in sorted(found.items())
+        for (name, code), entry in sorted(present.items())
     ]
     columns = (
         Column("language", "Language"),
@@ -200,7 +203,7 @@ def _near(run: Run) -> Table | None:
 
 
 def _options(options: Mapping[str, Any]) -> str:
-    told = []
+    wording = []
     for key in (
         "join",
         "min_characters",
@@ -217,8 +220,8 @@ def _options(options: Mapping[str, Any]) -> str:
         if isinstance(value, Mapping):  # a limit of None is no limit
             value = {name: one for name, one in value.items() if one is not None}
         if value not in (None, {}, [], 0, False):
-            told.append(f"{key.replace('_', ' ')} {_plain(value)}")
-    return f" Options: {'; '.join(told)}." if told else ""
+            wording.append(f"{key.replace('_', ' ')} {_plain(value)}")
+    return f" Options: {'; '.join(wording)}." if wording else ""
 
 
 def _sources(run: Run) -> Table | None:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def declared_tables(run: Run) -> list[Table]:
     """The table of each measure that declares one, task by task, where it has rows."""
     specs = [spec for spec in run.declared if isinstance(spec, TableSpec)]
-    found = [
+    present = [
         fill(spec, _rows(run, task, spec.where), run, task=task)
         for task in run.tasks
         for spec in specs
     ]
-    return [table for table in found if table is not None]
+    return [table for table in present if table is not None]
 
 
 def declared_figures(run: Run, task: str) -> list[Plot]:

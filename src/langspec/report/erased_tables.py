@@ -94,12 +94,12 @@ BY_LAYER = TableSpec(
 
 def _variants(run: Run, rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Method and eraser of some rows, in the run's order, what is not erased first."""
-    found = dict.fromkeys(zip(rows["method"], rows["eraser"], strict=True))
-    methods = dict.fromkeys([*run.methods, *(method for method, _ in found)])
+    present = dict.fromkeys(zip(rows["method"], rows["eraser"], strict=True))
+    methods = dict.fromkeys([*run.methods, *(method for method, _ in present)])
     return [
         (method, eraser)
         for method in methods
-        for of, eraser in sorted(found, key=lambda pair: pair[1] != "")
+        for of, eraser in sorted(present, key=lambda pair: pair[1] != "")
         if of == method
     ]
 
@@ -153,8 +153,8 @@ def erased_layers(run: Run, task: str) -> Table | None:
 def erased_tables(run: Run) -> list[Table]:
     """Every table of erased encoders that the run's files allow."""
     makers = (erased_table, erased_layers, path_table)
-    found = [make(run, task) for task in run.tasks for make in makers]
-    return [table for table in found if table is not None]
+    present = [make(run, task) for task in run.tasks for make in makers]
+    return [table for table in present if table is not None]
 
 
 def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
@@ -175,12 +175,12 @@ def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
     for method, eraser in _variants(run, scores):
         of_leak = pick(leaks, method=method, eraser=eraser)
         of_score = pick(scores, method=method, eraser=eraser)
-        for strength, mine in of_score.groupby("strength", dropna=False, sort=False):
+        for strength, selected in of_score.groupby("strength", dropna=False, sort=False):
             of_path = not pd.isna(strength)
             same = of_leak["strength"] == strength if of_path else of_leak["strength"].isna()
             leak = head_rows(run, task, of_leak[same])
             shared = leak["seed"].nunique() == 1
-            for _, score in mine.sort_values("seed").iterrows():
+            for _, score in selected.sort_values("seed").iterrows():
                 read = leak if shared else pick(leak, seed=score["seed"])
                 if len(read):
                     point: Any = strength if of_path else None
@@ -202,8 +202,8 @@ def _strength(run: Run, task: str, method: str) -> float:
     params = run.runs.get((task, method), {}).get("params", {})
     own = params.get(f"train.methods.{method}.strength")
     on_task = params.get(f"train.methods.{method}.overrides.{task}.strength")
-    found = own if on_task is None else on_task
-    return float("nan") if found is None else float(found)
+    present = own if on_task is None else on_task
+    return float("nan") if present is None else float(present)
 
 
 def path_table(run: Run, task: str) -> Table | None:
@@ -212,12 +212,12 @@ def path_table(run: Run, task: str) -> Table | None:
         return None
     points = tradeoff_points(run, task)
     of_path = points["method"].isin(set(run.path["method"]))
-    mine = points[of_path & (points["eraser"] == "")].copy()
-    if mine.empty:
+    selected = points[of_path & (points["eraser"] == "")].copy()
+    if selected.empty:
         return None
     for key in ("leak", "score"):  # of one seed: there is no range over seeds
-        mine[f"{key}_min"] = mine[f"{key}_max"] = mine[key]
-    mine = mine.sort_values(["method", "strength", "seed"]).reset_index(drop=True)
+        selected[f"{key}_min"] = selected[f"{key}_max"] = selected[key]
+    selected = selected.sort_values(["method", "strength", "seed"]).reset_index(drop=True)
     columns = (
         Column("strength", "lambda", kind="number"),
         Column("seed", "Seed", kind="count"),
@@ -229,7 +229,7 @@ def path_table(run: Run, task: str) -> Table | None:
         "strength of gradient reversal; a row a training, [95 % interval over test items]."
     )
     name, title = f"path_{task}", f"{task_title(task)}: strengths of reversal"
-    return Table(name, title, caption, columns, mine, section="method")
+    return Table(name, title, caption, columns, selected, section="method")
 
 
 def _with_ends(row: pd.Series, key: str) -> dict[str, float]:

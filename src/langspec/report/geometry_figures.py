@@ -76,24 +76,24 @@ def geometry(run: Run, task: str) -> Plot | None:
 
 def alignment(run: Run, task: str) -> Plot | None:
     """Retrieval of translations and likeness to the start, by layer."""
-    found = pick(of_task(run, task, ["retrieval"]), language="mean_targets")
+    present = pick(of_task(run, task, ["retrieval"]), language="mean_targets")
     likeness = pick(of_task(run, task, ["cka", "cka_within_language"]), corpus="text")
     likeness = pick(likeness, unit="sentence")
-    if found.empty and likeness.empty:
+    if present.empty and likeness.empty:
         return None
-    methods = ordered_methods(run, [*found["method"], *likeness["method"]])
+    methods = ordered_methods(run, [*present["method"], *likeness["method"]])
     styles = method_styles(methods)
-    shown = ["cosine", "centred"] if len(found) else []
+    shown = ["cosine", "centred"] if len(present) else []
     likenesses = ["cka", "cka_within_language"] if len(likeness) else []
     figure = Figure(figsize=(WIDTH + 0.4, 2.9), layout="constrained")
     axes = figure.subplots(1, len(shown) + len(likenesses), squeeze=False, sharey=False)[0]
     titles = {"cosine": "as they are", "centred": "centred by language"}
     titles |= {"cka": "all sentences", "cka_within_language": "within a language"}
-    top = 1.08 * float(found["high"].max()) if len(found) else 1.0
+    top = 1.08 * float(present["high"].max()) if len(present) else 1.0
     for axis, name in zip(axes, [*shown, *likenesses], strict=True):
         if name in shown:
-            here = pick(found, probe=name)
-            chance = pick(found, probe="chance")
+            here = pick(present, probe=name)
+            chance = pick(present, probe="chance")
             if len(chance):
                 axis.axhline(float(chance["value"].mean()), color=MUTED, lw=1, ls=":", zorder=1)
             axis.set_ylim(0, top)
@@ -110,7 +110,7 @@ def alignment(run: Run, task: str) -> Plot | None:
         axes[len(shown)].set_ylabel("CKA with the start")
     legend(figure, methods, styles)
     trained = [m for m in methods if m != RANDOM]
-    told = (
+    wording = (
         "Left: share of sentences whose nearest sentence in the other language is their "
         "translation (mean of both directions and of the target languages; dotted: chance; band: "
         "95 % interval over lines), as vectors are and after each language's mean is subtracted. "
@@ -119,10 +119,10 @@ def alignment(run: Run, task: str) -> Plot | None:
     )
     caption = (
         f"Models of {task_title(task)}, sentences of the language text, test split, by layer. "
-        f"{told}Right: linear CKA with the starting encoder on the same sentences, and after each "
-        f"language's mean is subtracted. Mean over {seed_words(likeness, trained)}."
+        f"{wording}Right: linear CKA with the starting encoder on the same sentences, and after "
+        f"each language's mean is subtracted. Mean over {seed_words(likeness, trained)}."
     )
-    last = pick(found, probe="cosine")
+    last = pick(present, probe="cosine")
     alt = "Line plots by layer of retrieval and CKA. Retrieval at the last layer: " + last_values(
         last, methods
     )

@@ -22,8 +22,8 @@ Place = tuple[str, str]  # corpus and unit
 
 def places(rows: pd.DataFrame) -> list[Place]:
     """Corpus and unit of some rows: the language text first, words before texts."""
-    found = set(zip(rows["corpus"], rows["unit"], strict=True))
-    return sorted(found, key=lambda pair: (pair[0] != "text", pair[1] != "token", pair))
+    present = set(zip(rows["corpus"], rows["unit"], strict=True))
+    return sorted(present, key=lambda pair: (pair[0] != "text", pair[1] != "token", pair))
 
 
 def of_task(run: Run, task: str, metrics: Sequence[str]) -> pd.DataFrame:
@@ -184,8 +184,10 @@ ALIGNMENT = TableSpec(
 def alignment_table(run: Run, task: str, *, layers: bool) -> Table | None:
     """Method x (retrieval of translations, CKA with the starting encoder)."""
     cka = of_task(run, task, ["cka", "cka_within_language"])
-    found = pick(of_task(run, task, _RETRIEVAL), language="mean_targets")
-    rows = pick(pd.concat([found.assign(language="all"), cka], ignore_index=True), language="all")
+    present = pick(of_task(run, task, _RETRIEVAL), language="mean_targets")
+    rows = pick(
+        pd.concat([present.assign(language="all"), cka], ignore_index=True), language="all"
+    )
     spec = replace(ALIGNMENT, notes=tuple(_alignment_notes(run, task)))
     return _filled(spec, rows, run, task, layers=layers)
 
@@ -329,12 +331,12 @@ def moves_table(run: Run, task: str, *, layers: bool) -> Table | None:
 
 def geometry_tables(run: Run) -> list[Table]:
     """Every table of geometry, alignment and moves that the run's files allow."""
-    found: list[Table | None] = []
+    present: list[Table | None] = []
     for task in run.tasks:
         for layers in (False, True):
-            found += [
+            present += [
                 make(run, task, layers=layers)
                 for make in (geometry_table, alignment_table, moves_table)
             ]
-        found.append(retrieval_languages(run, task))
-    return [table for table in found if table is not None]
+        present.append(retrieval_languages(run, task))
+    return [table for table in present if table is not None]

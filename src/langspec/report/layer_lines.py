@@ -28,15 +28,22 @@ Styles = dict[str, tuple[str, str]]
 
 def line(axis: Axes, rows: pd.DataFrame, method: str, styles: Styles) -> None:
     """A method by layer: a line, and what lies between seeds or within an interval as a band."""
-    mine = rows.sort_values("layer")
-    if mine.empty:
+    selected = rows.sort_values("layer")
+    if selected.empty:
         return
     colour, marker = styles[method]
-    ends = ("low", "high") if mine["low"].notna().all() else ("min", "max")
-    axis.fill_between(mine["layer"], mine[ends[0]], mine[ends[1]], color=colour, alpha=0.16, lw=0)
+    ends = ("low", "high") if selected["low"].notna().all() else ("min", "max")
+    axis.fill_between(
+        selected["layer"], selected[ends[0]], selected[ends[1]], color=colour, alpha=0.16, lw=0
+    )
     looks: dict[str, Any] = {"width": 1.2, "dashes": DASHES} if method == RANDOM else {}
     curve(
-        axis, mine["layer"], mine["value"], colour, marker, **{"width": 1.7, "size": 4.5, **looks}
+        axis,
+        selected["layer"],
+        selected["value"],
+        colour,
+        marker,
+        **{"width": 1.7, "size": 4.5, **looks},
     )
 
 
@@ -44,11 +51,11 @@ def level(axis: Axes, rows: pd.DataFrame, words: str, *, above: bool = True) -> 
     """A dotted line by layer for what chance or noise gives, named in the panel."""
     if rows.empty:
         return
-    found = rows.groupby("layer")["value"].mean().sort_index()
-    axis.plot(found.index, found.to_numpy(), color=MUTED, lw=1, ls=":", zorder=1)
+    present = rows.groupby("layer")["value"].mean().sort_index()
+    axis.plot(present.index, present.to_numpy(), color=MUTED, lw=1, ls=":", zorder=1)
     axis.annotate(
         words,
-        (found.index[-1], found.iloc[-1]),
+        (present.index[-1], present.iloc[-1]),
         xytext=(0, 3 if above else -3),
         textcoords="offset points",
         ha="right",
@@ -109,7 +116,7 @@ def draw(
         if panel.label:
             axis.set_ylabel(panel.label)
     legend(figure, methods, styles)
-    told = {
+    wording = {
         "task": task_title(task),
         "seeds": seed_words(rows, [m for m in methods if m != RANDOM]),
         "last": last_values(select(rows, panels[0].where), methods),
@@ -117,8 +124,8 @@ def draw(
     }
     return Plot(
         spec.name.format(task=task),
-        spec.title.format(**told),
-        spec.caption.format(**told),
-        spec.alt.format(**told),
+        spec.title.format(**wording),
+        spec.caption.format(**wording),
+        spec.alt.format(**wording),
         figure,
     )

@@ -110,7 +110,8 @@ def build_report(
         [sentence for _, absent in drawn for sentence in absent],
         title=options.title or sources.name,
         verdicts={
-            task: contrast_sentences(found, comparing.judge) for task, found in compared.items()
+            task: contrast_sentences(present, comparing.judge)
+            for task, present in compared.items()
         },
         sweeps=[study.words() for study in swept],
     )

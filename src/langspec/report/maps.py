@@ -65,7 +65,7 @@ def projection(run: Run, task: str) -> Plot | None:
             signs[kind] = class_styles(sorted(set(values[kind].astype(str))))
             entries[kind] = [Entry(name, *sign) for name, sign in signs[kind].items()]
     columns = {kind: legend_columns(entries[kind]) for kind in rows}
-    beside = max(sum(width for width, _ in found) for found in columns.values())
+    beside = max(sum(width for width, _ in matched) for matched in columns.values())
     width = 2 * EDGE + len(methods) * (PANEL + GAP) + beside
     height = 2 * EDGE + len(rows) * (PANEL + TITLE)
     figure = Figure(figsize=(width, height))
@@ -114,10 +114,10 @@ def _scatter(axis: Axes, points: pd.DataFrame, kind: str, styles: Styles) -> Non
     places = points[["x", "y"]].to_numpy(dtype=float)
     for part in np.array_split(order, max(1, len(order) // 150)):
         for name, (colour, marker) in styles.items():
-            mine = part[names[part] == name]
+            selected = part[names[part] == name]
             axis.scatter(
-                places[mine, 0],
-                places[mine, 1],
+                places[selected, 0],
+                places[selected, 1],
                 s=size,
                 color=colour,
                 marker=marker,
@@ -157,8 +157,8 @@ def _name(axis: Axes, names: list[str], groups: list[np.ndarray], styles: Styles
     origin = np.array([left, bottom])
     targets = (np.stack([densest(group) for group in groups]) - origin) * scale
     boxes = np.array([[LETTER * len(name) + 0.03, HEIGHT] for name in names])
-    found = apart(targets + np.array([0.0, ABOVE]), boxes, PANEL)
-    for name, target, place, box in zip(names, targets, found, boxes, strict=True):
+    matched = apart(targets + np.array([0.0, ABOVE]), boxes, PANEL)
+    for name, target, place, box in zip(names, targets, matched, boxes, strict=True):
         colour = _darker(styles[name][0])
         if (np.abs(place - target) > box / 2 + [0.02, ABOVE]).any():
             ends = np.stack([target, place]) / scale + origin
@@ -227,14 +227,14 @@ def language_entries(styles: Styles) -> list[Entry]:
     rest = [codes[0] for codes in families.values() if len(codes) == 1]
     if rest:
         several[SINGLES if several else ""] = sorted_codes(rest)
-    found = []
+    matched = []
     for family, codes in several.items():
         if family:
-            found.append(Entry(family))
+            matched.append(Entry(family))
         for code in sorted_codes(codes):
             name = language_name(code)
-            found.append(Entry(f"{name} ({code})" if name != code else code, *styles[code]))
-    return found
+            matched.append(Entry(f"{name} ({code})" if name != code else code, *styles[code]))
+    return matched
 
 
 def legend_columns(entries: list[Entry]) -> list[tuple[float, list[Entry]]]:

@@ -69,11 +69,11 @@ def fill(
         for values, at in _walk(spec, spec.rows, rows, run)
     ]
     frame = frame_of(records)
-    told = {"task": task_title(task), **(words or {})}
+    wording = {"task": task_title(task), **(words or {})}
     return Table(
         spec.name.format(task=task),
-        spec.title.format(**told),
-        spec.caption.format(**told),
+        spec.title.format(**wording),
+        spec.caption.format(**wording),
         tuple(_shown(spec, columns, frame)),
         frame,
         section=spec.section,
@@ -83,15 +83,15 @@ def fill(
 
 def expanded(spec: TableSpec, rows: pd.DataFrame, run: Order) -> list[Column]:
     """The columns, those for each value of a tidy column repeated, neighbours together."""
-    found: list[Column] = []
+    present: list[Column] = []
     for each, same in groupby(spec.columns, key=lambda column: column.each):
         columns = list(same)
         if not each:
-            found += columns
+            present += columns
             continue
         for value in order_of(spec, each, rows[each], run):
             heading = method_label(value) if each == "method" else _named(spec, each, value)
-            found += [
+            present += [
                 replace(
                     column,
                     key=column.key.format(value),
@@ -101,7 +101,7 @@ def expanded(spec: TableSpec, rows: pd.DataFrame, run: Order) -> list[Column]:
                 )
                 for column in columns
             ]
-    return found
+    return present
 
 
 def _named(spec: TableSpec, key: str, value: Any) -> str:
@@ -110,9 +110,9 @@ def _named(spec: TableSpec, key: str, value: Any) -> str:
 
 def order_of(spec: TableSpec, key: str, values: Iterable[Any], run: Order) -> list[Any]:
     """The distinct values of a tidy column in the order of the page."""
-    found = set(values)
-    named = [value for value in spec.names.get(key, ()) if value in found]
-    others = found - set(named)
+    present = set(values)
+    named = [value for value in spec.names.get(key, ()) if value in present]
+    others = present - set(named)
     if key == "method":
         order = ordered_methods(run, others - {TEXTS}) + [TEXTS] * (TEXTS in others)
     elif key == "language":
@@ -150,13 +150,13 @@ def _record(
     record: dict[str, Any] = {}
     for column in columns:
         if column.where is None:
-            told = column.text.format(**names) if column.text else names[column.key]
-            record[column.key] = told
+            wording = column.text.format(**names) if column.text else names[column.key]
+            record[column.key] = wording
         elif column.floor:
             put_score(record, column.key, _level(floor, column.where, values))
         elif not column.spread:
-            found = pick(at, **column.where)["value"]
-            value = float(found.iloc[0]) if len(found) else None
+            present = pick(at, **column.where)["value"]
+            value = float(present.iloc[0]) if len(present) else None
             record[column.key] = ("yes" if value else "no") if column.flag else value
         else:
             put_score(record, column.key, pick(at, **column.where))

@@ -50,7 +50,7 @@ def three_columns(run: Run, task: str) -> Plot | None:
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     places = range(len(methods))
-    told = []
+    wording = []
     for axis, quantity in zip(axes, shown, strict=True):
         for name in COLUMNS:
             values, spread = _column(run, task, methods, quantity, name)
@@ -62,7 +62,7 @@ def three_columns(run: Run, task: str) -> Plot | None:
             read = [values[i] for i in known]
             axis.vlines(places, *zip(*spread, strict=True), color=colour, lw=3, alpha=0.35)
             curve(axis, known, read, colour, marker, dashes=dashes, size=6, width=1.6)
-            told.append(
+            wording.append(
                 f"{SHOWN[quantity.key]}, {COLUMNS[name]}: "
                 + ", ".join(f"{methods[i]} {decimal(values[i])}" for i in known)
             )
@@ -96,7 +96,7 @@ def three_columns(run: Run, task: str) -> Plot | None:
     )
     title = f"{task_title(task)}: what each measure makes of training"
     return Plot(
-        f"published_{task}", title, caption, "Line plots. " + "; ".join(told) + ".", figure
+        f"published_{task}", title, caption, "Line plots. " + "; ".join(wording) + ".", figure
     )
 
 
@@ -105,8 +105,8 @@ def _column(
 ) -> tuple[list[float], list[tuple[float, float]]]:
     """Of each method the value and the range over seeds in one column of the table."""
     if name == "published":
-        found = [published_value(run, task, method, quantity) for method in methods]
-        values = [np.nan if value is None else value for value in found]
+        present = [published_value(run, task, method, quantity) for method in methods]
+        values = [np.nan if value is None else value for value in present]
         return values, [(np.nan, np.nan)] * len(methods)
     rows = [pick(getattr(quantity, name), method=method).head(1) for method in methods]
     return (
@@ -129,7 +129,7 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
     corpora = [corpus for corpus in ("text", task) if corpus in set(points["corpus"])]
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
     axes = figure.subplots(1, len(corpora), sharey=True, squeeze=False)[0]
-    told = []
+    wording = []
     for axis, corpus in zip(axes, corpora, strict=True):
         here = pick(points, corpus=corpus)
         correlation = _correlation(here)
@@ -137,8 +137,8 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
         _curves(axis, codes, sizes, correlation)
         for method in methods:
             for probe in probes:
-                mine = pick(here, method=method, probe=probe)
-                told += _point(axis, mine, styles[method], sound=probe == CONVERGED)
+                selected = pick(here, method=method, probe=probe)
+                wording += _point(axis, selected, styles[method], sound=probe == CONVERGED)
         spread = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{min(sizes)}"
         name = "text" if corpus == "text" else "the task's text"
         axis.set_title(f"{name} ({spread} tokens a sentence)")
@@ -168,7 +168,7 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
         "hollow; means over seeds. Below the curves: errors spread more evenly over the sentences "
         "than chance would."
     )
-    alt = "Curves with points. Converged probes: " + "; ".join(told) + "."
+    alt = "Curves with points. Converged probes: " + "; ".join(wording) + "."
     title = f"{task_title(task)}: seqeval's score against token accuracy"
     return Plot(f"seqeval_{task}", title, caption, alt, figure)
 
@@ -196,8 +196,8 @@ def _point(axis: Axes, rows: pd.DataFrame, signs: tuple[str, str], *, sound: boo
 
 def _correlation(rows: pd.DataFrame) -> float:
     """Mean intraclass correlation of these probes' errors, within what a Beta can have."""
-    found = pick(rows, metric="error_correlation")["value"]
-    return float(np.clip(found.mean() if len(found) else 0.0, 0.001, 0.999))
+    present = pick(rows, metric="error_correlation")["value"]
+    return float(np.clip(present.mean() if len(present) else 0.0, 0.001, 0.999))
 
 
 def _curves(
@@ -205,10 +205,10 @@ def _curves(
 ) -> None:
     curve = Curve(CurveOptions(languages=codes, lengths=lengths, correlation=correlation))
     for errors, line in (("iid", "-"), ("clustered", DASHES)):
-        found = [curve.point(float(accuracy), errors) for accuracy in ACCURACIES]
+        present = [curve.point(float(accuracy), errors) for accuracy in ACCURACIES]
         axis.plot(
-            [point.accuracy for point in found],
-            [point.macro_f1 for point in found],
+            [point.accuracy for point in present],
+            [point.macro_f1 for point in present],
             color=MUTED,
             lw=1.4,
             ls=line,

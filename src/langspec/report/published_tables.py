@@ -68,11 +68,11 @@ def quantities(run: Run, task: str) -> list[Quantity]:
         return pick(probe, corpus=corpus, metric="published_macro_f1")
 
     def clustered(corpus: str, what: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        mine = pick(clusters, corpus=corpus)
-        return pick(mine, metric=f"v_measure_{what}"), pick(mine, metric=f"ami_{what}")
+        selected = pick(clusters, corpus=corpus)
+        return pick(selected, metric=f"v_measure_{what}"), pick(selected, metric=f"ami_{what}")
 
     of_text = "per token" if token else "per text"
-    found = (
+    present = (
         Quantity(
             "language_text",
             f"Language identification on text, {of_text}",
@@ -107,7 +107,7 @@ def quantities(run: Run, task: str) -> list[Quantity]:
             *clustered(task, "label"),
         ),
     )
-    return [quantity for quantity in found if len(quantity.compat)]
+    return [quantity for quantity in present if len(quantity.compat)]
 
 
 def _labels(run: Run, task: str, rows: pd.DataFrame) -> tuple[Quantity, Quantity]:
@@ -140,8 +140,8 @@ def is_token(rows: pd.DataFrame) -> bool:
 def published_value(run: Run, task: str, method: str, quantity: Quantity) -> float | None:
     """The published number of all languages together; None where there is none."""
     rows = pick(run.published, task=task, method=method, language="")
-    found = rows[rows["metric"].isin(quantity.metrics)]["value"]
-    return float(found.iloc[0]) if len(found) else None
+    present = rows[rows["metric"].isin(quantity.metrics)]["value"]
+    return float(present.iloc[0]) if len(present) else None
 
 
 def published_table(run: Run, task: str) -> Table | None:
@@ -218,17 +218,17 @@ def settings_table(run: Run, task: str) -> Table | None:
     records = []
     for method in ordered_methods(run, rows["method"]):
         for probe in probes:
-            mine = pick(rows, method=method, probe=probe)
-            if mine.empty:
+            selected = pick(rows, method=method, probe=probe)
+            if selected.empty:
                 continue
             record: dict[str, Any] = {"model": method_label(method), "probe": probe_label(probe)}
             for key, corpus in (("text", "text"), ("task", task)):
-                of_corpus = pick(mine, corpus=corpus)
+                of_corpus = pick(selected, corpus=corpus)
                 for metric in ("accuracy", "published_macro_f1", "error_correlation"):
                     put_score(record, f"{key}_{metric}", pick(of_corpus, metric=metric))
             for metric in ("steps", "epoch"):
-                found = pick(mine, metric=metric)["value"]
-                record[metric] = float(found.iloc[0]) if len(found) else None
+                present = pick(selected, metric=metric)["value"]
+                record[metric] = float(present.iloc[0]) if len(present) else None
             records.append(record)
     token = is_token(rows)
     score = "seqeval F1" if token else "union F1"
@@ -302,15 +302,15 @@ def _fall(run: Run, task: str, quantity: Quantity) -> str:
 
 
 def _one(rows: pd.DataFrame, method: str) -> float | None:
-    found = pick(rows, method=method)["value"]
-    return float(found.iloc[0]) if len(found) else None
+    present = pick(rows, method=method)["value"]
+    return float(present.iloc[0]) if len(present) else None
 
 
 def _metric_alone(rows: pd.DataFrame) -> str:
     """One probe, its predictions scored in both ways."""
-    mine = pick(rows, probe=CONVERGED)
+    selected = pick(rows, probe=CONVERGED)
     values = {
-        (metric, method): _one(pick(mine, metric=metric), method)
+        (metric, method): _one(pick(selected, metric=metric), method)
         for metric in ("accuracy", "published_macro_f1")
         for method in (BEFORE, "finetune")
     }
@@ -327,8 +327,10 @@ def _optimiser_alone(rows: pd.DataFrame) -> str:
     """One encoder, four settings of the probe."""
     parts = []
     for method in (BEFORE, "finetune"):
-        mine = pick(rows, method=method, metric="accuracy")
-        values = mine[mine["probe"].isin([f"{PROBE}/{name}" for name in SETTINGS])]["value"]
+        selected = pick(rows, method=method, metric="accuracy")
+        values = selected[selected["probe"].isin([f"{PROBE}/{name}" for name in SETTINGS])][
+            "value"
+        ]
         if len(values) < 2:
             return ""
         parts.append(f"{method} {decimal(values.min())} to {decimal(values.max())}")
@@ -337,5 +339,5 @@ def _optimiser_alone(rows: pd.DataFrame) -> str:
 
 def published_tables(run: Run) -> list[Table]:
     """Every table beside published numbers that the run's files allow."""
-    found = [make(run, task) for task in run.tasks for make in (published_table, settings_table)]
-    return [table for table in found if table is not None]
+    present = [make(run, task) for task in run.tasks for make in (published_table, settings_table)]
+    return [table for table in present if table is not None]

@@ -323,28 +323,28 @@ def _published(folder: Path | None, missing: list[str]) -> pd.DataFrame:
 
 
 def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[str, pd.DataFrame]:
-    found = {}
+    present = {}
     for task in tasks:
         path = root / "evaluate" / task / "projection.parquet"
         if path.is_file():
             frame = pd.read_parquet(path)
             # Categories would keep empty groups alive in every groupby.
             words = ["method", "corpus", "language", "label"]
-            found[task] = frame.astype(dict.fromkeys(words, object))
+            present[task] = frame.astype(dict.fromkeys(words, object))
         else:
             missing.append(f"evaluate/{task}/projection.parquet")
-    return found
+    return present
 
 
 def _failed(runs: Mapping[tuple[str, str], Mapping[str, Any]]) -> Failed:
     """Trainings that the watch marked."""
-    found: dict[tuple[str, str, float | None, int], str] = {}
+    present: dict[tuple[str, str, float | None, int], str] = {}
     for (task, method), run in runs.items():
         for entry in (*run.get("seeds", ()), *run.get("path", ())):
             if entry.get("status") == "failed":
                 key = task, method, entry.get("strength"), int(entry["seed"])
-                found[key] = str(entry.get("reason"))
-    return found
+                present[key] = str(entry.get("reason"))
+    return present
 
 
 def _without(rows: pd.DataFrame, failed: Failed) -> pd.DataFrame:
@@ -365,8 +365,8 @@ def _geometry(
             frames.append(_without(read_results(path), failed))
         else:
             missing.append(f"evaluate/{task}/geometry.csv")
-    found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    return over_seeds(found) if len(found) else pd.DataFrame(columns=[*KEYS, "value"])
+    present = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return over_seeds(present) if len(present) else pd.DataFrame(columns=[*KEYS, "value"])
 
 
 def _trajectory(root: Path, tasks: Sequence[str]) -> pd.DataFrame:

@@ -47,18 +47,18 @@ def headline(run: Run) -> Table:
         chance = pick(leak_scores(run, task, "majority"), language="all")
         methods = ordered_methods(run, [*scores["method"], *leaks["method"]])
         for method in methods:
-            mine, of_leak = pick(scores, method=method), pick(leaks, method=method)
+            selected, of_leak = pick(scores, method=method), pick(leaks, method=method)
             record: dict[str, Any] = {
                 "task": task_title(task),
                 "method": method_label(method),
                 "seeds": _seeds(run, task, method),
             }
             for metric in METRIC_TITLES:
-                rows = pick(mine, language="mean_targets", metric=metric)
+                rows = pick(selected, language="mean_targets", metric=metric)
                 put_score(record, f"targets_{metric}", rows)
-            source = pick(mine, language=run.source, metric="accuracy")
+            source = pick(selected, language=run.source, metric="accuracy")
             put_score(record, "source_accuracy", source)
-            put_score(record, "gap_accuracy", pick(mine, language="gap", metric="accuracy"))
+            put_score(record, "gap_accuracy", pick(selected, language="gap", metric="accuracy"))
             last = of_leak["layer"].max()
             for key, unit, metric in LEAKS:
                 put_score(record, key, pick(of_leak, unit=unit, metric=metric))

@@ -69,12 +69,12 @@ def _bare(method: str) -> str:
 
 def _overlap(one: pd.Series, other: pd.Series) -> str:
     """Which of the two kinds of ranges overlap, where both methods have them."""
-    told = []
+    wording = []
     if min(one["seeds"], other["seeds"]) > 1 and _meet(one, other, "min", "max"):
-        told.append("seed ranges overlap")
+        wording.append("seed ranges overlap")
     if _meet(one, other, "low", "high"):
-        told.append("item intervals overlap")
-    return f" ({', '.join(told)})" if told else ""
+        wording.append("item intervals overlap")
+    return f" ({', '.join(wording)})" if wording else ""
 
 
 def _meet(one: pd.Series, other: pd.Series, low: str, high: str) -> bool:
@@ -89,14 +89,18 @@ def _leak_sentence(run: Run, task: str) -> str:
     chance = pick(leak_scores(run, task, "majority"), language="all", metric=LEAK_METRIC)
     parts = []
     for unit in ("token", "sentence"):
-        mine = pick(rows, unit=unit).set_index("method")["value"]
-        methods = [m for m in ordered_methods(run, mine.index) if m != RANDOM]
+        selected = pick(rows, unit=unit).set_index("method")["value"]
+        methods = [m for m in ordered_methods(run, selected.index) if m != RANDOM]
         if not methods:
             continue
         text = f"of a {unit} with macro-F1 " + ", ".join(
-            f"{decimal(mine[m])} for {method_label(m)}" for m in methods
+            f"{decimal(selected[m])} for {method_label(m)}" for m in methods
         )
-        floors = [f"{decimal(mine[RANDOM])} from a random encoder"] if RANDOM in mine.index else []
+        floors = (
+            [f"{decimal(selected[RANDOM])} from a random encoder"]
+            if RANDOM in selected.index
+            else []
+        )
         floor = pick(chance, unit=unit)["value"]
         floors += [f"{decimal(floor.mean())} by the majority class"] if len(floor) else []
         parts.append(text + (f" (against {' and '.join(floors)})" if floors else ""))
@@ -244,11 +248,12 @@ def _baseline_limits(run: Run) -> list[str]:
             continue
         best = floors.sort_values("value").iloc[-1]
         for method in run.methods:
-            mine = pick(means, method=method)["value"]
-            if len(mine) and mine.iloc[0] <= best["value"]:
+            selected = pick(means, method=method)["value"]
+            if len(selected) and selected.iloc[0] <= best["value"]:
                 texts.append(
-                    f"{task_title(task)}: {method_label(method)} ({decimal(mine.iloc[0])}) does "
-                    f"not reach the baseline {_bare(best['method'])} ({decimal(best['value'])})."
+                    f"{task_title(task)}: {method_label(method)} ({decimal(selected.iloc[0])}) "
+                    f"does not reach the baseline {_bare(best['method'])} "
+                    f"({decimal(best['value'])})."
                 )
     return texts
 
@@ -304,7 +309,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 def selection_words(run: Run) -> str:
     """The rule that chose the epoch, in words, where ``run.json`` names it."""
-    told = []
+    wording = []
     for rule in selection_rules(run):
         text = f"{rule}: {RULES[rule].words}" if rule in RULES else rule
         languages = {
@@ -313,5 +318,5 @@ def selection_words(run: Run) -> str:
             if document.get("selection") == rule
             for code in document.get("selection_languages", ())
         }
-        told.append(f"{text} ({', '.join(sorted(languages))})" if len(languages) > 1 else text)
-    return "; ".join(told) or "not named in the files"
+        wording.append(f"{text} ({', '.join(sorted(languages))})" if len(languages) > 1 else text)
+    return "; ".join(wording) or "not named in the files"

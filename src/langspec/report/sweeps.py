@@ -104,7 +104,7 @@ class Study:
     def words(self) -> dict[str, Any]:
         """What the page says of it."""
         title = f"{self.name}: {task_title(self.tune['task'])}, {self.tune['method']}"
-        space = [(key.rpartition("methods.")[2], told) for key, told in self.space.items()]
+        space = [(key.rpartition("methods.")[2], wording) for key, wording in self.space.items()]
         return {"id": self.id, "title": title, "reading": _reading(self), "space": space}
 
 
@@ -114,7 +114,7 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
     Raises:
         LangspecError: a file that is not one of a study.
     """
-    found = []
+    present = []
     for folder in folders:
         file = folder / "study.json"
         if not file.is_file():
@@ -127,26 +127,26 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
             tune, space = parts["tune"], parts["space"]
             front = folder / "front.csv"
             numbers = frozenset(pd.read_csv(front)["trial"]) if front.is_file() else frozenset()
-            found.append(Study(folder.name, folder, tune, space, kept["trials"], numbers))
+            present.append(Study(folder.name, folder, tune, space, kept["trials"], numbers))
         except (KeyError, TypeError) as error:
             raise LangspecError(
                 f"expected the key {error} of a study; delete the folder, or run the sweep again",
                 place=file,
             ) from error
-    return found
+    return present
 
 
 def _reading(study: Study) -> list[str]:
     tune, lines = study.tune, []
     counts = {word: study.count(state) for word, state in
               (("complete", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))}  # fmt: skip
-    told = ", ".join(f"{count} {word}" for word, count in counts.items())
+    wording = ", ".join(f"{count} {word}" for word, count in counts.items())
     aim = "transfer and leak, each for itself" if tune["pareto"] else (
         f"score = transfer - {tune['penalty']:g} x leak")  # fmt: skip
     lines.append(
-        f"{len(study.trials)} trials ({told}) of {tune['epochs'] or 'the usual number of'} epochs "
-        f"on {tune['rows'] or 'all'} rows, training seed {tune['train_seed']}; {aim}, transfer "
-        f"by {tune['selection']}."
+        f"{len(study.trials)} trials ({wording}) of {tune['epochs'] or 'the usual number of'} "
+        f"epochs on {tune['rows'] or 'all'} rows, training seed {tune['train_seed']}; {aim}, "
+        f"transfer by {tune['selection']}."
     )
     best, default = study.best, study.default
     if not study.complete:
@@ -256,7 +256,7 @@ def sweep_figures(studies: Sequence[Study]) -> list[Drawing]:
                 data = file.read_bytes()
                 width, height = (round(size / _DOTS) for size in struct.unpack(">II", data[16:24]))
                 name = f"{study.id}-{stem}"
-                told = f"{title} of the study {study.name}"
-                alt = f"{told}, {len(study.trials)} trials. {caption}"
-                drawn.append(Drawing(name, told, caption, alt, width, height, {"png": data}))
+                wording = f"{title} of the study {study.name}"
+                alt = f"{wording}, {len(study.trials)} trials. {caption}"
+                drawn.append(Drawing(name, wording, caption, alt, width, height, {"png": data}))
     return drawn

@@ -113,9 +113,9 @@ def eraser_label(eraser: str) -> str:
 
 def ordered_methods(run: Order, present: Iterable[str]) -> list[str]:
     """Trained methods in the run's order, then others, the random encoder, the baselines."""
-    found = set(present)
-    first = [method for method in run.methods if method in found]
-    rest = sorted(found - set(first), key=lambda m: (is_baseline(m), m == RANDOM, m))
+    matched = set(present)
+    first = [method for method in run.methods if method in matched]
+    rest = sorted(matched - set(first), key=lambda m: (is_baseline(m), m == RANDOM, m))
     return first + rest
 
 

@@ -22,7 +22,7 @@ from langspec.report.table import (
 def training(run: Run, task: str) -> Plot | None:
     """Training loss by step and the dev score by epoch, a thin line a seed."""
     histories = [h for h in run.histories if h.task == task]
-    losses = [(h, *found) for h in histories if (found := _loss(h))]
+    losses = [(h, *present) for h in histories if (present := _loss(h))]
     devs = [(h, metric) for h in histories if (metric := _dev_metric(h.epochs))]
     if not losses and not devs:
         return None

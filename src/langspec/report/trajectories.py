@@ -40,9 +40,9 @@ def trajectory(run: Run, task: str) -> Plot | None:
     )
     grid = figure.subplots(len(methods), len(_PANELS), squeeze=False)
     for axes, method in zip(grid, methods, strict=True):
-        mine = pick(rows, method=method)
+        selected = pick(rows, method=method)
         for axis, (probe, metric, unit, words) in zip(axes, _PANELS, strict=True):
-            shown = pick(mine, probe=probe, metric=metric, unit=unit)
+            shown = pick(selected, probe=probe, metric=metric, unit=unit)
             table = shown.pivot(index="layer", columns="step", values="value").sort_index(
                 ascending=False
             )
