@@ -32,6 +32,13 @@ def test_no_import_circle() -> None:
     tuple(TopologicalSorter(needs).static_order())  # raises CycleError with the circle
 
 
+def test_stages_only_read_params_call_and_write() -> None:
+    """Eighty lines are enough for that; an engine belongs into the room of its subject."""
+    for name, path in MODULES.items():
+        if package(name) == "stages":
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 80, name
+
+
 def test_a_file_name_occurs_once() -> None:
     """A room may have a ``base.py``; every other name says by itself which file is meant."""
     counts = Counter(path.name for path in MODULES.values())
