@@ -94,8 +94,8 @@ class SourceTree:
                     inner = f"{node.module}.{alias.name}"
                     yield inner if inner in self.modules else node.module
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                named, colon, _ = node.value.partition(":")
-                if colon and named in self.modules:
+                named, colon, name = node.value.partition(":")
+                if colon and name.isidentifier() and named in self.modules:
                     yield named
 
 

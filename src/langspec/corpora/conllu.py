@@ -16,14 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from langspec.corpora.lines import numbered_lines
+from langspec.corpora.tables import UPOS
 from langspec.errors import LangspecError
 
-# fmt: off
-UPOS = (
-    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
-    "PUNCT", "SCONJ", "SYM", "VERB", "X",
-)
-# fmt: on
 _KNOWN = frozenset(UPOS)
 _COLUMNS = 10
 _NAMED = {"upos": 3, "xpos": 4, "deprel": 7}

@@ -17,6 +17,14 @@ from langspec.files import atomic_file
 SPLITS = ("dev", "test", "train", "val")
 """In the order of rows in a table: alphabetical. ``val``: held out of the source's train."""
 
+# fmt: off
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
+    "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)
+# fmt: on
+"""The labels of table ``pos``: the universal part-of-speech tags."""
+
 
 def _schema(**types: pa.DataType) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])

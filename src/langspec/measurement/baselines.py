@@ -35,6 +35,11 @@ NAMES = frozenset({"majority", "lexicon", "hypothesis_only", "length_overlap", "
 """Names of the heuristics, which results give as their method."""
 
 
+def is_baseline(method: str) -> bool:
+    """Is it a heuristic, which nothing trained?"""
+    return method in NAMES
+
+
 def _tokens(text: str) -> list[str]:
     return _TOKEN.findall(text.lower())
 

@@ -18,8 +18,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from langspec.measurement.baselines import is_baseline
 from langspec.report.drawing import Drawing
-from langspec.report.run_results import is_baseline
 from langspec.report.style import RC
 from langspec.report.table import (
     decimal,

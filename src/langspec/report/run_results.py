@@ -16,7 +16,6 @@ import pandas as pd
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.languages import LANGUAGES
-from langspec.measurement import baselines
 from langspec.report.spec import FigureSpec, TableSpec
 from langspec.results import COLUMNS, read_results
 
@@ -57,11 +56,6 @@ KEYS = (
 Declared = Sequence[TableSpec | FigureSpec]
 Failed = Mapping[tuple[str, str, float | None, int], str]
 """Why a training failed, by task, method, strength (of a point of a path, else None) and seed."""
-
-
-def is_baseline(method: str) -> bool:
-    """Is it a heuristic, which nothing trained?"""
-    return method in baselines.NAMES
 
 
 @dataclass(frozen=True)
@@ -397,6 +391,7 @@ def _histories(folder: Path, task: str, method: str) -> list[History]:
 
 
 def _source(runs: Mapping[tuple[str, str], Mapping[str, Any]], card: Mapping[str, Any]) -> str:
-    named = [run.get("params", {}).get("corpora.source") for run in runs.values()]
-    named.append(card.get("options", {}).get("source"))
-    return next((str(code) for code in named if code), "")
+    codes = [run.get("params", {}).get("corpora.source") for run in runs.values()]
+    return next(
+        (str(code) for code in [*codes, card.get("options", {}).get("source")] if code), ""
+    )

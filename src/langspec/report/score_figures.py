@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from langspec.measurement.baselines import is_baseline
 from langspec.report.marks import SHARES, heat
 from langspec.report.plotting import WIDTH, Plot, join, legend, seed_words, span, values_in_words
-from langspec.report.run_results import Run, by_family, is_baseline, language_name
+from langspec.report.run_results import Run, by_family, language_name
 from langspec.report.style import method_styles
 from langspec.report.table import (
     METRIC_TITLES,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from langspec.report.run_results import Run, is_baseline, language_family, language_name
+from langspec.measurement.baselines import is_baseline
+from langspec.report.run_results import Run, language_family, language_name
 from langspec.report.spec import IN_SHORT, Column
 from langspec.report.table import (
     HOW_TO_READ,

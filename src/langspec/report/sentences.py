@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.report.run_results import Run, is_baseline, language_name
+from langspec.measurement.baselines import is_baseline
+from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     decimal,
     head_rows,

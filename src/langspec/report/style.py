@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from langspec.languages import LANGUAGES
-from langspec.report.run_results import is_baseline, language_family
+from langspec.measurement.baselines import is_baseline
+from langspec.report.run_results import language_family
 from langspec.results import RANDOM
 
 INK, MUTED, GRID = "#1d2733", "#6b7680", "#e3e7eb"

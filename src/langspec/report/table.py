@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from langspec.files import atomic_file
+from langspec.measurement.baselines import is_baseline
 from langspec.report.run_results import (
     Order,
     Run,
     by_family,
-    is_baseline,
 )
 from langspec.report.spec import Column
 from langspec.results import RANDOM, head_layer

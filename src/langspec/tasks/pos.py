@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from langspec.corpora.conllu import UPOS
+from langspec.corpora.tables import UPOS
 from langspec.tasks.token_task import TokenTask
 
 POS = TokenTask("pos", UPOS)

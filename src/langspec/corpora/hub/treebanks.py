@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from langspec.corpora.conllu import UPOS, space_range
+from langspec.corpora.conllu import space_range
 from langspec.corpora.filters import Row
 from langspec.corpora.hub.parts import HubFile, Part
 from langspec.corpora.hub.repository import HubRepository
+from langspec.corpora.tables import UPOS
 from langspec.errors import LangspecError
 
 if TYPE_CHECKING:

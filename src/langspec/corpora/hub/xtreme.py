@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from langspec.corpora.conllu import UPOS
 from langspec.corpora.filters import Row
 from langspec.corpora.hub.parts import HubFile, Part
 from langspec.corpora.hub.treebanks import HubTreebanks
+from langspec.corpora.tables import UPOS
 from langspec.errors import LangspecError
 from langspec.languages import LANGUAGES
 
