@@ -108,6 +108,14 @@ def beyond_linear(
         pieces += [(sample, None)] * ("char_ngrams" in options.run)
         pieces += [(sample, layer) for layer in layers if at_layers]
 
+    return _measured(bank, pieces, progress)
+
+
+def _measured(
+    bank: Bank, pieces: Sequence[tuple[_Sample, int | None]], progress: str
+) -> list[Result]:
+    """Rows of each sample and layer (None: of its texts), side by side."""
+
     def measured(piece: tuple[_Sample, int | None]) -> list[Result]:
         sample, layer = piece
         if layer is None:
