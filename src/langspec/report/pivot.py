@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from langspec.report.run_results import Order, by_family, language_family, language_name
+from langspec.report.run_results import by_family, language_family, language_name
 from langspec.report.spec import Column, TableSpec, Where
 from langspec.report.table import (
+    Order,
     Table,
     eraser_label,
     frame_of,

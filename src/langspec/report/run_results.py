@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -67,18 +67,6 @@ class History:
     seed: int
     steps: pd.DataFrame
     epochs: pd.DataFrame
-
-
-class Order(Protocol):
-    """What the order of methods and languages in tables and figures depends on."""
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Trained methods, the first first."""
-
-    @property
-    def source(self) -> str:
-        """The language that comes before all others; "" for none."""
 
 
 @dataclass(frozen=True)

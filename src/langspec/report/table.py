@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ import pandas as pd
 from langspec.files import atomic_file
 from langspec.measurement.baselines import is_baseline
 from langspec.report.run_results import (
-    Order,
     Run,
     by_family,
 )
@@ -32,6 +31,18 @@ HOW_TO_READ = (
     "translations or lines, drawn whole), computed within each seed, its bounds averaged over "
     "the seeds: it holds the sampling of items, not the noise of training. – : not measured."
 )
+
+
+class Order(Protocol):
+    """What the order of methods and languages in tables and figures depends on."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Trained methods, the first first."""
+
+    @property
+    def source(self) -> str:
+        """The language that comes before all others; "" for none."""
 
 
 @dataclass(frozen=True)
