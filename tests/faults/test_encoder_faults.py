@@ -311,7 +311,7 @@ def test_compat_without_a_trained_pooler_is_refused(
 
 
 def test_vectors_that_padding_changes_are_refused(folder: Path, monkeypatch: Any) -> None:
-    from langspec.encoders import published
+    from langspec.encoders import published_encoder as published
 
     states = published.hidden_states
 
