@@ -21,7 +21,7 @@ from langspec.features.feature_options import Features
 from langspec.measures.discovery import Evaluate, measures
 from langspec.objectives import MethodName, get_method
 from langspec.report.report_section import Report
-from langspec.section import Section
+from langspec.section import Name, Section
 from langspec.tracking.tracking_section import Tracking
 from langspec.training.train_section import Methods, Train
 from langspec.tuning.sections import Adopted, Tune
@@ -38,7 +38,7 @@ BUILT_IN_TASKS = ("pos", "nli")
 class Config(Section):
     """All of ``params.yaml``."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    name: Name
     compute: Compute
     corpora: Corpora
     tasks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CustomTask]

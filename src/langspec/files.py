@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 
+def _linked(path: Path) -> Path:
+    """What a link names, at the end of a chain of them; any other path as it is."""
+    return path.resolve() if path.is_symlink() else path
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path``; it becomes ``path`` only if the body succeeds."""
-    path = Path(path)
+    """Yield a temporary name beside ``path``; it becomes ``path`` only if the body succeeds.
+
+    A link stays a link: the file that it names is replaced. A file that is replaced leaves its
+    mode to the new one; a file that was not there gets the mode that the umask allows.
+    """
+    path = _linked(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # mkstemp for the free name only; its 0600 mode would travel with the rename.
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -25,6 +35,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary.unlink()
     try:
         yield temporary
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -32,14 +44,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside ``path`` that replaces it if the body succeeds."""
-    path = Path(path)
+    """Yield an empty temporary folder beside ``path`` that replaces it if the body succeeds.
+
+    Links and modes are treated as by :func:`atomic_file`.
+    """
+    path = _linked(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    temporary.chmod(0o755)
+    temporary.rmdir()  # mkdtemp for the free name only: its mode is 0700, whatever the umask
+    temporary.mkdir()
     try:
         yield temporary
         if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             # Two renames: the old folder is gone only once the new one is complete.
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
             path.rename(old / path.name)

@@ -5,16 +5,30 @@ A section is declared beside the code that it steers. Importing this module impo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _folder_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", value):
+        raise ValueError(
+            "expected at most 100 letters, digits, '.', '_' and '-', of which the first is a "
+            "letter, a digit or '_'"
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_folder_name)]
+"""The name of a folder: never '.', '..' or a hidden one, so only the run's own is replaced."""
 Limit = Count | None
 
 

@@ -46,6 +46,14 @@ def test_copied_files_are_kept_by_dvc_and_noticed(tmp_path: Path, langspec: Any)
     assert (raw / "ud" / "UD_X-de" / "LICENSE.txt").is_file()
     assert not (raw / "ud-treebanks-v2.7.tgz").exists()
 
+    # A folder of that name is not replaced by another one that happens to have it.
+    other = official_folder(tmp_path / "elsewhere" / "corpora")
+    before = sorted(raw.rglob("*"))
+    refused = langspec(root, "corpora", "add", str(other), "--copy", check=False)
+    assert refused.returncode == 2
+    assert "data/raw/corpora: is there already and is not replaced" in refused.stderr
+    assert sorted(raw.rglob("*")) == before
+
     # The files outside may go: the copies are what is read.
     (tmp_path / "corpora").rename(tmp_path / "away")
     dvc(root, "repro", "corpora")

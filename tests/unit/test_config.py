@@ -44,7 +44,12 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("corpora.hub.pos.revision=''", r"corpora\.hub\.pos\.revision: found ''"),
         ("corpora.hub.pos.reader=conll", r"corpora\.hub\.pos\.reader: found 'conll'"),
         ("encoder.pretrain.heads=3", r"encoder\.pretrain: hidden \(128\) must be a multiple"),
-        ("encoder.name=../x", r"encoder\.name: found '\.\./x'"),
+        ("encoder.name=../x", r"encoder\.name: .*letters, digits"),
+        ("encoder.name=..", r"encoder\.name: .*letters, digits"),
+        ("name=.", r"name: .*letters, digits"),
+        ("name=-v", r"name: .*letters, digits"),
+        ("name=.git", r"name: .*letters, digits"),
+        (f"name={'a' * 101}", r"name: .*at most 100 letters"),
         ("report.formats=[pdf]", r"report\.formats\.0: found 'pdf', expected one of"),
         (
             "evaluate.erasers.run=[leace, leas]",

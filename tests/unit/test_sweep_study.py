@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -290,13 +291,47 @@ def test_a_storage_that_is_not_there_is_one_line(storage: str, told: str) -> Non
     assert "secret" not in str(error.value)
 
 
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "s.log").write_text("this is\nno journal\n")
+@pytest.mark.parametrize("write", [True, False])
+@pytest.mark.parametrize(
+    "content", [b"this is\nno journal\nat all", b'["a", "list"]\n{"half', b"\x00\xff\x00", b"1\n2"]
+)
+def test_a_file_that_is_no_journal_is_refused_as_it_is(
+    tmp_path: Path, content: bytes, write: bool
+) -> None:
+    file = tmp_path / "s.log"
+    file.write_bytes(content)
     with pytest.raises(LangspecError, match="not a journal"):
-        open_storage(place_of(str(tmp_path / "s.log")))
+        open_storage(place_of(str(file)), write=write)
+    assert file.read_bytes() == content
+    assert [*tmp_path.iterdir()] == [file]
 
 
-def test_a_half_written_line_is_cut_off(tmp_path: Path) -> None:
+def test_a_database_given_as_a_journal_is_refused_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "studies.db"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE studies (name TEXT)")
+    content = file.read_bytes()
+    with pytest.raises(LangspecError, match=f"did you mean sqlite:///{file}"):
+        open_storage(place_of(str(file)))
+    assert file.read_bytes() == content
+
+
+def test_a_reader_makes_and_repairs_nothing(tmp_path: Path) -> None:
+    for storage in (str(tmp_path / "none" / "s.log"), f"sqlite:///{tmp_path / 'none.db'}"):
+        with pytest.raises(LangspecError, match=r"no (such )?file"):
+            open_storage(place_of(storage), write=False)
+    assert not [*tmp_path.iterdir()]
+    file = tmp_path / "s.log"
+    parts = opened(file)
+    work(*parts[:3], fake, parts[3], slots=2)
+    content = file.read_bytes() + b'{"op_code":4,"worker'
+    file.write_bytes(content)
+    storage = open_storage(place_of(str(file)), write=False)
+    assert len(optuna.load_study(study_name="s", storage=storage).trials) == 2
+    assert file.read_bytes() == content
+
+
+def test_a_half_written_line_is_moved_away(tmp_path: Path) -> None:
     file = tmp_path / "s.log"
     parts = opened(file)
     work(*parts[:3], fake, parts[3], slots=2)
@@ -306,6 +341,8 @@ def test_a_half_written_line_is_cut_off(tmp_path: Path) -> None:
     work(*again[:3], fake, again[3], slots=3)
     assert len(states(again[0])) == 3
     assert len(states(opened(file)[0])) == 3  # all lines can be read
+    (half,) = tmp_path.glob("s.log.half-*")
+    assert half.read_bytes() == b'{"op_code":4,"worker'
     for line in file.read_text().splitlines():
         json.loads(line)
 

@@ -63,6 +63,12 @@ def _copy(folder: Path, root: Path, patterns: Sequence[re.Pattern[str]]) -> tupl
         raise LangspecError(
             "holds the project, or is its copy; expected a folder elsewhere", place=folder
         )
+    if raw.exists() and (not raw.is_dir() or any(raw.iterdir())):
+        raise LangspecError(
+            "is there already and is not replaced; remove it to copy the folder again, or give "
+            "the folder to copy another name",
+            place=raw,
+        )
     names = {file.name for file in contents.files} | {
         f.licence for f in contents.files if f.licence
     }

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from langspec.section import Count, Natural, Rate, Section, Share
+from langspec.section import Count, Name, Natural, Rate, Section, Share
 
 
 class Pretrain(Section):
@@ -61,7 +61,7 @@ class EncoderSection(Section):
     """The starting encoder."""
 
     kind: Literal["demo", "e5", "folder", "hub"]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    name: Name
     folder: str | None
     repo: str | None
     revision: str | None

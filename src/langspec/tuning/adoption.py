@@ -89,7 +89,7 @@ def _from_storage(root: Path, study: str, storage: str | None) -> KeptStudy:
         raise LangspecError(
             f"no study of that name; there are: {', '.join(known) or 'none'}", place=place.file
         )
-    opened = load_study(open_storage(place), study)
+    opened = load_study(open_storage(place, write=False), study)
     attrs = opened.user_attrs
     if IDENTITY not in attrs:
         raise LangspecError("this study was not made by langspec sweep", place=study)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import socket
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 3
 _ATTEMPTS = 4  # to make the tables of a database
+_LINE_BYTES = 1 << 20  # a line of a journal is far shorter
+_SQLITE = b"SQLite format 3\0"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
 
 
@@ -71,15 +74,20 @@ def place_of(storage: str) -> Place:
     return Place(url=url)
 
 
-def open_storage(place: Place) -> optuna.storages.BaseStorage:
+def open_storage(place: Place, *, write: bool = True) -> optuna.storages.BaseStorage:
     """The storage, reached and ready.
+
+    Args:
+        place: where it is.
+        write: whether trials will be added. Only then is a journal made that is not there, or
+            repaired whose last line is half written; a reader passes over that line.
 
     Raises:
         LangspecError: it cannot be reached or written (refused within seconds), or its driver is
             not installed.
     """
     if place.url is None:
-        return _open_journal(place)
+        return _open_journal(place, write)
     url = place.url
     kind = url.get_backend_name()
     if url.host:
@@ -92,6 +100,8 @@ def open_storage(place: Place) -> optuna.storages.BaseStorage:
             file = Path(url.database or "memory").absolute()
             if not file.parent.is_dir():  # a lock would make it
                 raise FileNotFoundError(f"no folder {file.parent}")
+            if not write and not file.is_file():
+                raise FileNotFoundError(f"no file {file}")
             with file_lock(file):
                 return RDBStorage(url.render_as_string(), engine_kwargs=options)
         return _open_server(url.render_as_string(hide_password=False), options)
@@ -129,12 +139,17 @@ def _check_answer(place: Place, host: str, port: int) -> None:
         raise _unusable(place, error) from error
 
 
-def _open_journal(place: Place) -> JournalStorage:
+def _open_journal(place: Place, write: bool) -> JournalStorage:
     file = place.file
     assert file is not None
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _repair(file)
+        if write:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        elif not file.exists():
+            raise FileNotFoundError("no such file")
+        _check_journal(file)
+        if write:
+            _repair(file)
         return JournalStorage(JournalFileBackend(str(file)))
     except OSError as error:
         raise _unusable(place, error) from error
@@ -145,8 +160,36 @@ def _open_journal(place: Place) -> JournalStorage:
         ) from error
 
 
+def _check_journal(file: Path) -> None:
+    """Look at the first line, so that no file of another kind is ever written to.
+
+    Raises:
+        LangspecError: a database of SQLite, which has a URL.
+        ValueError: something else that is no journal.
+    """
+    if not file.exists():
+        return
+    with file.open("rb") as handle:
+        head = handle.read(len(_SQLITE))
+        if head == _SQLITE:
+            raise LangspecError(
+                f"a database of SQLite, not a journal; did you mean sqlite:///{file}", place=file
+            )
+        handle.seek(0)
+        first = handle.readline(_LINE_BYTES)
+    if not first:
+        return
+    if not first.endswith(b"\n"):
+        raise ValueError("it has no whole line")
+    if not isinstance(entry := json.loads(first), dict) or "op_code" not in entry:
+        raise ValueError("its first line is no entry of one")
+
+
 def _repair(file: Path) -> None:
-    """Cut off the half line of a writer whose machine went down: after it none could be read."""
+    """Move the half line of a writer whose machine went down to a file beside the journal.
+
+    Nothing that is written after such a line could be read.
+    """
     if not file.is_file() or not file.stat().st_size:
         return
     with file_lock(file), file.open("rb+") as handle:
@@ -154,10 +197,13 @@ def _repair(file: Path) -> None:
         if handle.read(1) == b"\n":
             return
         size = handle.seek(0, os.SEEK_END)
-        step = min(size, 1 << 20)  # a line is far shorter
+        step = min(size, _LINE_BYTES)
         handle.seek(size - step)
-        whole = handle.read(step).rfind(b"\n") + 1
+        tail = handle.read(step)
+        whole = tail.rfind(b"\n") + 1
         if not whole:
             raise ValueError("it has no whole line")
-        logger.warning("%s: the last line is half written and was cut off", file)
+        half = Path(f"{file}.half-{size}")
+        half.write_bytes(tail[whole:])
+        logger.warning("%s: the last line is half written and was moved to %s", file, half)
         handle.truncate(size - step + whole)

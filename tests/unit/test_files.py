@@ -1,0 +1,81 @@
+"""Files and folders are replaced whole, where a link leads, with the mode that they had."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from langspec.files import atomic_folder, write_text
+
+
+@pytest.fixture(params=[0o022, 0o077])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_linked_file_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    real, link = tmp_path / "away" / "real.txt", tmp_path / "link.txt"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    write_text(link, "one")  # the link dangles
+    write_text(link, "two")
+    assert link.is_symlink()
+    assert real.read_text() == "two"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["away", "link.txt", "real.txt"]
+
+
+def test_a_linked_folder_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    real, link = tmp_path / "away", tmp_path / "link"
+    real.mkdir()
+    (real / "old").write_text("")
+    link.symlink_to(real)
+    with atomic_folder(link) as folder:
+        (folder / "new").write_text("")
+    assert link.is_symlink()
+    assert [p.name for p in real.iterdir()] == ["new"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["away", "link"]
+
+
+def test_new_things_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    write_text(tmp_path / "file", "x")
+    with atomic_folder(tmp_path / "folder"):
+        pass
+    assert mode(tmp_path / "file") == 0o666 & ~umask
+    assert mode(tmp_path / "folder") == 0o777 & ~umask
+
+
+def test_replaced_things_keep_their_mode(tmp_path: Path, umask: int) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.write_text("x")
+    file.chmod(0o640)
+    folder.mkdir()
+    folder.chmod(0o750)
+    write_text(file, "y")
+    with atomic_folder(folder):
+        pass
+    assert (mode(file), mode(folder)) == (0o640, 0o750)
+
+
+def test_a_body_that_fails_leaves_everything(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "old").write_text("")
+
+    def fail() -> None:
+        with atomic_folder(folder) as fresh:
+            (fresh / "new").write_text("")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert [p.name for p in tmp_path.rglob("*")] == ["folder", "old"]
