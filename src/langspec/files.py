@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 def _linked(path: Path) -> Path:
@@ -82,6 +85,25 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file written by :func:`write_json`."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def cached_json(place: Path, compute: Callable[[], Any]) -> Any:
+    """The JSON-able value of a cache entry: read, or computed and written where it is missing.
+
+    A damaged entry is reported, computed anew and replaced.
+
+    Args:
+        place: file of the entry.
+        compute: gives the value.
+    """
+    if place.exists():
+        try:
+            return read_json(place)
+        except ValueError:
+            logger.warning("%s: unreadable; computed again", place)
+    value = compute()
+    write_json(place, value)
+    return value
 
 
 def sha256_file(path: Path) -> str:

@@ -56,8 +56,8 @@ from langspec.config import declared_by_measures, parse_config, parse_yaml, set_
 from langspec.errors import LangspecError
 from langspec.measures.base import RUN, Shape, Subject
 from langspec.measures.discovery import measures
-from langspec.measures.runner import walk
-from langspec.measures.work import costs
+from langspec.evaluation.runner import walk
+from langspec.evaluation.work import costs
 from langspec import presets
 from bank_fixtures import bank_of
 
@@ -71,7 +71,7 @@ root, TINY = Path(sys.argv[2]), parse_yaml(presets.preset_text("tiny"))
 OF_A_MEASURE = (
     BEGIN
     + """
-from langspec.measures.write import write_findings
+from langspec.evaluation.write import write_findings
 from report_files import build_made_up, write_run
 
 config = parse_config(TINY)

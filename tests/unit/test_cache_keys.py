@@ -13,7 +13,7 @@ from langspec.features.bank import CODE as BANK
 from langspec.measures.base import AUDIT
 from langspec.measures.discovery import measures
 
-BENCH = "langspec.measures.bench"
+BENCH = "langspec.evaluation.bench"
 TEXT_BENCH = "langspec.audit.text_bench"
 KINDS = {
     "bank": (BANK,),

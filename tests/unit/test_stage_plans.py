@@ -7,8 +7,8 @@ from training_fixtures import language_data, method_options
 
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
+from langspec.evaluation.work import costs
 from langspec.measures.base import Shape
-from langspec.measures.work import costs
 from langspec.objectives import get_objective
 from langspec.training.estimate import language_cost
 

@@ -17,12 +17,12 @@ from langspec.audit.audited_encoder import Subject
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.text_bench import TASK, TextBench
 from langspec.audit.text_folder import Texts
+from langspec.evaluation.runner import walk
 from langspec.measurement.mixing import Mixing
 from langspec.measures.base import AUDIT, RUN
 from langspec.measures.base import Subject as MeasuredSubject
 from langspec.measures.discovery import measures as measures_of
 from langspec.measures.neighbours import ERASER
-from langspec.measures.runner import walk
 from langspec.results import Result
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -17,16 +16,14 @@ from langspec.audit.text_folder import Texts
 from langspec.closure import cache_key
 from langspec.encoders.load import random_encoder
 from langspec.features.bank import Bank
-from langspec.files import read_json, write_json
+from langspec.files import cached_json
 from langspec.measurement.probe_options import ProbeOptions
-
-logger = logging.getLogger(__name__)
 
 TASK = "audit"
 
 
 class TextBench:
-    """The counterpart of :class:`langspec.measures.bench.Bench` where there is no task.
+    """The counterpart of :class:`langspec.evaluation.bench.Bench` where there is no task.
 
     Args:
         subject: the encoder; every layer of it that is measured is encoded at once.
@@ -64,15 +61,7 @@ class TextBench:
     ) -> Any:
         """A JSON-able value from the user's cache, or computed and written there."""
         name = cache_key(kind, code=(TextBench, *code), **key)
-        place = self.banks.parent / "measures" / f"{name}.json"
-        if place.exists():
-            try:
-                return read_json(place)
-            except ValueError:
-                logger.warning("%s: unreadable; measured again", place)
-        value = compute()
-        write_json(place, value)
-        return value
+        return cached_json(self.banks.parent / "measures" / f"{name}.json", compute)
 
     # Keys.
 

@@ -122,27 +122,35 @@ class ErasureMap:
         if self.by_language:
             raise LangspecError(
                 f"{self.name} treats each language differently: it is no single affine map; "
-                "expected one of lsar, inlp, leace"
+                "expected an eraser with one map for all languages"
             )
         return np.eye(self.width) - self.left[0] @ self.right[0], self.shift[0]
 
 
 class Eraser(ABC):
-    """Fitted on the training features of all languages; ``apply`` then erases any features.
+    """Takes what is specific to a language out of feature vectors.
 
-    What is fitted is a function of the moments by language, so features may come in chunks
-    (:meth:`partial_fit`). All arithmetic is float64.
+    An eraser is fitted on training features of all languages; :meth:`apply` then erases any
+    features. What is fitted is a function of the mean and the covariance of each language, so
+    features may come in chunks (:meth:`partial_fit`). All arithmetic is float64.
 
-    An eraser is a file in this folder: its class, and the class of its section under
-    ``evaluate.erasers`` where it has options (``section``).
+    An eraser is a file in this folder: its class and, where it has options, the class of its
+    section under ``evaluate.erasers``.
 
-    ``anchor`` names the language whose mean the map leaves where it is; None keeps the mean of
-    everything. Anchors differ by a constant shift, which no probe with an intercept notices, but
-    a head that is kept does: it was trained around the mean of the source language.
+    Attributes:
+        name: that ``evaluate.erasers.run`` calls it by.
+        section: class of its section; None: it has no options.
+        by_language: does it treat each language differently?
+        anchor: code of the anchor, the language whose mean vector the fitted map leaves where it
+            is; None: the mean of all vectors stays. Another anchor shifts all erased vectors by
+            one constant vector. A new probe fits its intercept to the shift. The task's trained
+            head cannot: it was trained on vectors around the source language's mean.
+        moments: counts, means and scatters of what was fitted so far.
     """
 
     name: ClassVar[str]
     section: ClassVar[type[Section] | None] = None
+    by_language: ClassVar[bool] = False
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class ByLanguage(Eraser):
     linear probe falls to chance while a non-linear one can read *more* than before. An oracle
     bounds what centring could do; it removes nothing from an encoder whose input is unknown.
     """
+
+    by_language: ClassVar[bool] = True
 
     def __init__(self, *, gold: bool = False, anchor: str | None = None) -> None:
         super().__init__(anchor=anchor)

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import create_model, model_validator
 
 from langspec.erasure.base import Eraser
 from langspec.errors import LangspecError
+from langspec.folder_classes import folder_classes
 from langspec.section import Section
-
-_OTHERS = ("base", "choice", "moments", "eraser_folder")
 
 
 @cache
 def eraser_classes() -> dict[str, type[Eraser]]:
     """The classes of all erasers, by the names that ``evaluate.erasers.run`` calls them by."""
-    found: dict[str, type[Eraser]] = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name not in _OTHERS:
-            code = importlib.import_module(f"langspec.erasure.{module.name}")
-            found |= {
-                name: one
-                for _, one in inspect.getmembers(code, inspect.isclass)
-                if issubclass(one, Eraser)
-                and one.__module__ == code.__name__
-                and not inspect.isabstract(one)
-                for name in one.names()
-            }
-    return found
+    classes = folder_classes("langspec.erasure", Eraser)  # type: ignore[type-abstract]
+    return {name: one for one in classes for name in one.names()}
 
 
 ERASERS = tuple(eraser_classes())
+"""The names of all erasers."""
+ONE_MAP = tuple(name for name, one in eraser_classes().items() if not one.by_language)
+"""The names of those that treat every language alike."""
 
 
 class ErasersBase(Section):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from langspec.erasure.base import ErasureMap
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_file, write_json
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SCHEMA = 1
 TENSORS = "eraser.safetensors"
@@ -22,8 +22,10 @@ CARD = "eraser.json"
 _NAMES = ("left", "right", "shift", "weights", "intercepts")
 
 
-def weights_hash(model: torch.nn.Module) -> str:
+def weights_hash(model: nn.Module) -> str:
     """SHA-256 over an encoder's tensors by name: what an eraser is bound to."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         values = tensor.detach().to("cpu").contiguous()
@@ -51,6 +53,8 @@ def save_eraser(
         layer: of the features, 0 = embeddings.
         options: what the eraser was made with.
     """
+    from safetensors.numpy import save_file
+
     with atomic_folder(folder) as temporary:
         tensors = {name: np.ascontiguousarray(getattr(fitted, name)) for name in _NAMES}
         save_file(tensors, temporary / TENSORS)
@@ -76,6 +80,9 @@ def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> Erasure
         LangspecError: no eraser there, another schema, damaged tensors, or one that was fitted on
             another encoder, unit or layer.
     """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     folder = Path(folder)
     try:
         card = read_json(folder / CARD)
@@ -86,11 +93,10 @@ def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> Erasure
         raise LangspecError(
             f"expected an eraser of schema {SCHEMA}; fit it again", place=folder / CARD
         )
-    found, wanted = card["encoder"], encoder
-    if found != wanted:
+    if card["encoder"] != encoder:
         raise LangspecError(
-            f"the eraser was fitted on the encoder {found[:12]}, given {wanted[:12]}; fit it on "
-            "this one",
+            f"the eraser was fitted on the encoder {card['encoder'][:12]}, given {encoder[:12]}; "
+            "fit it on this one",
             place=folder / CARD,
         )
     if (card["unit"], card["layer"]) != (unit, layer):

@@ -1,24 +1,25 @@
-"""What a score is worth: classifiers that cannot understand the text they label.
+"""Heuristics: classifiers that cannot understand the text they label, to compare a score with.
 
-For sentence pairs: the hypothesis alone (Gururangan et al., 2018, "Annotation artifacts in natural
-language inference data"; Poliak et al., 2018) and lengths with word overlap (McCoy et al., 2019).
-For words: the most frequent label and a look-up. All are fitted on the training texts and know
-nothing of the test texts' labels; ties go to the label that comes first in the alphabet.
+Every heuristic is a function of ``train`` (``N`` training inputs), ``labels`` (their ``N`` labels)
+and ``test`` (``M`` inputs to label, in any language). It returns ``M`` labels. It never sees a
+label of ``test``. Of equally frequent labels it takes the first in alphabetical order.
+
+Sources: the hypothesis alone, Gururangan et al. 2018, "Annotation artifacts in natural language
+inference data", and Poliak et al. 2018; lengths and word overlap, McCoy et al. 2019.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+if TYPE_CHECKING:
+    import numpy as np
 
 Pairs = Sequence[tuple[str, str]]
+"""Premise and hypothesis of each pair of texts."""
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _TOKEN = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
@@ -31,14 +32,6 @@ jamás nada nadie non mai niente не нет ни никогда niet geen deği
 _NEGATIONS = frozenset(_NEGATION_WORDS.split())
 _NEGATION_PATTERN = re.compile(r"(?:n['’]t$|^kein(?:e[mnrs]?)?$|^n['’])")
 
-NAMES = frozenset({"majority", "lexicon", "hypothesis_only", "length_overlap", "words"})
-"""Names of the heuristics, which results give as their method."""
-
-
-def is_baseline(method: str) -> bool:
-    """Is it a heuristic, which nothing trained?"""
-    return method in NAMES
-
 
 def _tokens(text: str) -> list[str]:
     return _TOKEN.findall(text.lower())
@@ -49,32 +42,42 @@ def _negations(tokens: Sequence[str]) -> int:
 
 
 def _constant(labels: Sequence[str]) -> str | None:
-    found = set(labels)
-    return labels[0] if len(found) == 1 else None
+    return labels[0] if len(set(labels)) == 1 else None
 
 
-def hypothesis_only(
-    train_hypotheses: Sequence[str], train_labels: Sequence[str], test_hypotheses: Sequence[str]
-) -> list[str]:
-    """Label pairs by words and word pairs of the hypothesis (logistic regression on counts).
+def words(train: Sequence[str], labels: Sequence[str], test: Sequence[str]) -> list[str]:
+    """Label texts by their words and pairs of neighbouring words.
 
-    A test language without a word in common with the training language gets what the intercepts
-    give; fit on the test language's own training texts where it has some.
-
-    Returns:
-        One label per test hypothesis.
+    The classifier is a logistic regression on counts. A test text without any word of the training
+    texts gets the label with the largest intercept.
     """
-    if (only := _constant(train_labels)) is not None:
-        return [only] * len(test_hypotheses)
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    if (only := _constant(labels)) is not None:
+        return [only] * len(test)
     model = make_pipeline(
         CountVectorizer(tokenizer=_tokens, token_pattern=None, ngram_range=(1, 2), min_df=2),
         LogisticRegression(C=0.1, max_iter=300),
     )
-    model.fit(list(train_hypotheses), list(train_labels))
-    return [str(name) for name in model.predict(list(test_hypotheses))]
+    model.fit(list(train), list(labels))
+    return [str(name) for name in model.predict(list(test))]
+
+
+def hypothesis_only(train: Pairs, labels: Sequence[str], test: Pairs) -> list[str]:
+    """Label pairs by the :func:`words` of their hypotheses."""
+    return words(_hypotheses(train), labels, _hypotheses(test))
+
+
+def _hypotheses(pairs: Pairs) -> list[str]:
+    return [hypothesis for _, hypothesis in pairs]
 
 
 def _pair_features(pairs: Pairs) -> np.ndarray:
+    """float64 ``[N, 10]``: lengths, shared words and negation words of each pair."""
+    import numpy as np
+
     rows = []
     for premise, hypothesis in pairs:
         first, second = (_WORD.findall(text.lower()) for text in (premise, hypothesis))
@@ -96,56 +99,60 @@ def _pair_features(pairs: Pairs) -> np.ndarray:
     return np.asarray(rows, dtype=np.float64)
 
 
-def length_overlap(
-    train_pairs: Pairs, train_labels: Sequence[str], test_pairs: Pairs
-) -> list[str]:
+def length_overlap(train: Pairs, labels: Sequence[str], test: Pairs) -> list[str]:
     """Label pairs by lengths, length difference, shared words and negation words.
 
-    Gradient-boosted trees over ten numbers; no word identity but that of negations, so a model
-    fitted on one language can be used on another.
-
-    Args:
-        train_pairs: (premise, hypothesis) texts.
-        train_labels: their labels.
-        test_pairs: (premise, hypothesis) texts, in any language.
-
-    Returns:
-        One label per test pair.
+    The classifier is gradient-boosted trees over ten numbers. Negations are the only words that it
+    knows, so it can label other languages than the one it was fitted on.
     """
-    if (only := _constant(train_labels)) is not None:
-        return [only] * len(test_pairs)
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    if (only := _constant(labels)) is not None:
+        return [only] * len(test)
     model = HistGradientBoostingClassifier(
         max_iter=100, learning_rate=0.1, max_leaf_nodes=15, early_stopping=False, random_state=0
     )
-    model.fit(_pair_features(train_pairs), list(train_labels))
-    return [str(name) for name in model.predict(_pair_features(test_pairs))]
+    model.fit(_pair_features(train), list(labels))
+    return [str(name) for name in model.predict(_pair_features(test))]
 
 
 def _most_frequent(counts: Counter[str]) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 
-def majority(train_labels: Sequence[str], count: int) -> list[str]:
-    """The most frequent training label, ``count`` times."""
-    return [_most_frequent(Counter(train_labels))] * count
+def majority(train: Sequence[Any], labels: Sequence[str], test: Sequence[Any]) -> list[str]:
+    """Give every input the most frequent training label."""
+    return [_most_frequent(Counter(labels))] * len(test)
 
 
-def lexicon(
-    train_words: Sequence[str], train_labels: Sequence[str], test_words: Sequence[str]
-) -> list[str]:
-    """Look each word up (lower case): its most frequent training label, else the majority label.
+def lexicon(train: Sequence[str], labels: Sequence[str], test: Sequence[str]) -> list[str]:
+    """Look words up in lower case: the most frequent training label of the word.
 
-    Args:
-        train_words: words of the training sentences, one after the other.
-        train_labels: their labels.
-        test_words: words to label, in any language.
-
-    Returns:
-        One label per test word.
+    A word that training lacks gets the most frequent label of all training words.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for word, name in zip(train_words, train_labels, strict=True):
+    for word, name in zip(train, labels, strict=True):
         counts[word.lower()][name] += 1
-    table = {word: _most_frequent(found) for word, found in counts.items()}
-    unknown = _most_frequent(Counter(train_labels))
-    return [table.get(word.lower(), unknown) for word in test_words]
+    table = {word: _most_frequent(names) for word, names in counts.items()}
+    unknown = _most_frequent(Counter(labels))
+    return [table.get(word.lower(), unknown) for word in test]
+
+
+Heuristic = Callable[[Sequence[Any], Sequence[str], Sequence[Any]], list[str]]
+
+HEURISTICS: dict[str, dict[str, Heuristic]] = {
+    "token": {"majority": majority, "lexicon": lexicon},
+    "pair": {
+        "majority": majority,
+        "hypothesis_only": hypothesis_only,
+        "length_overlap": length_overlap,
+    },
+    "text": {"majority": majority, "words": words},
+}
+"""The heuristics by name, by what is labelled: a token, a pair of texts or a single text."""
+NAMES = frozenset(name for heuristics in HEURISTICS.values() for name in heuristics)
+
+
+def is_baseline(method: str) -> bool:
+    """Is this value of the column ``method`` the name of a heuristic?"""
+    return method in NAMES

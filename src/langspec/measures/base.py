@@ -16,7 +16,7 @@ from langspec.results import Result
 from langspec.section import Section
 
 if TYPE_CHECKING:
-    from langspec.measures.bench import Bench
+    from langspec.evaluation.bench import Bench
     from langspec.report.spec import FigureSpec, TableSpec
 
 RUN = "run"
@@ -69,12 +69,6 @@ class Subject:
     def encoder_seed(self) -> int:
         """The seed of rows on the encoder alone: 0 where the encoder was not trained."""
         return self.seed if self.trained else 0
-
-    @property
-    def head_layer(self) -> int:
-        """The layer that the head reads, 0 the embeddings."""
-        layer, total = int(self.model.feature_layer), self.model.encoder.config.num_hidden_layers
-        return layer if layer >= 0 else layer + int(total) + 1
 
     @property
     def title(self) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, create_model
 
+from langspec.folder_classes import folder_classes
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import EVALUATE, Measure
 from langspec.section import Natural, Section
-
-_OTHERS = ("base", "bench", "discovery", "runner", "work", "write")
 
 
 def measures(taker: str = EVALUATE) -> tuple[type[Measure], ...]:
@@ -25,18 +20,8 @@ def measures(taker: str = EVALUATE) -> tuple[type[Measure], ...]:
 
 @cache
 def _all_measures() -> tuple[type[Measure], ...]:
-    found: list[type[Measure]] = []
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name not in _OTHERS:
-            code = importlib.import_module(f"langspec.measures.{module.name}")
-            found += [
-                one
-                for _, one in inspect.getmembers(code, inspect.isclass)
-                if issubclass(one, Measure)
-                and one.__module__ == code.__name__
-                and not inspect.isabstract(one)
-            ]
-    return tuple(sorted(found, key=lambda one: (one.order, one.name)))
+    classes = folder_classes("langspec.measures", Measure)  # type: ignore[type-abstract]
+    return tuple(sorted(classes, key=lambda one: (one.order, one.name)))
 
 
 class EvaluateBase(Section):

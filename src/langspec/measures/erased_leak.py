@@ -20,8 +20,8 @@ from langspec.results import Result, label
 from langspec.section import Section
 
 if TYPE_CHECKING:
+    from langspec.evaluation.bench import Bench
     from langspec.measurement.erased import Maps
-    from langspec.measures.bench import Bench
 
 logger = logging.getLogger(__name__)
 PLACE = "evaluate.erasers.run"
@@ -113,7 +113,7 @@ class ErasedLeak(Measure):
         """Layers to erase: all, or the one that the head reads."""
         if self.values.layers == "all":
             return list(range(int(subject.model.encoder.config.num_hidden_layers) + 1))
-        return [subject.head_layer]
+        return [subject.model.head_layer]
 
     # Task.
 
@@ -160,7 +160,7 @@ class ErasedLeak(Measure):
         language, _ = bench.unit_columns(bench.test)
         # A pair is erased by what was fitted on single texts: the nearest that there is.
         unit = "token" if bench.task.unit == "token" else "sentence"
-        layer = subject.head_layer
+        layer = subject.model.head_layer
         predicted: dict[str, list[int]] = {}
         for name in self.values.run:
             maps = self._maps.get((subject.state, name))

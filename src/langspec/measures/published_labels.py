@@ -8,7 +8,7 @@ from langspec.measures.base import RUN, TEXTS, Findings, Measure, Subject
 from langspec.results import EVERY, Result
 
 if TYPE_CHECKING:
-    from langspec.measures.bench import Bench
+    from langspec.evaluation.bench import Bench
 
 SPLITS = ("train", "dev", "test")
 DECILES = tuple(range(5, 100, 10))  # of sentence lengths: 5 %, 15 % ... 95 %

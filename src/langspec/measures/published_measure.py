@@ -24,8 +24,8 @@ from langspec.section import Count, Limit, Section
 if TYPE_CHECKING:
     import numpy as np
 
+    from langspec.evaluation.bench import Bench
     from langspec.measurement.compat.paper_probe import Texts
-    from langspec.measures.bench import Bench
 
 logger = logging.getLogger(__name__)
 PLACE = "evaluate.compat.run"
@@ -160,7 +160,7 @@ class PublishedMeasure(Measure):
         from langspec.measurement.compat.paper_probe import Texts
         from langspec.measurement.compat.texts import task_lengths
 
-        bench, layer = self.bench, subject.head_layer
+        bench, layer = self.bench, subject.model.head_layer
         options = bench.bank_options(
             max_tokens_per_language=None if self.token else 0,
             max_sentences_per_language=0 if self.token else None,
@@ -202,7 +202,7 @@ class PublishedMeasure(Measure):
         names = sorted(self.settings) if self.values.settings == "all" else [own]
         key = {
             "state": subject.state,
-            "layer": subject.head_layer,
+            "layer": subject.model.head_layer,
             "unit": bench.task.unit,
             "run": sorted(self.values.run),
             "settings": {name: asdict(self.settings[name]) for name in names if self.settings},
@@ -273,7 +273,7 @@ class PublishedMeasure(Measure):
 
         bank = self.bench.text_bank(subject.model.encoder, subject.state, "converged probe")
         units = bank.token_meta if self.token else bank.sentence_meta
-        layer = subject.head_layer
+        layer = subject.model.head_layer
         vectors = bank.tokens(layer) if self.token else bank.sentences(layer)
         rows = {name: units.split == bank.splits.index(name) for name in ("train", "dev")}
         label = units.language.astype(np.int64)

@@ -21,8 +21,8 @@ from langspec.results import Result
 from langspec.section import Count, Section
 
 if TYPE_CHECKING:
+    from langspec.evaluation.bench import Bench
     from langspec.features.bank import Bank, BankOptions
-    from langspec.measures.bench import Bench
 
 logger = logging.getLogger(__name__)
 

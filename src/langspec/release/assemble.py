@@ -67,7 +67,7 @@ def load_seed(run: Path, encoder: Encoder, task: Task) -> TrainedSeed:
         task=task.name,
         unit=task.unit,
         labels=task.labels,
-        layer=head_layer(model),
+        layer=model.head_layer,
         weight=linear.weight.detach().numpy(),
         bias=linear.bias.detach().numpy(),
         single=getattr(task, "single", False),
@@ -93,10 +93,3 @@ def assemble(folder: Path, seed: TrainedSeed, card: str, erasers: Path | None = 
         write_export(temporary, seed.encoder, card, head=seed.head)
         if erasers is not None and erasers.is_dir():
             shutil.copytree(erasers, temporary / ERASERS)
-
-
-def head_layer(model: Any) -> int:
-    """The layer that a model's head reads, counted from the embeddings."""
-    layers = int(model.encoder.config.num_hidden_layers)
-    layer = int(model.feature_layer)
-    return layer if layer >= 0 else layer + layers + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from langspec.erasure.base import Eraser, ErasureMap
-from langspec.erasure.choice import ERASERS, check_eraser
+from langspec.erasure.choice import ERASERS, ONE_MAP, check_eraser
 from langspec.erasure.eraser_folder import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.measurement.erased import fit_maps, require_languages
@@ -91,7 +91,7 @@ def _one_map(eraser: ErasureMap) -> ErasureMap:
     if eraser.by_language:
         raise LangspecError(
             f"{eraser.name} treats each language differently, which no linear layer can "
-            "carry; expected one of lsar, inlp, leace",
+            f"carry; expected one of {', '.join(ONE_MAP)}",
             place=PLACE,
         )
     return eraser

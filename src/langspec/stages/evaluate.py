@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from langspec.config import Config
-from langspec.measures.work import all_work, costs, describe, shape_of
+from langspec.evaluation.work import all_work, costs, describe, shape_of
 from langspec.paths import paths_of, require
 from langspec.stages.retrain import retrain
 from langspec.workers import available_cores, crew_of
@@ -33,7 +33,7 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     count = min(config.compute.workers, len(work), cores)
     # A bank that another worker reads must not be evicted: with several, at the end.
     limit_gb = config.features.cache_gb if count == 1 else math.inf
-    runner = "langspec.measures.runner:Runner"
+    runner = "langspec.evaluation.runner:Runner"
     with crew_of(runner, config, paths, task_name, limit_gb, retrain, count=count) as crew:
         # After the workers: this process imports MLflow while they import PyTorch.
         from langspec.stages.replay import run as replay
@@ -43,7 +43,7 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
         from langspec.features.cache import evict  # imports PyTorch
 
         evict(paths.cache / "banks", config.features.cache_gb)
-    from langspec.measures.write import write_findings
+    from langspec.evaluation.write import write_findings
 
     write_findings(paths.evaluate(task_name), findings)
     replay(config, root)

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from langspec.config import Config
+from langspec.evaluation.bench import Bench
 from langspec.files import read_json
-from langspec.measures.bench import Bench
 from langspec.paths import paths_of, require
 from langspec.release.assemble import load_seed
 from langspec.release.export_seed import check_export, export_erasers, export_seed

@@ -35,7 +35,7 @@ def plan(config: Config, root: Path) -> str:
 
 def run(config: Config, root: Path) -> str:
     """Choose, write the cards and fit the erasers, register; returns what was done."""
-    from langspec.measures.bench import Bench
+    from langspec.evaluation.bench import Bench
     from langspec.release.write_versions import Versions
     from langspec.stages.replay import run as replay
     from langspec.tasks import get_task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
@@ -17,7 +16,7 @@ from langspec.encoders.inputs import Inputs, text_inputs
 from langspec.encoders.load import load_encoder
 from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
 from langspec.features.encode import build_bank
-from langspec.files import read_json, sha256_file, write_json
+from langspec.files import cached_json, sha256_file
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import Subject
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from langspec.config import Config
     from langspec.paths import Paths
     from langspec.tasks import Task, TaskData
-
-logger = logging.getLogger(__name__)
 
 
 class Bench:
@@ -87,15 +84,7 @@ class Bench:
             compute: gives the value.
         """
         name = cache_key(kind, code=(Bench, *code), **key)
-        place = self.paths.cache / kind / f"{name}.json"
-        if place.exists():
-            try:
-                return read_json(place)
-            except ValueError:
-                logger.warning("%s: unreadable; measured again", place)
-        value = compute()
-        write_json(place, value)
-        return value
+        return cached_json(self.paths.cache / kind / f"{name}.json", compute)
 
     @cached_property
     def encoder_key(self) -> dict[str, Any]:

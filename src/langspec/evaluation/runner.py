@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from langspec.encoders.load import random_encoder
+from langspec.evaluation.bench import Bench
+from langspec.evaluation.work import TrainedRun, Work
 from langspec.files import sha256_folder
 from langspec.measurement import beyond, erased, geometry, moves, projection
 from langspec.measures.base import (
@@ -22,9 +24,7 @@ from langspec.measures.base import (
     Measure,
     Subject,
 )
-from langspec.measures.bench import Bench
 from langspec.measures.discovery import measures
-from langspec.measures.work import TrainedRun, Work
 from langspec.modelling.saved import build_model, load_run, read_card
 from langspec.results import EVERY, RANDOM
 from langspec.tasks import get_task
