@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from typing import Any
 
 import click
@@ -22,11 +23,16 @@ from langspec.interrupts import Terminated, leave
 
 
 class _OneLineErrors(click.Group):
-    """Bad input ends in one line and exit code 2, never in a traceback."""
+    """An error ends in one line and an exit code that is not 0, never in a traceback.
+
+    The code is 2 for bad input, 128 + its number for a signal and 1 for what no code foresaw.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # a full disk behind it is an error, not a note at exit
+            return result
         except LangspecError as error:
             click.echo(f"error: {error}", err=True)
             leave(2)
@@ -37,12 +43,22 @@ class _OneLineErrors(click.Group):
                 err=True,
             )
             leave(128 + ended.number)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            from langspec.commands.unforeseen import one_line
+
+            click.echo(f"error: {one_line(error)}", err=True)
+            leave(1)
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("--quiet", is_flag=True, help="Warnings and errors only.")
-def main(quiet: bool) -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of an error nobody foresaw.")
+def main(quiet: bool, debug: bool) -> None:
     """How much a multilingual encoder knows about which language it reads.
 
     `dvc repro` runs the stages below in their order; each also runs by itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -23,6 +24,20 @@ def _linked(path: Path) -> Path:
 
 
 @contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Give an error of a disk that takes no more the path that was being written."""
+    try:
+        yield
+    except Exception as error:  # safetensors and pyarrow raise their own kinds
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and os.strerror(errno.ENOSPC) in str(error):
+            number = errno.ENOSPC
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise OSError(number, os.strerror(number), str(path)) from error
+        raise
+
+
+@contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; it becomes ``path`` only if the body succeeds.
 
@@ -30,14 +45,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
     mode to the new one; a file that was not there gets the mode that the umask allows.
     """
     path = _linked(Path(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp for the free name only; its 0600 mode would travel with the rename.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # mkstemp for the free name only; its 0600 mode would travel with the rename.
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     temporary.unlink()
     try:
-        yield temporary
+        with _naming(path):
+            yield temporary
         if path.exists():
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
@@ -52,12 +69,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Links and modes are treated as by :func:`atomic_file`.
     """
     path = _linked(Path(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
     temporary.rmdir()  # mkdtemp for the free name only: its mode is 0700, whatever the umask
     temporary.mkdir()
     try:
-        yield temporary
+        with _naming(path):
+            yield temporary
         if path.exists():
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             # Two renames: the old folder is gone only once the new one is complete.

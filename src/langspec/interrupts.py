@@ -1,4 +1,4 @@
-"""The signals that ask a run to end: SIGTERM and SIGINT (Ctrl-C).
+"""The signals that ask a run to end: SIGTERM, SIGINT (Ctrl-C) and SIGHUP (a closed terminal).
 
 Inside :func:`raised` a signal raises :class:`Terminated` in the main thread. Inside
 :func:`delayed` it waits until the work is in a safe state, such as the end of a training step and
@@ -19,7 +19,7 @@ from typing import NoReturn
 WORKER = "langspec-worker"
 """Prefix of the names of worker threads. The program does not wait for them when it ends."""
 
-_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+_NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _delaying = 0  # how many bodies of delayed() are open
 _pending: int | None = None
 
@@ -33,7 +33,7 @@ class Terminated(SystemExit):
 
     @property
     def signal_name(self) -> str:
-        """``SIGTERM`` or ``SIGINT``."""
+        """``SIGTERM``, ``SIGINT`` or ``SIGHUP``."""
         return signal.Signals(self.number).name
 
 
@@ -49,12 +49,16 @@ def raised(*numbers: int) -> Iterator[None]:
     """While the body runs, the signals raise :class:`Terminated`. May be nested.
 
     Args:
-        numbers: of the signals; none: both.
+        numbers: of the signals; none: all three. SIGHUP stays ignored where it is (``nohup``).
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # handlers can only be set in the main thread
         return
-    before = {number: signal.signal(number, _handle) for number in numbers or _NUMBERS}
+    before = {
+        number: signal.signal(number, _handle)
+        for number in numbers or _NUMBERS
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield
     finally:

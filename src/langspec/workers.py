@@ -287,7 +287,8 @@ def _work(
     """What a worker process runs."""
     import traceback
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process gets Ctrl-C and ends us
+    for ignored in (signal.SIGINT, signal.SIGHUP):  # the main process gets them and ends us
+        signal.signal(ignored, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logs.set_up(level)
     _set_progress_line(number, lock)

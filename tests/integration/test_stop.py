@@ -63,6 +63,7 @@ def stopped(folder: Path, number: int, *more: str) -> subprocess.CompletedProces
     [
         (signal.SIGTERM, 143, ()),
         (signal.SIGINT, 130, ("--set", "compute.workers=2")),
+        (signal.SIGHUP, 129, ("--set", "compute.workers=2")),
         (signal.SIGTERM, 143, LAUNCHED),
     ],
 )

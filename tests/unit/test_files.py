@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from langspec.files import atomic_folder, write_text
+from langspec.files import atomic_file, atomic_folder, write_text
 
 
 @pytest.fixture(params=[0o022, 0o077])
@@ -79,3 +81,28 @@ def test_a_body_that_fails_leaves_everything(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="stop"):
         fail()
     assert [p.name for p in tmp_path.rglob("*")] == ["folder", "old"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EROFS, "Read-only file system", "a/part"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+@pytest.mark.parametrize("writer", [atomic_file, atomic_folder])
+def test_a_full_disk_is_told_with_the_path(
+    tmp_path: Path, writer: Callable[[Path], Any], error: Exception
+) -> None:
+    with pytest.raises(OSError, match=r"No space|Read-only") as told, writer(tmp_path / "out"):
+        raise error
+    assert told.value.filename == str(tmp_path / "out")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_other_errors_of_a_body_pass_unchanged(tmp_path: Path) -> None:
+    gone = FileNotFoundError(errno.ENOENT, "No such file", "an input")
+    with pytest.raises(FileNotFoundError) as told, atomic_file(tmp_path / "out"):
+        raise gone
+    assert told.value is gone

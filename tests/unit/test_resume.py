@@ -148,6 +148,8 @@ def test_a_signal_is_raised_at_once_or_kept_until_the_end() -> None:
     with interrupts.raised():
         with pytest.raises(interrupts.Terminated, match="143"):
             os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(interrupts.Terminated, match="129"):
+            os.kill(os.getpid(), signal.SIGHUP)
         with pytest.raises(interrupts.Terminated, match="130"):
             keeping(done)
         assert interrupts.pending() is None
@@ -155,6 +157,17 @@ def test_a_signal_is_raised_at_once_or_kept_until_the_end() -> None:
             keeping(done, ValueError("other"))  # says more than the signal
     assert done == 2 * [signal.SIGINT]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_a_closed_terminal_stays_ignored_under_nohup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupts.raised():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interrupts.pending() is None
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 # Checkpoints of something else.
