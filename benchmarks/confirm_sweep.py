@@ -49,31 +49,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from langspec.tuning.outcome import records
     from langspec.tuning.records import best
     from langspec.tuning.score import Measured
-    from langspec.tuning.space import with_values
     from langspec.tuning.storage import open_storage
     from langspec.tuning.study import IDENTITY, load_study
-    from langspec.tuning.trial import TrialTrainer
+    from langspec.tuning.trial_processes import trial_trainer
 
     place = place_for(given.study, given.storage, studies_folder(given.root))
     study = load_study(open_storage(place), given.study)
     winner = best(records(study), given.study)
     tune = Tune(**{**config.tune.model_dump(), **study.user_attrs[IDENTITY]["tune"]})
     paths, tuned = paths_of(config, given.root), config.model_copy(update={"tune": tune})
-    trainer = TrialTrainer(tuned, paths.corpora, paths.encoder, with_values)
     settings: dict[str, Mapping[str, Any]] = {
         "params.yaml": {},
         f"trial {winner.number}": winner.values,
     }
     print("| seed | values | score | transfer | leak |", "|---|---|---|---|---|", sep="\n")
     found: dict[str, list[Measured]] = {name: [] for name in settings}
-    for seed in given.seeds:
-        for name, values in settings.items():
-            again = {**values, "tune.train_seed": seed, "tune.rungs": 1}  # measured at its end
-            row = trainer(again, lambda rung, measured: None)
-            found[name].append(row)
-            score = row.score(tune.penalty)
-            print(f"| {seed} | {name} | {score:.3f} | {row.transfer:.3f} | {row.leak:.3f} |",
-                  flush=True)  # fmt: skip
+    with trial_trainer(tuned, paths) as train:
+        for seed in given.seeds:
+            for name, values in settings.items():
+                again = {**values, "tune.train_seed": seed, "tune.rungs": 1}  # measured at its end
+                row = train(again, lambda rung, measured: None)
+                found[name].append(row)
+                score = row.score(tune.penalty)
+                print(f"| {seed} | {name} | {score:.3f} | {row.transfer:.3f} | {row.leak:.3f} |",
+                      flush=True)  # fmt: skip
     default, chosen = found.values()
     pairs = list(zip(chosen, default, strict=True))
     for name, differences in (

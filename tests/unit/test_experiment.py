@@ -72,11 +72,6 @@ def test_a_trial_takes_its_own_values_rows_and_epochs(folders: tuple[Path, Path]
         trials.experiment(with_values(config, values))
 
 
-def test_it_says_that_trials_train_in_one_process(folders: tuple[Path, Path], caplog) -> None:
-    TrialTrainer(small_config("compute.launch=accelerate/cpu.yaml"), *folders, with_values)
-    assert "accelerate/cpu.yaml is for stage train" in caplog.text
-
-
 # Keys.
 
 

@@ -23,7 +23,7 @@ from langspec.errors import LangspecError
 from langspec.tuning import claims
 from langspec.tuning.outcome import draw, records
 from langspec.tuning.records import TrialRecord, best, front, write_trials
-from langspec.tuning.score import Collapsed, Measured
+from langspec.tuning.score import Collapsed, Measured, ProcessLost
 from langspec.tuning.space import Space, space_of
 from langspec.tuning.storage import open_storage, place_of
 from langspec.tuning.study import Identity, memory_study, open_study, sampler_of
@@ -164,6 +164,34 @@ def test_an_interruption_puts_the_trial_up_again(tmp_path: Path) -> None:
     work(study, space, tune, fake, lock, slots=1)
     assert states(study) == ["FAIL", "COMPLETE"]
     assert records(study)[0].retried_by == 1
+
+
+def test_a_trial_that_lost_a_process_is_tried_again_twice(tmp_path: Path) -> None:
+    study, space, tune, lock = opened(tmp_path / "s.log")
+    ends = iter([True, True, False, True, True, True])
+
+    def killed(paths: Mapping[str, Any], report: Any) -> Measured:
+        if next(ends):
+            raise ProcessLost("process 7 of the 2 that train together ended without a result")
+        return Measured(1.0, 0.0)
+
+    work(study, space, tune, killed, lock, slots=2)
+    found = records(study)
+    assert [trial.state for trial in found] == ["FAIL", "FAIL", "COMPLETE", "FAIL", "FAIL", "FAIL"]
+    assert [trial.retry_of for trial in found] == [None, 0, 1, None, 3, 4]
+    assert found[-1].retried_by is None
+    assert found[0].reason.startswith("process 7 of the 2")
+    assert found[0].values == found[1].values == found[2].values
+
+
+def test_bad_input_is_the_reason_as_it_is(tmp_path: Path) -> None:
+    study, space, tune, lock = opened(tmp_path / "s.log")
+
+    def refused(paths: Mapping[str, Any], report: Any) -> Measured:
+        raise LangspecError("no head", place="train")
+
+    work(study, space, tune, refused, lock, slots=1)
+    assert records(study)[0].reason == "train: no head"
 
 
 def test_collapses_are_pruned_with_the_worst_score_and_errors_fail(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from langspec.tuning.fingerprint import data_hash, enqueue, identity_of, space_f
 from langspec.tuning.outcome import draw, records
 from langspec.tuning.progress import summary
 from langspec.tuning.records import write_study
-from langspec.tuning.space import with_values
 from langspec.tuning.study import memory_study
-from langspec.tuning.trial import TrialTrainer
+from langspec.tuning.sweep_workers import sigterm_exits
+from langspec.tuning.trial_processes import trial_trainer
 from langspec.tuning.trial_worker import work
 
 if TYPE_CHECKING:
@@ -35,14 +35,8 @@ def sweep(config: Config, root: Path, out: Path) -> Path:
     identity = identity_of(config, root, space)
     study = memory_study("tune", config.tune)
     enqueue(study, config, space)
-    work(
-        study,
-        space,
-        config.tune,
-        TrialTrainer(config, paths.corpora, paths.encoder, with_values),
-        contextlib.nullcontext,
-        slots=config.tune.trials,
-    )
+    with sigterm_exits(), trial_trainer(config, paths) as trainer:
+        work(study, space, config.tune, trainer, contextlib.nullcontext, slots=config.tune.trials)
     trials = records(study)
     uid = sha256_json([identity.parts, identity.code, config.tune.model_dump(), config.name])
     with atomic_folder(out) as folder:

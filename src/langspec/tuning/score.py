@@ -31,6 +31,10 @@ class Collapsed(Exception):
     """A training that the watch failed: its reason."""
 
 
+class ProcessLost(Exception):
+    """One of the processes that train a trial together was killed."""
+
+
 Report = Callable[[int, Measured], None]  # of a rung, counted from 1
 
 

@@ -17,7 +17,7 @@ from langspec.paths import paths_of
 from langspec.tuning import claims
 from langspec.tuning.fingerprint import STORAGE_VARIABLE, Opened
 from langspec.tuning.progress import Progress
-from langspec.tuning.space import with_values
+from langspec.tuning.trial_processes import trial_trainer
 from langspec.tuning.trial_worker import work
 
 if TYPE_CHECKING:
@@ -33,18 +33,16 @@ def free_slots(opened: Opened, config: Config) -> int:
 
 def work_here(config: Config, root: Path, opened: Opened, watch: Progress | None) -> None:
     """Work on trials in this process."""
-    from langspec.tuning.trial import TrialTrainer
-
-    paths = paths_of(config, root)
-    work(
-        opened.study,
-        opened.space,
-        config.tune,
-        TrialTrainer(config, paths.corpora, paths.encoder, with_values),
-        opened.lock,
-        slots=config.tune.trials,
-        after=watch.update if watch is not None else lambda: None,
-    )
+    with trial_trainer(config, paths_of(config, root)) as trainer:
+        work(
+            opened.study,
+            opened.space,
+            config.tune,
+            trainer,
+            opened.lock,
+            slots=config.tune.trials,
+            after=watch.update if watch is not None else lambda: None,
+        )
 
 
 class SweepWorkers:

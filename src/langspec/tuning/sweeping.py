@@ -42,6 +42,7 @@ from langspec.tuning.sweep_workers import (
     sigterm_exits,
     work_here,
 )
+from langspec.tuning.trial_processes import launch_of
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -74,6 +75,7 @@ def run(
     """
     if not config.tune.trials:
         raise LangspecError("found 0, expected the number of trials", place="--trials")
+    launch_of(config)  # refuses what it cannot use before a study is made
     name = study or default_name(config)
     folder = studies_folder(root)
     opened = open_for(config, root, name, place_for(name, storage, folder))
@@ -124,11 +126,13 @@ def plan(
     place = place_for(name, storage, studies_folder(root))
     space = space_for(config, root)
     points, untried = starting_points(config, space)
-    epochs = tune.epochs or "its"
+    epochs, launch = tune.epochs or "its", launch_of(config)
+    processes = f" in {launch.processes} processes ({launch.path})" if launch else ""
     lines = [
         f"sweep {tune.task} {tune.method}: {tune.trials} trials, {workers} workers -> study "
         f"{name} in {place}",
-        f"  a trial: {epochs} epochs on {tune.rows or 'all'} rows, measured {tune.rungs} times; "
+        f"  a trial: {epochs} epochs on {tune.rows or 'all'} rows{processes}, "
+        f"measured {tune.rungs} times; "
         + (
             "transfer and leak each for itself"
             if tune.pareto

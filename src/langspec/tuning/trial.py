@@ -7,7 +7,7 @@ chooses its regularisation, and it is read on dev lines.
 
 from __future__ import annotations
 
-import logging
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,8 +31,6 @@ from langspec.tuning.score import Collapsed, Measured, Report
 
 if TYPE_CHECKING:
     from langspec.config import Config
-
-logger = logging.getLogger(__name__)
 
 _CHOICE_LINES = 5  # every fifth train line chooses the probe's regularisation
 
@@ -75,11 +73,6 @@ class TrialTrainer:
         with_values: Callable[[Config, Mapping[str, Any]], Config],
     ) -> None:
         self.config, self._with_values = config, with_values
-        if config.compute.launch is not None:
-            logger.warning(
-                "compute.launch: %s is for stage train; every trial trains in one process",
-                config.compute.launch,
-            )
         self.bench = Workbench(config, config.tune.task, corpora, encoder)
         self.encoder = self.bench.encoder
         source = config.corpora.source
@@ -169,12 +162,18 @@ class TrialTrainer:
         return macro_f1(label[part["dev"]], predicted, len(bank.languages))
 
     def measure(self, model: Any, dev: Mapping[str, TrainingData]) -> Measured:
-        """Transfer and leak of a model as it is; its mode is put back."""
+        """Transfer and leak of a model as it is; its mode is put back.
+
+        Of processes that train together, each scores a part of the dev rows; only the first one
+        measures the leak, which is NaN in the others.
+        """
         was_training = model.training
         bench = self.bench
         options = (self.config.features.batch_tokens, bench.accelerator, len(bench.task.labels))
         scores = {code: dev_scores(model, rows, *options) for code, rows in dev.items()}
-        if model.encoder is not None:
+        if not bench.accelerator.is_main_process:
+            leak = math.nan
+        elif model.encoder is not None:
             leak = self.leak(model.encoder)
         else:
             if self._frozen_leak is None:

@@ -9,8 +9,9 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from langspec.errors import LangspecError
 from langspec.tuning import claims
-from langspec.tuning.score import Collapsed, Measured, Objective
+from langspec.tuning.score import Collapsed, Measured, Objective, ProcessLost
 from langspec.tuning.sections import Tune
 from langspec.tuning.space import Space
 
@@ -30,7 +31,8 @@ def work(
     """Work on trials until the study has ``slots`` of them; returns how many were done here.
 
     A trial that collapses is pruned; one that raises is failed with its reason, and the next one
-    is begun. A signal or Ctrl-C puts the trial up again and goes on to end the process.
+    is begun. A trial that lost one of its processes is failed and tried again, as one of a killed
+    worker. A signal or Ctrl-C puts the trial up again and goes on to end the process.
     """
     done = 0
     while (result := claims.claim(study, space, tune, slots, lock)) is not None:
@@ -38,15 +40,29 @@ def work(
         try:
             _run(study, trial, space.paths(values), tune, objective)
         except (KeyboardInterrupt, SystemExit) as signal:
-            with lock():
-                frozen = study.get_trials(deepcopy=False)[trial.number]
-                if frozen.state == TrialState.RUNNING:
-                    reason = f"ended by {type(signal).__name__}"
-                    claims.abandon(study, frozen, reason, suspect=False)
+            reason = f"ended by {type(signal).__name__}"
+            _abandon(study, trial, reason, lock, suspect=False)
             raise
+        except ProcessLost as error:
+            logger.error("trial %d failed: %s", trial.number, error)
+            _abandon(study, trial, str(error), lock, suspect=True)
         done += 1
         after()
     return done
+
+
+def _abandon(
+    study: optuna.Study,
+    trial: optuna.trial.Trial,
+    reason: str,
+    lock: claims.Lock,
+    *,
+    suspect: bool,
+) -> None:
+    with lock():
+        frozen = study.get_trials(deepcopy=False)[trial.number]
+        if frozen.state == TrialState.RUNNING:
+            claims.abandon(study, frozen, reason, suspect=suspect)
 
 
 def _run(
@@ -78,10 +94,13 @@ def _run(
             rung = study.get_trials(deepcopy=False)[trial.number].last_step or 0
             trial.report(-max(1.0, tune.penalty) - 1.0, rung + 1)
         study.tell(trial, state=TrialState.PRUNED)
+    except ProcessLost:
+        raise
     except Exception as error:
         logger.exception("trial %d failed", trial.number)
         first = next(iter(str(error).splitlines()), "")
-        trial.set_user_attr(claims.REASON, f"{type(error).__name__}: {first}")
+        kind = "" if isinstance(error, LangspecError) else f"{type(error).__name__}: "
+        trial.set_user_attr(claims.REASON, f"{kind}{first}")
         study.tell(trial, state=TrialState.FAIL)
     else:
         _keep(trial, result)
