@@ -5,20 +5,21 @@ The only module that talks to the Hub. ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`
 caches. Three things are added to it. Whatever is in the cache is used without asking the network,
 so a run after ``langspec fetch`` is the same on- and offline; only ``refresh`` asks which commit
 a branch is at now. A list of files with their sizes comes from the cache, too (the library's own
-``dry_run`` needs the network). Errors are one line with a cure.
+``dry_run`` needs the network). An error is one line that says what to do.
 """
 
 from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from langspec.errors import LangspecError
+from langspec.files import sha256_file
 
 FETCH = "langspec fetch"
 _BLOB = re.compile(r"[0-9a-f]{64}")
@@ -34,6 +35,13 @@ class Repository:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision}"
+
+    @property
+    def page(self) -> str:
+        """The address of its page."""
+        from huggingface_hub import constants
+
+        return f"{constants.ENDPOINT}/{'datasets/' * (self.kind == 'dataset')}{self.name}"
 
 
 def offline() -> bool:
@@ -51,35 +59,36 @@ def listing(repository: Repository, *, refresh: bool = False) -> dict[str, int]:
         refresh: ask the Hub which commit the revision is now; else a listing in the cache serves.
 
     Raises:
-        LangspecError: neither in the cache nor to be had: no such repository or revision, no
-            access, no network.
+        LangspecError: the listing is not in the cache and cannot be downloaded: no such repository
+            or revision, no access, no network.
     """
     from huggingface_hub import HfApi, get_cached_repo_tree
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
     from huggingface_hub.hf_api import RepoFile
 
-    if not refresh:
-        try:
-            cached = get_cached_repo_tree(
-                repository.name, repo_type=repository.kind, revision=repository.revision
-            )
-            return {file.path: file.size for file in cached}
-        except CachedRepoTreeNotFoundError:
-            pass
-        except ValueError as error:
-            raise _explained(error, repository) from None
-    if offline():
-        raise _absent(repository, "its list of files")
+    name = repository.name
+    where: Any = {"repo_type": repository.kind, "revision": repository.revision}
     with _in_one_line(repository):
+        if not refresh:
+            with suppress(CachedRepoTreeNotFoundError):
+                return {file.path: file.size for file in get_cached_repo_tree(name, **where)}
+        if offline():
+            raise _absent(repository, "its list of files")
         api = HfApi()
         # One request that fails at once where nothing answers; the listing would retry for long.
-        info = api.repo_info(
-            repository.name, repo_type=repository.kind, revision=repository.revision, timeout=10
-        )
-        tree = api.list_repo_tree(
-            repository.name, repo_type=repository.kind, revision=info.sha, recursive=True
-        )
+        where["revision"] = str(api.repo_info(name, timeout=10, **where).sha)
+        tree = api.list_repo_tree(name, recursive=True, **where)
         return {file.path: file.size for file in tree if isinstance(file, RepoFile)}
+
+
+def cached(repository: Repository, names: Sequence[str]) -> dict[str, Path]:
+    """The paths of those of ``names`` that are in the local cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    where: Any = {"repo_type": repository.kind, "revision": repository.revision}
+    with _in_one_line(repository):
+        paths = {name: try_to_load_from_cache(repository.name, name, **where) for name in names}
+    return {name: Path(path) for name, path in paths.items() if isinstance(path, str)}
 
 
 def download(
@@ -103,64 +112,31 @@ def download(
     """
     from huggingface_hub import snapshot_download
 
-    if not names:
-        return {}
-
-    def snapshot(local: bool) -> dict[str, Path]:
-        folder = snapshot_download(
+    paths = cached(repository, names) if not refresh or offline() else {}
+    missing = [name for name in names if name not in paths]
+    if not missing:
+        return paths
+    if offline():
+        raise _absent(repository, missing[0])
+    with _in_one_line(repository):
+        snapshot_download(
             repository.name,
             repo_type=repository.kind,
             revision=repository.revision,
             allow_patterns=[glob.escape(name) for name in names],
-            local_files_only=local,
         )
-        return {name: Path(folder) / name for name in names}
-
-    if not refresh or offline():
-        from huggingface_hub.errors import LocalEntryNotFoundError
-
-        try:
-            paths = snapshot(local=True)
-        except LocalEntryNotFoundError:
-            paths = {}
-        except ValueError as error:
-            raise _explained(error, repository) from None
-        missing = [name for name in names if name not in paths or not paths[name].is_file()]
-        if not missing:
-            return paths
-        if offline():
-            raise _absent(repository, missing[0])
-    with _in_one_line(repository):
-        paths = snapshot(local=False)
-    for name, path in paths.items():
-        if not path.is_file():
+    paths = cached(repository, names)
+    for name in names:
+        if name not in paths:
             raise LangspecError(f"holds no file {name}", place=str(repository))
     return paths
 
 
-def known_sha256(path: Path) -> str | None:
-    """The SHA-256 that the cache names a large file by, without reading it; None elsewhere."""
-    if path.is_symlink():
-        name = path.resolve().name
-        if _BLOB.fullmatch(name):
-            return name
-    return None
-
-
-def missing(repository: Repository, names: Sequence[str]) -> list[str]:
-    """Those of ``names`` that are not in the cache."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return [
-        name
-        for name in names
-        if not isinstance(
-            try_to_load_from_cache(
-                repository.name, name, repo_type=repository.kind, revision=repository.revision
-            ),
-            str,
-        )
-    ]
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file: the name that the cache gave it, where that is its hash."""
+    if path.is_symlink() and _BLOB.fullmatch(name := path.resolve().name):
+        return name
+    return sha256_file(path)
 
 
 def _absent(repository: Repository, what: str) -> LangspecError:
@@ -173,77 +149,46 @@ def _absent(repository: Repository, what: str) -> LangspecError:
 
 @contextmanager
 def _in_one_line(repository: Repository) -> Iterator[None]:
-    """The library's errors, of many lines, as one line with the cure."""
+    """The library's errors, of many lines, as one line that says what to do."""
     import httpx2
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
         yield
-    except LangspecError:
-        raise
     except (OSError, ValueError, EntryNotFoundError, httpx2.HTTPError) as error:
-        raise _explained(error, repository) from None
+        cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
+        message = _explained(cause if isinstance(cause, Exception) else error, repository)
+        raise LangspecError(message, place=str(repository)) from None
 
 
-def _explained(error: Exception, repository: Repository) -> LangspecError:
+def _explained(error: Exception, repository: Repository) -> str:
+    """What went wrong, and what to do."""
     import httpx2
-    from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import constants, errors
 
-    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    page = f"{constants.ENDPOINT}/{'datasets/' if repository.kind == 'dataset' else ''}"
-    page += repository.name
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    rules: list[tuple[bool, Callable[[], str]]] = [
-        (
-            isinstance(error, HFValidationError),
-            lambda: "is no name of a repository; expected owner/name",
-        ),
-        (
-            isinstance(error, GatedRepoError) or status == 403,
-            lambda: (
-                f"access is restricted: accept its terms at {page} and log in (hf auth login, or "
-                "set HF_TOKEN)"
-            ),
-        ),
-        (
-            isinstance(error, RevisionNotFoundError),
-            lambda: f"the repository has no revision {repository.revision!r}; see {page}",
-        ),
-        # The Hub answers 401 for what does not exist, so as not to betray private names.
-        (
-            isinstance(error, RepositoryNotFoundError) or status in (401, 404),
-            lambda: (
-                f"no such {repository.kind} at {constants.ENDPOINT}, or it is private; check the "
-                "name, or log in (hf auth login, or set HF_TOKEN)"
-            ),
-        ),
-        (status is not None, lambda: f"{constants.ENDPOINT} answers {status}; try again later"),
-        (
-            isinstance(error, httpx2.HTTPError | LocalEntryNotFoundError | ConnectionError),
-            lambda: (
-                f"{constants.ENDPOINT} cannot be reached ({_first_line(error)}); check the "
-                f"network or HF_ENDPOINT, then run {FETCH} again: what is whole is kept"
-            ),
-        ),
-    ]
-    for applies, message in rules:
-        if applies:
-            return LangspecError(message(), place=str(repository))
-    return LangspecError(
-        f"the download failed ({_first_line(error)}); run {FETCH} again: what is whole is kept",
-        place=str(repository),
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
+    hub = constants.ENDPOINT
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
+    if isinstance(error, errors.HFValidationError):
+        return "is no name of a repository; expected owner/name"
+    if isinstance(error, errors.GatedRepoError) or status == 403:
+        return (
+            f"access is restricted: accept its terms at {repository.page} and log in (hf auth "
+            "login, or set HF_TOKEN)"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"the repository has no revision {repository.revision!r}; see {repository.page}"
+    # The Hub answers 401 for what does not exist, so as not to betray private names.
+    if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 404):
+        return (
+            f"no such {repository.kind} at {hub}, or it is private; check the name, or log in "
+            "(hf auth login, or set HF_TOKEN)"
+        )
+    if status is not None:
+        return f"{hub} answers {status}; try again later"
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    again = f"run {FETCH} again: whole files stay in the cache"
+    if isinstance(error, httpx2.HTTPError | errors.LocalEntryNotFoundError | ConnectionError):
+        return (
+            f"{hub} cannot be reached ({reason}); check the network or HF_ENDPOINT, then {again}"
+        )
+    return f"the download failed ({reason}); {again}"

@@ -13,15 +13,13 @@ import pytest
 from corpora_files import files_in, official_folder, options
 
 import hub_files as made
-from langspec.corpora.hub.facebook_xnli import XnliSource
+from langspec.corpora.hub.hub_pairs import MultinliSource, XnliSource
 from langspec.corpora.hub.layout import Layout
-from langspec.corpora.hub.multinli import MultinliSource
 from langspec.corpora.hub.parquet import ParquetTable
 from langspec.corpora.hub.parts import Source, locate
 from langspec.corpora.hub.repository import HubRepository
-from langspec.corpora.hub.treebanks import HubTreebanks, UdSource
+from langspec.corpora.hub.treebanks import HubTreebanks, UdSource, XtremeSource
 from langspec.corpora.hub.wikimedia import HubWikipedia, WikipediaSource
-from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.corpora.prepare import prepare
 from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.encoders.download import tokenizer_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from langspec import hub
 from langspec.config import Config
-from langspec.corpora.hub.parts import Demand, demand, prefetch
+from langspec.corpora.hub.parts import Demand, demand
 from langspec.encoders import download
 from langspec.errors import LangspecError
 
@@ -42,7 +42,8 @@ def plan(config: Config) -> str:
     if config.encoder.kind == "hub":
         repository = download.repository_of(config.encoder)
         sizes = download.wanted(repository, refresh=True)
-        missing = tuple(hub.missing(repository, list(sizes)))
+        cached = hub.cached(repository, list(sizes))
+        missing = tuple(name for name in sizes if name not in cached)
         lines.append(_line(str(repository), sizes, missing))
         total += sum(sizes[name] for name in missing)
     for needed in _demands(config):
@@ -60,6 +61,6 @@ def run(config: Config) -> str:
         download.fetch(repository, refresh=True)
         lines.append(_line(str(repository), download.wanted(repository), ()))
     for needed in _demands(config):
-        prefetch(needed)
+        needed.repository.open(sorted(needed.sizes), refresh=True)
         lines.append(_line(str(needed.repository), needed.sizes, ()))
     return "\n".join(["in the cache, also for HF_HUB_OFFLINE=1:", *lines])

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from langspec.corpora.hub.facebook_xnli import XnliSource
-from langspec.corpora.hub.multinli import MultinliSource
+from langspec.corpora.hub.hub_pairs import MultinliSource, XnliSource
 from langspec.corpora.hub.repository import HubRepository
-from langspec.corpora.hub.treebanks import HubTreebanks, UdSource
+from langspec.corpora.hub.treebanks import HubTreebanks, UdSource, XtremeSource
 from langspec.corpora.hub.wikimedia import HubWikipedia, WikipediaSource
-from langspec.corpora.hub.xtreme import XtremeSource
 from langspec.section import Section
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from langspec import hub
 from langspec.corpora.filters import Row
-from langspec.corpora.hub.repository import README, HubRepository, sha256_of
+from langspec.corpora.hub.repository import README, HubRepository
 from langspec.corpora.sources import LocatedFile, SourceFile
 
 if TYPE_CHECKING:
@@ -22,24 +23,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Reader = Callable[["HubFile", "ParquetTable"], Iterator[Row]]
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One split of one configuration: its files, and how they are read.
 
-    ``kind``, ``language``, ``treebank``, ``split`` mean what they mean to
-    :class:`langspec.corpora.sources.SourceFile`; ``labels`` are class names by the README;
-    ``useless`` says why a file that is there is left out.
+    Attributes:
+        names: of the parquet files, in the order of their rows.
+        kind: as of :class:`langspec.corpora.sources.SourceFile`.
+        split: train, dev or test; None where rows are split later.
+        read: yields the rows of a file.
+        language: code; None where the rows name it.
+        treebank: that the files are of.
+        labels: class names by their numbers, as the README has them.
+        useless: says why a file that is there is left out; None: it is read.
     """
 
     names: tuple[str, ...]
     kind: str
-    language: str | None
-    treebank: str | None
     split: str | None
-    read: Reader
+    read: Callable[[HubFile, ParquetTable], Iterator[Row]]
+    language: str | None = None
+    treebank: str | None = None
     labels: tuple[str, ...] | None = None
     useless: Callable[[ParquetTable], str | None] = lambda table: None
 
@@ -63,13 +68,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HubFile(LocatedFile):
-    """A located parquet file that its source knows to read.
+    """A located parquet file of a part.
 
     ``first_row`` is the number of its first row in its split, which counts on over shards.
     """
 
-    read: Reader
-    labels: tuple[str, ...] | None
+    part: Part
     first_row: int
     place: str
 
@@ -81,7 +85,7 @@ class HubFile(LocatedFile):
         """
         from langspec.corpora.hub.parquet import ParquetTable
 
-        return self.read(self, ParquetTable(self.path, self.place))
+        return self.part.read(self, ParquetTable(self.path, self.place))
 
 
 def locate(sources: Sequence[Source]) -> list[LocatedFile]:
@@ -97,10 +101,15 @@ def locate(sources: Sequence[Source]) -> list[LocatedFile]:
         repository = source.repository
         layout = repository.layout()
         parts = source.select(layout)
-        paths = repository.open(wanted(parts))
+        paths = repository.open(_names(parts))
         for part in tqdm(parts, desc=repository.title, unit=" parts", disable=None):
             located += _located(repository, layout, part, paths)
     return located
+
+
+def _names(parts: Sequence[Part]) -> list[str]:
+    """The files of all parts, sorted."""
+    return sorted({name for part in parts for name in part.names})
 
 
 def _located(
@@ -112,35 +121,23 @@ def _located(
     row = 0
     for name in part.names:
         place = f"{repository}/{name}"
-        file = HubFile(
-            source=SourceFile(
-                name=f"{repository.title}/{name}",
-                kind=part.kind,
-                language=part.language,
-                treebank=part.treebank,
-                split=part.split,
-                bytes=paths[name].stat().st_size,
-                sha256=sha256_of(paths[name]),
-                licence=README if README in layout.sizes else None,
-                licence_name=layout.licence,
-            ),
-            path=paths[name],
-            read=part.read,
-            labels=part.labels,
-            first_row=row,
-            place=place,
+        source = SourceFile(
+            name=f"{repository.title}/{name}",
+            kind=part.kind,
+            language=part.language,
+            treebank=part.treebank,
+            split=part.split,
+            bytes=paths[name].stat().st_size,
+            sha256=hub.sha256_of(paths[name]),
+            licence=README if README in layout.sizes else None,
+            licence_name=layout.licence,
         )
-        table = ParquetTable(file.path, place)
-        row += table.count
+        table = ParquetTable(paths[name], place)
         if reason := part.useless(table):
             log.warning("%s: %s; left out", place, reason)
         else:
-            yield file
-
-
-def wanted(parts: Sequence[Part]) -> list[str]:
-    """Names of all files of ``parts``, sorted."""
-    return sorted({name for part in parts for name in part.names})
+            yield HubFile(source, paths[name], part, row, place)
+        row += table.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +162,6 @@ def demand(source: Source, *, refresh: bool) -> Demand:
         refresh: ask the Hub which commit the revision names now.
     """
     layout = source.repository.layout(refresh=refresh)
-    names = wanted(source.select(layout))
+    names = _names(source.select(layout))
     sizes = {name: layout.sizes[name] for name in names}
     return Demand(source.repository, sizes, tuple(source.repository.missing(names)))
-
-
-def prefetch(needed: Demand) -> None:
-    """Download what a source needs, at the commit that its revision names now."""
-    needed.repository.open(sorted(needed.sizes), refresh=True)

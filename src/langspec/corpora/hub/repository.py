@@ -18,7 +18,6 @@ from pydantic import Field
 
 from langspec import hub
 from langspec.errors import LangspecError
-from langspec.files import sha256_file
 from langspec.section import Section
 
 if TYPE_CHECKING:
@@ -74,12 +73,8 @@ class HubRepository(Section):
 
     def missing(self, names: Sequence[str]) -> list[str]:
         """The names that :meth:`open` would have to download."""
-        return [] if self._local else hub.missing(self._remote, names)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file: the name that the cache gave it, where that is its hash."""
-    return hub.known_sha256(path) or sha256_file(path)
+        there = names if self._local else hub.cached(self._remote, names)
+        return [name for name in names if name not in there]
 
 
 def _walk(folder: Path) -> dict[str, int]:

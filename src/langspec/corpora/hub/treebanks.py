@@ -9,10 +9,11 @@ of the former script repository (``refs/convert/parquet``, UD 2.7) lists ranges 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from langspec.corpora.conllu import space_range
 from langspec.corpora.filters import Row
@@ -20,6 +21,7 @@ from langspec.corpora.hub.parts import HubFile, Part
 from langspec.corpora.hub.repository import HubRepository
 from langspec.corpora.tables import UPOS
 from langspec.errors import LangspecError
+from langspec.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from langspec.corpora.hub.layout import Layout
@@ -39,12 +41,12 @@ class HubTreebanks(HubRepository):
 
 
 @dataclass(frozen=True)
-class UdSource:
-    """Treebanks of UD.
+class _PosSource(ABC):
+    """Tagged sentences, some configurations a language.
 
     Args:
         repository: its section, the revision being the release.
-        languages: of the run.
+        languages: of the run; the card lists those without a configuration.
         source: the language that is trained on; train splits of others are not read.
     """
 
@@ -52,40 +54,64 @@ class UdSource:
     languages: tuple[str, ...]
     source: str
 
+    absent: ClassVar[str]
+    """Says that there is nothing for the languages ``{}`` among ``{}`` configurations."""
+
+    @abstractmethod
+    def configs(self, layout: Layout) -> Iterator[tuple[str, str]]:
+        """Yield configuration and language."""
+
+    @abstractmethod
+    def part(self, layout: Layout, config: str, code: str, split: str) -> Part:
+        """The files of a split."""
+
     def select(self, layout: Layout) -> list[Part]:
-        """The splits of every chosen treebank; see :class:`~langspec.corpora.hub.parts.Source`."""
+        """The splits of each configuration; see :class:`~langspec.corpora.hub.parts.Source`."""
         from langspec.corpora.tables import SPLITS
 
-        for name in self.repository.treebanks:
-            match = _TREEBANK.fullmatch(name)
+        parts = [
+            self.part(layout, config, code, split)
+            for config, code in self.configs(layout)
+            for split in SPLITS
+            if split in layout.splits(config) and (split != "train" or code == self.source)
+        ]
+        if not parts:
+            raise LangspecError(
+                self.absent.format(", ".join(self.languages), len(layout.configs)),
+                place=str(self.repository),
+            )
+        return parts
+
+
+@dataclass(frozen=True)
+class UdSource(_PosSource):
+    """Treebanks of UD, a configuration each."""
+
+    absent: ClassVar[str] = (
+        "no treebank of {} among its {} configurations, which are named like en_ewt"
+    )
+
+    def configs(self, layout: Layout) -> Iterator[tuple[str, str]]:
+        """Yield every chosen treebank of the run's languages."""
+        chosen = self.repository.treebanks
+        for name in chosen or layout.configs:
             if name not in layout.configs:
                 raise layout.unknown(name)
-            if match is None or match["language"] not in self.languages:
+            match = _TREEBANK.fullmatch(name)
+            if match and match["language"] in self.languages:
+                yield name, match["language"]
+            elif chosen:
                 raise LangspecError(
                     f"treebank {name!r} is of no language of the run "
                     f"({', '.join(self.languages)}); remove it, or add its language",
                     place="corpora.hub.pos.treebanks",
                 )
-        parts = []
-        for config in self.repository.treebanks or layout.configs:
-            match = _TREEBANK.fullmatch(config)
-            if match is None or match["language"] not in self.languages:
-                continue
-            code = match["language"]
-            for split in SPLITS:
-                if split in layout.splits(config) and (split != "train" or code == self.source):
-                    names = tuple(layout.files(config, split))
-                    labels = layout.label_names(config, "upos")
-                    parts.append(
-                        Part(names, "ud", code, config, split, read, labels, self._without_text)
-                    )
-        if not parts:
-            raise LangspecError(
-                f"no treebank of {', '.join(self.languages)} among its {len(layout.configs)} "
-                "configurations, which are named like en_ewt",
-                place=str(self.repository),
-            )
-        return parts
+
+    def part(self, layout: Layout, config: str, code: str, split: str) -> Part:
+        """The files of a split of a treebank."""
+        names = tuple(layout.files(config, split))
+        labels = layout.label_names(config, "upos")
+        return Part(names, "ud", split, _read_ud, code, config, labels, self._without_text)
 
     def _without_text(self, table: ParquetTable) -> str | None:
         """Why a treebank released without its text is left out; refused where it was chosen."""
@@ -102,11 +128,34 @@ class UdSource:
         return reason
 
 
-def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+@dataclass(frozen=True)
+class XtremeSource(_PosSource):
+    """XTREME's ``udpos`` (``google/xtreme``): a configuration a language, named in English.
+
+    It keeps words and tags of UD 2.5 and nothing else: no multi-word ranges, no spacing, no
+    treebanks. So every word is followed by a space.
+    """
+
+    absent: ClassVar[str] = "no configuration udpos.<Language> for {} among its {} configurations"
+
+    def configs(self, layout: Layout) -> Iterator[tuple[str, str]]:
+        """Yield the configuration of each language that there is."""
+        for code in self.languages:
+            if (config := f"udpos.{LANGUAGES[code].name}") in layout.configs:
+                yield config, code
+
+    def part(self, layout: Layout, config: str, code: str, split: str) -> Part:
+        """The files of a split of a language."""
+        names = tuple(layout.files(config, split))
+        labels = layout.label_names(config, "pos_tags")
+        return Part(names, "ud", split, _read_xtreme, code, "xtreme", labels)
+
+
+def _read_ud(file: HubFile, table: ParquetTable) -> Iterator[Row]:
     """Yield rows of table ``pos``, words spaced as the treebank has them."""
     source = file.source
     known = (*UPOS, _UNTAGGED)
-    label = table.decoder("upos", known, file.labels)
+    label = table.decoder("upos", known, file.part.labels)
     ranged = table.has("mwt")
     ident = next((name for name in ("sent_id", "idx") if table.has(name)), None)
     columns = ["tokens", "upos", "misc", *(["mwt"] if ranged else ["head", "text"])]
@@ -212,3 +261,26 @@ def _without_ranges(
         if len(words) > first:
             space_range(words, after, first, len(words), form, space)
     return words, tags, after
+
+
+def _read_xtreme(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+    """Yield rows of table ``pos``."""
+    source = file.source
+    label = table.decoder("pos_tags", UPOS, file.part.labels)
+    for number, row in enumerate(table.rows("tokens", "pos_tags"), start=file.first_row):
+        words = row["tokens"]
+        if not words or len(words) != len(row["pos_tags"]):
+            raise LangspecError(
+                f"{len(words or ())} tokens and {len(row['pos_tags'] or ())} tags; expected as "
+                "many of each, at least one",
+                place=f"{file.place}, row {number}",
+            )
+        yield {
+            "id": f"xtreme-{source.language}-{source.split}/{number}",
+            "language": source.language,
+            "treebank": source.treebank,
+            "split": source.split,
+            "words": words,
+            "labels": [label(tag, number) for tag in row["pos_tags"]],
+            "space_after": [True] * len(words),
+        }

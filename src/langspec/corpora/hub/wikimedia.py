@@ -52,11 +52,11 @@ class WikipediaSource:
             names = layout.files(f"{self.repository.dump}.{code}", "train")
             if limit is not None:
                 names = sorted(sorted(names, key=lambda name: rank(self.seed, name))[:limit])
-            parts.append(Part(tuple(names), KIND, code, None, None, read))
+            parts.append(Part(tuple(names), KIND, None, _read, code))
         return parts
 
 
-def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+def _read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
     """Yield ``{language, document, text}``, a row each line of an article that is not blank."""
     for number, row in enumerate(table.rows("id", "text"), start=file.first_row):
         if not isinstance(row["text"], str):

@@ -1,7 +1,8 @@
-"""XNLI (``facebook/xnli``): a configuration a language, or ``all_languages`` in one.
+"""XNLI (``facebook/xnli``) and MultiNLI (``nyu-mll/multi_nli``): pairs with labels.
 
-Neither says which pairs share a premise or are translations: a pair's row number is the same in
-every language, and pairs of one prompt follow each other.
+XNLI has a configuration a language, or ``all_languages`` in one. Neither says which pairs share a
+premise or are translations: a pair's row number is the same in every language, and pairs of one
+prompt follow each other. Of MultiNLI, which says both, the English training pairs are read.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from langspec.corpora.hub.layout import Layout
     from langspec.corpora.hub.parquet import ParquetTable
 
-ALL = "all_languages"
+_ALL = "all_languages"
+_ENGLISH = "en"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class XnliSource:
 
     Args:
         repository: its section.
-        languages: of the run; those that XNLI lacks are left to the card to tell.
+        languages: of the run; the card lists those that XNLI lacks.
     """
 
     repository: HubRepository
@@ -38,13 +40,12 @@ class XnliSource:
 
     def select(self, layout: Layout) -> list[Part]:
         """Dev and test of each language; see :class:`~langspec.corpora.hub.parts.Source`."""
-        single = [code for code in self.languages if code in layout.configs]
-        chosen: list[tuple[str, str | None]] = [(code, code) for code in single]
-        if not chosen and ALL in layout.configs:
-            chosen = [(ALL, None)]
+        chosen: dict[str, str | None] = {c: c for c in self.languages if c in layout.configs}
+        if not chosen and _ALL in layout.configs:
+            chosen = {_ALL: None}
         if not chosen:
             raise LangspecError(
-                f"no configuration for {', '.join(self.languages)}, nor {ALL}; there are "
+                f"no configuration for {', '.join(self.languages)}, nor {_ALL}; there are "
                 f"{', '.join(layout.configs)}",
                 place=str(self.repository),
             )
@@ -52,21 +53,40 @@ class XnliSource:
             Part(
                 tuple(layout.files(config, split)),
                 "xnli",
-                code,
-                None,
                 split,
-                read,
-                layout.label_names(config, "label"),
+                _read_xnli,
+                language=code,
+                labels=layout.label_names(config, "label"),
             )
-            for config, code in chosen
+            for config, code in chosen.items()
             for split in ("dev", "test")
         ]
 
 
-def read(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+@dataclass(frozen=True)
+class MultinliSource:
+    """The train split of the only configuration."""
+
+    repository: HubRepository
+
+    def select(self, layout: Layout) -> list[Part]:
+        """The train split; see :class:`~langspec.corpora.hub.parts.Source`."""
+        if len(layout.configs) != 1:
+            raise LangspecError(
+                f"{len(layout.configs)} configurations ({', '.join(layout.configs[:6])}); "
+                "expected one",
+                place=str(self.repository),
+            )
+        (config,) = layout.configs
+        names = tuple(layout.files(config, "train"))
+        labels = layout.label_names(config, "label")
+        return [Part(names, "multinli", "train", _read_multinli, _ENGLISH, labels=labels)]
+
+
+def _read_xnli(file: HubFile, table: ParquetTable) -> Iterator[Row]:
     """Yield rows of table ``nli``, all languages of a row together."""
     split, code = file.source.split, file.source.language
-    label = table.decoder("label", (*LABELS, NO_GOLD), file.labels, none=NO_GOLD)
+    label = table.decoder("label", (*LABELS, NO_GOLD), file.part.labels, none=NO_GOLD)
     group, before = -1, None
     for number, row in enumerate(
         table.rows("premise", "hypothesis", "label"), start=file.first_row
@@ -115,3 +135,25 @@ def _texts(value: Any, code: str | None, column: str, place: str) -> Mapping[str
     raise LangspecError(
         f"column {column!r} holds a {type(value).__name__}; expected {expected}", place=place
     )
+
+
+def _read_multinli(file: HubFile, table: ParquetTable) -> Iterator[Row]:
+    """Yield rows of table ``nli``; the ids are those of the official file."""
+    label = table.decoder("label", (*LABELS, NO_GOLD), file.part.labels, none=NO_GOLD)
+    columns = ("premise", "hypothesis", "label", "pairID", "promptID")
+    for number, row in enumerate(table.rows(*columns), start=file.first_row):
+        for column in columns:
+            if row[column] is None:
+                raise LangspecError(
+                    f"column {column!r} is empty; expected a value",
+                    place=f"{file.place}, row {number}",
+                )
+        yield {
+            "id": f"multinli-train/{_ENGLISH}/{row['pairID']}",
+            "language": _ENGLISH,
+            "split": "train",
+            "premise": row["premise"].strip(),
+            "hypothesis": row["hypothesis"].strip(),
+            "label": label(row["label"], number),
+            "group": f"multinli-train/{row['promptID']}",
+        }
