@@ -41,15 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     marks = [time.process_time()]
     from langspec.tracking.runs import Tracker
+    from langspec.tracking.tracking_section import WITHOUT_PROJECT
     from langspec.tracking.training_runs import SeedRun
 
     marks.append(time.process_time())
     matrix = np.random.default_rng(0).normal(size=(256, 256))
     working, inside, steps = 0.0, 0.0, 0
     with tempfile.TemporaryDirectory() as folder:
-        tracker = Tracker.open(
-            f"sqlite:///{folder}/mlflow.db", root=Path(folder), system_seconds=given.system
-        )
+        settings = WITHOUT_PROJECT.model_copy(update={"system_seconds": given.system})
+        tracker = Tracker.open(settings, root=Path(folder))
         marks.append(time.process_time())
         with tracker.start_run(experiment="cost", name="run", stage="train") as logger:
             run = SeedRun(logger)

@@ -58,7 +58,7 @@ def write_method(results: Path, method: str, strength: float) -> list[Result]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Tracker]]:
     """The pages as `make ui` opens them, on a free port; ended by its id."""
     root = tmp_path_factory.mktemp("mlflow pages")
-    tracker = Tracker.open(f"sqlite:///{root}/mlflow.db", root=root)
+    tracker = Tracker.open(root=root)
     rows = [r for m, s in STRENGTHS.items() for r in write_method(root / "results", m, s)]
     write_results(root / "results" / "demo" / "evaluate" / "pos" / "results.csv", rows)
     replay(tracker, root / "results", "demo")

@@ -40,7 +40,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tracker(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(template, tmp_path / "mlflow.db")
-    return Tracker.open(f"sqlite:///{tmp_path}/mlflow.db")
+    return Tracker.open(root=tmp_path)
 
 
 def children(tracker: Tracker, parent: str) -> dict[int, Run]:

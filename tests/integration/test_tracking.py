@@ -26,6 +26,7 @@ from langspec.tracking.reap import reap
 from langspec.tracking.replay_runs import Replayed, replay
 from langspec.tracking.runs import Tracker, adopt_launched_run
 from langspec.tracking.store import open_client, tracking_store
+from langspec.tracking.tracking_section import WITHOUT_PROJECT
 from langspec.tracking.training_runs import Training, start_method
 
 TRAINING = Training(
@@ -541,7 +542,9 @@ def test_methods_are_compared_by_equal_names(tracker: Tracker, tmp_path: Path) -
 
 def test_a_training_logs_the_machines_load(template: Path, tmp_path: Path) -> None:
     shutil.copy(template, tmp_path / "mlflow.db")
-    tracker = Tracker.open(root=tmp_path, system_seconds=0.1)
+    tracker = Tracker.open(
+        WITHOUT_PROJECT.model_copy(update={"system_seconds": 0.1}), root=tmp_path
+    )
     with start_method(tracker, TRAINING) as method:
         time.sleep(1.5)
     found = get(tracker, method.logger.run_id)

@@ -162,7 +162,7 @@ def test_refusals_are_one_line_and_write_nothing(
 def test_vectors_that_are_not_finite_are_refused(
     encoder: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from langspec.audit import encoded_texts as bank
+    from langspec.audit import text_bench as bank
 
     real = bank.build_bank
 

@@ -116,7 +116,9 @@ def test_faults_are_one_line_with_the_place(tmp_path: Path) -> None:
     refused("one", {"en.txt": plain}, "one language only (en)")
     refused("binary", {"en.txt": plain, "de.txt": b"\x00\x01\xff"}, "de.txt:1: a NUL character")
     refused("latin", {"en.txt": plain, "de.txt": "Füße\n".encode("latin-1")}, "is not UTF-8")
-    refused("gzip", {"en.txt": plain, "de.txt.gz": b"no"}, "de.txt.gz: cannot be unpacked")
+    for ending in ("gz", "bz2", "xz"):
+        damaged = {"en.txt": plain, f"de.txt.{ending}": b"not an archive"}
+        refused(ending, damaged, f"de.txt.{ending}: the compressed file is damaged (")
     packed = gzip.compress(plain)
     refused("cut", {"en.txt": plain, "de.txt.gz": packed[:-20]}, "de.txt.gz: the compressed file")
     latin = gzip.compress("Füße\n".encode("latin-1"))

@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from langspec.audit.audited_encoder import Subject
-from langspec.audit.encoded_texts import LayersOf, encode_texts
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.text_folder import Texts
 from langspec.closure import cache_key
+from langspec.encoders.inputs import text_inputs
 from langspec.encoders.load import random_encoder
-from langspec.features.bank import Bank
+from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
+from langspec.features.encode import build_bank
 from langspec.files import cached_json
 from langspec.measurement.probe_options import ProbeOptions
 
 TASK = "audit"
+
+
+@dataclass(frozen=True)
+class _LayersOf(Bank):
+    """Some layers of a bank that may hold more."""
+
+    chosen: tuple[int, ...] = ()
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that are measured."""
+        return self.chosen
+
+    def tokens(self, layer: int) -> np.ndarray:
+        """float32 ``[N, H]``: the token vectors of a layer (-1 = the last one measured)."""
+        return self._all.tokens(self.chosen[-1] if layer == -1 else layer)
+
+    def sentences(self, layer: int) -> np.ndarray:
+        """float32 ``[N, H]``: the sentence vectors of a layer (-1 = the last one measured)."""
+        return self._all.sentences(self.chosen[-1] if layer == -1 else layer)
+
+    @property
+    def _all(self) -> Bank:
+        return Bank(self.folder, self.meta)
 
 
 class TextBench:
@@ -94,16 +121,44 @@ class TextBench:
     # Banks.
 
     def _encoded(self, subject: Subject, texts: Texts, words: int) -> Bank:
-        encoded = encode_texts(
-            subject,
-            texts,
-            self.chosen,
-            words=words,
-            root=self.banks,
-            limit_gb=self.measures.cache_gb,
+        """Encode every text once, or open the bank that an earlier audit left.
+
+        All layers are stored where they fit into the cache, for audits of other layers; else
+        those that are measured.
+        """
+        encoder, card = subject.encoder, subject.encoder.card
+        config, limit_gb = encoder.model.config, self.measures.cache_gb
+        inputs = text_inputs(
+            encoder.tokenizer, texts.texts, max_tokens=card.max_tokens, prefix=card.prefix
         )
-        self.cut += encoded.cut
-        return encoded.bank
+        vectors = len(texts.texts) + words * len(texts.codes)
+        everything = (config.num_hidden_layers + 1) * vectors * config.hidden_size * 4  # fp32
+        options = BankOptions(
+            max_tokens_per_language=words,
+            pooling="cls" if card.pooling == "cls" else "mean",
+            layers=None if everything < limit_gb * 1e9 else subject.layers,
+            seed=self.chosen.seed,
+        )
+        bank = build_bank(
+            encoder.model,
+            int(encoder.tokenizer.pad_token_id),
+            inputs,
+            BankRows(texts.languages, texts.splits, texts.lines),
+            # Not in the key: it changes rounding alone.
+            options=replace(options, tokens_per_batch=self.chosen.batch_tokens),
+            key=bank_key(
+                checkpoint=subject.sha256,
+                corpus=texts.sha256,
+                prefix=card.prefix,
+                max_tokens=card.max_tokens,
+                options=options,
+            ),
+            root=self.banks,
+            limit_gb=limit_gb,
+            progress=f"{subject.name}: encode",
+        )
+        self.cut += inputs.truncated
+        return _LayersOf(bank.folder, bank.meta, subject.layers)
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """The bank of the language text, of the layers that are measured."""
@@ -128,7 +183,7 @@ class TextBench:
         cut = self.cut
         bank = self._encoded(drawn, self.text, self.chosen.max_words)
         self.cut = cut  # the same texts again
-        return LayersOf(bank.folder, bank.meta, drawn.layers)
+        return bank
 
     @property
     def parallel_corpus(self) -> str:

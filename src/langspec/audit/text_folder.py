@@ -5,22 +5,16 @@ The name of a file, or of the folder it is in, is the code of its language.
 
 from __future__ import annotations
 
-import gzip
 import logging
 import re
-import shutil
-import tempfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from langspec.audit.options import SPLITS
-from langspec.corpora.lines import CUT_ARCHIVE
 from langspec.corpora.near import NearSplits
 from langspec.corpora.splits import key_split, line_splits, rank
 from langspec.corpora.text import read_text
@@ -30,7 +24,7 @@ from langspec.languages import LANGUAGES
 
 logger = logging.getLogger(__name__)
 
-ENDINGS = (".txt", ".txt.gz", ".txt.bz2")
+ENDINGS = (".txt", ".txt.gz", ".txt.bz2", ".txt.xz")
 FEWEST = 30
 """Texts a language that an audit needs: with fewer, a split may have none."""
 
@@ -163,7 +157,7 @@ def read_texts(
             different lengths; too few texts.
     """
     read = {
-        code: [text for file in files for text in _lines(file)]
+        code: [text for file in files for _, text in read_text(file)]
         for code, files in sorted(files_of(folder, place=place).items())
     }
     sizes = {code: len(lines) for code, lines in read.items()}
@@ -229,34 +223,6 @@ def _counts(code: str, lines: list[str], filled: list[int], taken: list[int], ne
         repeated=len(taken) - len({lines[number] for number in taken}),
         near=near,
     )
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The stripped lines of a file, empty ones as ""."""
-    with _unpacked(path) as plain:
-        try:
-            for _, text in read_text(plain):
-                yield text
-        except LangspecError as error:
-            raise LangspecError(str(error).replace(str(plain), str(path))) from None
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """The file, or a temporary copy of what a gzip file holds."""
-    if path.suffix != ".gz":
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
-        plain = Path(folder) / "text"
-        try:
-            with gzip.open(path) as packed, plain.open("wb") as out:
-                shutil.copyfileobj(packed, out)
-        except (EOFError, zlib.error):
-            raise LangspecError(CUT_ARCHIVE, place=path) from None
-        except OSError as error:
-            raise LangspecError(f"cannot be unpacked ({error})", place=path) from None
-        yield plain
 
 
 def _check_equal(sizes: dict[str, int], folder: Path, place: str) -> None:

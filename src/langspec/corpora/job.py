@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,8 @@ class Job:
     ) -> None:
         """Write a table, and note the files it was made from."""
         path = self.folder / f"{name}.parquet"
-        with tqdm(desc=name, unit=" rows", disable=None) as bar:
-            count = write_table(path, _ticking(rows, bar), schema or SCHEMAS[name])
+        counted = tqdm(rows, desc=name, unit=" rows", disable=None)
+        count = write_table(path, counted, schema or SCHEMAS[name])
         self.outs[path.name] = (path, count)
         self.used += [file.source for file in used]
 
@@ -87,9 +87,3 @@ class Job:
             f"expected {expected}; enter a folder that holds it: {ADD}",
             place="corpora.source",
         )
-
-
-def _ticking(rows: Iterable[Row], bar: tqdm[Any]) -> Iterator[Row]:
-    for row in rows:
-        bar.update()
-        yield row

@@ -7,9 +7,8 @@ decided. So a dump is read once, and only one row group is in memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -134,8 +133,8 @@ def _store(
     chosen = sample(
         passed, section.limits.text, seed=section.seed, key=lambda row: str(row["line"])
     )
-    with tqdm(desc=f"read {code}", unit=" texts", leave=False, disable=None) as bar:
-        return write_table(store, _ticking(chosen, bar), _STORED)
+    counted = tqdm(chosen, desc=f"read {code}", unit=" texts", leave=False, disable=None)
+    return write_table(store, counted, _STORED)
 
 
 def _read(files: Sequence[LocatedFile]) -> Iterator[tuple[int, str, str]]:
@@ -159,12 +158,6 @@ def _read(files: Sequence[LocatedFile]) -> Iterator[tuple[int, str, str]]:
 
 def _count(files: Sequence[LocatedFile]) -> int:
     return sum(1 for file in files for _ in read_text(file.path))
-
-
-def _ticking(rows: Iterable[Row], bar: tqdm[Any]) -> Iterator[Row]:
-    for row in rows:
-        bar.update()
-        yield row
 
 
 def _note_lines(

@@ -21,8 +21,6 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 
 
-CUT_ARCHIVE = "the compressed file is cut short; fetch it again"
-
 _OPENERS: dict[str, Callable[[Path, str], object]] = {
     ".bz2": bz2.open,
     ".gz": gzip.open,
@@ -40,6 +38,16 @@ def open_bytes(path: Path) -> IO[bytes]:
     """A file's bytes; those of ``.bz2``, ``.gz`` and ``.xz`` are decompressed while read."""
     opener = _OPENERS.get(Path(path).suffix)
     return Path(path).open("rb") if opener is None else cast("IO[bytes]", opener(path, "rb"))
+
+
+def unreadable(error: Exception) -> str:
+    """Why a file, perhaps a compressed one, cannot be read, and what to do."""
+    if isinstance(error, EOFError):
+        return "the compressed file is cut short; fetch it again"
+    # What the system refuses has a number; the modules for gzip and bzip2 give theirs none.
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"cannot be read ({error.strerror}); check that the file is still there"
+    return f"the compressed file is damaged ({error}); fetch it again"
 
 
 def numbered_lines(
@@ -69,17 +77,8 @@ def numbered_lines(
                 if number == 1:
                     _check_start(raw, path)
                 yield number, _text(raw, path, number, carriage_returns, open_end)
-    except OSError as error:
-        raise LangspecError(
-            f"cannot be read ({error.strerror or error}); check that the file is still there",
-            place=path,
-        ) from None
-    except EOFError:
-        raise LangspecError(CUT_ARCHIVE, place=path) from None
-    except (lzma.LZMAError, zlib.error) as error:
-        raise LangspecError(
-            f"the compressed file is damaged ({error}); fetch it again", place=path
-        ) from None
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise LangspecError(unreadable(error), place=path) from None
     if number == 0:
         raise LangspecError("the file is empty; fetch it again or remove it", place=path)
 

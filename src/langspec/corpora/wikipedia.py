@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from langspec.corpora.lines import CUT_ARCHIVE, numbered_lines, open_bytes
+from langspec.corpora.lines import numbered_lines, open_bytes, unreadable
 from langspec.errors import LangspecError
 
 _DOC = re.compile(r'<doc (?:[^>]*? )?id="(?P<id>[^"]+)"(?: [^>]*)?>')
@@ -133,13 +133,8 @@ def read_dump(path: Path) -> Iterator[tuple[str, str]]:
                     for part in _plain(code, hidden).split("\n"):
                         if text := " ".join(part.split()):
                             yield str(page.id), text
-    except OSError as error:
-        raise LangspecError(
-            f"cannot be read ({error.strerror or error}); check that the file is there and whole",
-            place=path,
-        ) from None
-    except EOFError:
-        raise LangspecError(CUT_ARCHIVE, place=path) from None
+    except (OSError, EOFError) as error:
+        raise LangspecError(unreadable(error), place=path) from None
     except UnicodeDecodeError as error:
         raise LangspecError(f"not UTF-8 ({error.reason}); fetch it again", place=path) from None
     except (ParseError, AssertionError, mwxml.errors.MalformedXML) as error:

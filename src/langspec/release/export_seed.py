@@ -14,8 +14,7 @@ from langspec.erasure.eraser_folder import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.measurement.erased import fit_maps, require_languages
 from langspec.release.assemble import LanguageText, TrainedSeed
-from langspec.release.encoder_folder import check_empty, write_export
-from langspec.release.model_card import ExportFacts, model_card
+from langspec.release.encoder_folder import check_empty
 
 PLACE = "--eraser"
 
@@ -95,29 +94,3 @@ def _one_map(eraser: ErasureMap) -> ErasureMap:
             place=PLACE,
         )
     return eraser
-
-
-def export_seed(
-    out: Path, seed: TrainedSeed, facts: ExportFacts, erasers: ExportErasers, *, with_head: bool
-) -> None:
-    """Write the folder, whole or not at all.
-
-    Args:
-        out: must not exist, or be empty.
-        seed: the trained seed.
-        facts: that its card states.
-        erasers: of :func:`export_erasers`.
-        with_head: put the task's head beside the encoder.
-
-    Raises:
-        LangspecError: ``out`` is not empty.
-    """
-    write_export(
-        out,
-        seed.encoder,
-        model_card(facts),
-        eraser=erasers.sentences,
-        eraser_options=erasers.options,
-        token_eraser=erasers.tokens,
-        head=seed.head if with_head else None,
-    )

@@ -10,7 +10,7 @@ from langspec.encoders.load import EncoderCard
 from langspec.languages import LANGUAGES
 
 if TYPE_CHECKING:
-    from langspec.config import Corpora
+    from langspec.corpora.corpora_section import Corpora
     from langspec.erasure.base import ErasureMap
     from langspec.modelling.saved import RunCard
 
@@ -23,83 +23,34 @@ class ExportFacts:
     """The facts that a model card states.
 
     Attributes:
-        task: trained for.
-        method: that trained it.
-        seed: of the training.
-        starting: card of the starting encoder.
-        run: content of the training's ``run.json``; empty where nothing was trained.
-        source: code of the language with labels.
-        languages: codes of the language text and of the task's test sets.
-        sources: the corpora's files as their card lists them.
-        eraser: name of the eraser; "" for none.
-        eraser_rank: directions it removes.
-        head_unit: ``token`` or ``pair`` where the head is in the folder, else "".
-        trained: did training change the encoder's weights?
-        generated: were the corpora written by langspec's own grammar?
-    """
-
-    task: str
-    method: str
-    seed: int
-    starting: EncoderCard
-    run: Mapping[str, Any]
-    source: str
-    languages: Sequence[str]
-    sources: Sequence[Mapping[str, Any]]
-    eraser: str = ""
-    eraser_rank: int = 0
-    head_unit: str = ""
-    trained: bool = True
-    generated: bool = False
-
-
-def export_facts(
-    corpora: Corpora,
-    trained: RunCard,
-    starting: EncoderCard,
-    *,
-    run: Mapping[str, Any],
-    sources: Sequence[Mapping[str, Any]],
-    head_unit: str,
-    eraser: ErasureMap | None = None,
-) -> ExportFacts:
-    """The facts of a trained seed.
-
-    Args:
         corpora: section of ``params.yaml``.
         trained: card of the seed.
-        starting: card of the encoder that it started from.
-        run: content of the training's ``run.json``.
+        starting: card of the encoder that the training started from.
+        run: content of the training's ``run.json``; empty where nothing was trained.
         sources: the corpora's files as their card lists them.
         head_unit: ``token`` or ``pair`` where the head is in the folder, else "".
         eraser: of the sentence vectors; None: none.
     """
-    return ExportFacts(
-        task=trained.task,
-        method=trained.method,
-        seed=trained.seed,
-        starting=starting,
-        run=run,
-        source=corpora.source,
-        languages=corpora.languages,
-        sources=sources,
-        eraser=eraser.name if eraser else "",
-        eraser_rank=eraser.rank if eraser else 0,
-        head_unit=head_unit,
-        trained=trained.trains_encoder,
-        generated=corpora.generated,
-    )
+
+    corpora: Corpora
+    trained: RunCard
+    starting: EncoderCard
+    run: Mapping[str, Any]
+    sources: Sequence[Mapping[str, Any]]
+    head_unit: str = ""
+    eraser: ErasureMap | None = None
 
 
 def model_card(facts: ExportFacts) -> str:
     """The card as Markdown with a metadata block. Equal facts give equal text."""
     start = facts.starting
-    title = f"{start.name}, {facts.task}, {facts.method}"
-    title += f", {facts.eraser}" * bool(facts.eraser)
+    title = f"{start.name}, {facts.trained.task}, {facts.trained.method}"
+    if facts.eraser:
+        title += f", {facts.eraser.name}"
     parts = [_metadata(facts), f"# {title}", _what(facts), _use(facts), "## How it was made"]
     parts.append("\n".join(f"- {line}" for line in _made(facts)))
     if facts.eraser:
-        parts += ["## What is erased, and what is not", _erased(facts)]
+        parts += ["## What is erased, and what is not", _erased(facts.eraser, facts.corpora)]
     parts += ["## Licences", _licences(facts)]
     return "\n\n".join(parts) + "\n"
 
@@ -107,7 +58,7 @@ def model_card(facts: ExportFacts) -> str:
 def _metadata(facts: ExportFacts) -> str:
     lines = ["---", "library_name: sentence-transformers", "language:"]
     # Quoted: YAML reads a bare `no` as false.
-    lines += [f'- "{code}"' for code in sorted(facts.languages)]
+    lines += [f'- "{code}"' for code in facts.corpora.languages]
     lines += ["tags:", "- sentence-transformers", "- feature-extraction", "- langspec"]
     licence = facts.starting.licence
     if licence.lower() in _KNOWN_LICENCES:
@@ -118,11 +69,16 @@ def _metadata(facts: ExportFacts) -> str:
 
 
 def _what(facts: ExportFacts) -> str:
-    verb = "fine-tuned" if facts.trained else "left as it came (only a head was trained on it)"
+    trained = facts.trained
+    verb = (
+        "fine-tuned"
+        if trained.trains_encoder
+        else "left as it came (only a head was trained on it)"
+    )
     text = f"The encoder {facts.starting.name}, {verb}, from a run of langspec"
-    text += f" (task {facts.task}, method {facts.method}, seed {facts.seed})."
+    text += f" (task {trained.task}, method {trained.method}, seed {trained.seed})."
     if facts.eraser:
-        text += f" Its sentence vectors pass through the eraser {facts.eraser}."
+        text += f" Its sentence vectors pass through the eraser {facts.eraser.name}."
     return text
 
 
@@ -166,13 +122,12 @@ def _made(facts: ExportFacts) -> list[str]:
     if start.sha256:
         lines[0] += f"; weights {start.sha256[:12]}"
     lines.append(
-        f"Labels: {LANGUAGES[facts.source].name if facts.source in LANGUAGES else facts.source} "
-        "only; every other language is zero-shot"
+        f"Labels: {LANGUAGES[facts.corpora.source].name} only; every other language is zero-shot"
     )
     if run:
         lines.append(f"Training rows: {run.get('train_rows', 'unknown')}")
         for entry in run.get("seeds", ()):
-            if entry.get("seed") == facts.seed:
+            if entry.get("seed") == facts.trained.seed:
                 scores = ", ".join(f"{k} {v:.4g}" for k, v in sorted(entry["dev"].items()))
                 lines.append(
                     f"Epoch {entry['best_epoch']}, chosen by {run.get('selection')}; dev: {scores}"
@@ -182,11 +137,11 @@ def _made(facts: ExportFacts) -> list[str]:
     return lines
 
 
-def _erased(facts: ExportFacts) -> str:
+def _erased(eraser: ErasureMap, corpora: Corpora) -> str:
     return (
-        f"`{facts.eraser}` removes {facts.eraser_rank} directions from sentence vectors of the "
-        f"last layer. It was fitted on the training lines of text in {len(facts.languages)} "
-        f"languages ({', '.join(sorted(facts.languages))}) and on this encoder alone; `eraser/` "
+        f"`{eraser.name}` removes {eraser.rank} directions from sentence vectors of the "
+        f"last layer. It was fitted on the training lines of text in {len(corpora.languages)} "
+        f"languages ({', '.join(corpora.languages)}) and on this encoder alone; `eraser/` "
         "holds it with the encoder's hash. It covers sentence vectors that sentence-transformers "
         "gives, not token vectors, not inner layers and not languages it has not seen. What is "
         "not linearly readable is still there: a non-linear probe may read the language."
@@ -198,7 +153,7 @@ def _licences(facts: ExportFacts) -> str:
     counts: dict[tuple[str, str], int] = {}
     for file in facts.sources:
         stated = str(file.get("licence_name") or "not stated")
-        licence = "generated by langspec, MIT" if facts.generated else stated
+        licence = "generated by langspec, MIT" if facts.corpora.generated else stated
         key = (str(file.get("kind")), licence)
         counts[key] = counts.get(key, 0) + 1
     lines += [

@@ -32,7 +32,7 @@ def registered_card(
         model_card(facts).rstrip(),
         "## Numbers",
         _numbers(record),
-        _by_language(languages, facts.source),
+        _by_language(languages, facts.corpora.source),
         "## Limits",
         "\n".join(f"- {line}" for line in _limits(facts, record)),
         "## Reproduce",
@@ -97,7 +97,7 @@ def _limits(facts: ExportFacts, record: Mapping[str, Any]) -> list[str]:
             "Running text is split at white space and punctuation; scores are of words as "
             "treebanks split them. Give words where they are known."
         )
-    if facts.generated:
+    if facts.corpora.generated:
         lines.append(
             "Trained and tested on sentences that langspec's grammar wrote: simple, with a small "
             "vocabulary, labelled by rule. Its scores say nothing of real text."

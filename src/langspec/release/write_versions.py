@@ -20,7 +20,7 @@ from langspec.measurement.erased import fit_maps
 from langspec.paths import Paths, checkpoint_hash, require
 from langspec.release.assemble import LanguageText, TrainedSeed, assemble, load_seed
 from langspec.release.choose import Candidate, candidate, champion
-from langspec.release.model_card import export_facts
+from langspec.release.model_card import ExportFacts
 from langspec.release.numbers import language_scores, seed_numbers
 from langspec.release.origin import origin_of
 from langspec.release.predictor import load_predictor
@@ -103,7 +103,7 @@ class Versions:
         seed = load_seed(place, self.encoder, self.task)
         names = self._fit_erasers(seed, folder / ERASERS)
         record = self._record(chosen, run, seed, place, names)
-        facts = export_facts(
+        facts = ExportFacts(
             self.config.corpora,
             seed.card,
             self.encoder.card,

@@ -30,9 +30,9 @@ def run(
 
     def in_mlflow(text: str, task: str | None) -> FoundTraining:
         from langspec.tracking.find import find_training  # MLflow takes seconds to import
-        from langspec.tracking.runs import open_tracker
+        from langspec.tracking.runs import Tracker
 
-        return find_training(open_tracker(config.tracking, root), text, task)
+        return find_training(Tracker.open(config.tracking, root=root), text, task)
 
     name = paths_of(config, root).results.name
     runs = Runs(root / "results", name, in_mlflow, config.corpora.source)

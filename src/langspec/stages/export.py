@@ -11,8 +11,9 @@ from langspec.evaluation.bench import Bench
 from langspec.files import read_json
 from langspec.paths import paths_of, require
 from langspec.release.assemble import load_seed
-from langspec.release.export_seed import check_export, export_erasers, export_seed
-from langspec.release.model_card import export_facts
+from langspec.release.encoder_folder import write_export
+from langspec.release.export_seed import check_export, export_erasers
+from langspec.release.model_card import ExportFacts, model_card
 from langspec.tasks import get_task
 
 
@@ -60,7 +61,7 @@ def run(
     make = config.evaluate.erasers.maker(config.corpora.source)
     erasers = export_erasers(eraser, trained, bench, make, languages, with_head=with_head)
     run_file = folder.parent / "run.json"
-    facts = export_facts(
+    facts = ExportFacts(
         config.corpora,
         trained.card,
         bench.encoder.card,
@@ -69,5 +70,9 @@ def run(
         eraser=erasers.sentences,
         head_unit=task.unit if with_head else "",
     )
-    export_seed(out, trained, facts, erasers, with_head=with_head)
+    write_export(
+        out, trained.encoder, model_card(facts), eraser=erasers.sentences,
+        eraser_options=erasers.options, token_eraser=erasers.tokens,
+        head=trained.head if with_head else None,
+    )  # fmt: skip
     return out

@@ -45,12 +45,10 @@ def _open(config: Config | None, root: Path, model: str) -> Predictor:
     """The model; one of the registry's is fetched first."""
     if not model.startswith("models:"):
         return load_predictor(Path(model))
-    from langspec.tracking.runs import Tracker, open_tracker
+    from langspec.tracking.runs import Tracker
+    from langspec.tracking.tracking_section import WITHOUT_PROJECT
     from langspec.tracking.versions import served_folder
 
-    tracker = (
-        Tracker.open(root=root.resolve())
-        if config is None
-        else open_tracker(config.tracking, root)
-    )
+    settings = WITHOUT_PROJECT if config is None else config.tracking
+    tracker = Tracker.open(settings, root=root)
     return load_predictor(served_folder(tracker, model))

@@ -61,7 +61,7 @@ def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
     ``take_over``: give the alias ``champion`` to this run where another run has it.
     """
     from langspec.release.write_versions import RECORD, assemble_version
-    from langspec.tracking.runs import open_tracker
+    from langspec.tracking.runs import Tracker
     from langspec.tracking.versions import register_task
 
     paths = paths_of(config, root)
@@ -74,7 +74,7 @@ def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
                 assemble_version(paths, version, place, Path(name) / "model")
                 yield Path(name) / "model"
 
-        tracker = open_tracker(config.tracking, root)
+        tracker = Tracker.open(config.tracking, root=root)
         done = register_task(tracker, read_json(file), folder, take_over=take_over)
         lines.append(done.summary)
     return "\n".join(lines)

@@ -8,13 +8,15 @@ from langspec.config import Config
 from langspec.paths import paths_of
 from langspec.tracking.reap import reap as reap_runs
 from langspec.tracking.replay_runs import replay
-from langspec.tracking.runs import open_tracker
+from langspec.tracking.runs import Tracker
 
 
 def run(config: Config, root: Path) -> str:
     """Add to the store what it lacks; adding nothing the second time."""
     corpora = paths_of(config, root).corpora
-    added = replay(open_tracker(config.tracking, root), root / "results", config.name, corpora)
+    added = replay(
+        Tracker.open(config.tracking, root=root), root / "results", config.name, corpora
+    )
     return (
         f"replayed into MLflow: {added.runs} runs, {added.evaluations} evaluations, "
         f"{added.files} files that were not there"
@@ -23,5 +25,5 @@ def run(config: Config, root: Path) -> str:
 
 def reap(config: Config, root: Path) -> str:
     """Mark runs whose process is gone."""
-    dead = reap_runs(open_tracker(config.tracking, root).client)
+    dead = reap_runs(Tracker.open(config.tracking, root=root).client)
     return f"{len(dead)} dead runs marked" + "".join(f"\n  {run_id}" for run_id in dead)

@@ -33,12 +33,12 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
         crew = crew_of(trainer, config, task_name, method_name, *where, count=count, apart=apart)
         stack.enter_context(crew)
         # After the workers: this process imports MLflow while they import PyTorch.
-        from langspec.tracking.runs import Tracker, open_tracker
+        from langspec.tracking.runs import Tracker
         from langspec.tracking.training_runs import Training, start_method
 
         # Only the main process writes; others train and throw their equal copies away.
         writes = not launched or crew.facts.main_process
-        tracker = open_tracker(config.tracking, root) if writes else Tracker.disabled()
+        tracker = Tracker.open(config.tracking, root=root) if writes else Tracker.disabled()
         facts: TrainingFacts = crew.facts
         folder = stack.enter_context(atomic_folder(out)) if writes else None
         common = common_values(config, facts)

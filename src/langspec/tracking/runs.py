@@ -22,7 +22,7 @@ from langspec.interrupts import Terminated
 from langspec.tracking import tags as names
 from langspec.tracking.reap import reap
 from langspec.tracking.store import Store, open_client, tracking_store
-from langspec.tracking.tracking_section import Tracking
+from langspec.tracking.tracking_section import WITHOUT_PROJECT, Tracking
 from langspec.tracking.windows import Windows
 
 PARENT_VARIABLE = "LANGSPEC_PARENT_RUN_ID"
@@ -36,13 +36,9 @@ class RunLogger:
     With ``client`` None (a process that is not the main one) every call does nothing.
     """
 
-    def __init__(
-        self, client: MlflowClient | None, run_id: str, *, flush_points: int, flush_seconds: float
-    ) -> None:
+    def __init__(self, client: MlflowClient | None, run_id: str, settings: Tracking) -> None:
         self.run_id = run_id
-        self._client = client
-        self._flush_points = flush_points
-        self._flush_seconds = flush_seconds
+        self._client, self._settings = client, settings
         self._buffer: list[Metric] = []
         self._windows = Windows()
         self._flushed = time.monotonic()
@@ -54,8 +50,8 @@ class RunLogger:
         now = time.time_ns() // 1_000_000
         for key, value in values.items():
             self._buffer.append(Metric(key, _rounded(value), now, step))
-        full = len(self._buffer) >= self._flush_points
-        if full or time.monotonic() - self._flushed >= self._flush_seconds:
+        full = len(self._buffer) >= self._settings.flush_points
+        if full or time.monotonic() - self._flushed >= self._settings.flush_seconds:
             self.flush()
 
     def log_step(self, values: Mapping[str, float], step: int) -> None:
@@ -148,40 +144,23 @@ class Tracker:
     """
 
     def __init__(
-        self,
-        store: Store,
-        *,
-        flush_points: int = 500,
-        flush_seconds: float = 10.0,
-        system_seconds: float | None = None,
-        enabled: bool = True,
+        self, store: Store, settings: Tracking = WITHOUT_PROJECT, *, enabled: bool = True
     ) -> None:
-        self.store = store
-        self._system_seconds = system_seconds
+        self.store, self._settings = store, settings
         self.client = open_client(store) if enabled else None
-        self._flush = {"flush_points": flush_points, "flush_seconds": flush_seconds}
 
     @classmethod
-    def open(
-        cls,
-        uri: str | None = None,
-        *,
-        root: Path | None = None,
-        flush_points: int = 500,
-        flush_seconds: float = 10.0,
-        system_seconds: float | None = None,
-    ) -> Tracker:
+    def open(cls, settings: Tracking = WITHOUT_PROJECT, *, root: Path | None = None) -> Tracker:
         """Open the store of :func:`langspec.tracking.store.tracking_store` and reap dead runs.
 
         Inside ``mlflow run`` the launched run becomes the parent (:func:`adopt_launched_run`).
+
+        Args:
+            settings: section ``tracking``.
+            root: the project; None: the working folder.
         """
         adopt_launched_run()
-        tracker = cls(
-            tracking_store(uri, root=root),
-            flush_points=flush_points,
-            flush_seconds=flush_seconds,
-            system_seconds=system_seconds,
-        )
+        tracker = cls(tracking_store(settings.uri, root=root), settings)
         reap(tracker.client)
         return tracker
 
@@ -242,7 +221,7 @@ class Tracker:
         (:func:`adopt_launched_run`).
         """
         if self.client is None:
-            yield RunLogger(None, "", **self._flush)  # type: ignore[arg-type]
+            yield RunLogger(None, "", self._settings)
             return
         parent = parent_run_id or self._launched_run()
         all_tags = names.process_tags(stage) | dict(tags or {})
@@ -253,7 +232,7 @@ class Tracker:
             tags={key: names.param_text(value) for key, value in all_tags.items()},
             run_name=name,
         )
-        logger = RunLogger(self.client, run.info.run_id, **self._flush)  # type: ignore[arg-type]
+        logger = RunLogger(self.client, run.info.run_id, self._settings)
         with interrupts.raised():
             try:
                 logger.log_params(params or {})
@@ -278,12 +257,13 @@ class Tracker:
 
         MLflow's sampler logs it every ``system_seconds``; a shorter body logs nothing.
         """
-        if self.client is None or self._system_seconds is None:
+        seconds = self._settings.system_seconds
+        if self.client is None or seconds is None:
             yield
             return
         logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
         monitor = SystemMetricsMonitor(
-            run_id, sampling_interval=self._system_seconds, tracking_uri=self.store.uri
+            run_id, sampling_interval=seconds, tracking_uri=self.store.uri
         )
         monitor.start()
         try:
@@ -293,7 +273,7 @@ class Tracker:
 
     def resume_run(self, run_id: str) -> RunLogger:
         """A logger that adds to a finished run, whose status stays. Call ``flush`` at the end."""
-        return RunLogger(self.client, run_id, **self._flush)  # type: ignore[arg-type]
+        return RunLogger(self.client, run_id, self._settings)
 
     def find_run(
         self, run_key: str, *, experiment: str | None = None, name: str | None = None
@@ -326,22 +306,6 @@ class Tracker:
             return self.client.get_run(launched).info.run_id
         except MlflowException:
             return None
-
-
-def open_tracker(settings: Tracking, root: Path) -> Tracker:
-    """Open the store that ``params.yaml`` names, with the buffering that it asks for.
-
-    Args:
-        settings: section ``tracking``.
-        root: the project.
-    """
-    return Tracker.open(
-        settings.uri,
-        root=root.resolve(),
-        flush_points=settings.flush_points,
-        flush_seconds=settings.flush_seconds,
-        system_seconds=settings.system_seconds,
-    )
 
 
 def adopt_launched_run(environment: MutableMapping[str, str] | None = None) -> None:

@@ -25,3 +25,7 @@ class Tracking(Section):
     flush_points: Count
     flush_seconds: Seconds
     system_seconds: Seconds | None
+
+
+WITHOUT_PROJECT = Tracking(uri=None, flush_points=500, flush_seconds=10.0, system_seconds=None)
+"""The settings of commands and programs that read no ``params.yaml``."""

@@ -155,11 +155,11 @@ def _differences(config: Config, root: Path, stored: KeptStudy) -> Sequence[str]
 
 
 def _mark(config: Config, root: Path, stored: KeptStudy, chosen: TrialRecord) -> None:
-    from langspec.tracking.runs import open_tracker
+    from langspec.tracking.runs import Tracker
     from langspec.tracking.sweep_runs import mark_adopted
 
     mark_adopted(
-        open_tracker(config.tracking, root),
+        Tracker.open(config.tracking, root=root),
         stored.parts["tune"]["task"],
         stored.uid,
         chosen.number,

@@ -69,10 +69,10 @@ def finished(trials: Sequence[TrialRecord]) -> int:
 @contextlib.contextmanager
 def open_runs(config: Config, root: Path, opened: Opened) -> Iterator[SweepRuns]:
     """The runs of MLflow; the parent ends as what happened."""
-    from langspec.tracking.runs import open_tracker
+    from langspec.tracking.runs import Tracker
     from langspec.tracking.sweep_runs import SweepRuns
 
-    tracker = open_tracker(config.tracking, root)
+    tracker = Tracker.open(config.tracking, root=root)
     with opened.lock():
         runs = SweepRuns(tracker, sweep_of(config, opened))
     try:

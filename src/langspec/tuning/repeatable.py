@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def sweep(config: Config, root: Path, out: Path) -> Path:
     """Run the trials and write the study to ``out``; the same folder."""
-    from langspec.tracking.runs import open_tracker
+    from langspec.tracking.runs import Tracker
     from langspec.tracking.sweep_runs import Sweep, SweepRuns
 
     paths = paths_of(config, root)
@@ -52,7 +52,7 @@ def sweep(config: Config, root: Path, out: Path) -> Path:
         params={"tune": config.tune.model_dump(), "space": space.in_words()},
         data_hash=data_hash(identity),
     )
-    runs = SweepRuns(open_tracker(config.tracking, root), sweep)
+    runs = SweepRuns(Tracker.open(config.tracking, root=root), sweep)
     runs.update(trials)
     runs.files(sorted(out.rglob("*.*")))
     runs.close("FINISHED", summary(trials, config))
