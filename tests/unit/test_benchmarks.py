@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ sys.path.insert(0, str(CHECKOUT / "benchmarks"))
 
 import contest
 import cost
+import pipeline
 import told
 
 
@@ -70,3 +73,34 @@ def test_what_a_step_costs_by_hand() -> None:
     assert step.seconds(8) > step.seconds(1)
     large = cost.step_of("nli", 4096, language=False)
     assert 5 < large.seconds(1) / large.seconds(8) < 8
+
+
+def test_processes_that_a_command_leaves_behind_are_counted(tmp_path: Path) -> None:
+    busy = "import time\nwhile time.process_time() < 0.4: pass"
+    leaves = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}])"
+    counts = (
+        "import json, os, sys, pathlib, pipeline;"
+        f"print(json.dumps(pipeline.measured([sys.executable, '-c', {leaves!r}],"
+        " pathlib.Path(), dict(os.environ))))"
+    )
+    # In a process of its own: it stays the one that orphans come to.
+    told = subprocess.run(
+        [sys.executable, "-c", counts],
+        cwd=CHECKOUT / "benchmarks",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(told.stdout)
+    assert found["code"] == 0
+    assert found["cpu_s"] >= 0.4
+
+
+def test_costs_of_two_sides_have_their_share() -> None:
+    rows = [
+        {"side": side, "turn": turn, "state": "cold", "command": "langspec report", "cpu_s": cpu}
+        for side, costs in (("old", (9.0, 10.0, 99.0)), ("now", (4.0, 3.0, 2.0)))
+        for turn, cpu in enumerate(costs)
+    ]
+    line = pipeline.table(rows, ["old", "now"]).splitlines()[2]
+    assert line == "| cold | `langspec report` | 10.0 | 3.0 | 30% |"
