@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "params.yaml": {},
         f"trial {winner.number}": winner.values,
     }
-    print("| seed | values | score | transfer | leak |", "|---|---|---|---|---|", sep="\n")
+    print("| seed | values | score | dev_macro_f1 | dev_leak |", "|---|---|---|---|---|", sep="\n")
     found: dict[str, list[Measured]] = {name: [] for name in settings}
     with trial_trainer(tuned, paths) as train:
         for seed in given.seeds:
@@ -71,14 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 row = train(again, lambda rung, measured: None)
                 found[name].append(row)
                 score = row.score(tune.penalty)
-                print(f"| {seed} | {name} | {score:.3f} | {row.transfer:.3f} | {row.leak:.3f} |",
-                      flush=True)  # fmt: skip
+                print(f"| {seed} | {name} | {score:.3f} | {row.dev_macro_f1:.3f} | "
+                      f"{row.dev_leak:.3f} |", flush=True)  # fmt: skip
     default, chosen = found.values()
     pairs = list(zip(chosen, default, strict=True))
     for name, differences in (
         ("score", [a.score(tune.penalty) - b.score(tune.penalty) for a, b in pairs]),
-        ("transfer", [a.transfer - b.transfer for a, b in pairs]),
-        ("leak", [a.leak - b.leak for a, b in pairs]),
+        ("dev_macro_f1", [a.dev_macro_f1 - b.dev_macro_f1 for a, b in pairs]),
+        ("dev_leak", [a.dev_leak - b.dev_leak for a, b in pairs]),
     ):
         print(f"difference of {name}: {interval(differences)}")
 

@@ -162,9 +162,10 @@ def leak_rows(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
 def headline(rows: pd.DataFrame, layer: int | None = None) -> dict[str, Interval]:
     """The few numbers that methods are compared by, under the names that all of langspec uses.
 
-    The report, the terminal, DVC's metrics, MLflow, a registered version's card and sweeps call
-    them so: ``transfer`` (accuracy, mean over the target languages), ``gap`` (source minus that),
-    ``leak`` and ``sentence_leak`` (:func:`leak_rows`).
+    The report, the terminal, DVC's metrics, MLflow and a registered version's card call them so:
+    ``transfer`` (accuracy, mean over the target languages), ``gap`` (source minus that), ``leak``
+    and ``sentence_leak`` (:func:`leak_rows`). All are of test rows. What a sweep maximises is of
+    dev rows and has names of its own: ``dev_macro_f1`` and ``dev_leak``.
 
     Args:
         rows: tidy results of one task, method, strength and eraser. Seeds are averaged; of one

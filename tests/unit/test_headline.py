@@ -82,3 +82,21 @@ def test_rows_in_the_schema_of_before_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LangspecError, match=r"expected the columns .*measure.*rerun the stage"):
         read_results(old)
     assert results_frame([]).empty
+
+
+def test_a_sweep_calls_what_it_measures_by_names_of_their_own() -> None:
+    """Its numbers are of dev rows: no number of the headline, whose rows are test rows."""
+    from dataclasses import fields
+
+    from langspec.release.version_card import _NAMES
+    from langspec.results import GAP, LEAK, SENTENCE_LEAK, TRANSFER
+    from langspec.tuning.records import TrialRecord
+    from langspec.tuning.score import MEASURED, Measured
+
+    names = {TRANSFER, GAP, LEAK, SENTENCE_LEAK}
+    assert set(_NAMES) == names
+    assert all(words.startswith(f"{name}: ") for name, words in _NAMES.items())
+    for declared in (Measured, TrialRecord):
+        assert not names & {field.name for field in fields(declared)}
+        assert set(MEASURED) <= {field.name for field in fields(declared)}
+    assert all(name.startswith("dev_") for name in MEASURED)

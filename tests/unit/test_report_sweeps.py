@@ -34,7 +34,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 220, 110, 8,
 def trial(number: int, transfer: float, leak: float, **more: Any) -> TrialRecord:
     values = {KEY: number / 10}
     told = {"state": "COMPLETE", "score": transfer - 0.5 * leak} | more
-    return TrialRecord(number=number, values=values, transfer=transfer, leak=leak, **told)
+    return TrialRecord(number=number, values=values, dev_macro_f1=transfer, dev_leak=leak, **told)
 
 
 def write(folder: Path, *, pareto: bool = False) -> Path:
@@ -86,12 +86,13 @@ def test_two_aims_have_a_front(tmp_path: Path) -> None:
 
 
 def test_what_is_no_study_is_refused_and_an_empty_one_is_left_out(tmp_path: Path) -> None:
-    write_json(tmp_path / "empty" / "study.json", {"schema": 1, "trials": []})
+    write_json(tmp_path / "empty" / "study.json", {"schema": 2, "trials": []})
     assert load_studies([tmp_path / "empty"]) == []
     assert sweep_tables([]) == []
-    write_json(tmp_path / "other" / "study.json", {"trials": [{}]})
-    with pytest.raises(LangspecError, match="expected the key 'identity'"):
-        load_studies([tmp_path / "other"])
+    for schema, told in ((2, "expected the key 'identity'"), (1, "schema 1, expected 2")):
+        write_json(tmp_path / "other" / "study.json", {"schema": schema, "trials": [{}]})
+        with pytest.raises(LangspecError, match=told):
+            load_studies([tmp_path / "other"])
 
 
 def test_the_page_has_a_section_only_where_there_is_a_study(tmp_path: Path) -> None:

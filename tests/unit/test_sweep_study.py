@@ -33,11 +33,11 @@ IDENTITY = Identity({"tune": {"task": "pos", "penalty": 0.5}, "data": "d"}, "cod
 
 
 def fake(paths: Mapping[str, Any], report: Any) -> Measured:
-    """More strength: less leak, and less transfer; the best score is inside."""
+    """More strength: less leak, and a lower macro-F1; the best score is inside."""
     strength = paths["train.methods.grl.overrides.pos.strength"]
     found = Measured(1 / (1 + 0.1 * strength), math.exp(-strength), {"dev_en": 1.0})
     for rung in (1, 2):
-        report(rung, Measured(found.transfer * rung / 3, found.leak))
+        report(rung, Measured(found.dev_macro_f1 * rung / 3, found.dev_leak))
     return found
 
 
@@ -228,7 +228,7 @@ def test_hyperband_prunes_the_bad_ones() -> None:
     found = records(study)
     pruned = [trial for trial in found if trial.state == "PRUNED"]
     assert 3 <= len(pruned) <= 27
-    assert all(trial.transfer is not None and "at rung" in trial.reason for trial in pruned)
+    assert all(trial.dev_macro_f1 is not None and "at rung" in trial.reason for trial in pruned)
     assert best(found, "s").number == 0
 
 
@@ -258,7 +258,7 @@ def test_two_aims_give_a_front_and_prune_nothing_but_collapses(tmp_path: Path) -
     assert states(study).count("COMPLETE") == 13
     rows = front(found, "s")
     assert {row.number for row in rows} == {trial.number for trial in study.best_trials}
-    transfers = [row.transfer for row in rows]
+    transfers = [row.dev_macro_f1 for row in rows]
     assert transfers == sorted(transfers, reverse=True)
     drawn = {path.stem for path in draw(study, tmp_path / "figures")}
     assert "pareto_front" in drawn
@@ -267,7 +267,8 @@ def test_two_aims_give_a_front_and_prune_nothing_but_collapses(tmp_path: Path) -
 def test_a_front_by_hand() -> None:
     worth = [(0.9, 0.5), (0.8, 0.2), (0.8, 0.3), (0.7, 0.2), (0.6, 0.1), (0.9, 0.5)]
     trials = [
-        TrialRecord(i, "COMPLETE", transfer=t, leak=leak) for i, (t, leak) in enumerate(worth)
+        TrialRecord(i, "COMPLETE", dev_macro_f1=t, dev_leak=leak)
+        for i, (t, leak) in enumerate(worth)
     ]
     assert [trial.number for trial in front(trials, "s")] == [0, 1, 4]
 

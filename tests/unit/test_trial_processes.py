@@ -46,7 +46,7 @@ def test_the_first_process_reports_and_all_are_used_again() -> None:
         first = train({}, lambda *found: rungs.append(found))
         second = train({}, ignore)
     assert rungs == [(1, Measured(0.1, 0.0)), (2, Measured(0.2, 0.0))]
-    assert (first.transfer, first.leak) == (1.0, 0.0)
+    assert (first.dev_macro_f1, first.dev_leak) == (1.0, 0.0)
     assert first.more == second.more  # the same process
 
 
@@ -62,7 +62,7 @@ def test_a_pruned_trial_ends_in_all_processes_and_the_next_one_begins() -> None:
         with pytest.raises(optuna.TrialPruned, match="bad"):
             train({}, prune)
         assert rungs == [1]
-        assert train({}, ignore).transfer == 1.0
+        assert train({}, ignore).dev_macro_f1 == 1.0
         with pytest.raises(Collapsed, match="rank: gone"):
             train({"rank 0": "collapse", "rank 1": "collapse"}, ignore)
         assert below() == before
@@ -88,7 +88,7 @@ def test_one_process_that_fails_ends_all(
         with pytest.raises(error, match=words):
             train(does, ignore)
         assert below() == []
-        assert train({}, ignore).transfer == 1.0  # by other processes
+        assert train({}, ignore).dev_macro_f1 == 1.0  # by other processes
 
 
 def test_a_signal_ends_all() -> None:
@@ -199,6 +199,6 @@ def test_two_real_processes_train_a_trial(tmp_path: Path) -> None:
         assert below() == []
         assert train({}, ignore) == first
     assert [rung for rung, _ in rungs] == [1]
-    assert 0 < first.transfer <= 1
-    assert 0 <= first.leak <= 1
+    assert 0 < first.dev_macro_f1 <= 1
+    assert 0 <= first.dev_leak <= 1
     assert first.more["best_epoch"] in (1, 2)

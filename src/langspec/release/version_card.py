@@ -11,10 +11,10 @@ from langspec.release.numbers import interval_text
 from langspec.release.origin import origin_text
 
 _NAMES = {
-    "transfer": "accuracy, mean over the languages without the source",
-    "gap": "accuracy of the source minus that",
-    "leak": "language leak of token vectors (macro-F1 of a fresh linear probe)",
-    "sentence_leak": "language leak of sentence vectors (the same)",
+    "transfer": "transfer: test accuracy, mean over the languages without the source",
+    "gap": "gap: test accuracy of the source minus transfer",
+    "leak": "leak: macro-F1 of a fresh linear probe for the language, token vectors of test lines",
+    "sentence_leak": "sentence_leak: the same of sentence vectors",
 }
 
 

@@ -21,6 +21,7 @@ from langspec.report.table import (
 )
 from langspec.tuning import records
 from langspec.tuning.records import TrialRecord
+from langspec.tuning.score import MEASURED
 
 DEFAULT = "params.yaml"
 """Origin of the trial with the values that params.yaml held."""
@@ -28,8 +29,8 @@ DEFAULT = "params.yaml"
 _FIGURES = {
     "pareto_front": (
         "Front",
-        "Every trial by transfer (up) and leak (down); in red the trials that no other beats in "
-        "both.",
+        "Every trial by dev_macro_f1 (up) and dev_leak (down); in red the trials that no other "
+        "beats in both.",
     ),
     "history": (
         "History",
@@ -39,14 +40,14 @@ _FIGURES = {
         "Importances",
         "Share of the variance of the score over trials that each parameter explains (fANOVA).",
     ),
-    "importances_transfer": (
-        "Importances for transfer",
-        "Share of the variance of transfer over the trials that each parameter explains (fANOVA).",
-    ),
-    "importances_leak": (
-        "Importances for leak",
-        "Share of the variance of the leak over the trials that each parameter explains (fANOVA).",
-    ),
+    **{
+        f"importances_{name}": (
+            f"Importances for {name}",
+            f"Share of the variance of {name} over the trials that each parameter explains "
+            "(fANOVA).",
+        )
+        for name in MEASURED
+    },
     "rungs": (
         "Rungs",
         "Score at every measurement of a trial on its way; lines that end early were pruned.",
@@ -122,6 +123,12 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
         kept = read_json(file)
         if not kept.get("trials"):
             continue
+        if kept.get("schema") != records.SCHEMA:
+            raise LangspecError(
+                f"schema {kept.get('schema')}, expected {records.SCHEMA}; delete the folder, or "
+                "run the sweep again",
+                place=file,
+            )
         try:
             parts = kept["identity"]
             tune, space = parts["tune"], parts["space"]
@@ -141,12 +148,12 @@ def _reading(study: Study) -> list[str]:
     counts = {word: study.count(state) for word, state in
               (("complete", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))}  # fmt: skip
     wording = ", ".join(f"{count} {word}" for word, count in counts.items())
-    aim = "transfer and leak, each for itself" if tune["pareto"] else (
-        f"score = transfer - {tune['penalty']:g} x leak")  # fmt: skip
+    aim = "dev_macro_f1 and dev_leak, each for itself" if tune["pareto"] else (
+        f"score = dev_macro_f1 - {tune['penalty']:g} x dev_leak")  # fmt: skip
     lines.append(
         f"{len(study.trials)} trials ({wording}) of {tune['epochs'] or 'the usual number of'} "
         f"epochs on {tune['rows'] or 'all'} rows, training seed {tune['train_seed']}; {aim}, "
-        f"transfer by {tune['selection']}."
+        f"dev_macro_f1 by {tune['selection']}."
     )
     best, default = study.best, study.default
     if not study.complete:
@@ -167,7 +174,7 @@ def _reading(study: Study) -> list[str]:
 
 
 def _scored(trial: Mapping[str, Any]) -> str:
-    numbers = ((key, trial[key]) for key in ("score", "transfer", "leak"))
+    numbers = ((key, trial[key]) for key in ("score", *MEASURED))
     return ", ".join(f"{key} {decimal(value)}" for key, value in numbers if value is not None)
 
 
@@ -186,15 +193,17 @@ def sweep_tables(studies: Sequence[Study]) -> list[Table]:
         Column("failed", "failed", "trials", "count"),
         Column("best_trial", "trial", "best", "count"),
         Column("best_score", "score", "best", "number"),
-        Column("best_transfer", "transfer", "best", "number"),
-        Column("best_leak", "leak", "best", "number"),
+        Column("best_dev_macro_f1", "dev_macro_f1", "best", "number"),
+        Column("best_dev_leak", "dev_leak", "best", "number"),
         Column("default_score", "score", "params.yaml", "number"),
-        Column("default_transfer", "transfer", "params.yaml", "number"),
-        Column("default_leak", "leak", "params.yaml", "number"),
+        Column("default_dev_macro_f1", "dev_macro_f1", "params.yaml", "number"),
+        Column("default_dev_leak", "dev_leak", "params.yaml", "number"),
     )
     caption = (
-        "The best trial of every study beside the trial with the values of params.yaml. Transfer: "
-        "macro-F1 on dev rows; leak: macro-F1 of a fresh linear probe on the tokens of dev lines. "
+        "The best trial of every study beside the trial with the values of params.yaml. "
+        "dev_macro_f1: of the task on dev rows; dev_leak: macro-F1 of a fresh linear probe on the "
+        "tokens of dev lines. Neither is the transfer or the leak of the other tables: those are "
+        "of test rows. "
         "A study of two aims has a front and no best trial."
     )
     table = Table("sweeps", "Sweeps", caption, columns, pd.DataFrame(rows))
@@ -209,7 +218,7 @@ def _row(study: Study) -> dict[str, Any]:
     row["failed"] = study.count("FAIL")
     for name, trial in (("best", study.best), ("default", study.default)):
         row[f"{name}_trial"] = None if trial is None else trial["number"]
-        for key in ("score", "transfer", "leak"):
+        for key in ("score", *MEASURED):
             row[f"{name}_{key}"] = None if trial is None else trial[key]
     return row
 
@@ -220,7 +229,7 @@ def _trials(study: Study) -> Table:
             "trial": trial["number"],
             "state": trial["state"].lower(),
             "front": "yes" if trial["number"] in study.front else "",
-            **{key: trial[key] for key in ("score", "transfer", "leak")},
+            **{key: trial[key] for key in ("score", *MEASURED)},
             "origin": trial["origin"],
             "values": " ".join(
                 f"{key.rpartition('methods.')[2].partition('.')[2]}={value}"
@@ -234,8 +243,7 @@ def _trials(study: Study) -> Table:
     columns += [Column("front", "front")] * study.tune["pareto"]
     columns += [Column("score", "score", kind="number")] * (not study.tune["pareto"])
     columns += [
-        Column("transfer", "transfer", kind="number"),
-        Column("leak", "leak", kind="number"),
+        *(Column(name, name, kind="number") for name in MEASURED),
     ]
     columns += [Column("origin", "origin"), Column("values", "values"), Column("reason", "reason")]
     caption = (

@@ -16,12 +16,12 @@ from langspec.paths import paths_of
 
 def run(config: Config, root: Path) -> Path:
     """Run the trials; returns the folder written (``results/NAME/tune``)."""
-    from langspec.tuning.records import write_trials
+    from langspec.tuning.records import SCHEMA, write_trials
 
     out = paths_of(config, root).results / "tune"
     if not config.tune.trials:
         with atomic_folder(out) as folder:
-            write_json(folder / "study.json", {"schema": 1, "trials": []})
+            write_json(folder / "study.json", {"schema": SCHEMA, "trials": []})
             write_trials(folder / "trials.csv", [])
         return out
     from langspec.tuning.repeatable import sweep

@@ -17,6 +17,7 @@ from mlflow.entities import Run, ViewType
 from langspec.tracking import tags as names
 from langspec.tracking.runs import RunLogger, Tracker
 from langspec.tuning.records import TrialRecord
+from langspec.tuning.score import MEASURED
 
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 STUDY, TRIAL, STATE, ADOPTED = (
@@ -173,7 +174,7 @@ class SweepRuns:
             {
                 f"sweep/{key}": value
                 for key, value in (
-                    ("score", trial.score), ("transfer", trial.transfer), ("leak", trial.leak),
+                    *((name, getattr(trial, name)) for name in ("score", *MEASURED)),
                     *trial.more.items(),
                 )
                 if value is not None

@@ -15,7 +15,8 @@ from langspec.paths import paths_of
 from langspec.presets import commented_yaml
 from langspec.tuning.fingerprint import identity_of, place_for, space_for, studies_folder
 from langspec.tuning.outcome import records
-from langspec.tuning.records import TrialRecord, best, complete, front
+from langspec.tuning.records import SCHEMA, TrialRecord, best, complete, front
+from langspec.tuning.score import MEASURED
 from langspec.tuning.sections import Tune
 from langspec.tuning.space import put
 from langspec.tuning.storage import open_storage
@@ -93,6 +94,11 @@ def _from_storage(root: Path, study: str, storage: str | None) -> KeptStudy:
     attrs = opened.user_attrs
     if IDENTITY not in attrs:
         raise LangspecError("this study was not made by langspec sweep", place=study)
+    if attrs[IDENTITY].get("measured") != list(MEASURED):
+        raise LangspecError(
+            f"its trials were not measured by {' and '.join(MEASURED)}; run the sweep again",
+            place=study,
+        )
     return KeptStudy(study, attrs[UID], attrs[IDENTITY], attrs[CODE], records(opened))
 
 
@@ -101,6 +107,10 @@ def _stage(config: Config, root: Path) -> KeptStudy:
     if not file.is_file():
         raise LangspecError("not there yet; run: langspec tune (or dvc repro tune)", place=file)
     stored = read_json(file)
+    if stored["schema"] != SCHEMA:
+        raise LangspecError(
+            f"schema {stored['schema']}, expected {SCHEMA}; run: langspec tune", place=file
+        )
     trials = [
         TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"})
         for trial in stored["trials"]
@@ -130,7 +140,7 @@ def _choose(stored: KeptStudy, number: int | None, row: int | None) -> TrialReco
     if stored.parts["tune"]["pareto"]:
         rows = front(stored.trials, stored.name)
         listed = "; ".join(
-            f"{i}: trial {t.number}, transfer {t.transfer:.3f}, leak {t.leak:.3f}"
+            f"{i}: trial {t.number}, dev_macro_f1 {t.dev_macro_f1:.3f}, dev_leak {t.dev_leak:.3f}"
             for i, t in enumerate(rows)
         )
         raise LangspecError(

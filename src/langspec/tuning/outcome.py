@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import optuna
 from langspec.files import atomic_file
 from langspec.tuning import claims
 from langspec.tuning.records import TrialRecord
+from langspec.tuning.score import MEASURED
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NOT_MORE = {claims.OWNER, claims.VALUES, claims.REASON, claims.ORIGIN, claims.RETRY_OF,
-        claims.RETRIED_BY, "transfer", "leak"}  # fmt: skip
+        claims.RETRIED_BY, *MEASURED}  # fmt: skip
 
 
 def records(study: optuna.Study) -> list[TrialRecord]:
@@ -37,8 +39,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         state=trial.state.name,
         values=attributes.get(claims.VALUES, {}),
         score=trial.values[0] if single else None,
-        transfer=attributes.get("transfer"),
-        leak=attributes.get("leak"),
+        **{name: attributes.get(name) for name in MEASURED},
         rungs=trial.intermediate_values,
         reason=attributes.get(claims.REASON, ""),
         origin=attributes.get(claims.ORIGIN, ""),
@@ -60,16 +61,17 @@ def draw(study: optuna.Study, folder: Path) -> list[Path]:
     importance = optuna.importance.FanovaImportanceEvaluator(seed=0)
     drawings: dict[str, Callable[[], Any]]
     if len(study.directions) == 2:
-        names = ["transfer", "leak"]
         drawings = {
-            "pareto_front": lambda: figures.plot_pareto_front(study, target_names=names),
-            "importances_transfer": lambda: figures.plot_param_importances(
-                study, evaluator=importance, target=lambda t: t.values[0], target_name="transfer"
-            ),
-            "importances_leak": lambda: figures.plot_param_importances(
-                study, evaluator=importance, target=lambda t: t.values[1], target_name="leak"
-            ),
+            "pareto_front": lambda: figures.plot_pareto_front(study, target_names=list(MEASURED)),
         }
+        for index, name in enumerate(MEASURED):
+            drawings[f"importances_{name}"] = partial(
+                figures.plot_param_importances,
+                study,
+                evaluator=importance,
+                target=partial(_value, index),
+                target_name=name,
+            )
     else:
         drawings = {
             "history": lambda: figures.plot_optimization_history(study, target_name="score"),
@@ -86,6 +88,10 @@ def draw(study: optuna.Study, folder: Path) -> list[Path]:
         if _save(draw_one, path):
             drawn.append(path)
     return drawn
+
+
+def _value(index: int, trial: FrozenTrial) -> float:
+    return float(trial.values[index])
 
 
 def _save(draw_one: Callable[[], Any], path: Path) -> bool:

@@ -12,8 +12,11 @@ from typing import Any
 
 from langspec.errors import LangspecError
 from langspec.files import atomic_file, write_json
+from langspec.tuning.score import MEASURED
 
 _PROCESS = re.compile(r"process \S+ on \S+ ended")
+SCHEMA = 2
+"""Of ``study.json``."""
 _NOT_KEPT = ("started", "ended")  # differ from run to run
 
 
@@ -26,8 +29,8 @@ class TrialRecord:
         state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING.
         values: by their keys of params.yaml.
         score: of a finished trial with one aim; None where there is none.
-        transfer: of the last measurement.
-        leak: of the last measurement.
+        dev_macro_f1: of the last measurement (:class:`langspec.tuning.score.Measured`).
+        dev_leak: of the last measurement.
         rungs: scores on the way.
         reason: why it was pruned or failed.
         origin: where its values come from, if they were not drawn.
@@ -42,8 +45,8 @@ class TrialRecord:
     state: str
     values: Mapping[str, Any] = field(default_factory=dict)
     score: float | None = None
-    transfer: float | None = None
-    leak: float | None = None
+    dev_macro_f1: float | None = None
+    dev_leak: float | None = None
     rungs: Mapping[int, float] = field(default_factory=dict)
     reason: str = ""
     origin: str = ""
@@ -92,16 +95,16 @@ def best(trials: Sequence[TrialRecord], study: str) -> TrialRecord:
 
 
 def front(trials: Sequence[TrialRecord], study: str) -> list[TrialRecord]:
-    """Trials that no other beats in transfer and leak at once, by falling transfer.
+    """Trials that no other beats in both ``dev_macro_f1`` and ``dev_leak``, by falling macro-F1.
 
     Raises:
         LangspecError: no trial is complete.
     """
     whole = complete(trials, study)
     chosen: list[TrialRecord] = []
-    # By falling transfer: each belongs to the front if it leaks less than all before it.
-    for trial in sorted(whole, key=lambda t: (-_of(t.transfer), _of(t.leak), t.number)):
-        if not chosen or _of(trial.leak) < _of(chosen[-1].leak):
+    # By falling macro-F1: each belongs to the front if it leaks less than all before it.
+    for trial in sorted(whole, key=lambda t: (-_of(t.dev_macro_f1), _of(t.dev_leak), t.number)):
+        if not chosen or _of(trial.dev_leak) < _of(chosen[-1].dev_leak):
             chosen.append(trial)
     return chosen
 
@@ -113,14 +116,14 @@ def _of(value: float | None) -> float:
 def write_trials(path: Path, trials: Sequence[TrialRecord]) -> None:
     """One row a finished trial; no time and no host, so equal studies give equal files."""
     keys = sorted({key for trial in trials for key in trial.values})
-    columns = ["trial", "state", "score", "transfer", "leak", "origin", "reason", *keys]
+    columns = ["trial", "state", "score", *MEASURED, "origin", "reason", *keys]
     with atomic_file(path) as temporary, temporary.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
         writer.writeheader()
         for trial in trials:
             if not trial.finished:
                 continue
-            numbers = {"score": trial.score, "transfer": trial.transfer, "leak": trial.leak}
+            numbers = {key: getattr(trial, key) for key in ("score", *MEASURED)}
             writer.writerow(
                 {
                     "trial": trial.number,
@@ -135,9 +138,9 @@ def write_trials(path: Path, trials: Sequence[TrialRecord]) -> None:
 
 def table(trials: Sequence[TrialRecord], prefix: str) -> str:
     """Trials as Markdown; ``prefix`` of the keys of params.yaml is left out."""
-    lines = ["| trial | score | transfer | leak | values |", "|---|---|---|---|---|"]
+    lines = [f"| trial | score | {' | '.join(MEASURED)} | values |", "|---|---|---|---|---|"]
     for trial in trials:
-        numbers = (trial.score, trial.transfer, trial.leak)
+        numbers = (trial.score, trial.dev_macro_f1, trial.dev_leak)
         words = " | ".join("-" if n is None else f"{n:.3f}" for n in numbers)
         values = " ".join(f"{k.removeprefix(prefix)}={v}" for k, v in trial.values.items())
         origin = f" ({trial.origin})" if trial.origin else ""
@@ -169,7 +172,7 @@ def write_study(
         if trial.finished:
             values = {k: v for k, v in asdict(trial).items() if k not in _NOT_KEPT}
             chosen.append(values | {"reason": _PROCESS.sub("its process ended", trial.reason)})
-    values = {"schema": 1, "uid": uid, "identity": parts, "code": code, "trials": chosen}
+    values = {"schema": SCHEMA, "uid": uid, "identity": parts, "code": code, "trials": chosen}
     write_json(folder / "study.json", values)
     plain = [TrialRecord(**values) for values in chosen]
     write_trials(folder / "trials.csv", plain)

@@ -6,25 +6,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+MEASURED = ("dev_macro_f1", "dev_leak")
+"""What a trial is measured by; with two aims the first is maximised, the second minimised."""
+
 
 @dataclass(frozen=True)
 class Measured:
-    """A model's worth in a sweep, measured on dev rows.
+    """A model's worth in a sweep. No test row is read.
+
+    The headline (:func:`langspec.results.headline`) has other numbers: it is of test rows, and its
+    ``transfer`` is accuracy over the target languages.
 
     Attributes:
-        transfer: macro-F1 of the task, by the rule ``tune.selection``.
-        leak: macro-F1 over the languages of a fresh, converged linear probe, on dev lines of the
-            text (:func:`langspec.results.leak_rows`).
+        dev_macro_f1: of the task on dev rows: mean over the languages of ``tune.selection``.
+        dev_leak: the leak (:func:`langspec.results.leak_rows`), read on dev lines of the text in
+            place of test lines, from few of its tokens.
         more: further numbers to keep.
     """
 
-    transfer: float
-    leak: float
+    dev_macro_f1: float
+    dev_leak: float
     more: Mapping[str, float] = field(default_factory=dict)
 
     def score(self, penalty: float) -> float:
-        """Transfer less ``penalty`` times leak: what a sweep with one aim maximises."""
-        return self.transfer - penalty * self.leak
+        """``dev_macro_f1 - penalty * dev_leak``: what a sweep with one aim maximises."""
+        return self.dev_macro_f1 - penalty * self.dev_leak
 
 
 class Collapsed(Exception):

@@ -23,8 +23,8 @@ class Tune(Section):
     epochs: Limit  # null: as the method
     rows: Limit  # of the source's train set, drawn by train_seed; null: all
     rungs: Count  # times that a trial is measured, evenly over its steps; it may be pruned at each
-    selection: Literal["source_dev", "mean_dev"]  # what transfer is measured on
-    penalty: Annotated[float, Field(ge=0)]  # score = transfer - penalty x leak
+    selection: Literal["source_dev", "mean_dev"]  # languages of dev_macro_f1
+    penalty: Annotated[float, Field(ge=0)]  # score = dev_macro_f1 - penalty x dev_leak
     pareto: bool  # both for themselves; nothing is pruned then
     tokens_per_language: Annotated[int, Field(ge=20)]  # of text, that a trial's probe reads
 

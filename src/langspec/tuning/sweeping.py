@@ -134,9 +134,9 @@ def plan(
         f"  a trial: {epochs} epochs on {tune.rows or 'all'} rows{processes}, "
         f"measured {tune.rungs} times; "
         + (
-            "transfer and leak each for itself"
+            f"dev_macro_f1 ({tune.selection}) and dev_leak each for itself"
             if tune.pareto
-            else f"score = {tune.selection} macro-F1 - {tune.penalty:g} x leak"
+            else f"score = dev_macro_f1 ({tune.selection}) - {tune.penalty:g} x dev_leak"
         ),
         *(f"  {parameter.path}: {parameter.in_words()}" for parameter in space.parameters),
         *(f"  first: {origin}" for origin, _ in points),

@@ -1,8 +1,8 @@
 """One trial of a sweep: a short training, measured on dev rows at rungs and at its end.
 
-Nothing here reads a test row. Transfer is measured on dev rows of the task. Leak is measured by a
-fresh, converged linear probe: it is fitted on train lines of the language text, a part of them
-chooses its regularisation, and it is read on dev lines.
+Nothing here reads a test row. ``dev_macro_f1`` is scored on dev rows of the task. ``dev_leak`` is
+what a fresh, converged linear probe reads on dev lines of the language text: it is fitted on train
+lines, a part of which chooses its regularisation.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class TrialTrainer:
         return macro_f1(label[part["dev"]], predicted, len(bank.languages))
 
     def measure(self, model: Any, dev: Mapping[str, TrainingData]) -> Measured:
-        """Transfer and leak of a model as it is; its mode is put back.
+        """Both numbers of a model as it is; its mode is put back.
 
         Of processes that train together, each scores a part of the dev rows; only the first one
         measures the leak, which is NaN in the others.
@@ -182,8 +182,8 @@ class TrialTrainer:
         model.train(was_training)
         f1 = {code: found["macro_f1"] for code, found in scores.items()}
         return Measured(
-            transfer=float(np.mean(list(f1.values()))),
-            leak=leak,
+            dev_macro_f1=float(np.mean(list(f1.values()))),
+            dev_leak=leak,
             more={f"dev_{code}": value for code, value in f1.items()},
         )
 
@@ -218,7 +218,7 @@ class TrialTrainer:
         model.load_state_dict(result.tensors, strict=False)
         found = measure(model)
         more = {**found.more, "best_epoch": float(result.best_epoch)}
-        return Measured(found.transfer, found.leak, more)
+        return Measured(found.dev_macro_f1, found.dev_leak, more)
 
 
 def rung_steps(experiment: Experiment, count: int) -> dict[int, int]:

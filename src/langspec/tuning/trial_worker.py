@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from langspec.errors import LangspecError
 from langspec.tuning import claims
-from langspec.tuning.score import Collapsed, Measured, Objective, ProcessLost
+from langspec.tuning.score import MEASURED, Collapsed, Measured, Objective, ProcessLost
 from langspec.tuning.sections import Tune
 from langspec.tuning.space import Space
 
@@ -105,7 +105,7 @@ def _run(
     else:
         _keep(trial, result)
         if tune.pareto:
-            study.tell(trial, [result.transfer, result.leak])
+            study.tell(trial, [result.dev_macro_f1, result.dev_leak])
         else:
             score = result.score(tune.penalty)
             trial.report(score, tune.rungs)
@@ -113,7 +113,6 @@ def _run(
 
 
 def _keep(trial: optuna.trial.Trial, result: Measured) -> None:
-    trial.set_user_attr("transfer", result.transfer)
-    trial.set_user_attr("leak", result.leak)
-    for name, value in result.more.items():
+    measured = {name: getattr(result, name) for name in MEASURED}
+    for name, value in {**measured, **result.more}.items():
         trial.set_user_attr(name, value)
