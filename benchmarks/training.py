@@ -132,6 +132,7 @@ def ours(
     from accelerate import Accelerator
 
     from langspec.objectives import get_objective
+    from langspec.training.half_weights import half_weights
     from langspec.training.precision import ACCELERATE, resolve_precision
     from langspec.training.sampler import epoch_batches
     from langspec.training.stepper import Stepper
@@ -144,6 +145,7 @@ def ours(
     stepper = Stepper(
         accelerator, subject.model, objective, rates=subject.rates,
         weight_decay=train.weight_decay, warmup=train.warmup, clip=train.clip, watch=watch,
+        half=half_weights(subject.model, accelerator.device) if chosen == "bf16" else None,
     )  # fmt: skip
     batches = [
         rows

@@ -67,10 +67,11 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @needs_gpu
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_half_precision_learns_on_a_gpu(precision: str) -> None:
-    accelerator = Accelerator(mixed_precision=precision)
+    accelerator = Accelerator(mixed_precision="fp16" if precision == "fp16" else "no")
     result = fit(
         tiny_model().to(accelerator.device), get_objective("finetune"), token_data(60),
         token_data(20, seed=9), options(epochs=6), accelerator, classes=CLASSES,
+        precision=precision,
     )  # fmt: skip
     assert result.dev["accuracy"] > 0.9
     assert all(tensor.dtype == torch.float32 for tensor in result.tensors.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from langspec.encoders.forward import hidden_states
-from langspec.modelling.pooling import pool, units
+from langspec.modelling.pooling import float32, pool, units
 
 PADDED = ("input_ids", "attention_mask", "token_type_ids")  # [B, T] each
 _WASTE = 1.05
@@ -47,6 +48,10 @@ class EncoderWithHeads(nn.Module):
     of rows. Only the last hidden states of all are kept; what a part's backward pass needs is
     calculated again when it comes (Chen et al. 2016, section 4), a third more arithmetic. A method
     sees one batch whatever ``parts`` is, also where it looks at the vectors before it goes back.
+
+    Where the encoder's weights are half precision, its states are; heads read them as float32.
+    ``passes`` makes the context that the encoder's forward passes run in (see
+    :class:`~langspec.modelling.quick_dropout.QuickDropout`).
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class EncoderWithHeads(nn.Module):
         self.pooling = pooling
         self.feature_layer = feature_layer
         self.parts = parts
+        self.passes: Callable[[], AbstractContextManager[Any]] = nullcontext
         self.boundary: torch.Tensor | None = None  # of the last step, for the norm of its gradient
 
     @property
@@ -81,17 +87,18 @@ class EncoderWithHeads(nn.Module):
             return batch["features"].float()
         return self._select(self._encode(batch), batch)
 
+    def states(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """States ``[B, T, H]`` of padded rows at the layer that heads read, in one pass."""
+        with self.passes():
+            return hidden_states(self.encoder, batch, self.feature_layer)[0]
+
     def _encode(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """States ``[B, T, H]`` of the layer that heads read."""
         rows, width = batch["input_ids"].shape
         if self.parts == 1 or not torch.is_grad_enabled():
             cuts = self._cuts(batch, rows, width)
             states = [
-                hidden_states(
-                    self.encoder,
-                    {key: batch[key][begin:end, :own] for key in PADDED},
-                    self.feature_layer,
-                )[0]
+                self.states({key: batch[key][begin:end, :own] for key in PADDED})
                 for begin, end, own in cuts
             ]
             if len(states) == 1:
@@ -118,20 +125,18 @@ class EncoderWithHeads(nn.Module):
         """The same of some rows, without their own padding on the way, with none of it kept."""
         longest = int(rows["attention_mask"].sum(1).max())
         own = {key: value[:, :longest] for key, value in rows.items()}
-        (hidden,) = checkpoint(
-            hidden_states, self.encoder, own, self.feature_layer, use_reentrant=False
-        )
+        hidden = checkpoint(self.states, own, use_reentrant=False)
         padded: torch.Tensor = functional.pad(hidden, (0, 0, 0, width - longest))
         return padded
 
     def _select(self, hidden: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         if self.unit == "token":
-            return units(hidden, batch["unit_rows"], batch["unit_columns"])
+            return float32(units(hidden, batch["unit_rows"], batch["unit_columns"]))
         return self.pooled(hidden, batch["attention_mask"][: len(hidden)])
 
     def pooled(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """A vector a row ``[B, H]`` of states ``[B, T, H]``, as this model's heads read them."""
-        return pool(hidden, mask, self.pooling, getattr(self.encoder, "pooler", None))
+        return float32(pool(hidden, mask, self.pooling, getattr(self.encoder, "pooler", None)))
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         """Logits of every head by its name.

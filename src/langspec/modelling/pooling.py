@@ -6,6 +6,11 @@ import torch
 from torch import nn
 
 
+def float32(values: torch.Tensor) -> torch.Tensor:
+    """Half precision as float32; float32 and float64 as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def pool(
     hidden: torch.Tensor, mask: torch.Tensor, how: str, pooler: nn.Module | None = None
 ) -> torch.Tensor:
@@ -20,6 +25,7 @@ def pool(
         return pooler(hidden)
     if how in ("cls", "compat"):
         return hidden[:, 0]
+    hidden = float32(hidden)
     weights = mask.to(hidden.dtype).unsqueeze(-1)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 

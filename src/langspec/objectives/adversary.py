@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from langspec.errors import LangspecError
-from langspec.objectives.base import LanguageCost, MethodOptions, at_least_float32
+from langspec.objectives.base import LanguageCost, MethodOptions
 from langspec.objectives.unlearning import DISCRIMINATOR, Unlearning, UnlearningOptions
 from langspec.search import ALL, Search
 from langspec.section import Share
@@ -44,9 +44,10 @@ def language_term(
     """
     from torch.nn import functional
 
+    from langspec.modelling.pooling import float32
     from langspec.tasks.task import IGNORED
 
-    log_p = functional.log_softmax(at_least_float32(logits), dim=-1)
+    log_p = functional.log_softmax(float32(logits), dim=-1)
     if loss == "uniform_ce":
         terms = -log_p.sum(-1)
     elif loss == "entropy":
@@ -82,13 +83,10 @@ class Adversary(Unlearning):
     def _fresh_step(self, rows: np.ndarray, stepper: Stepper) -> torch.Tensor:
         import torch
 
-        from langspec.encoders.forward import hidden_states
-
         batch = stepper.language_rows(rows)
-        model = self.model
         with torch.no_grad(), self.streams[DISCRIMINATOR], stepper.accelerator.autocast():
-            (states,) = hidden_states(model.encoder, batch, model.feature_layer)
-        vectors, labels = self.language_vectors(at_least_float32(states), batch)
+            states = self.model.states(batch)
+        vectors, labels = self.language_vectors(states, batch)
         return self.discriminator_step(vectors, labels, stepper)
 
     def start_epoch(self, stepper: Stepper) -> None:

@@ -103,13 +103,6 @@ def at(section: Any, name: str) -> Any:
     return section
 
 
-def at_least_float32(values: torch.Tensor) -> torch.Tensor:
-    """Half precision as float32; float32 and float64 as they are."""
-    import torch
-
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
-
-
 def task_loss(logits: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> torch.Tensor:
     """Cross-entropy over the units of *all* processes.
 
@@ -123,11 +116,12 @@ def task_loss(logits: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> t
     """
     from torch.nn import functional
 
+    from langspec.modelling.pooling import float32
     from langspec.tasks.task import IGNORED
 
     stepper.note_predictions(logits, labels)
     total = functional.cross_entropy(
-        at_least_float32(logits), labels, ignore_index=IGNORED, reduction="sum"
+        float32(logits), labels, ignore_index=IGNORED, reduction="sum"
     )
     return stepper.normalise(total, (labels != IGNORED).sum())
 

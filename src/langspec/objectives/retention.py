@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from langspec.errors import LangspecError
-from langspec.objectives.base import Setting, at_least_float32
+from langspec.objectives.base import Setting
 from langspec.objectives.streams import RandomStream
 from langspec.search import ALL, Search
 from langspec.section import Section
@@ -70,11 +70,12 @@ class Distil:
         import torch
 
         from langspec.encoders.forward import hidden_states
+        from langspec.modelling.pooling import float32
 
         with torch.no_grad():
             (taught,) = hidden_states(self.teacher, batch, self.layer)
         real = batch["attention_mask"].bool()
-        taught, student = taught[real], at_least_float32(states[:, : real.shape[1]][real])
+        taught, student = float32(taught[real]), float32(states[:, : real.shape[1]][real])
         distance = (student - taught).square().sum(-1) / taught.square().sum(-1)
         return distance.sum(), real.sum()
 
@@ -94,7 +95,7 @@ class Masked:
         if setting.model.feature_layer != -1:
             raise LangspecError("a masked-language head reads the last layer; use distil")
         self.head = copy.deepcopy(language.mlm_head).eval().requires_grad_(False)
-        self.head.to(setting.device)
+        self.head.to(setting.device, next(setting.model.encoder.parameters()).dtype)
         self.mask_id = language.mask_id
         self.special = torch.tensor(language.special_ids, device=setting.device)
         seed = 31 + 1000 * setting.seed + setting.rank
@@ -124,13 +125,13 @@ class Masked:
         """Summed cross-entropy of the hidden pieces, and their number."""
         from torch.nn import functional
 
+        from langspec.modelling.pooling import float32
+
         chosen = self._chosen
         assert chosen is not None  # ``rows`` came first
         logits = self.head(states[:, : chosen.shape[1]][chosen])
         gold = batch["input_ids"][chosen]
-        return functional.cross_entropy(
-            at_least_float32(logits), gold, reduction="sum"
-        ), chosen.sum()
+        return functional.cross_entropy(float32(logits), gold, reduction="sum"), chosen.sum()
 
 
 def make_retention(kind: str, setting: Setting, language: LanguageData) -> Any:

@@ -18,7 +18,6 @@ from langspec.objectives.base import (
     Objective,
     OwnOptimiser,
     Setting,
-    at_least_float32,
     task_loss,
 )
 from langspec.objectives.finetune import FinetuneOptions
@@ -72,6 +71,8 @@ class Unlearning(Objective):
 
     def set_up(self, setting: Setting) -> None:
         """Build the discriminator and, with distillation, the teacher from the model as it is."""
+        import torch
+
         from langspec.modelling.discriminator import Discriminator
 
         language, chosen = setting.language, self.options.discriminator
@@ -96,7 +97,8 @@ class Unlearning(Objective):
                 dropout=chosen.dropout,
                 init=setting.init,
             )
-        self.discriminator = discriminator.to(setting.device, weights.dtype).train()
+        precision = torch.promote_types(weights.dtype, torch.float32)
+        self.discriminator = discriminator.to(setting.device, precision).train()
         self.modules = {DISCRIMINATOR: self.discriminator}
         self.streams = {
             DISCRIMINATOR: RandomStream(19 + 1000 * setting.seed + setting.rank, setting.device)
@@ -151,11 +153,11 @@ class Unlearning(Objective):
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors ``[N, H]`` of the units that the adversary tells apart, languages ``[N]``."""
-        from langspec.modelling.pooling import units
+        from langspec.modelling.pooling import float32, units
 
         states = states[:, : batch["attention_mask"].shape[1]]
         if self.unit == "token":
-            vectors = units(states, batch["unit_rows"], batch["unit_columns"])
+            vectors = float32(units(states, batch["unit_rows"], batch["unit_columns"]))
             return vectors, batch["languages"][batch["unit_rows"]]
         return self.model.pooled(states, batch["attention_mask"]), batch["languages"]
 
@@ -165,10 +167,11 @@ class Unlearning(Objective):
         """One step of the discriminator on detached vectors; its logits before the step."""
         from torch.nn import functional
 
+        from langspec.modelling.pooling import float32
         from langspec.tasks.task import IGNORED
 
         with self.streams[DISCRIMINATOR]:
-            logits = at_least_float32(stepper.modules[DISCRIMINATOR](vectors))
+            logits = float32(stepper.modules[DISCRIMINATOR](vectors))
         total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
         stepper.minimise(stepper.normalise(total, (labels != IGNORED).sum()), DISCRIMINATOR)
         return logits.detach()
@@ -180,6 +183,7 @@ class Unlearning(Objective):
         from torch.nn import functional
 
         from langspec.modelling.discriminator import as_constant
+        from langspec.modelling.pooling import float32
         from langspec.tasks.task import IGNORED
         from langspec.training.language import join
 
@@ -199,7 +203,7 @@ class Unlearning(Objective):
             vectors.retain_grad()
         with self.streams[DISCRIMINATOR]:
             logits = as_constant(self.discriminator, self.seen_by_adversary(vectors, progress))
-        logits = at_least_float32(logits)
+        logits = float32(logits)
         count = (labels != IGNORED).sum()
         cross_entropy = functional.cross_entropy(
             logits, labels, ignore_index=IGNORED, reduction="none"

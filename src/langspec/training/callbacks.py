@@ -7,6 +7,7 @@ what :meth:`Callback.state` and :meth:`Callback.tensors` give, :meth:`Callback.l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +18,6 @@ from tqdm import tqdm
 
 from langspec import interrupts
 from langspec.objectives import Objective
-from langspec.training.checkpoint import trainable
 from langspec.training.scoring import TrainingData, dev_scores
 from langspec.training.selection import METRIC, Rule, language_metric
 from langspec.training.stepper import Diverged, Stepper
@@ -92,6 +92,11 @@ class Run:
     resumed: bool = False
     stopped: bool = False
     signal: int = 0
+
+    def full_precision(self) -> AbstractContextManager[None]:
+        """A context in which the model holds its fp32 weights."""
+        half = self.stepper.half
+        return nullcontext() if half is None else half.full_precision()
 
     def scores(self, data: TrainingData) -> dict[str, float]:
         """Loss, accuracy and macro-F1 on rows."""
@@ -250,14 +255,15 @@ class History(Callback):
 
 
 class Look(Callback):
-    """Calls ``look(step, model)`` after every step."""
+    """Calls ``look(step, model)`` after every step, with the fp32 weights in the model."""
 
     def __init__(self, look: Callable[[int, Any], None]) -> None:
         self._look = look
 
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
         """Look."""
-        self._look(run.step, run.model)
+        with run.full_precision():
+            self._look(run.step, run.model)
 
 
 class ProgressBar(Callback):
@@ -304,7 +310,7 @@ class Selection(Callback):
         if not self.scores or found >= self._rule.score(self.scores):
             self.scores = {k: v for k, v in scores.items() if k != "targets_macro_f1"}
             self._epoch = 0 if run.stopped else run.epoch
-            self._best = {k: v.cpu().clone() for k, v in trainable(run.model).items()}
+            self._best = {k: v.cpu().clone() for k, v in run.stepper.weights().items()}
 
     def end(self, run: Run, result: FitResult) -> None:
         """The best epoch."""

@@ -114,19 +114,6 @@ class CheckpointStore:
             return None
 
 
-def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Trainable parameters by name."""
-    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-
-
-def load_trainable(model: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    """Copy tensors into the parameters of the same names; every trainable one must be there."""
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                parameter.copy_(tensors[name])
-
-
 def optimiser_tensors(optimiser: Any, prefix: str) -> dict[str, torch.Tensor]:
     """Moments and step counts, one tensor each, named by the parameter's position."""
     return {

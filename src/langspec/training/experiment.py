@@ -80,6 +80,7 @@ class Experiment:
         dropout: of the head.
         parts: that a step's rows go through the encoder in.
         accelerator: of this process.
+        precision: of the encoder's passes, as resolved.
         facts: the identity, and the keys of checkpoints and runs.
         strength: lambda, where it is another than the method's.
     """
@@ -99,6 +100,7 @@ class Experiment:
     dropout: float
     parts: int
     accelerator: Accelerator
+    precision: str
     facts: TrainingFacts
     strength: float | None = None
 
@@ -133,6 +135,7 @@ class Experiment:
             self.recipe,
             self.accelerator,
             classes=len(self.task.labels),
+            precision=self.precision,
             language=self.language,
             targets=self.targets,
             rule=self.rule,
@@ -327,6 +330,7 @@ class Workbench:
             dropout=config.train.dropout,
             parts=config.train.accumulate,
             accelerator=self.accelerator,
+            precision=self.precision,
             facts=facts,
             strength=changes.strength,
         )

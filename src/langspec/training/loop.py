@@ -28,6 +28,7 @@ from langspec.training.callbacks import (
     Watching,
 )
 from langspec.training.checkpoint import CheckpointStore
+from langspec.training.half_weights import HalfWeights, half_weights
 from langspec.training.language import LanguageData, LanguageStream
 from langspec.training.resume import Checkpoints
 from langspec.training.sampler import epoch_batches, rank_rows
@@ -50,6 +51,7 @@ def fit(
     accelerator: Accelerator,
     *,
     classes: int,
+    precision: str = "fp32",
     language: LanguageData | None = None,
     targets: Sequence[TrainingData] = (),
     rule: Rule | None = None,
@@ -70,6 +72,8 @@ def fit(
         recipe: how long and how fast.
         accelerator: of this process.
         classes: of the task.
+        precision: of the encoder's passes, as resolved: ``bf16`` puts bf16 weights into the
+            encoder until the run has ended; ``fp16`` is the accelerator's to do.
         language: rows of language text, for methods that read it.
         targets: dev rows of a target language each; they are watched and choose nothing.
         rule: what chooses the epoch; None: the best score on ``dev``.
@@ -91,6 +95,7 @@ def fit(
         raise LangspecError(f"the source language has no {which} rows", place="corpora")
     rank, device = accelerator.process_index, accelerator.device
     torch.manual_seed(recipe.seed * 1000 + rank)  # dropout differs between processes
+    half = half_weights(model, device) if precision == "bf16" else None
     objective.set_up(Setting(model, language, recipe.seed, rank, device, recipe.head_init))
     batches = Batches(train, recipe)
     stream, watching = None, []
@@ -101,7 +106,7 @@ def fit(
     if watch is not None:
         count = len(language.languages) if language is not None else 0
         watching = [Watching(Watch(watch, classes=classes, languages=count), targets)]
-    stepper = _stepper(accelerator, model, objective, recipe, stream, watching)
+    stepper = _stepper(accelerator, model, objective, recipe, stream, watching, half)
     selection, saving = Selection(rule or get_rule("source_dev")), []
     if checkpoints is not None:
         saving = [Checkpoints(checkpoints)]
@@ -129,6 +134,8 @@ def fit(
                 callback.epoch_ended(run, scores)
         for one in saving:
             one.save(run, epoch + 1, 0)
+    if half is not None:
+        half.end()
     result = FitResult(tensors={}, best_epoch=0, dev={}, skipped_steps=stepper.skipped_steps)
     for callback in called:
         callback.end(run, result)
@@ -210,6 +217,7 @@ def _stepper(
     recipe: Recipe,
     stream: LanguageStream | None,
     watching: Sequence[Watching],
+    half: HalfWeights | None,
 ) -> Stepper:
     return Stepper(
         accelerator,
@@ -222,6 +230,7 @@ def _stepper(
         schedule=recipe.schedule,
         language=stream,
         watch=watching[0].watch if watching else None,
+        half=half,
     )
 
 

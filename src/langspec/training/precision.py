@@ -62,4 +62,5 @@ def resolve_precision(requested: str, device_type: str) -> str:
     return requested
 
 
-ACCELERATE = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+ACCELERATE = {"fp32": "no", "bf16": "no", "fp16": "fp16"}
+"""Accelerate's ``mixed_precision``: autocast for fp16; bf16 weights are :mod:`half_weights`'."""

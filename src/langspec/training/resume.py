@@ -15,9 +15,7 @@ from langspec.training.checkpoint import (
     Checkpoint,
     CheckpointStore,
     load_optimiser,
-    load_trainable,
     optimiser_tensors,
-    trainable,
 )
 
 logger = logging.getLogger(__name__)
@@ -59,7 +57,7 @@ class Checkpoints(Callback):
             "scaler": None if accelerator.scaler is None else accelerator.scaler.state_dict(),
             "callbacks": {callback.name: callback.state() for callback in named},
         }
-        parts |= {"model": trainable(run.model), "random": random_states}
+        parts |= {"model": stepper.weights(), "random": random_states}
         for name, module in run.objective.modules.items():
             parts[f"module.{name}"] = module.state_dict()
         tensors = {f"{part}.{k}": v for part, found in parts.items() for k, v in found.items()}
@@ -117,7 +115,7 @@ def _restore(saved: Checkpoint, run: Run) -> None:
         return {k[size:]: v for k, v in saved.tensors.items() if k.startswith(f"{prefix}.")}
 
     _check_shapes(saved, run)
-    load_trainable(run.model, part("model"))
+    run.stepper.load_weights(part("model"))
     for name, optimiser in run.stepper.optimisers.items():
         load_optimiser(optimiser, saved.tensors, f"optimiser.{name}")
     if state["scaler"] is not None and accelerator.scaler is not None:
@@ -140,7 +138,7 @@ def _restore(saved: Checkpoint, run: Run) -> None:
 
 
 def _check_shapes(saved: Checkpoint, run: Run) -> None:
-    wanted: dict[str, Any] = {f"model.{k}": v for k, v in trainable(run.model).items()}
+    wanted: dict[str, Any] = {f"model.{k}": v for k, v in run.stepper.weights().items()}
     for name, module in run.objective.modules.items():
         wanted |= {f"module.{name}.{k}": v for k, v in module.state_dict().items()}
     for name, value in wanted.items():

@@ -11,6 +11,7 @@ from torch import nn
 
 from langspec.errors import LangspecError
 from langspec.objectives.base import Objective
+from langspec.training.half_weights import HalfWeights, masters_of
 from langspec.training.language import LanguageStream
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ class Stepper:
         schedule: str = "linear",
         language: LanguageStream | None = None,
         watch: Watch | None = None,
+        half: HalfWeights | None = None,
     ) -> None:
-        """``rates``: the peak learning rate of each kind of parameter (``encoder``, ``head``)."""
+        """``rates``: the peak learning rate of each kind of parameter (``encoder``, ``head``).
+
+        ``half``: of the model's encoder, where its passes run in bf16.
+        """
         self.accelerator = accelerator
+        self.half = half
         self.clip = float("inf") if clip is None else clip
         self.warmup = warmup
         self.schedule = schedule
@@ -60,13 +66,17 @@ class Stepper:
         self.watch = watch
         self._language = language
         self._parameters: dict[str, list[nn.Parameter]] = {}
+        self._cast_after: set[str] = set()  # optimisers that change masters of bf16 weights
         optimisers = {}
         for name, kinds in objective.parameter_groups(model).items():
+            trained = {kind: masters_of(half, parameters) for kind, parameters in kinds.items()}
             groups = [
                 {"params": parameters, "lr": rates[kind], "peak": rates[kind], "kind": kind}
-                for kind, parameters in kinds.items()
+                for kind, parameters in trained.items()
             ]
-            self._parameters[name] = [p for parameters in kinds.values() for p in parameters]
+            self._parameters[name] = [p for parameters in trained.values() for p in parameters]
+            if half is not None:
+                self._cast_after.add(name)
             optimisers[name] = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
         for name, one in objective.own_optimisers().items():
             self._parameters[name] = one.parameters
@@ -83,6 +93,20 @@ class Stepper:
             name: optimiser if accelerator.scaler is None else accelerator.prepare(optimiser)
             for name, optimiser in optimisers.items()
         }
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The trained weights by name, fp32 whatever the precision of the passes."""
+        masters = self.half.master if self.half is not None else lambda parameter: parameter
+        named = self.module.named_parameters()
+        return {name: masters(p).detach() for name, p in named if p.requires_grad}
+
+    def load_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put back what :meth:`weights` gave; every trained weight must be there."""
+        with torch.no_grad():
+            for name, weight in self.weights().items():
+                weight.copy_(tensors[name])
+        if self.half is not None:
+            self.half.spread()
 
     def set_progress(self, progress: float) -> None:
         """Learning rates for the step at ``progress``; a pure function, so nothing to save."""
@@ -151,6 +175,8 @@ class Stepper:
                 place="train",
             )
         self.accelerator.backward(loss)
+        if self.half is not None:
+            self.half.collect()
         norm = self.accelerator.clip_grad_norm_(self._parameters[name], self.clip)
         optimiser = self.optimisers[name]
         # In half precision an overflow is expected: the scaler skips that step.
@@ -167,6 +193,8 @@ class Stepper:
         if bool(getattr(optimiser, "step_was_skipped", False)) or self._scale() < scale:
             self.skipped_steps += 1
             self.metrics["skipped_steps"] = float(self.skipped_steps)
+        if self.half is not None and name in self._cast_after:
+            self.half.spread()
         optimiser.zero_grad()
 
     def _scale(self) -> float:

@@ -52,7 +52,9 @@ class Rungs(Callback):
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
         """Measure, if the step is a rung."""
         if run.step in self._steps:
-            self._report(self._steps[run.step], self._measure(run.model))
+            with run.full_precision():
+                measured = self._measure(run.model)
+            self._report(self._steps[run.step], measured)
 
 
 class TrialTrainer:
