@@ -66,15 +66,15 @@ def sweep(
         from langspec.tuning.space import listing
 
         return click.echo(listing(config))
-    from langspec.stages import sweep as stage
+    from langspec.tuning import sweeping
 
     if worker:
-        stage.worker(config, ROOT, study=study or "")
+        sweeping.worker(config, ROOT, study=study or "")
     elif dry_run:
-        plan = stage.plan(config, ROOT, study=study, storage=storage, workers=workers)
+        plan = sweeping.plan(config, ROOT, study=study, storage=storage, workers=workers)
         click.echo(plan)
     else:
-        summary = stage.run(
+        summary = sweeping.run(
             config,
             ROOT,
             assignments=assignments,
@@ -96,10 +96,10 @@ def sweep(
 def adopt(study: str, storage: str | None, trial: int | None, row: int | None) -> None:
     """Write the values of a study's best trial into params.yaml; STUDY tune: of the stage."""
     config = configure(())
-    from langspec.stages import adopt as stage
+    from langspec.tuning.adoption import take_over
 
-    change = stage.run(config, ROOT, study=study, storage=storage, trial=trial, place_on_front=row)
-    click.echo(change)
+    changes = take_over(config, ROOT, study, storage=storage, trial=trial, place_on_front=row)
+    click.echo(changes)
 
 
 COMMANDS = (tune, sweep, adopt)

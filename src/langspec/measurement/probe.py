@@ -306,3 +306,24 @@ def fit_probe(
     intercepts = np.full(classes, -np.inf)
     intercepts[present] = kept[:, -1]
     return Probe(mean, scale, weights, intercepts, tuple(path), chosen)
+
+
+def fit_probe_on(
+    fit: np.ndarray,
+    choose: np.ndarray,
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    options: ProbeOptions,
+) -> Probe:
+    """:func:`fit_probe` on parts of one set of vectors.
+
+    Args:
+        fit: positions in ``vectors``, or bool ``[N]``: what it is fitted on.
+        choose: the same, of what chooses its regularisation.
+        vectors: float ``[N, H]``.
+        labels: int64 ``[N]``.
+        classes: how many there are.
+        options: of the probe.
+    """
+    return fit_probe(vectors[fit], labels[fit], vectors[choose], labels[choose], classes, options)

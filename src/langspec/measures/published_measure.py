@@ -269,7 +269,7 @@ class PublishedMeasure(Measure):
         """The probe behind the leak, fitted as there, names every unit of whole texts."""
         import numpy as np
 
-        from langspec.measurement.probe import fit_probe
+        from langspec.measurement.probe import fit_probe_on
 
         bank = self.bench.text_bank(subject.model.encoder, subject.state, "converged probe")
         units = bank.token_meta if self.token else bank.sentence_meta
@@ -277,13 +277,8 @@ class PublishedMeasure(Measure):
         vectors = bank.tokens(layer) if self.token else bank.sentences(layer)
         rows = {name: units.split == bank.splits.index(name) for name in ("train", "dev")}
         label = units.language.astype(np.int64)
-        probe = fit_probe(
-            vectors[rows["train"]],
-            label[rows["train"]],
-            vectors[rows["dev"]],
-            label[rows["dev"]],
-            len(bank.languages),
-            self.bench.probe,
+        probe = fit_probe_on(
+            rows["train"], rows["dev"], vectors, label, len(bank.languages), self.bench.probe
         )
         return self._language_rows("compat/linear", corpora, probe.predict)
 

@@ -39,8 +39,8 @@ class KeptStudy:
 def take_over(
     config: Config,
     root: Path,
-    *,
     study: str,
+    *,
     storage: str | None = None,
     trial: int | None = None,
     place_on_front: int | None = None,

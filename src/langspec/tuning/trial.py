@@ -21,7 +21,7 @@ from langspec.encoders.inputs import text_inputs
 from langspec.errors import LangspecError
 from langspec.features.bank import BankOptions, BankRows
 from langspec.features.encode import build_bank
-from langspec.measurement.probe import fit_probe
+from langspec.measurement.probe import fit_probe_on
 from langspec.measurement.scores import macro_f1
 from langspec.training.callbacks import Callback, Run
 from langspec.training.experiment import Changes, Experiment, Workbench
@@ -152,13 +152,8 @@ class TrialTrainer:
                 place="tune",
             )
         label = meta.language.astype(np.int64)
-        probe = fit_probe(
-            vectors[part["fit"]],
-            label[part["fit"]],
-            vectors[part["choose"]],
-            label[part["choose"]],
-            len(bank.languages),
-            config.evaluate.probe,
+        probe = fit_probe_on(
+            part["fit"], part["choose"], vectors, label, len(bank.languages), config.evaluate.probe
         )
         predicted = probe.predict(vectors[part["dev"]])
         return macro_f1(label[part["dev"]], predicted, len(bank.languages))
