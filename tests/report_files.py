@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ import pandas as pd
 
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
+from langspec.measures.discovery import declared
 from langspec.report.compared import CompareOptions
+from langspec.report.declared import declared_tables
 from langspec.report.make_report import Sources, build_report
 from langspec.report.report_section import Report
+from langspec.report.run_results import Run
+from langspec.report.table import Table
 from langspec.results import Result, write_results
 
 LAYERS = 4
@@ -65,7 +70,7 @@ def _add(
             split=split,
             language=language,
             layer=layer,
-            measure="leak" if probe else "task",
+            measure="task" if not probe else "leak" if corpus in ("", "text") else "task_text",
             probe=probe,
             unit=leak_unit or unit,
             metric=metric,
@@ -396,11 +401,17 @@ def write_predictions(
     )
 
 
+def tables_of_measures(run: Run) -> dict[str, Table]:
+    """The tables that measures declare, by name."""
+    return {table.name: table for table in declared_tables(replace(run, declared=declared()))}
+
+
 def build_made_up(root: Path, out: Path, **options: Any) -> Path:
     """The report of what :func:`write_run` wrote to ``root``."""
     parts = {
         name: options.pop(name) for name in ("published", "studies", "declared") if name in options
     }
+    parts.setdefault("declared", declared())
     methods = options.pop("methods", ("frozen", "finetune"))
     sources = Sources(
         root / "results",

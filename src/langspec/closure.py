@@ -31,18 +31,23 @@ class SourceTree:
         self.modules: dict[str, Path] = {
             self._name(path): path for path in sorted(self.folder.rglob("*.py"))
         }
-        self._imports: dict[str, frozenset[str]] = {}
+        self._imports: dict[tuple[str, bool], frozenset[str]] = {}
         self._digests: dict[str, str] = {}
 
-    def imports(self, module: str) -> frozenset[str]:
+    def imports(self, module: str, *, called: bool = True) -> frozenset[str]:
         """Names that ``module`` imports: modules of this package, and modules of others.
 
-        Imports inside functions count. Imports for type checkers alone do not: they never run.
-        A string ``"package.module:name"`` counts as an import of that module.
+        Imports for type checkers alone do not count: they never run. A string
+        ``"package.module:name"`` counts as an import of that module.
+
+        Args:
+            module: its name.
+            called: do imports inside functions count? Else what importing the module runs.
         """
-        if module not in self._imports:
-            self._imports[module] = frozenset(self._imported(self._path(module)))
-        return self._imports[module]
+        if (module, called) not in self._imports:
+            names = self._imported(self._path(module), called)
+            self._imports[module, called] = frozenset(names)
+        return self._imports[module, called]
 
     def closure(self, *roots: str) -> tuple[str, ...]:
         """The modules of this package that run when ``roots`` are imported, sorted by name.
@@ -85,8 +90,8 @@ class SourceTree:
             self._digests[module] = hashlib.sha256(self._path(module).read_bytes()).hexdigest()
         return self._digests[module]
 
-    def _imported(self, path: Path) -> Iterator[str]:
-        for node in _run_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+    def _imported(self, path: Path, called: bool) -> Iterator[str]:
+        for node in _run_nodes(ast.parse(path.read_text(encoding="utf-8")), called):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -99,15 +104,15 @@ class SourceTree:
                     yield named
 
 
-def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node that can run: not the body of ``if TYPE_CHECKING``."""
+def _run_nodes(tree: ast.AST, called: bool) -> Iterator[ast.AST]:
+    """Every node that can run: not the body of ``if TYPE_CHECKING``; of functions if called."""
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
         yield node
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             todo += node.orelse
-        else:
+        elif called or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             todo += ast.iter_child_nodes(node)
 
 

@@ -18,7 +18,7 @@ from langspec.corpora.custom import CustomTask
 from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
 from langspec.features.feature_options import Features
-from langspec.measures.discovery import Evaluate, measures
+from langspec.measures.discovery import Evaluate
 from langspec.objectives import MethodName, get_method
 from langspec.report.report_section import Report
 from langspec.section import Name, Section
@@ -28,8 +28,6 @@ from langspec.tuning.sections import Adopted, Tune
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from langspec.report.spec import FigureSpec, TableSpec
 
 
 BUILT_IN_TASKS = ("pos", "nli")
@@ -200,9 +198,3 @@ def load_config(path: Path = Path("params.yaml"), assignments: list[str] | None 
     if assignments:
         values = set_values(values, assignments)
     return parse_config(values, place=path)
-
-
-def declared_by_measures() -> list[TableSpec | FigureSpec]:
-    """The tables and figures that measures declare, in the order in which measures are taken."""
-    shown = [spec for measure in measures() for spec in (measure.table, measure.figure)]
-    return [spec for spec in shown if spec is not None]

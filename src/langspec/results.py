@@ -134,7 +134,14 @@ def head_layer(rows: pd.DataFrame) -> int:
     return int(scored["layer"].max()) if len(scored) else -1
 
 
-def leak_rows(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
+def at_layer(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
+    """The rows of one layer; with -1, of each method those of its last one."""
+    if layer >= 0 or rows.empty:
+        return rows[rows["layer"] == layer]
+    return rows[rows["layer"] == rows.groupby("method")["layer"].transform("max")]
+
+
+def leak_rows(rows: pd.DataFrame, layer: int | None = -1) -> pd.DataFrame:
     """The rows that are a leak, of tokens and of sentences.
 
     **Leak** is how much of a text's language a fresh linear probe reads from an encoder: macro-F1
@@ -145,7 +152,8 @@ def leak_rows(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
 
     Args:
         rows: tidy results.
-        layer: that the task's head reads; -1: of each method the last one that was probed.
+        layer: that the task's head reads; -1: of each method the last one that was probed; None:
+            the leak of every layer.
     """
     probed = rows[
         (rows["probe"] == "linear")
@@ -154,9 +162,7 @@ def leak_rows(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
         & (rows["language"] == "all")
         & (rows["metric"] == LEAK_METRIC)
     ]
-    if layer >= 0 or probed.empty:
-        return probed[probed["layer"] == layer]
-    return probed[probed["layer"] == probed.groupby("method")["layer"].transform("max")]
+    return probed if layer is None else at_layer(probed, layer)
 
 
 def headline(rows: pd.DataFrame, layer: int | None = None) -> dict[str, Interval]:

@@ -52,10 +52,10 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, pandas as pd
 import langspec
-from langspec.config import declared_by_measures, parse_config, parse_yaml, set_values
+from langspec.config import parse_config, parse_yaml, set_values
 from langspec.errors import LangspecError
 from langspec.measures.base import RUN, Shape, Subject
-from langspec.measures.discovery import measures
+from langspec.measures.discovery import declared, measures
 from langspec.evaluation.runner import walk
 from langspec.evaluation.work import costs
 from langspec import presets
@@ -107,7 +107,7 @@ made = root / "made"
 write_run(made, tasks=("pos",), seeds=(1,), points=4, languages=("en", "de"))
 place = made / "results" / "evaluate" / "pos" / "results.csv"
 pd.concat([pd.read_csv(place), ours]).to_csv(place, index=False)
-out = build_made_up(made, root / "report", declared=declared_by_measures())
+out = build_made_up(made, root / "report", declared=declared())
 page = (out / "index.html").read_text(encoding="utf-8")
 assert "the longest vectors by layer" in page
 table = pd.read_csv(out / "tables" / "longest_pos.csv")

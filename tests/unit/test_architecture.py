@@ -16,6 +16,7 @@ import pytest
 from conftest import CHECKOUT
 from langspec.closure import SourceTree
 from langspec.config import parse_yaml
+from langspec.measures.discovery import measures
 
 SOURCE = CHECKOUT / "src"
 PACKAGE = SOURCE / "langspec"
@@ -92,23 +93,41 @@ NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec
 STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
+# Modules that import every module of a folder (langspec.folder_classes).
+SEARCHED = {
+    "langspec.measures.discovery": "langspec.measures",
+    "langspec.erasure.choice": "langspec.erasure",
+}
+CALLS_MEASURES = "langspec.evaluation.runner"
+
+
+def modules_of(folder: str) -> list[str]:
+    return [name for name in MODULES if name.startswith(f"{folder}.")]
+
+
 def runs(module: str) -> set[str]:
     """The modules that a stage computes with: its closure, but for what only config imports.
 
     config composes the sections of all engines; a stage's own engines are imported elsewhere.
+    What discovery finds is imported, and called by the runner alone: of a stage that reads no more
+    than what measures declare, what they import inside their functions does not run.
     """
-    seen: set[str] = set()
-    todo = [module]
+    seen: set[tuple[str, bool]] = set()
+    todo = [(module, True)]
     while todo:
-        name = todo.pop()
-        if name in seen or name not in MODULES or name == "langspec":
+        name, called = todo.pop()
+        if {(name, called), (name, True)} & seen or name not in MODULES or name == "langspec":
             continue
-        seen.add(name)
-        parent = name.rpartition(".")[0]
-        todo += [] if name == "langspec.config" else [*imports(name), parent]
-        if name == "langspec.measures.discovery":  # it imports every module of its folder
-            todo += [one for one in MODULES if one.startswith("langspec.measures.")]
-    return seen
+        seen.add((name, called))
+        if name == "langspec.config":
+            continue
+        todo += [(used, called) for used in imports(name, called=called)]
+        todo.append((name.rpartition(".")[0], called))
+        if name in SEARCHED:
+            todo += [(found, False) for found in modules_of(SEARCHED[name])]
+        if name == CALLS_MEASURES:
+            todo += [(found, True) for folder in SEARCHED.values() for found in modules_of(folder)]
+    return {name for name, _ in seen}
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
@@ -136,6 +155,13 @@ def test_dvc_names_the_code_that_a_stage_runs(stage: str) -> None:
         ran = (MODULES[name].relative_to(CHECKOUT).as_posix() for name in runs(module))
         used = any(path.startswith(dep) for path in ran)
         assert used, f"dvc.yaml: stage {stage} names {dep} but does not run it"
+
+
+def test_a_changed_declaration_makes_the_report_stale() -> None:
+    """A table or a figure is declared in a measure's file; the report reads no result of that."""
+    declaring = {one.__module__ for one in measures() if one.tables or one.figures}
+    assert declaring <= runs("langspec.stages.report")
+    assert "src/langspec/measures" in STAGES["report"]["deps"]
 
 
 def test_help_is_fast_and_imports_nothing_heavy() -> None:

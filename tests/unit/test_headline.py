@@ -12,9 +12,9 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.release.numbers import seed_numbers
 from langspec.report.compared import CompareOptions, compare_sides, load_side
+from langspec.report.headline_table import headline as headline_table
 from langspec.report.metrics import write_metrics
 from langspec.report.run_results import load_run
-from langspec.report.score_tables import headline as headline_table
 from langspec.results import headline, read_results, results_frame
 from langspec.tracking.history import evaluation_points
 from report_files import write_predictions, write_run

@@ -8,20 +8,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from langspec.report.beyond_tables import beyond_table, beyond_tables, task_text_table
-from langspec.report.leak_tables import leak_by_layer
+from langspec.measures.spec import Column
+from langspec.report.headline_table import headline
 from langspec.report.report_page import score
 from langspec.report.run_results import Run, load_run
-from langspec.report.score_tables import headline
 from langspec.report.sentences import limits
-from langspec.report.spec import Column
 from langspec.report.table import (
     MARK,
 )
 from langspec.report.terminal import headline_text
 from langspec.results import Result, read_results, results_frame
 from langspec.tracking.history import evaluation_points
-from report_files import write_run
+from report_files import tables_of_measures, write_run
 
 VALUES = {
     ("linear_sample", "accuracy"): 0.70,
@@ -56,7 +54,8 @@ def planted() -> list[Result]:
     return [
         Result(
             task="pos", method=method, seed=seed, corpus=corpus, split="test", language="all",
-            layer=layer, measure="beyond", probe=probe, unit=unit, metric=metric, value=value,
+            layer=layer, measure="beyond" if corpus == "text" else "task_text", probe=probe,
+            unit=unit, metric=metric, value=value,
             low=value - reach if reach else None, high=value + reach if reach else None, n=700,
         )
         for method, seed, corpus, layer, probe, unit, metric, value, reach in rows
@@ -83,9 +82,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_planted_numbers_stand_in_their_cells(run: Run) -> None:
-    table = beyond_table(run, "pos")
-    assert table is not None
-    assert table.name == "beyond_pos"
+    table = tables_of_measures(run)["beyond_pos"]
     rows = table.frame.set_index(["unit", "method", "layer"])
     cell = rows.loc["token", "finetune", 4]
     assert cell["linear"] == pytest.approx(0.70)
@@ -101,8 +98,7 @@ def test_planted_numbers_stand_in_their_cells(run: Run) -> None:
 
 
 def test_what_did_not_converge_carries_a_mark(run: Run) -> None:
-    table = beyond_table(run, "pos")
-    assert table is not None
+    table = tables_of_measures(run)["beyond_pos"]
     records = table.frame.set_index(["unit", "method", "layer"]).to_dict("index")
     column = Column("mlp", "MLP", kind="score")
     assert score(records["token", "finetune", 4], column)["value"].endswith(MARK)
@@ -114,16 +110,16 @@ def test_what_did_not_converge_carries_a_mark(run: Run) -> None:
 
 def test_the_other_tables_do_not_change(run: Run, tmp_path: Path) -> None:
     bare = read(tmp_path, extra=False)
-    assert bare.beyond.empty
-    assert beyond_tables(bare) == []
-    for make in (headline, lambda r: leak_by_layer(r, "pos")):
-        pd.testing.assert_frame_equal(make(run).frame, make(bare).frame)
+    with_them, without = tables_of_measures(run), tables_of_measures(bare)
+    assert set(with_them) - set(without) == {"beyond_pos", "task_text_pos"}
+    pd.testing.assert_frame_equal(headline(run).frame, headline(bare).frame)
+    for name, table in without.items():
+        pd.testing.assert_frame_equal(with_them[name].frame, table.frame)
 
 
 def test_an_unconverged_linear_probe_is_marked_in_the_leak_table(tmp_path: Path) -> None:
     run = read(tmp_path, unconverged=True, extra=False)  # layer 1 of finetune
-    table = leak_by_layer(run, "pos")
-    assert table is not None
+    table = tables_of_measures(run)["leak_pos"]
     marked = table.frame.set_index(["unit", "layer"])["finetune_macro_f1_unconverged"]
     assert marked["token", 1] == 2
     assert pd.isna(marked["token", 2])
@@ -136,9 +132,7 @@ def test_an_unconverged_linear_probe_is_marked_in_the_leak_table(tmp_path: Path)
 
 
 def test_leak_on_task_text_has_its_own_table_and_its_own_names(run: Run) -> None:
-    table = task_text_table(run, "pos")
-    assert table is not None
-    assert table.name == "task_text_pos"
+    table = tables_of_measures(run)["task_text_pos"]
     assert table.frame["finetune_accuracy"].tolist() == pytest.approx([0.5] * 6)
     mine = [r for r in planted() if (r.method, r.seed) == ("finetune", 1)]
     known = [replace(r, corpus="text", value=0.9) for r in mine if r.corpus == "pos"]

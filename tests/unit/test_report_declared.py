@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from langspec.measures.spec import Column, FigureSpec, Panel, TableSpec
 from langspec.report.declared import declared_figures, declared_tables
 from langspec.report.run_results import Run, load_run
-from langspec.report.spec import Column, FigureSpec, Panel, TableSpec
 from report_files import build_made_up, write_run
 
 WHERE = {"probe": "linear", "language": "all", "metric": "macro_f1", "split": "test"}

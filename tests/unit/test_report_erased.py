@@ -9,14 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from langspec.report.erased_tables import erased_layers, erased_table, path_table, tradeoff_points
-from langspec.report.leak_tables import leak_by_layer
-from langspec.report.run_results import Run, load_run
-from langspec.report.score_tables import headline
+from langspec.report.headline_table import headline
+from langspec.report.run_results import Run, load_run, over_seeds
 from langspec.report.sentences import limits
 from langspec.report.tradeoff import tradeoff
+from langspec.report.tradeoff_points import path_table, tradeoff_points
 from langspec.results import Result, read_results, results_frame
-from report_files import write_run
+from report_files import tables_of_measures, write_run
 
 LEAKS = {"leace": 0.08, "centring_oracle": 0.06}
 
@@ -64,16 +63,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_erased_methods_stand_apart_from_trained_ones(run: Run) -> None:
-    assert set(run.results["eraser"]) == {""}
     assert not headline(run).frame["method"].str.contains("leace").any()
-    table = leak_by_layer(run, "pos")
-    assert table is not None
+    table = tables_of_measures(run)["leak_pos"]
     assert not any("leace" in column for column in table.frame.columns)
 
 
 def test_the_table_sets_erasers_below_their_method(run: Run) -> None:
-    table = erased_table(run, "pos")
-    assert table is not None
+    table = tables_of_measures(run)["erased_pos"]
     rows = table.frame.set_index("method")
     assert list(rows.index) == ["finetune", *(f"finetune+{eraser}" for eraser in sorted(LEAKS))]
     assert set(rows["base"]) == {"finetune"}
@@ -94,8 +90,7 @@ def test_the_table_sets_erasers_below_their_method(run: Run) -> None:
 
 
 def test_the_layers_table_has_every_layer_that_was_erased(run: Run) -> None:
-    table = erased_layers(run, "pos")
-    assert table is not None
+    table = tables_of_measures(run)["erased_layers_pos"]
     assert set(table.frame["layer"]) == {0, 4}
     first = table.frame[(table.frame.layer == 0) & (table.frame.method == "finetune+leace")]
     assert first["macro_f1"].tolist() == pytest.approx([0.18, 0.18])
@@ -128,39 +123,36 @@ def test_the_tradeoff_has_a_point_a_method_and_seed(run: Run) -> None:
 
 def test_trained_unlearning_methods_are_points_too(run: Run) -> None:
     """Whatever method has a leak and a transfer score is drawn: no list of names."""
-    renamed = {
-        "results": run.results.assign(
-            method=run.results["method"].replace({"finetune": "grl", "frozen": "control"})
-        ),
-        "erased": run.erased.iloc[:0],
-    }
-    other = Run(
-        name=run.name, tasks=run.tasks, methods=("control", "grl"), summary=run.summary, **renamed
-    )
+    rows = not_erased(run).results
+    renamed = rows.assign(method=rows["method"].replace({"finetune": "grl", "frozen": "control"}))
+    other = Run(run.name, run.tasks, ("control", "grl"), renamed, over_seeds(renamed))
     assert set(tradeoff_points(other, "pos")["method"]) == {"grl", "control"}
 
 
 def test_a_run_without_erasers_has_no_such_table(run: Run) -> None:
-    bare = replace(run, erased=run.erased.iloc[:0])
-    assert erased_table(bare, "pos") is None
-    assert erased_layers(bare, "pos") is None
+    bare = not_erased(run)
+    assert not {"erased_pos", "erased_layers_pos"} & set(tables_of_measures(bare))
     assert set(tradeoff_points(bare, "pos")["method"]) == {"frozen", "finetune"}
+
+
+def of_rows(run: Run, rows: pd.DataFrame) -> Run:
+    return replace(run, results=rows, summary=over_seeds(rows))
+
+
+def not_erased(run: Run) -> Run:
+    return of_rows(run, run.results[run.results["eraser"] == ""])
 
 
 def with_path(run: Run) -> Run:
     """The run, its fine-tuning renamed grl (lambda .3, two seeds) and trained once at lambda 1."""
-    named = {"finetune": "grl"}
-    results = run.results.assign(method=run.results["method"].replace(named))
-    summary = run.summary.assign(method=run.summary["method"].replace(named))
+    rows = not_erased(run).results
+    results = rows.assign(method=rows["method"].replace({"finetune": "grl"}))
     path = results[(results["method"] == "grl") & (results["seed"] == 1)]
     lower = path["value"].where(path["probe"] != "linear", path["value"] / 2)
+    path = path.assign(strength=1.0, value=lower)
     return replace(
-        run,
+        of_rows(run, pd.concat([results, path], ignore_index=True)),
         methods=("frozen", "grl"),
-        results=results,
-        summary=summary,
-        erased=run.erased.iloc[:0],
-        path=path.assign(strength=1.0, value=lower),
         runs={("pos", "grl"): {"params": {"train.methods.grl.strength": 0.3}}},
     )
 

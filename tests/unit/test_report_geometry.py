@@ -16,9 +16,9 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.geometry import label_geometry, language_geometry
 from langspec.measurement.moves import moves
 from langspec.measurement.rows import Origin
+from langspec.measures.geometry_specs import NOT_PARALLEL
 from langspec.report.geometry_figures import alignment, geometry
 from langspec.report.geometry_figures import moves as moves_figure
-from langspec.report.geometry_tables import NOT_PARALLEL, geometry_tables
 from langspec.report.maps import (
     PANEL,
     apart,
@@ -31,6 +31,7 @@ from langspec.report.plotting import looks
 from langspec.report.run_results import Run, over_seeds
 from langspec.report.style import language_styles
 from langspec.results import results_frame
+from report_files import tables_of_measures
 
 LINES = 24
 LANGUAGE, LINE = np.repeat(np.arange(3), LINES), np.tile(np.arange(LINES), 3)
@@ -41,7 +42,7 @@ UD = (
 
 
 def measured(root: Path) -> pd.DataFrame:
-    """What stage evaluate writes, of two layers and two seeds, over seeds."""
+    """What stage evaluate writes, of two layers and two seeds."""
     rows = []
     options = geometry_options(per_class=20, starts=1)
     units = ("sentence",)
@@ -55,7 +56,9 @@ def measured(root: Path) -> pd.DataFrame:
         }
     for seed, found in banks.items():
         for corpus, bank in found.items():
-            origin = Origin("pos", "finetune" if seed else "frozen", seed, corpus, "test", "m")
+            origin = Origin(
+                "pos", "finetune" if seed else "frozen", seed, corpus, "test", "geometry"
+            )
             rows += language_geometry(bank, origin, options, units=units)
             if corpus == "pos":
                 rows += label_geometry(bank, origin, options, units=units)
@@ -64,13 +67,12 @@ def measured(root: Path) -> pd.DataFrame:
             if seed:
                 rows += linear_cka(bank, banks[0][corpus], origin, units=units)
                 rows += moves(bank, banks[0][corpus], origin, units=units)
-    return over_seeds(results_frame(rows))
+    return results_frame(rows)
 
 
-def run_of(geometry: pd.DataFrame, **more: object) -> Run:
-    empty = pd.DataFrame()
-    run = Run("x", ("pos",), ("frozen", "finetune"), empty, empty, source="en")
-    return replace(run, geometry=geometry, **more)  # type: ignore[arg-type]
+def run_of(rows: pd.DataFrame, **more: object) -> Run:
+    run = Run("x", ("pos",), ("frozen", "finetune"), rows, over_seeds(rows), source="en")
+    return replace(run, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_tables_show_what_was_measured(run: Run) -> None:
-    tables = {table.name: table for table in geometry_tables(run)}
+    tables = tables_of_measures(run)
     names = {"geometry", "alignment", "moves"}
     expected = {f"{n}{layers}_pos" for n in names for layers in ("", "_layers")}
     assert set(tables) == expected | {"retrieval_languages_pos"}
@@ -87,7 +89,7 @@ def test_tables_show_what_was_measured(run: Run) -> None:
     assert set(shown["layer"]) == {1}
     assert set(tables["geometry_layers_pos"].frame["layer"]) == {0, 1}
     row = shown[(shown["method"] == "finetune") & shown["place"].str.startswith("task")].iloc[0]
-    rows = run.geometry
+    rows = run.summary
     found = rows[
         (rows["metric"] == "ami_label") & (rows["layer"] == 1) & (rows["method"] == "finetune")
     ]
@@ -106,8 +108,8 @@ def test_tables_show_what_was_measured(run: Run) -> None:
 
 
 def test_absent_retrieval_is_told(run: Run) -> None:
-    run = run_of(run.geometry[~run.geometry["metric"].str.startswith("retrieval")])
-    tables = {table.name: table for table in geometry_tables(run)}
+    run = run_of(run.results[~run.results["metric"].str.startswith("retrieval")])
+    tables = tables_of_measures(run)
     assert NOT_PARALLEL in tables["alignment_pos"].notes
     assert not [c for c in tables["alignment_pos"].columns if "retrieval" in c.key]
     assert "retrieval_languages_pos" not in tables
@@ -124,14 +126,14 @@ def test_figures_have_a_line_a_method_and_name_the_last_layer(run: Run) -> None:
     for plot in plots:
         assert plot is not None
         assert "finetune" in plot.alt
-    mean = run.geometry.query("metric == 'retrieval' and probe == 'cosine' and layer == 1")
+    mean = run.summary.query("metric == 'retrieval' and probe == 'cosine' and layer == 1")
     value = mean.query("language == 'mean_targets' and method == 'finetune'")["value"].item()
     assert f"finetune {value:.3f}" in plots[1].alt  # type: ignore[union-attr]
 
 
 def test_without_geometry_there_is_nothing(run: Run) -> None:
-    bare = run_of(run.geometry.iloc[:0])
-    assert geometry_tables(bare) == []
+    bare = run_of(run.results.iloc[:0])
+    assert tables_of_measures(bare) == {}
     assert geometry(bare, "pos") is alignment(bare, "pos") is moves_figure(bare, "pos") is None
 
 
@@ -192,7 +194,7 @@ def test_the_map_of_33_languages_has_panels_of_one_size(run: Run) -> None:
     )
     both = pd.concat([frame.assign(method="frozen"), frame.assign(method="finetune")])
     with looks():
-        plot = projection(run_of(run.geometry, projections={"pos": both}), "pos")
+        plot = projection(run_of(run.results, projections={"pos": both}), "pos")
     assert plot is not None
     width, height = plot.figure.get_size_inches()
     boxes = [axis.get_position() for axis in plot.figure.axes if axis.axison]

@@ -10,13 +10,13 @@ import pytest
 
 from conftest import CHECKOUT
 from langspec.errors import LangspecError
+from langspec.report.headline_table import headline
 from langspec.report.published_figures import seqeval_curve, three_columns
-from langspec.report.published_tables import published_table, published_words, settings_table
+from langspec.report.published_tables import published_table, published_words
 from langspec.report.run_results import Run, load_run
-from langspec.report.score_tables import headline
 from langspec.report.task_figures import plots_of
 from langspec.results import Result, read_results, results_frame
-from report_files import build_made_up, write_run
+from report_files import build_made_up, tables_of_measures, write_run
 
 PUBLISHED = CHECKOUT / "data" / "published"
 # Published score and accuracy by the method's own setting, and by a converged probe.
@@ -123,8 +123,7 @@ def test_texts_are_compared_with_texts(run: Run) -> None:
 
 
 def test_the_four_settings_stand_beside_the_converged_probe(run: Run) -> None:
-    table = settings_table(run, "pos")
-    assert table is not None
+    table = tables_of_measures(run)["published_settings_pos"]
     rows = table.frame[table.frame.model == "finetune"].set_index("probe")
     assert list(rows.index) == ["published, of frozen", "published, of grl", "converged"]
     assert rows["text_accuracy"].tolist() == pytest.approx([0.85, 0.65, 0.94])
@@ -151,7 +150,7 @@ def test_compatible_numbers_stay_out_of_every_other_table(run: Run) -> None:
     )  # fmt: skip
     pd.testing.assert_frame_equal(headline(run).frame, headline(plain).frame)
     assert published_table(plain, "pos") is None
-    assert settings_table(plain, "pos") is None
+    assert "published_settings_pos" not in tables_of_measures(plain)
     assert published_words(plain, "pos") == []
     plots, absent = plots_of(plain, "nli")
     assert not any("published" in plot.name for plot in plots)

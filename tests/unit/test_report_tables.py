@@ -8,13 +8,13 @@ import pytest
 
 from langspec.errors import LangspecError
 from langspec.report.data_tables import data_tables
-from langspec.report.leak_tables import leak_by_language, leak_by_layer, probe_diagnostics
+from langspec.report.headline_table import headline
 from langspec.report.run_results import Run, load_run, over_seeds
-from langspec.report.score_tables import headline, per_language
 from langspec.report.sentences import facts, limits, reading
+from langspec.report.table import Table
 from langspec.report.terminal import headline_text
 from langspec.results import Result, results_frame
-from report_files import ACCURACY, BASELINES, LEAK, write_run
+from report_files import ACCURACY, BASELINES, LEAK, tables_of_measures, write_run
 
 ALL = {"name": "made-up", "tasks": ("pos", "nli"), "methods": ("frozen", "finetune")}
 
@@ -24,6 +24,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = tmp_path_factory.mktemp("run")
     write_run(root)
     return load_run(root / "results", root / "corpora", root / "encoder", **ALL)
+
+
+@pytest.fixture(scope="module")
+def tables(run: Run) -> dict[str, Table]:
+    return tables_of_measures(run)
 
 
 def row(frame: pd.DataFrame, **equal: str | int) -> pd.Series:
@@ -60,8 +65,8 @@ def test_headline_has_the_planted_numbers_in_their_cells(run: Run, task: str) ->
     assert chance["token_leak_accuracy"] == pytest.approx(0.167)
 
 
-def test_language_table_has_source_first_and_the_means_last(run: Run) -> None:
-    frame = per_language(run, "pos").frame
+def test_language_table_has_source_first_and_the_means_last(tables: dict[str, Table]) -> None:
+    frame = tables["transfer_pos"].frame
     assert list(frame["role"])[:2] == ["source", "target"]
     assert list(frame["language"])[-2:] == ["mean of targets", "source − targets"]
     turkish = row(frame, code="tr")
@@ -70,21 +75,18 @@ def test_language_table_has_source_first_and_the_means_last(run: Run) -> None:
     assert row(frame, code="en")["finetune_accuracy"] == pytest.approx(0.961)
 
 
-def test_leak_tables_keep_units_and_layers_apart(run: Run) -> None:
-    table = leak_by_layer(run, "pos")
-    assert table is not None
+def test_leak_tables_keep_units_and_layers_apart(tables: dict[str, Table]) -> None:
+    table = tables["leak_pos"]
     assert row(table.frame, unit="token", layer=0)["random_macro_f1"] == pytest.approx(0.998)
     assert row(table.frame, unit="token", layer=4)["random_macro_f1"] == pytest.approx(0.561)
     assert row(table.frame, unit="sentence", layer=4)["random_macro_f1"] == pytest.approx(0.995)
     assert row(table.frame, unit="token", layer=2)["majority_macro_f1"] == pytest.approx(0.048)
-    languages = leak_by_language(run, "pos")
-    assert languages is not None
-    german = row(languages.frame, unit="token", code="de")
+    german = row(tables["leak_languages_pos"].frame, unit="token", code="de")
     assert german["finetune_recall"] == pytest.approx(LEAK["finetune"] - 0.002)
 
 
-def test_dev_scores_stay_out_of_test_tables(run: Run) -> None:
-    assert row(per_language(run, "pos").frame, code="en")["frozen_accuracy"] < 0.965
+def test_dev_scores_stay_out_of_test_tables(tables: dict[str, Table]) -> None:
+    assert row(tables["transfer_pos"].frame, code="en")["frozen_accuracy"] < 0.965
 
 
 def test_probe_diagnostics_count_what_did_not_converge(tmp_path: Path) -> None:
@@ -97,8 +99,7 @@ def test_probe_diagnostics_count_what_did_not_converge(tmp_path: Path) -> None:
         tasks=("pos",),
         methods=("frozen", "finetune"),
     )
-    table = probe_diagnostics(run)
-    assert table is not None
+    table = tables_of_measures(run)["probes"]
     bad = row(table.frame, method="finetune", unit="token", layer=1)
     assert (bad["probes"], bad["converged"], bad["c_max"]) == (3, 0, 0.1)
     assert row(table.frame, method="finetune", unit="token", layer=2)["converged"] == 3

@@ -12,8 +12,8 @@ from langspec.audit.measure import TASK, Audited
 from langspec.audit.text_folder import Texts
 from langspec.languages import LANGUAGES
 from langspec.measurement.mixing import FOUND
+from langspec.measures.spec import Column, Where
 from langspec.report.run_results import language_name
-from langspec.report.spec import Column, Where
 from langspec.report.table import (
     Table,
     pick,

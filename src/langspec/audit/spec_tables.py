@@ -13,9 +13,9 @@ from langspec.audit.measure import ERASER, Audited
 from langspec.audit.plain_tables import compared_table, texts_table
 from langspec.audit.text_folder import Texts
 from langspec.measurement.mixing import FOUND, Mixing
+from langspec.measures.spec import Column, TableSpec
 from langspec.report.pivot import fill
 from langspec.report.run_results import language_name
-from langspec.report.spec import Column, TableSpec
 from langspec.report.table import (
     Table,
     pick,
@@ -29,6 +29,7 @@ Encoders = Sequence[Audited]
 class Order:
     """Languages by family, none of them first."""
 
+    tasks: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     source: str = ""
 
@@ -213,8 +214,8 @@ def _probe_cells(unit: str, words: str) -> tuple[Column, ...]:
     return (
         _cell(f"{unit}_f1", "macro-F1", group, metric="macro_f1", **where),
         _cell(f"{unit}_accuracy", "", metric="accuracy", **where),
-        replace(strength, spread=False),
-        replace(fitted, spread=False, flag=True),
+        replace(strength, part="value"),
+        replace(fitted, part="flag"),
     )
 
 
@@ -329,11 +330,10 @@ BEYOND = TableSpec(
         Column("reader", "Reader"),
         Column("layer", shown=False),
         _cell("f1", "macro-F1", metric="macro_f1"),
-        replace(_cell("bits", "bits a vector", metric="bits"), spread=False),
+        replace(_cell("bits", "bits a vector", metric="bits"), part="value"),
         replace(
             _cell("converged", "converged", kind="text", metric="converged"),
-            spread=False,
-            flag=True,
+            part="flag",
         ),
         Column("place", text="{encoder}: {unit}", shown=False),
     ),

@@ -17,7 +17,7 @@ from langspec.section import Section
 
 if TYPE_CHECKING:
     from langspec.evaluation.bench import Bench
-    from langspec.report.spec import FigureSpec, TableSpec
+    from langspec.measures.spec import FigureSpec, TableSpec
 
 RUN = "run"
 """A trained run: an encoder with the head of the task."""
@@ -176,9 +176,8 @@ class Measure(ABC):
         every_seed: is it taken of every seed of a frozen encoder (it reads the head)?
         on_path: is it also taken of the points of a method's path?
         file: the CSV file of its rows.
-        table: on the report's page (see :mod:`langspec.report.spec`); None: the report has tables
-            of its own for it, or it has none.
-        figure: likewise.
+        tables: of its rows on the report's page (see :mod:`langspec.measures.spec`).
+        figures: likewise.
     """
 
     name: ClassVar[str]
@@ -191,8 +190,8 @@ class Measure(ABC):
     every_seed: ClassVar[bool] = False
     on_path: ClassVar[bool] = False
     file: ClassVar[str] = "results"
-    table: ClassVar[TableSpec | None] = None
-    figure: ClassVar[FigureSpec | None] = None
+    tables: ClassVar[tuple[TableSpec, ...]] = ()
+    figures: ClassVar[tuple[FigureSpec, ...]] = ()
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench

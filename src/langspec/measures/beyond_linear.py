@@ -17,13 +17,88 @@ from langspec.measures.base import (
     Subject,
     probe_seconds,
 )
+from langspec.measures.spec import IN_SHORT, Column, TableSpec
 from langspec.results import EVERY, Result
 from langspec.section import Count, Limit, Natural, Section
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
     from langspec.features.bank import Bank
 
 NGRAMS = "char_ngrams"
+
+
+HOW_TO_READ = (
+    "How to read it: where the MLP is well above the linear probe, language is there in a form "
+    "that a linear probe (and a linear eraser) cannot see. Shuffled labels must be at chance, or "
+    "a probe could not be trusted. Selectivity near 0 says that the probe reads languages no "
+    "better than it learns random labels of words by heart; compression near 1 says that the "
+    "vectors were of no use to send the labels; the higher, the fewer examples reading needs. "
+    "Character n-grams tell languages by spelling alone: vectors below them have lost surface "
+    "form, vectors above them know more of a word than its letters."
+)
+
+
+def _chance(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
+    """What naming the largest class gives, by unit."""
+    largest = (rows["measure"] == "leak") & (rows["probe"] == "majority")
+    largest &= (rows["metric"] == "accuracy") & (rows["language"] == "all")
+    means = rows[largest].groupby("unit")["value"].mean()
+    units = [unit for unit in ("token", "sentence") if unit in means.index]
+    chance = ", ".join(f"{means[unit]:.3f} per {unit}" for unit in units)
+    return f"Always the largest class: {chance}. " if chance else ""
+
+
+def _cell(key: str, label: str, group: str, probe: str, metric: str = "accuracy") -> Column:
+    where = {"probe": probe, "metric": metric}
+    return Column(key, label, group, "score", where, marked=True, shown=bool(label))
+
+
+TABLE = TableSpec(
+    name="beyond_{task}",
+    title="{task}: beyond the linear probe",
+    caption="Models of {task}: probes of the language of text at some layers (0: embeddings), all "
+    "on the same training vectors, which may be fewer than those of the leak table. {chance}"
+    "Compression: bits of the uniform code over those of the online code. " + IN_SHORT,
+    where={"measure": "beyond", "split": "test"},
+    words={"chance": _chance},
+    rows=("unit", "method", "layer"),
+    columns=(
+        Column("section", text="per {unit}, {method}", shown=False),
+        Column("unit", shown=False),
+        Column("method", text="{method_key}", shown=False),
+        Column("layer", "Layer", kind="count"),
+        Column("n", shown=False),
+        _cell("linear", "linear", "Accuracy", "linear_sample"),
+        _cell("mlp", "MLP", "Accuracy", "mlp"),
+        _cell("compression", "compression", "Online codelength", "mdl", "compression"),
+        _cell("bits", "bits a unit", "Online codelength", "mdl", "bits"),
+        _cell("control", "control task", "Accuracy", "control"),
+        _cell("selectivity", "linear − control", "Selectivity", "selectivity"),
+        _cell("shuffled", "shuffled labels", "Accuracy", "shuffled"),
+        _cell("char_ngrams", "char n-grams", "Accuracy", "char_ngrams"),
+        _cell("linear_macro_f1", "", "", "linear_sample", "macro_f1"),
+        _cell("mlp_macro_f1", "", "", "mlp", "macro_f1"),
+    ),
+    section="section",
+    notes=(HOW_TO_READ,),
+    names={"method": {EVERY: "the texts"}},
+    page=(
+        "layer",
+        "linear",
+        "mlp",
+        "shuffled",
+        "control",
+        "char_ngrams",
+        "selectivity",
+        "compression",
+        "bits",
+    ),
+    drop_empty=True,
+)
 
 
 class MlpOptions(Section):
@@ -88,6 +163,7 @@ class BeyondLinear(Measure):
     order: ClassVar[int] = 30
     key: ClassVar[str] = "beyond"
     options: ClassVar[type[Section] | None] = BeyondOptions
+    tables: ClassVar[tuple[TableSpec, ...]] = (TABLE,)
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
@@ -177,6 +253,7 @@ class CharNgrams(BeyondLinear):
     order: ClassVar[int] = 45
     key: ClassVar[str] = "beyond"
     options: ClassVar[type[Section] | None] = None
+    tables: ClassVar[tuple[TableSpec, ...]] = ()
     # Any encoder's bank says which units are read.
     subjects: ClassVar[frozenset[str]] = frozenset({RANDOM_ENCODER})
 
@@ -199,6 +276,7 @@ class BeyondOfEncoder(BeyondLinear):
     """The same in an audit, n-grams included: they stand beside the encoder's own numbers."""
 
     name: ClassVar[str] = "audit.beyond"
+    tables: ClassVar[tuple[TableSpec, ...]] = ()
     title: ClassVar[str] = "MLP, codelength and control tasks"
     takers: ClassVar[frozenset[str]] = frozenset({AUDIT})
     options: ClassVar[type[Section] | None] = None

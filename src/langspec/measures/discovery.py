@@ -12,6 +12,9 @@ from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import EVALUATE, Measure
 from langspec.section import Natural, Section
 
+if TYPE_CHECKING:
+    from langspec.measures.spec import FigureSpec, TableSpec
+
 
 def measures(taker: str = EVALUATE) -> tuple[type[Measure], ...]:
     """The measures of stage evaluate, or of an audit, in the order in which they are taken."""
@@ -22,6 +25,14 @@ def measures(taker: str = EVALUATE) -> tuple[type[Measure], ...]:
 def _all_measures() -> tuple[type[Measure], ...]:
     classes = folder_classes("langspec.measures", Measure)  # type: ignore[type-abstract]
     return tuple(sorted(classes, key=lambda one: (one.order, one.name)))
+
+
+def declared() -> list[TableSpec | FigureSpec]:
+    """The tables and figures that measures declare, in the order in which measures are taken."""
+    shown: list[TableSpec | FigureSpec] = []
+    for one in measures():
+        shown += [*one.tables, *one.figures]
+    return shown
 
 
 class EvaluateBase(Section):

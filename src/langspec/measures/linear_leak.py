@@ -15,9 +15,91 @@ from langspec.measures.base import (
     Subject,
     scored_probe_seconds,
 )
+from langspec.measures.spec import IN_SHORT, Column, TableSpec
 
 if TYPE_CHECKING:
     import numpy as np
+
+_LAYER, _COUNT = Column("layer", "Layer", kind="count"), Column("n", "n", kind="count")
+_METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+BY_LAYER = TableSpec(
+    name="leak_{task}",
+    title="{task}: language leak by layer",
+    caption="Models of {task}: linear language probe by layer (0: embeddings), trained and tested "
+    "on {corpora}, test split; n counts the unit named in each block. " + IN_SHORT,
+    where={
+        "measure": "leak",
+        "probe": "linear",
+        "split": "test",
+        "language": "all",
+        "metric": tuple(_METRICS),
+    },
+    floor={"measure": "leak", "probe": "majority", "split": "test", "language": "all"},
+    rows=("unit", "layer"),
+    columns=(
+        Column("unit", shown=False),
+        _LAYER,
+        _COUNT,
+        *(
+            Column(f"{{}}_{m}", title, "{}", "score", {"metric": m}, "method", marked=True)
+            for m, title in _METRICS.items()
+        ),
+        *(
+            Column(f"majority_{m}", title, "chance (majority)", "score", {"metric": m}, floor=True)
+            for m, title in _METRICS.items()
+        ),
+    ),
+    section="unit",
+)
+BY_LANGUAGE = TableSpec(
+    name="leak_languages_{task}",
+    title="{task}: language leak by language",
+    caption="Models of {task}: share of a language's tokens or sentences that the linear probe at "
+    "the last layer names rightly, test split. " + IN_SHORT,
+    where={"measure": "leak", "probe": "linear", "split": "test", "metric": "recall"},
+    layers="head",
+    rows=("unit", "language"),
+    columns=(
+        Column("unit", shown=False),
+        Column("language", "Language"),
+        Column("code", "Code"),
+        Column("family", "Family"),
+        _COUNT,
+        Column("{}_recall", "{}", "Recall", "score", {}, "method"),
+    ),
+    section="unit",
+)
+_FITTED = ("chosen_c", "iterations", "converged")
+_CHOSEN = {"metric": "chosen_c"}
+PROBES = TableSpec(
+    name="probes",
+    title="Probe diagnostics",
+    caption="The linear language probes behind the leak numbers: one probe a seed, unit and "
+    "layer; inverse regularisation C chosen on validation for each condition by itself; "
+    "iterations of the solver; how many of the probes converged.",
+    where={"measure": "leak", "probe": "linear", "metric": _FITTED},
+    rows=("task", "method", "unit", "layer"),
+    columns=(
+        Column("task", text="{task_key}", shown=False),
+        Column("method", text="{method_key}", shown=False),
+        Column("unit", "Unit"),
+        _LAYER,
+        Column("probes", "Probes", "", "count", {}, part="seeds"),
+        Column("c_min", "smallest", "Chosen C", "number", _CHOSEN, part="min"),
+        Column("c_max", "largest", "Chosen C", "number", _CHOSEN, part="max"),
+        Column(
+            "iterations_max",
+            "Iterations (most)",
+            "",
+            "count",
+            {"metric": "iterations"},
+            part="max",
+        ),
+        Column("converged", "Converged", "", "count", {"metric": "converged"}, part="count"),
+        Column("section", text="{task}, {method}", shown=False),
+    ),
+    section="section",
+)
 
 
 class LinearLeak(Measure):
@@ -28,6 +110,7 @@ class LinearLeak(Measure):
     name: ClassVar[str] = "leak"
     order: ClassVar[int] = 20
     on_path: ClassVar[bool] = True
+    tables: ClassVar[tuple[TableSpec, ...]] = (BY_LAYER, BY_LANGUAGE, PROBES)
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:

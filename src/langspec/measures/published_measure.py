@@ -18,6 +18,8 @@ from langspec.measures.base import (
     Shape,
     Subject,
 )
+from langspec.measures.published_specs import SETTINGS_TABLE
+from langspec.measures.spec import TableSpec
 from langspec.results import Result
 from langspec.section import Count, Limit, Section
 
@@ -77,6 +79,7 @@ class PublishedMeasure(Measure):
     order: ClassVar[int] = 70
     key: ClassVar[str] = "compat"
     options: ClassVar[type[Section] | None] = CompatOptions
+    tables: ClassVar[tuple[TableSpec, ...]] = (SETTINGS_TABLE,)
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench)

@@ -17,6 +17,8 @@ from langspec.measures.base import (
     Shape,
     Subject,
 )
+from langspec.measures.geometry_specs import ALIGNMENT, BY_LANGUAGE, GEOMETRY, MOVES
+from langspec.measures.spec import TableSpec
 from langspec.results import Result
 from langspec.section import Count, Section
 
@@ -56,6 +58,7 @@ class SpaceGeometry(Measure):
     options: ClassVar[type[Section] | None] = GeometryOptions
     # A file of its own: many layers and no single score, so that none of it is a chart.
     file: ClassVar[str] = "geometry"
+    tables: ClassVar[tuple[TableSpec, ...]] = (GEOMETRY, ALIGNMENT, MOVES, BY_LANGUAGE)
 
     def __init__(self, bench: Bench) -> None:
         from langspec.files import read_json

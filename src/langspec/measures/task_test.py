@@ -5,10 +5,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from langspec.measures.base import RUN, Findings, Measure, Subject
+from langspec.measures.spec import IN_SHORT, Column, TableSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+BY_LANGUAGE = TableSpec(
+    name="transfer_{task}",
+    title="{task}: scores by language",
+    caption="{task}, test split, by language; n counts {units}. {trained_on} " + IN_SHORT,
+    where={
+        "measure": ("task", "baseline"),
+        "split": "test",
+        "metric": ("accuracy", "macro_f1"),
+    },
+    rows=("language",),
+    columns=(
+        Column("part", text="{pooled}", shown=False),
+        Column("language", "Language"),
+        Column("code", "Code"),
+        Column("family", "Family"),
+        Column("role", shown=False),
+        Column("n", "n", kind="count"),
+        Column("{}_accuracy", "accuracy", "{}", "score", {"metric": "accuracy"}, "method"),
+        # Of a heuristic one metric is enough.
+        Column(
+            "{}_macro_f1",
+            "macro-F1",
+            "{}",
+            "score",
+            {"metric": "macro_f1"},
+            "method",
+            trained=True,
+        ),
+    ),
+    section="part",
+    pooled="over languages",
+    names={
+        "language": {
+            "mean_targets": "mean of targets",
+            "mean": "mean of all",
+            "gap": "source − targets",
+        }
+    },
+)
 
 
 class TaskTest(Measure):
@@ -19,6 +60,7 @@ class TaskTest(Measure):
     subjects: ClassVar[frozenset[str]] = frozenset({RUN})
     every_seed: ClassVar[bool] = True
     on_path: ClassVar[bool] = True
+    tables: ClassVar[tuple[TableSpec, ...]] = (BY_LANGUAGE,)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Rows of the scores, and the predictions as a table."""

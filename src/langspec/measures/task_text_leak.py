@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langspec.measures.base import (
@@ -13,12 +13,27 @@ from langspec.measures.base import (
     Subject,
     scored_probe_seconds,
 )
+from langspec.measures.linear_leak import BY_LAYER
+from langspec.measures.spec import TableSpec
 from langspec.results import Result
 
 if TYPE_CHECKING:
     import numpy as np
 
     from langspec.features.bank import BankOptions
+
+TABLE = replace(
+    BY_LAYER,
+    name="task_text_{task}",
+    title="{task}: language leak on task text",
+    caption=BY_LAYER.caption
+    + " The task's test texts are split by item for the probe (half to train, "
+    "a fifth to choose C, the rest to test), so that translations stay on one side; n is "
+    "small and intervals are wide. The probe has fewer training vectors than on language "
+    "text: compare methods and layers here, not with the other table.",
+    where={**BY_LAYER.where, "measure": "task_text"},
+    floor={**BY_LAYER.floor, "measure": "task_text"},
+)
 
 
 class TaskTextLeak(Measure):
@@ -27,6 +42,7 @@ class TaskTextLeak(Measure):
     name: ClassVar[str] = "task_text"
     order: ClassVar[int] = 40
     key: ClassVar[str] = "beyond"
+    tables: ClassVar[tuple[TableSpec, ...]] = (TABLE,)
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:

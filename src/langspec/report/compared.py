@@ -20,7 +20,7 @@ from langspec.measurement.comparison import (
     pair_seeds,
 )
 from langspec.measurement.difference import Judged, JudgeOptions, judge
-from langspec.results import LEAK, LEAK_METRIC, head_layer, read_results
+from langspec.results import LEAK, head_layer, leak_rows, read_results
 from langspec.results import label as label_of
 
 POOLED = ("mean_targets", "mean", "gap")
@@ -189,13 +189,7 @@ def _leaks(
     """Leaks of the wanted seeds; an encoder that was not trained was probed once, as seed 0."""
     if rows is None:
         return {}, False
-    rows = rows[
-        (rows["probe"] == "linear")
-        & (rows["corpus"] == "text")
-        & (rows["split"] == "test")
-        & (rows["language"] == "all")
-        & (rows["metric"] == LEAK_METRIC)
-    ]
+    rows = leak_rows(rows, None)
     probed = set(rows["seed"])
     fixed = len(probed) == 1 and probed != set(seeds)
     leaks: dict[tuple[str, int], dict[int, float]] = {}

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.measurement.difference import JudgeOptions, judge
+from langspec.measures.spec import Column
 from langspec.report.compare_text import MEANS, probability, signed
 from langspec.report.compared import (
     LEAK,
@@ -20,7 +21,6 @@ from langspec.report.compared import (
     seeds_words,
 )
 from langspec.report.run_results import Run, language_name
-from langspec.report.spec import Column
 from langspec.report.table import (
     METRIC_TITLES,
     Table,

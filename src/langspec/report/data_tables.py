@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from langspec.measures.spec import Column
 from langspec.report.run_results import Run, by_family, language_family, language_name
-from langspec.report.spec import Column
 from langspec.report.table import (
     Table,
     task_title,

@@ -1,51 +1,112 @@
-"""Tables and figures that measures declare beside their numbers."""
+"""Tables and figures from their specs and the rows of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from langspec.report.pivot import fill, select
-from langspec.report.run_results import Run, over_seeds
-from langspec.report.spec import FigureSpec, TableSpec, Where
-from langspec.report.table import (
-    Table,
-    pick,
-)
+from langspec.measures.spec import FigureSpec, TableSpec, Where, Words
+from langspec.report.headline_table import trained_words
+from langspec.report.pivot import fill, meant, select
+from langspec.report.run_results import POOLED, Run
+from langspec.report.table import UNIT_PLURALS, Table, head_rows, join, pick, unconverged
 
 if TYPE_CHECKING:
     from langspec.report.plotting import Plot
 
 
 def declared_tables(run: Run) -> list[Table]:
-    """The table of each measure that declares one, task by task, where it has rows."""
+    """The tables that measures declare, task by task, where they have rows."""
     specs = [spec for spec in run.declared if isinstance(spec, TableSpec)]
-    present = [
-        fill(spec, _rows(run, task, spec.where), run, task=task)
-        for task in run.tasks
-        for spec in specs
-    ]
-    return [table for table in present if table is not None]
+    over_tasks = [spec for spec in specs if "{task}" not in spec.name]
+    places = [(task, spec) for task in run.tasks for spec in specs if spec not in over_tasks]
+    places += [("", spec) for spec in over_tasks]
+    return [table for task, spec in places for table in tables_of(spec, run, task)]
+
+
+def tables_of(spec: TableSpec, run: Run, task: str = "") -> Iterator[Table]:
+    """The table of a spec and, where it asks for it, that of every layer; none without rows."""
+    yield from _filled(spec, run, task, "last layer")
+    if spec.by_layer:
+        name = spec.name.replace("_{task}", "_layers_{task}")
+        title, page = f"{spec.title} by layer", ("layer", *spec.page)
+        every = replace(spec, name=name, title=title, page=page, notes=(), layers="")
+        yield from _filled(every, run, task, "every layer")
+
+
+def _filled(spec: TableSpec, run: Run, task: str, which: str) -> Iterator[Table]:
+    rows = rows_of(run, task, spec.where, spec.rows)
+    if spec.having:
+        methods = set(rows_of(run, task, spec.having, spec.rows)["method"])
+        rows = rows[rows["method"].isin(methods)]
+    if spec.by_language:
+        rows = rows[~rows["language"].isin(POOLED)]
+    if spec.by_layer:
+        rows = rows[rows["layer"] >= 0]
+    rows = _at(spec.layers, run, task, rows)
+    table = fill(
+        spec,
+        rows,
+        run,
+        task=task,
+        fits=unconverged(run.results),
+        floor=rows_of(run, task, spec.floor) if spec.floor else None,
+        words={"which": which, **words_of(spec.words, run, task, rows)},
+    )
+    yield from () if table is None else (table,)
+
+
+def words_of(
+    words: Mapping[str, Words], run: Run, task: str, rows: pd.DataFrame
+) -> dict[str, str]:
+    """What names in a caption stand for: those that any spec may use, and those that it declares.
+
+    ``corpora``: of the rows; ``units``: what their n counts; ``trained_on``: which languages the
+    methods and the choice of their epochs saw.
+    """
+    of_task = pick(run.summary, task=task) if task else run.summary
+    unit = str(rows["unit"].iloc[0]) if len(rows) else "item"
+    return {
+        "corpora": join(rows["corpus"]),
+        "units": UNIT_PLURALS.get(unit, f"{unit}s"),
+        "trained_on": trained_words(run),
+        **{name: make(of_task, run.card) for name, make in words.items()},
+    }
+
+
+def _at(layers: str, run: Run, task: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the layers that a spec asks for."""
+    if layers == "head":
+        probed = rows["probe"] != ""
+        return pd.concat([rows[~probed], head_rows(run, task, rows[probed])])
+    if layers == "last" and len(rows):
+        last = rows.groupby(["corpus", "unit"])["layer"].transform("max")
+        return rows[rows["layer"] == last]
+    return rows
+
+
+def rows_of(run: Run, task: str, where: Where, named: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Rows over seeds; of methods alone where neither ``where`` nor ``named`` says otherwise."""
+    rows = pick(run.summary, task=task) if task else run.summary
+    rows = select(rows, meant(where, task, run.source))
+    if "eraser" not in {*where, *named}:
+        rows = rows[rows["eraser"] == ""]
+    if "strength" not in {*where, *named}:
+        rows = rows[rows["strength"].isna()]
+    return rows
 
 
 def declared_figures(run: Run, task: str) -> list[Plot]:
-    """The figure of each measure that declares one, where it has rows."""
+    """The figures that measures declare, where they have rows."""
     from langspec.report.layer_lines import draw  # matplotlib, in the workers that draw
     from langspec.report.plotting import laid_out
 
     specs = [spec for spec in run.declared if isinstance(spec, FigureSpec)]
     plots = [
-        laid_out(lambda spec=spec: draw(spec, _rows(run, task, spec.where), run, task=task))  # type: ignore[misc]
+        laid_out(lambda spec=spec: draw(spec, rows_of(run, task, spec.where), run, task=task))  # type: ignore[misc]
         for spec in specs
     ]
     return [plot for plot in plots if plot is not None]
-
-
-def _rows(run: Run, task: str, where: Where) -> pd.DataFrame:
-    """Rows over seeds of a task's models, from whatever part of the results holds them."""
-    parts = [run.results, run.beyond, run.erased, run.path]
-    rows = select(pick(pd.concat(parts, ignore_index=True), task=task), where)
-    moved = select(pick(run.geometry, task=task), where) if len(run.geometry) else run.geometry
-    folded = [over_seeds(rows)] if len(rows) else []
-    return pd.concat([*folded, *([moved] if len(moved) else [])]) if folded or len(moved) else rows

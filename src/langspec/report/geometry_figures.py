@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pandas as pd
 from matplotlib.figure import Figure
 
-from langspec.report.geometry_tables import (
-    NOT_PARALLEL,
-    Place,
-    of_task,
-    places,
-)
 from langspec.report.layer_lines import label_axes, last_values, level, line
 from langspec.report.plotting import WIDTH, Plot, legend, seed_words
 from langspec.report.run_results import Run
 from langspec.report.style import MUTED, method_styles
 from langspec.report.table import (
+    measured,
     ordered_methods,
     pick,
     task_title,
 )
 from langspec.results import RANDOM
+
+Place = tuple[str, str]  # corpus and unit
+NOT_PARALLEL = (
+    "The language text is not parallel by line, so no translations can be looked for: no "
+    "retrieval."
+)
+
+
+def places(rows: pd.DataFrame) -> list[Place]:
+    """Corpus and unit of some rows: the language text first, words before texts."""
+    present = set(zip(rows["corpus"], rows["unit"], strict=True))
+    return sorted(present, key=lambda pair: (pair[0] != "text", pair[1] != "token", pair))
+
+
+def of_task(run: Run, task: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """Rows of a task's models with one of the metrics."""
+    rows = measured(run.summary, "geometry", task=task, split="test")
+    return rows[rows["metric"].isin(list(metrics))]
 
 
 def _title(where: Place, factor: str) -> str:
@@ -133,7 +149,7 @@ def alignment(run: Run, task: str) -> Plot | None:
 def moves(run: Run, task: str) -> Plot | None:
     """Principal angles before and after: their mean by layer, and each at the last layer."""
     names = ("angle_language", "angle_label", "angle_principal")
-    rows = pick(run.geometry, task=task, split="test", language="all")
+    rows = measured(run.summary, "geometry", task=task, split="test", language="all")
     rows = rows[rows["metric"].str.startswith(names)]
     if rows.empty:
         return None

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from langspec.measures.spec import FigureSpec
 from langspec.report.marks import DASHES, curve
 from langspec.report.pivot import select
 from langspec.report.plotting import WIDTH, Plot, legend, seed_words, values_in_words
 from langspec.report.run_results import Run
-from langspec.report.spec import FigureSpec
 from langspec.report.style import MUTED, method_styles
 from langspec.report.table import (
     ordered_methods,

@@ -11,37 +11,31 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from langspec.report.marks import DASHES, colour_bar, curve, heat
-from langspec.report.plotting import WIDTH, Plot, join, legend, seed_words, span, values_in_words
+from langspec.report.plotting import WIDTH, Plot, legend, seed_words, span, values_in_words
 from langspec.report.run_results import Run, by_family, language_name
 from langspec.report.style import MUTED, method_styles
 from langspec.report.table import (
     decimal,
-    last_layers,
+    join,
     leak_scores,
+    measured,
     method_label,
     ordered_methods,
     pick,
     task_title,
 )
-from langspec.results import LEAK_METRIC, RANDOM
+from langspec.results import LEAK_METRIC, RANDOM, at_layer, leak_rows
 
 
 def leak_layers(run: Run, task: str) -> Plot | None:
     """Macro-F1 of the linear language probe by layer, per token and per sentence."""
-    rows = pick(leak_scores(run, task), language="all", metric=LEAK_METRIC)
+    rows = leak_rows(leak_scores(run, task), None)
     if rows.empty:
         return None
     chance = pick(leak_scores(run, task, "majority"), language="all", metric=LEAK_METRIC)
     units = [unit for unit in ("token", "sentence") if unit in set(rows["unit"])]
     methods = ordered_methods(run, rows["method"])
-    seeds = pick(
-        run.results,
-        task=task,
-        probe="linear",
-        split="test",
-        language="all",
-        metric=LEAK_METRIC,
-    )
+    seeds = leak_rows(measured(run.results, "leak", task=task), None)
     styles = method_styles(methods)
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     axes = figure.subplots(1, len(units), sharey=True, squeeze=False)[0]
@@ -66,7 +60,7 @@ def leak_layers(run: Run, task: str) -> Plot | None:
         "band: 95 % interval over lines, bounds averaged over the seeds. Dotted: always the "
         "largest class."
     )
-    last = last_layers(pick(rows, unit=units[0]))
+    last = at_layer(pick(rows, unit=units[0]))
     alt = (
         f"Line plot of language probe macro-F1 by layer. Last layer, per {units[0]}: "
         + values_in_words(last, methods)
@@ -140,7 +134,7 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
         f"{span(rows['n'])} tokens a language, mean over {seed_words(rows, methods)}. "
         "Languages by family."
     )
-    weakest = last_layers(rows).sort_values(["value", "language"]).iloc[0]
+    weakest = at_layer(rows).sort_values(["value", "language"]).iloc[0]
     alt = (
         "Heat map of language probe recall by language and layer. Lowest at the last layer: "
         f"{language_name(weakest['language'])} with {method_label(weakest['method'])}, "

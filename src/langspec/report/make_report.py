@@ -8,24 +8,19 @@ from pathlib import Path
 
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_text
-from langspec.report.beyond_tables import beyond_tables
 from langspec.report.compared import CompareOptions
 from langspec.report.contrasts import Contrasts, contrast_sentences, contrast_table, contrasts
 from langspec.report.data_tables import data_tables
 from langspec.report.declared import declared_tables
 from langspec.report.drawing import write_parts
-from langspec.report.erased_tables import erased_tables
-from langspec.report.geometry_tables import geometry_tables
-from langspec.report.leak_tables import all_tables
-from langspec.report.published_tables import published_tables
+from langspec.report.headline_table import headline
+from langspec.report.published_tables import published_table
 from langspec.report.report_page import MIME, picture, render_page
 from langspec.report.report_section import Report
 from langspec.report.run_results import Declared, Run, load_run
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
-from langspec.report.table import (
-    Table,
-    with_rule,
-)
+from langspec.report.table import Table, with_rule
+from langspec.report.tradeoff_points import path_table
 from langspec.workers import Crew, crew_of
 
 
@@ -124,13 +119,11 @@ def _measured(run: Run, compared: dict[str, Contrasts], comparing: CompareOption
     """The tables of what was measured."""
     contrasting = (contrast_table(run, task, compared[task], comparing) for task in run.tasks)
     return [
-        *all_tables(run),
-        *beyond_tables(run),
-        *erased_tables(run),
-        *geometry_tables(run),
-        *published_tables(run),
-        *filter(None, contrasting),
+        headline(run),
         *declared_tables(run),
+        *filter(None, (path_table(run, task) for task in run.tasks)),
+        *filter(None, (published_table(run, task) for task in run.tasks)),
+        *filter(None, contrasting),
     ]
 
 

@@ -16,10 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.spatial import cKDTree
 
-from langspec.report.plotting import Plot, join, span
+from langspec.report.plotting import Plot, span
 from langspec.report.run_results import Run, language_family, language_name
 from langspec.report.style import INK, MUTED, class_styles, language_styles, sorted_codes
 from langspec.report.table import (
+    join,
     method_label,
     ordered_methods,
     pick,

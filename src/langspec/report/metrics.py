@@ -38,8 +38,8 @@ def write_metrics(results: Path, tasks: Sequence[str], methods: Sequence[str]) -
 
 def _by_layer(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns ``token_macro_f1`` and ``sentence_macro_f1``, a row a layer."""
-    leaks = [leak_rows(rows, layer) for layer in sorted(set(rows["layer"])) if layer >= 0]
-    if not leaks:
+    leaks = leak_rows(rows, None)
+    if leaks.empty:
         return pd.DataFrame()
-    table = pd.concat(leaks).pivot_table(index="layer", columns="unit", values="value")
+    table = leaks.pivot_table(index="layer", columns="unit", values="value")
     return table.rename(columns=lambda unit: f"{unit}_macro_f1").rename_axis(columns=None)

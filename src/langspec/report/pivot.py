@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from langspec.report.run_results import by_family, language_family, language_name
-from langspec.report.spec import Column, TableSpec, Where
+from langspec.measurement.baselines import is_baseline
+from langspec.measures.spec import Column, TableSpec, Where
+from langspec.report.run_results import KEYS, POOLED, by_family, language_family, language_name
 from langspec.report.table import (
     Order,
     Table,
     eraser_label,
     frame_of,
-    mark_unconverged,
     method_label,
     ordered_methods,
     pick,
@@ -25,10 +25,11 @@ from langspec.report.table import (
     task_title,
     unconverged_note,
 )
-from langspec.results import label
+from langspec.results import EVERY, label
 
-UNITS = ("token", "sentence", "pair")
-TEXTS = "all"  # the method under which rows of the texts themselves stand
+UNITS = ("token", "sentence", "pair", "")
+_FIT = tuple(key for key in KEYS if key not in ("language", "metric"))
+"""What the rows of one fit share."""
 
 
 def select(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
@@ -38,6 +39,17 @@ def select(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
         wanted = list(value) if isinstance(value, tuple) else [value]
         mask &= frame[key].isin(wanted).to_numpy(dtype=bool)
     return frame[mask]
+
+
+def meant(where: Where, task: str, source: str) -> Where:
+    """``where`` with ``{task}`` and ``{source}`` replaced by what they stand for."""
+    names = {"{task}": task, "{source}": source}
+    return {
+        key: tuple(names.get(one, one) for one in value)
+        if isinstance(value, tuple)
+        else names.get(value, value)
+        for key, value in where.items()
+    }
 
 
 def fill(
@@ -55,40 +67,54 @@ def fill(
     Args:
         spec: what it shows.
         rows: over seeds (see :func:`langspec.report.run_results.over_seeds`).
-        run: for the order of methods and languages.
+        run: for the order of tasks, methods and languages.
         task: its key, for the name; its title, for title and caption.
-        fits: tidy rows that say which fits converged, for cells that are marked.
+        fits: tidy rows of the fits that did not converge, for cells that are marked.
         floor: rows of chance, over seeds, for the columns of the floor.
-        words: what further names of the caption stand for.
+        words: what further names in caption, notes and labels stand for.
     """
+    spec = replace(
+        spec,
+        where=meant(spec.where, task, run.source),
+        columns=tuple(
+            replace(c, where=None if c.where is None else meant(c.where, task, run.source))
+            for c in spec.columns
+        ),
+    )
     rows = select(rows, spec.where)
     if rows.empty:
         return None
-    columns = expanded(spec, rows, run)
+    wording = {"task": task_title(task), **(words or {})}
+    columns = _expanded(spec, rows, run, wording)
     records = [
-        _record(spec, columns, values, at, fits, floor)
+        _record(spec, columns, _names(spec, values, at, run.source), values, at, fits, floor)
         for values, at in _walk(spec, spec.rows, rows, run)
     ]
     frame = frame_of(records)
-    wording = {"task": task_title(task), **(words or {})}
+    notes = (note.format(**wording) for note in spec.notes)
     return Table(
         spec.name.format(task=task),
         spec.title.format(**wording),
         spec.caption.format(**wording),
-        tuple(_shown(spec, columns, frame)),
+        tuple(_shown(spec, columns, frame, floor)),
         frame,
         section=spec.section,
-        notes=(*spec.notes, *unconverged_note(frame)),
+        notes=(*filter(None, notes), *unconverged_note(frame)),
     )
 
 
-def expanded(spec: TableSpec, rows: pd.DataFrame, run: Order) -> list[Column]:
+def _expanded(
+    spec: TableSpec, rows: pd.DataFrame, run: Order, words: Mapping[str, str]
+) -> list[Column]:
     """The columns, those for each value of a tidy column repeated, neighbours together."""
     present: list[Column] = []
     for each, same in groupby(spec.columns, key=lambda column: column.each):
         columns = list(same)
         if not each:
-            present += columns
+            present += [
+                replace(c, group=c.group.format(**words), label=c.label.format(**words))
+                for c in columns
+            ]
             continue
         for value in order_of(spec, each, rows[each], run):
             heading = method_label(value) if each == "method" else _named(spec, each, value)
@@ -96,9 +122,10 @@ def expanded(spec: TableSpec, rows: pd.DataFrame, run: Order) -> list[Column]:
                 replace(
                     column,
                     key=column.key.format(value),
-                    group=column.group.format(heading),
-                    label=column.label.format(heading),
+                    group=column.group.format(heading, **words),
+                    label=column.label.format(heading, **words),
                     where={**(column.where or {}), each: value},
+                    shown=column.shown and not (column.trained and is_baseline(value)),
                 )
                 for column in columns
             ]
@@ -115,11 +142,11 @@ def order_of(spec: TableSpec, key: str, values: Iterable[Any], run: Order) -> li
     named = [value for value in spec.names.get(key, ()) if value in present]
     others = present - set(named)
     if key == "method":
-        order = ordered_methods(run, others - {TEXTS}) + [TEXTS] * (TEXTS in others)
+        order = ordered_methods(run, others - {EVERY}) + [EVERY] * (EVERY in others)
     elif key == "language":
         order = by_family(sorted(others), run.source)
-    elif key == "unit":
-        order = [unit for unit in UNITS if unit in others]
+    elif key in ("unit", "task"):
+        order = [value for value in (UNITS if key == "unit" else run.tasks) if value in others]
     elif key == "corpus":
         order = sorted(others, key=lambda corpus: (corpus != "text", corpus))
     else:
@@ -142,37 +169,67 @@ def _walk(
 def _record(
     spec: TableSpec,
     columns: Sequence[Column],
+    names: Mapping[str, Any],
     values: Mapping[str, Any],
     at: pd.DataFrame,
     fits: pd.DataFrame | None,
     floor: pd.DataFrame | None,
 ) -> dict[str, Any]:
-    names = _names(spec, values, at)
     record: dict[str, Any] = {}
     for column in columns:
+        key = column.key
         if column.where is None:
-            wording = column.text.format(**names) if column.text else names[column.key]
-            record[column.key] = wording
+            record[key] = column.text.format(**names) if column.text else names[key]
         elif column.floor:
-            put_score(record, column.key, _level(floor, column.where, values))
-        elif not column.spread:
-            present = pick(at, **column.where)["value"]
-            value = float(present.iloc[0]) if len(present) else None
-            record[column.key] = ("yes" if value else "no") if column.flag else value
+            put_score(record, key, _level(floor, column.where, values))
+        elif column.part == "score":
+            cell = select(at, column.where)
+            put_score(record, key, cell)
+            if column.marked and fits is not None and len(fits) and len(cell):
+                put_unconverged(record, key, fits, cell.iloc[0])
         else:
-            put_score(record, column.key, pick(at, **column.where))
-            if column.marked and fits is not None:
-                keys = {k: v for k, v in column.where.items() if k in ("probe", "method")}
-                mark_unconverged(fits, record, column.key, **{**values, **keys})
+            record[key] = _part(column, select(at, column.where))
     return record
 
 
-def _names(spec: TableSpec, values: Mapping[str, Any], at: pd.DataFrame) -> dict[str, Any]:
+def _part(column: Column, rows: pd.DataFrame) -> Any:
+    """A cell that is one number without its range, or yes or no."""
+    if rows.empty:
+        return "no" if column.part == "flag" else None
+    row = rows.iloc[0]
+    if column.part == "flag":
+        return "yes" if row["value"] else "no"
+    if column.part == "count":
+        return round(row["value"] * row["seeds"])
+    return float(row[column.part])
+
+
+def put_unconverged(record: dict[str, Any], key: str, fits: pd.DataFrame, cell: pd.Series) -> None:
+    """Put the number of ``fits`` behind a cell that did not converge, if any, into ``record``."""
+    equal = {name: cell[name] for name in _FIT if not pd.isna(cell[name])}
+    if failed := len(pick(fits, **equal)):
+        record[f"{key}_unconverged"] = failed
+
+
+def _names(
+    spec: TableSpec, values: Mapping[str, Any], at: pd.DataFrame, source: str
+) -> dict[str, Any]:
     """What a row of the table is called, by the keys of its text columns."""
-    names: dict[str, Any] = dict(values)
+    seeds = at["seeds"].max() if "seeds" in at else float("nan")
+    names: dict[str, Any] = {
+        **values,
+        "n": int(at["n"].max()),
+        "seeds": None if pd.isna(seeds) else int(seeds),
+    }
     if "language" in values:
         code = values["language"]
+        role = "source" if code == source else "target"
         names |= {"language": language_name(code), "code": code, "family": language_family(code)}
+        names |= {"role": role, "pooled": ""}
+        if spec.pooled and code in POOLED:
+            names |= {"code": "", "family": "", "role": "", "pooled": spec.pooled, "n": None}
+    if "task" in values:
+        names |= {"task": task_title(values["task"]), "task_key": values["task"]}
     if "method" in values:
         names |= {"method": method_label(values["method"]), "method_key": values["method"]}
     if "eraser" in values:
@@ -183,8 +240,9 @@ def _names(spec: TableSpec, values: Mapping[str, Any], at: pd.DataFrame) -> dict
     if "corpus" in values and "unit" in values:
         text = "language text" if values["corpus"] == "text" else "task text"
         names["place"] = f"{text}, per {values['unit']}"
-    names |= {key: of[values[key]] for key, of in spec.names.items() if values.get(key) in of}
-    return names | {"n": int(at["n"].max())}
+    return names | {
+        key: of[values[key]] for key, of in spec.names.items() if values.get(key) in of
+    }
 
 
 def _level(floor: pd.DataFrame | None, where: Where, values: Mapping[str, Any]) -> pd.DataFrame:
@@ -195,12 +253,15 @@ def _level(floor: pd.DataFrame | None, where: Where, values: Mapping[str, Any]) 
     return (here if len(here) else rows).head(1)
 
 
-def _shown(spec: TableSpec, columns: Sequence[Column], frame: pd.DataFrame) -> list[Column]:
+def _shown(
+    spec: TableSpec, columns: Sequence[Column], frame: pd.DataFrame, floor: pd.DataFrame | None
+) -> list[Column]:
     by_key = {column.key: column for column in columns}
     order = [by_key[key] for key in spec.page] if spec.page else list(columns)
     return [
         column
         for column in order
         if column.shown
+        and not (column.floor and (floor is None or floor.empty))
         and not (spec.drop_empty and column.kind == "score" and frame[column.key].isna().all())
     ]

@@ -126,11 +126,6 @@ def values_in_words(rows: pd.DataFrame, methods: Sequence[str], form: str = "") 
     )
 
 
-def join(values: pd.Series) -> str:
-    """Distinct values, for a caption."""
-    return ", ".join(sorted(set(map(str, values))))
-
-
 def span(values: pd.Series) -> str:
     """Smallest to largest count, for a caption."""
     low, high = int(values.min()), int(values.max())

@@ -18,6 +18,7 @@ from langspec.report.published_tables import (
     SEQEVAL,
     SETTINGS,
     Quantity,
+    published_rows,
     published_value,
     quantities,
 )
@@ -117,7 +118,7 @@ def _column(
 
 def seqeval_curve(run: Run, task: str) -> Plot | None:
     """The score of raw labels against token accuracy: simulated curves, and our probes on them."""
-    rows = pick(run.summary, task=task, split="test", language="all")
+    rows = published_rows(run, task)
     probes = [*(f"{PROBE}/{name}" for name in SETTINGS), CONVERGED]
     points = rows[rows["probe"].isin(probes)]
     lengths = rows[(rows["probe"] == SEQEVAL) & rows["metric"].str.startswith("length_")]

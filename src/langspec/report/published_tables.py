@@ -12,14 +12,14 @@ from typing import Any
 
 import pandas as pd
 
+from langspec.measures.spec import Column
 from langspec.report.run_results import Run
-from langspec.report.spec import Column
 from langspec.report.table import (
     Table,
     decimal,
     frame_of,
-    head_rows,
-    leak_scores,
+    leaks,
+    measured,
     method_label,
     ordered_methods,
     pick,
@@ -27,11 +27,9 @@ from langspec.report.table import (
     task_scores,
     task_title,
 )
-from langspec.results import LEAK_METRIC
 
 PAPER = "Tanti et al. 2021"
 BEFORE = "frozen"
-COMPAT = "compat/"
 SEQEVAL, POOLED = "compat/seqeval", "compat/pooled"  # label scores: of tokens, of texts
 PROBE, CONVERGED, CLUSTERS = "compat/paper_probe", "compat/linear", "compat/v_measure"
 SETTINGS = ("frozen", "finetune", "grl", "adversary")
@@ -54,14 +52,18 @@ class Quantity:
     sound: pd.DataFrame
 
 
+def published_rows(run: Run, task: str) -> pd.DataFrame:
+    """What the published measure gave, over all languages and seeds."""
+    return measured(run.summary, "published", task=task, split="test", language="all")
+
+
 def quantities(run: Run, task: str) -> list[Quantity]:
     """Everything that has a published measure on this run's checkpoints."""
-    rows = pick(run.summary, task=task, split="test", language="all")
-    rows = rows[rows["probe"].str.startswith(COMPAT)]
+    rows = published_rows(run, task)
     token = is_token(rows)
     probe, converged = pick(rows, probe=PROBE), pick(rows, probe=CONVERGED)
     clusters = pick(rows, probe=CLUSTERS)
-    leak = head_rows(run, task, pick(leak_scores(run, task), language="all", metric=LEAK_METRIC))
+    leak = leaks(run, task)
     unit = "token" if token else "sentence"
 
     def published(corpus: str) -> pd.DataFrame:
@@ -190,7 +192,7 @@ def _ratio(value: Any, before: Any) -> float | None:
 
 
 def _measures(run: Run, task: str) -> str:
-    token = is_token(pick(run.summary, task=task))
+    token = is_token(published_rows(run, task))
     score = (
         "seqeval's macro-F1 of raw labels"
         if token
@@ -203,60 +205,6 @@ def _measures(run: Run, task: str) -> str:
         "mean over languages; macro-F1 of a converged linear probe; adjusted mutual information "
         "of k-means with as many clusters as classes (chance: 0)."
     )
-
-
-# --- the probe's settings --------------------------------------------------------------------
-
-
-def settings_table(run: Run, task: str) -> Table | None:
-    """Method and probe x scores on text and on the task's text: the optimiser made visible."""
-    rows = pick(run.summary, task=task, split="test", language="all")
-    probes = [*(f"{PROBE}/{name}" for name in SETTINGS), CONVERGED]
-    rows = rows[rows["probe"].isin(probes)]
-    if rows.empty:
-        return None
-    records = []
-    for method in ordered_methods(run, rows["method"]):
-        for probe in probes:
-            selected = pick(rows, method=method, probe=probe)
-            if selected.empty:
-                continue
-            record: dict[str, Any] = {"model": method_label(method), "probe": probe_label(probe)}
-            for key, corpus in (("text", "text"), ("task", task)):
-                of_corpus = pick(selected, corpus=corpus)
-                for metric in ("accuracy", "published_macro_f1", "error_correlation"):
-                    put_score(record, f"{key}_{metric}", pick(of_corpus, metric=metric))
-            for metric in ("steps", "epoch"):
-                present = pick(selected, metric=metric)["value"]
-                record[metric] = float(present.iloc[0]) if len(present) else None
-            records.append(record)
-    token = is_token(rows)
-    score = "seqeval F1" if token else "union F1"
-    columns = [Column("probe", "Probe")]
-    for key, group in (("text", "Text"), ("task", "The task's text")):
-        columns.append(Column(f"{key}_accuracy", "accuracy", group, "score"))
-        columns.append(Column(f"{key}_published_macro_f1", score, group, "score"))
-        if token:
-            name = f"{key}_error_correlation"
-            columns.append(Column(name, "correlation", group, "score"))
-    columns += [Column("steps", "Steps", kind="count"), Column("epoch", "Epoch", kind="number")]
-    words = (
-        " Correlation: of being right, within a text (0: errors fall anywhere)." if token else ""
-    )
-    caption = (
-        f"Models of {task_title(task)}: the same vectors, language named by the published probe "
-        "at each of its four settings and by a converged probe. Steps of Adam in all, and the "
-        f"epoch kept (mean over seeds).{words} Mean over seeds; smallest to largest seed."
-    )
-    name, title = f"published_settings_{task}", f"{task_title(task)}: one probe, four settings"
-    return Table(name, title, caption, tuple(columns), frame_of(records), section="model")
-
-
-def probe_label(probe: str) -> str:
-    """A probe's name for rows and legends."""
-    if probe == CONVERGED:
-        return "converged"
-    return f"published, of {probe.removeprefix(PROBE + '/')}"
 
 
 # --- words -----------------------------------------------------------------------------------
@@ -272,7 +220,7 @@ def published_words(run: Run, task: str) -> list[str]:
         for key in ("language_text", "language_task")
         if key in shown and (text := _fall(run, task, shown[key]))
     ]
-    rows = pick(run.summary, task=task, split="test", language="all", corpus="text")
+    rows = pick(published_rows(run, task), corpus="text")
     sentences += [text for text in (_metric_alone(rows), _optimiser_alone(rows)) if text]
     sentences.append(
         "What may be concluded: how the published measure answers to these checkpoints, and how "
@@ -335,9 +283,3 @@ def _optimiser_alone(rows: pd.DataFrame) -> str:
             return ""
         parts.append(f"{method} {decimal(values.min())} to {decimal(values.max())}")
     return f"The probe's settings alone: accuracies on one encoder, {'; '.join(parts)}."
-
-
-def published_tables(run: Run) -> list[Table]:
-    """Every table beside published numbers that the run's files allow."""
-    present = [make(run, task) for task in run.tasks for make in (published_table, settings_table)]
-    return [table for table in present if table is not None]

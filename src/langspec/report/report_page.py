@@ -13,11 +13,11 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from langspec.measures.spec import Column
 from langspec.report.drawing import Drawing
 from langspec.report.published_tables import published_words
 from langspec.report.run_results import Run
 from langspec.report.sentences import facts, limits, reading
-from langspec.report.spec import Column
 from langspec.report.table import (
     MARK,
     Table,

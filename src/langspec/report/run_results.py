@@ -9,26 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.languages import LANGUAGES
-from langspec.report.spec import FigureSpec, TableSpec
+from langspec.measures.spec import FigureSpec, TableSpec
 from langspec.results import COLUMNS, read_results
 
-# Probes that stand apart from the linear probe on language text (and so does that on task text).
-BEYOND = (
-    "linear_sample",
-    "mlp",
-    "mdl",
-    "control",
-    "selectivity",
-    "shuffled",
-    "char_ngrams",
-)
 POOLED = ("all", "mean", "mean_targets", "gap")
 
 PUBLISHED = ["task", "method", "metric", "language", "value"]
@@ -74,12 +64,9 @@ class Run:
     """Everything known about one run called ``name``.
 
     ``results`` holds the tidy rows of all tasks, ``summary`` the same rows over seeds (see
-    :func:`over_seeds`). Kinds of tidy rows that stand apart: ``erased`` those of erased encoders,
-    ``beyond`` those of probes other than the linear one on language text, ``path`` those of
-    methods at further strengths, ``trajectory`` those with a ``step``. ``geometry``
-    holds geometry, alignment and what moved, over seeds. ``runs`` holds ``run.json`` by (task,
-    method); ``failed`` why a training collapsed or diverged: its scores
-    are in no frame. ``source`` is the source language's code, or "" where no file names it.
+    :func:`over_seeds`); ``trajectory`` those with a ``step``. ``runs`` holds ``run.json`` by
+    (task, method); ``failed`` why a training collapsed or diverged: its scores are in no frame.
+    ``source`` is the source language's code, or "" where no file names it.
     ``folder`` is where the run's files lie. ``published`` holds the published numbers
     (:data:`PUBLISHED`). ``declared`` are the tables and figures that measures declare.
     """
@@ -97,13 +84,9 @@ class Run:
     source: str = ""
     missing: tuple[str, ...] = ()
     folder: Path | None = None
-    erased: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
-    beyond: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     trajectory: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["step", *COLUMNS])
     )
-    geometry: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(KEYS)))
-    path: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     failed: Failed = field(default_factory=dict)
     published: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=PUBLISHED))
     declared: Declared = ()
@@ -183,12 +166,11 @@ def load_run(
     """
     root = Path(results_root)
     missing: list[str] = []
-    results = _results(root, tasks)
+    rows = _results(root, tasks)
     histories, runs = _trainings(root, tasks, methods, missing)
-    failed = _failed(runs)
-    parts = _parts(_without(results, failed))
     projections = _projections(root, tasks, missing)
-    geometry = _geometry(root, tasks, failed, missing)
+    failed = _failed(runs)
+    results = _without(pd.concat([rows, *_geometry(root, tasks, missing)]), failed)
     missing += [
         f"evaluate/{task}/predictions.parquet"
         for task in tasks
@@ -203,8 +185,8 @@ def load_run(
         name=name,
         tasks=tuple(tasks),
         methods=tuple(methods),
-        results=parts.plain,
-        summary=over_seeds(parts.plain),
+        results=results,
+        summary=over_seeds(results),
         histories=tuple(histories),
         runs=runs,
         projections=projections,
@@ -212,11 +194,7 @@ def load_run(
         encoder=encoder,
         source=_source(runs, card),
         folder=root,
-        erased=parts.erased,
-        beyond=parts.beyond,
-        geometry=geometry,
         trajectory=_trajectory(root, tasks),
-        path=parts.path,
         failed=failed,
         published=_published(published, missing),
         declared=tuple(declared),
@@ -260,25 +238,6 @@ def _trainings(
             if not of_method:
                 missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
     return histories, runs
-
-
-class _Parts(NamedTuple):
-    """Tidy rows by what they are of."""
-
-    plain: pd.DataFrame
-    erased: pd.DataFrame
-    path: pd.DataFrame
-    beyond: pd.DataFrame
-
-
-def _parts(rows: pd.DataFrame) -> _Parts:
-    """Erased encoders, points of a path and probes beyond the linear one apart from the rest."""
-    erased, path = rows["eraser"] != "", rows["strength"].notna()
-    on_task_text = rows["probe"].isin(["linear", "majority"]) & (rows["corpus"] != "text")
-    beyond = rows["probe"].isin(BEYOND) | on_task_text
-    plain = ~erased & ~path
-    masks = (plain & ~beyond, erased, path, plain & beyond)
-    return _Parts(*(rows[mask].reset_index(drop=True) for mask in masks))
 
 
 def _json(path: Path, what: str, missing: list[str]) -> Mapping[str, Any]:
@@ -333,22 +292,19 @@ def _without(rows: pd.DataFrame, failed: Failed) -> pd.DataFrame:
     """The rows of trainings that did not fail, and of what was erased from those."""
     strengths = rows["strength"].astype(object).where(rows["strength"].notna(), None)
     places = zip(rows["task"], rows["method"], strengths, rows["seed"], strict=True)
-    return rows[[place not in failed for place in places]]
+    return rows[[place not in failed for place in places]].reset_index(drop=True)
 
 
-def _geometry(
-    root: Path, tasks: Sequence[str], failed: Failed, missing: list[str]
-) -> pd.DataFrame:
-    """Rows over seeds of every task's ``geometry.csv``."""
+def _geometry(root: Path, tasks: Sequence[str], missing: list[str]) -> list[pd.DataFrame]:
+    """The rows of every task's ``geometry.csv``."""
     frames = []
     for task in tasks:
         path = root / "evaluate" / task / "geometry.csv"
         if path.is_file():
-            frames.append(_without(read_results(path), failed))
+            frames.append(read_results(path))
         else:
             missing.append(f"evaluate/{task}/geometry.csv")
-    present = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    return over_seeds(present) if len(present) else pd.DataFrame(columns=[*KEYS, "value"])
+    return frames
 
 
 def _trajectory(root: Path, tasks: Sequence[str]) -> pd.DataFrame:

@@ -13,12 +13,14 @@ from matplotlib.ticker import MaxNLocator
 
 from langspec.measurement.baselines import is_baseline
 from langspec.report.marks import SHARES, heat
-from langspec.report.plotting import WIDTH, Plot, join, legend, seed_words, span, values_in_words
+from langspec.report.plotting import WIDTH, Plot, legend, seed_words, span, values_in_words
 from langspec.report.run_results import Run, by_family, language_name
 from langspec.report.style import method_styles
 from langspec.report.table import (
     METRIC_TITLES,
     UNIT_PLURALS,
+    join,
+    measured,
     method_label,
     ordered_methods,
     pick,
@@ -38,7 +40,7 @@ def transfer(run: Run, task: str) -> Plot | None:
     trained = [m for m in methods if not is_baseline(m)]
     rows = _sorted_by_score(scores, languages, trained or methods, run.source)
     metrics = [m for m in METRIC_TITLES if m in set(scores["metric"])]
-    seeds = pick(run.results, task=task, probe="", split="test")
+    seeds = measured(run.results, "task", "baseline", task=task, split="test")
 
     figure = Figure(figsize=(WIDTH, 1.1 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]

@@ -11,9 +11,10 @@ from langspec.measurement.baselines import is_baseline
 from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     decimal,
-    head_rows,
     leak_place,
     leak_scores,
+    leaks,
+    measured,
     method_label,
     ordered_methods,
     pick,
@@ -86,7 +87,7 @@ def _meet(one: pd.Series, other: pd.Series, low: str, high: str) -> bool:
 
 
 def _leak_sentence(run: Run, task: str) -> str:
-    rows = head_rows(run, task, pick(leak_scores(run, task), language="all", metric=LEAK_METRIC))
+    rows = leaks(run, task)
     chance = pick(leak_scores(run, task, "majority"), language="all", metric=LEAK_METRIC)
     parts = []
     for unit in ("token", "sentence"):
@@ -136,8 +137,8 @@ def limits(run: Run, absent: list[str]) -> list[str]:
     texts += _unscored_limits(run)
     texts += _ceiling_limits(run)
     texts += _baseline_limits(run)
-    failed = unconverged(run)
-    probes = pick(run.results, probe="linear", metric="converged")
+    probes = measured(run.results, "leak", metric="converged")
+    failed = unconverged(probes)
     if len(failed):
         where = sorted(
             {f"{r.task}/{r.method}, {r.unit}, layer {r.layer}" for r in failed.itertuples()}
@@ -148,8 +149,8 @@ def limits(run: Run, absent: list[str]) -> list[str]:
         )
     elif len(probes):
         texts.append(f"All {len(probes)} linear probes converged.")
-    fits = pick(run.beyond, metric="converged")
-    if failed_fits := int((fits["value"] <= 0).sum()):
+    fits = measured(run.results, "beyond", "task_text", metric="converged")
+    if failed_fits := len(unconverged(fits)):
         texts.append(
             f"{failed_fits} of {len(fits)} fits beyond the linear probe did not converge; the "
             "tables mark what rests on them."
@@ -168,7 +169,7 @@ def limits(run: Run, absent: list[str]) -> list[str]:
 
 def _seed_limits(run: Run) -> list[str]:
     counts = {
-        (task, method): pick(run.results, task=task, method=method, probe="")["seed"].nunique()
+        (task, method): measured(run.results, "task", task=task, method=method)["seed"].nunique()
         for task in run.tasks
         for method in run.methods
     }
@@ -226,9 +227,7 @@ def _unscored_limits(run: Run) -> list[str]:
 def _ceiling_limits(run: Run) -> list[str]:
     texts = []
     for task in run.tasks:
-        rows = head_rows(
-            run, task, pick(leak_scores(run, task), language="all", metric=LEAK_METRIC)
-        )
+        rows = leaks(run, task)
         for unit in ("token", "sentence"):
             floor = pick(rows, unit=unit, method=RANDOM)["value"]
             if len(floor) and floor.iloc[0] >= CEILING:
@@ -296,13 +295,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     rows.append((f"Targets ({len(targets)})", ", ".join(targets)))
     rows.append(("Tasks", ", ".join(task_title(task) for task in run.tasks)))
     rows.append(("Methods", ", ".join(method_label(method) for method in run.methods)))
-    seeds = sorted(
-        set(
-            run.results[run.results["method"].isin(run.methods) & (run.results["probe"] == "")][
-                "seed"
-            ]
-        )
-    )
+    scores = measured(run.results, "task")
+    seeds = sorted(set(scores[scores["method"].isin(run.methods)]["seed"]))
     rows.append(("Seeds", ", ".join(map(str, seeds))))
     rows.append(("Selection", selection_words(run)))
     return rows

@@ -12,8 +12,8 @@ import pandas as pd
 
 from langspec.errors import LangspecError
 from langspec.files import read_json
+from langspec.measures.spec import Column
 from langspec.report.drawing import Drawing
-from langspec.report.spec import Column
 from langspec.report.table import (
     Table,
     decimal,

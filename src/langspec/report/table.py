@@ -12,12 +12,12 @@ import pandas as pd
 
 from langspec.files import atomic_file
 from langspec.measurement.baselines import is_baseline
+from langspec.measures.spec import Column
 from langspec.report.run_results import (
     Run,
     by_family,
 )
-from langspec.report.spec import Column
-from langspec.results import RANDOM, head_layer
+from langspec.results import RANDOM, at_layer, head_layer, leak_rows
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
 METRIC_TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
@@ -34,7 +34,11 @@ HOW_TO_READ = (
 
 
 class Order(Protocol):
-    """What the order of methods and languages in tables and figures depends on."""
+    """What the order of tasks, methods and languages in tables and figures depends on."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks, the first first."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -77,20 +81,36 @@ def pick(frame: pd.DataFrame, **equal: Any) -> pd.DataFrame:
     return frame[mask]
 
 
-def task_scores(run: Run, task: str, split: str = "test") -> pd.DataFrame:
-    """Task scores (no probe, no layer) of one task, over seeds."""
-    rows = pick(run.summary, task=task, split=split, probe="")
+def measured(rows: pd.DataFrame, *measures: str, **equal: Any) -> pd.DataFrame:
+    """Rows of some measures: of methods alone, not of erased vectors or of points of a path."""
+    rows = rows[rows["measure"].isin(measures) & (rows["eraser"] == "") & rows["strength"].isna()]
+    return pick(rows, **equal)
+
+
+def task_scores(run: Run, task: str) -> pd.DataFrame:
+    """Test scores of one task's methods and heuristics, over seeds."""
+    rows = measured(run.summary, "task", "baseline", task=task, split="test")
     return rows[rows["metric"].isin(METRIC_TITLES)]
 
 
-def leak_scores(run: Run, task: str, probe: str = "linear", split: str = "test") -> pd.DataFrame:
-    """Scores of one language probe of one task's models, over seeds."""
-    return pick(run.summary, task=task, probe=probe, split=split)
+def leak_scores(run: Run, task: str, probe: str = "linear") -> pd.DataFrame:
+    """Test scores of one language probe of one task's models, over seeds."""
+    return measured(run.summary, "leak", task=task, probe=probe, split="test")
+
+
+def leaks(run: Run, task: str) -> pd.DataFrame:
+    """The leak of each of a task's models, over seeds."""
+    return head_rows(run, task, leak_rows(leak_scores(run, task), None))
 
 
 def task_title(task: str) -> str:
     """A task's name for headings."""
     return TASK_TITLES.get(task, task)
+
+
+def join(values: Iterable[Any]) -> str:
+    """Distinct values, for a caption."""
+    return ", ".join(sorted(set(map(str, values))))
 
 
 def decimal(value: float) -> str:
@@ -137,26 +157,18 @@ def scored_languages(run: Run, task: str) -> list[str]:
     return by_family(sorted(codes), run.source)
 
 
-def last_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of leak rows, those of each method's last layer."""
-    if rows.empty:
-        return rows
-    return rows[rows["layer"] == rows.groupby("method")["layer"].transform("max")]
-
-
 def head_rows(run: Run, task: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Of leak rows of a task, those of the layer that the task's head reads.
+    """Of the rows of probes of a task, those of the layer that the task's head reads.
 
     That layer's leak is what langspec calls the leak (:func:`langspec.results.leak_rows`).
     """
-    layer = head_layer(pick(run.results, task=task))
-    return rows[rows["layer"] == layer] if layer >= 0 else last_layers(rows)
+    return at_layer(rows, head_layer(pick(run.results, task=task)))
 
 
 def leak_place(run: Run) -> str:
     """``the last layer``, or whichever one the heads read."""
     layers = {head_layer(pick(run.results, task=task)) for task in run.tasks}
-    probed = pick(run.results, probe="linear")["layer"]
+    probed = measured(run.results, "leak", probe="linear")["layer"]
     if layers <= {-1, probed.max() if len(probed) else -1}:
         return "last layer"
     return f"layer {', '.join(map(str, sorted(layers - {-1})))}, which the head reads"
@@ -177,11 +189,6 @@ def frame_of(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return frame.apply(lambda c: c if c.dtype != object else c.where(c.notna(), None))
 
 
-def score_columns(prefix: str, metrics: Sequence[str], group: str) -> list[Column]:
-    """A column of scores for each metric."""
-    return [Column(f"{prefix}{m}", METRIC_TITLES[m], group, "score") for m in metrics]
-
-
 def with_rule(run: Run, table: Table) -> Table:
     """The table with the rule that chose the epochs of what it shows in its caption."""
     rules = ", ".join(selection_rules(run)) or "a rule that no file names"
@@ -191,13 +198,6 @@ def with_rule(run: Run, table: Table) -> Table:
 # --- fits that did not converge ---------------------------------------------------------------
 
 MARK = "†"
-
-
-def mark_unconverged(rows: pd.DataFrame, record: dict[str, Any], key: str, **equal: Any) -> None:
-    """Note under KEY_unconverged how many of the tidy ``rows``' fits did not converge, if any."""
-    fits = pick(rows, metric="converged", **equal)
-    if failed := int((fits["value"] <= 0).sum()):
-        record[f"{key}_unconverged"] = failed
 
 
 def unconverged_note(frame: pd.DataFrame) -> tuple[str, ...]:
@@ -210,7 +210,6 @@ def unconverged_note(frame: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def unconverged(run: Run) -> pd.DataFrame:
-    """Rows of linear probes that did not converge."""
-    rows = pick(run.results, probe="linear", metric="converged")
-    return rows[rows["value"] <= 0]
+def unconverged(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of fits that did not converge."""
+    return rows[(rows["metric"] == "converged") & (rows["value"] <= 0)]

@@ -11,13 +11,10 @@ from langspec.report.leak_figures import leak_heatmap, leak_layers
 from langspec.report.maps import projection
 from langspec.report.plotting import Plot, laid_out
 from langspec.report.published_figures import seqeval_curve, three_columns
-from langspec.report.published_tables import is_token, quantities
+from langspec.report.published_tables import is_token, published_rows, quantities
 from langspec.report.run_results import Run
 from langspec.report.score_figures import label_distribution, transfer
-from langspec.report.table import (
-    pick,
-    task_title,
-)
+from langspec.report.table import task_title
 from langspec.report.tradeoff import tradeoff
 from langspec.report.training_figures import training
 from langspec.report.trajectories import trajectory
@@ -55,7 +52,7 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
     )
     if quantities(run, task):
         makers = (*makers, (three_columns, "published numbers"))
-        if is_token(pick(run.summary, task=task)):
+        if is_token(published_rows(run, task)):
             makers = (*makers, (seqeval_curve, "seqeval's score against token accuracy"))
     plots, absent = [], []
     for make, what in makers:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from langspec.errors import LangspecError
+from langspec.report.headline_table import LEAKS, headline
 from langspec.report.run_results import Run
-from langspec.report.score_tables import LEAKS, headline
 from langspec.report.table import (
     MARK,
     decimal,
@@ -34,7 +34,12 @@ def headline_text(run: Run) -> str:
         "tok acc",
         "sent F1",
     )
-    keys = ("targets_macro_f1", "source_accuracy", "gap_accuracy", *(key for key, _, _ in LEAKS))
+    keys = (
+        "targets_macro_f1",
+        "source_accuracy",
+        "gap_accuracy",
+        *(column.key for column in LEAKS),
+    )
     blocks = []
     for task in dict.fromkeys(frame["task"]):
         lines = [heads]

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from langspec.report.erased_tables import tradeoff_points
 from langspec.report.marks import key
 from langspec.report.plotting import WIDTH, Plot, span
 from langspec.report.run_results import Run
@@ -23,6 +22,7 @@ from langspec.report.table import (
     pick,
     task_title,
 )
+from langspec.report.tradeoff_points import tradeoff_points
 
 
 def tradeoff(run: Run, task: str) -> Plot | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from langspec.config import Config, declared_by_measures
+from langspec.config import Config
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
+from langspec.measures.discovery import declared
 from langspec.paths import paths_of, require
 from langspec.report.compared import CompareOptions
 from langspec.report.make_report import Sources, build_report, drawing_crew
@@ -35,10 +36,8 @@ def run(config: Config, root: Path) -> Path:
         # After the workers: this process imports MLflow while they import what draws.
         from langspec.stages.replay import run as replay
 
-        options = compare_options(config)
-        build_report(
-            sources_of(config, root), paths.report, config.report, comparing=options, crew=crew
-        )
+        sources, comparing = sources_of(config, root), compare_options(config)
+        build_report(sources, paths.report, config.report, comparing=comparing, crew=crew)
     write_metrics(paths.results, tasks, config.train.run)
     replay(config, root)
     return paths.report / "index.html"
@@ -57,7 +56,7 @@ def sources_of(config: Config, root: Path) -> Sources:
         config.train.run,
         root / "data" / "published",
         [paths.results / "tune", *sorted(beside.glob("*/"))],
-        declared_by_measures(),
+        declared(),
     )
 
 

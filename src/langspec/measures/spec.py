@@ -1,8 +1,8 @@
 """What a table or a figure of the report shows, said in values. Nothing heavy is imported here.
 
-A measure declares its own table and figure beside its numbers, and the report draws them::
+A measure declares its tables and figures beside its numbers, and the report draws them::
 
-    table = TableSpec(
+    TABLE = TableSpec(
         name="mine_{task}",
         title="{task}: my measure",
         caption="Models of {task}: what it is, on what. " + IN_SHORT,
@@ -16,7 +16,7 @@ A measure declares its own table and figure beside its numbers, and the report d
         ),
         section="unit",
     )
-    figure = FigureSpec(
+    FIGURE = FigureSpec(
         name="mine_{task}",
         title="{task}: my measure by layer",
         caption="Models of {task}: what is drawn. Mean over {seeds}.",
@@ -26,25 +26,36 @@ A measure declares its own table and figure beside its numbers, and the report d
         label="my score",
     )
 
-In a title, a caption and an alt text ``{task}`` is the task's title; in a name it is its key.
+In a title, a caption and an alt text ``{task}`` is the task's title; in a name and in a ``where``
+it is its key. A table whose name has no ``{task}`` is made once, over all tasks.
 :func:`langspec.report.pivot.fill` makes the table, :func:`langspec.report.layer_lines.draw` the
 figure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["text", "count", "number", "score"]
+Part = Literal["score", "value", "flag", "min", "max", "seeds", "count"]
 Where = Mapping[str, Any]
-"""Which tidy rows: a value, or a tuple of values, for each column of them that matters."""
+"""Which tidy rows: a value, or a tuple of values, for each column of them that matters.
+
+``{task}`` and ``{source}`` in a value stand for the task and the source language of the run. Rows
+of erased vectors and of points of a path are left out where neither this nor the rows of the table
+name ``eraser`` and ``strength``.
+"""
 
 IN_SHORT = (
     "Mean over seeds; smallest to largest seed; [95 % interval over test items, bounds averaged "
     "over seeds]."
 )
+SHORTER = "Mean over seeds; smallest to largest seed."
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,8 @@ class Column:
 
     Attributes:
         key: its name in the CSV. Without ``where``, the name of what it shows: ``method``,
-            ``language``, ``code``, ``family``, ``unit``, ``layer``, ``place``, ``n``.
+            ``language``, ``code``, ``family``, ``role``, ``unit``, ``layer``, ``place``, ``n``,
+            ``seeds``.
         label: its heading on the page.
         group: the heading above it and its neighbours.
         kind: how a cell looks; a ``score`` also shows ``KEY_min`` .. ``KEY_high`` beside it.
@@ -63,9 +75,12 @@ class Column:
         text: a template of names, where the cell of a text is put together: ``per {unit}``.
         marked: a cell carries a dagger where a fit behind it did not converge.
         floor: the cell reads the rows of the floor (chance), not those of the methods.
-        spread: does the CSV hold ``KEY_min`` .. ``KEY_high`` too?
-        flag: the cell says yes or no: is the value not 0?
+        part: of the rows of a cell. ``score``: the mean over seeds, and in the CSV the range over
+            seeds and the interval; ``value``: the mean; ``flag``: whether it is not 0; ``min``,
+            ``max``: over seeds; ``seeds``: how many seeds; ``count``: for how many of them a value
+            that is 0 or 1 is 1.
         shown: is it on the page? Else in the CSV only.
+        trained: for heuristics, which are not trained, it is in the CSV only.
     """
 
     key: str
@@ -77,9 +92,17 @@ class Column:
     text: str = ""
     marked: bool = False
     floor: bool = False
-    spread: bool = True
-    flag: bool = False
+    part: Part = "score"
     shown: bool = True
+    trained: bool = False
+
+
+Words = Callable[["pd.DataFrame", Mapping[str, Any]], str]
+"""Gives a part of a caption or a note.
+
+It is called with all rows of the task over seeds (:func:`langspec.report.run_results.over_seeds`)
+and with the card of the corpora.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,8 +116,16 @@ class TableSpec:
         columns: in the order of the CSV.
         rows: the tidy columns whose values make a row of the table, the outermost first.
         where: the tidy rows that it is made of.
+        having: only methods that have such rows.
+        layers: ``head``: of what was probed, the layer that the task's head reads; ``last``: the
+            last one of each corpus and unit; "" for every layer.
+        by_layer: after it comes the same table of every layer, named ``KIND_layers_TASK``.
+        by_language: only rows of one language, none that is over languages.
+        floor: the rows of chance, for columns that read them.
         section: the key whose changes start a new body on the page.
-        notes: sentences below the table.
+        pooled: heading of the rows that are over languages, which have no code of their own.
+        notes: sentences below the table; one that comes out empty is left out.
+        words: what further names in caption, notes and labels stand for.
         names: for people, by tidy column and value; named values follow others in this order.
         page: the keys on the page in its order, where it is not that of the CSV.
         drop_empty: a score that was measured nowhere is no column of the page.
@@ -106,8 +137,15 @@ class TableSpec:
     columns: tuple[Column, ...]
     rows: tuple[str, ...] = ()
     where: Where = field(default_factory=dict)
+    having: Where = field(default_factory=dict)
+    layers: Literal["", "head", "last"] = ""
+    by_layer: bool = False
+    by_language: bool = False
+    floor: Where = field(default_factory=dict)
     section: str = ""
+    pooled: str = ""
     notes: tuple[str, ...] = ()
+    words: Mapping[str, Words] = field(default_factory=dict)
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     page: tuple[str, ...] = ()
     drop_empty: bool = False
