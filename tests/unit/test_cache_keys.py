@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from langspec.closure import PACKAGE, SourceTree
 from langspec.features.bank import CODE as BANK
 from langspec.measures.base import AUDIT
 from langspec.measures.discovery import measures
+from langspec.training.experiment import training_code
+from langspec.tuning.fingerprint import trial_code
 
 BENCH = "langspec.evaluation.bench"
 TEXT_BENCH = "langspec.audit.text_bench"
@@ -22,7 +25,26 @@ KINDS = {
     **{f"audit: {one.name}": (TEXT_BENCH, one.__module__) for one in measures(AUDIT)},
     "erasure": (BENCH, "langspec.measures.erased_leak", "langspec.erasure.leace"),
     "trajectory": (BENCH, "langspec.measures.leak_trajectory", "langspec.stages.retrain"),
+    "checkpoint": tuple(one.__module__ for one in training_code("grl")),
+    "trial": trial_code("grl"),
 }
+
+
+class Edited(SourceTree):
+    """A tree after a comment was added to one module: it imports what it did before."""
+
+    def __init__(self, before: SourceTree, module: str) -> None:
+        self.before, self.modules, self._imports = before, before.modules, before._imports
+        self._digests = {name: one for name, one in before._digests.items() if name != module}
+
+    def closure(self, *roots: str) -> tuple[str, ...]:
+        """As before."""
+        return _closure(self.before, roots)
+
+
+@cache
+def _closure(tree: SourceTree, roots: tuple[str, ...]) -> tuple[str, ...]:
+    return tree.closure(*roots)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +66,7 @@ def test_an_edit_changes_the_keys_that_the_edited_module_is_under(tree: SourceTr
     for module, path in tree.modules.items():
         source = path.read_bytes()
         path.write_bytes(source + b"\n# edited\n")
-        fresh = SourceTree(tree.folder)
-        fresh._imports = tree._imports  # a comment imports nothing: not parsed again
-        after = keys(fresh)
+        after = keys(Edited(tree, module))
         path.write_bytes(source)
         changed = {kind for kind in KINDS if after[kind] != before[kind]}
         assert changed == {kind for kind in KINDS if module in under[kind]}, module
@@ -84,6 +104,17 @@ def test_a_changed_measure_is_measured_again(tree: SourceTree) -> None:
     after = keys(SourceTree(tree.folder))
     path.write_text(source, encoding="utf-8")
     assert {kind for kind in KINDS if after[kind] != before[kind]} == {"published"}
+
+
+def test_a_trial_is_keyed_by_its_training_its_probe_and_its_bank() -> None:
+    modules = set(SourceTree(CHECKOUT / "src" / PACKAGE).closure(*KINDS["trial"]))
+    training = set(SourceTree(CHECKOUT / "src" / PACKAGE).closure(*KINDS["checkpoint"]))
+    assert training < modules
+    for name in ("tuning.trial", "tuning.score", "features.encode", "measurement.probe"):
+        assert f"langspec.{name}" in modules - training
+    # Who claims a trial and who asks for it change no number of it; nor does another method.
+    for name in ("tuning.claims", "tuning.trial_processes", "objectives.adversary"):
+        assert f"langspec.{name}" not in modules
 
 
 def test_the_key_of_a_measure_holds_what_it_computes_with() -> None:
