@@ -15,3 +15,7 @@ class LangspecError(Exception):
         """Join ``place`` (a dotted path, a file or ``file:line``) and the message."""
         text = " ".join(str(message).split())
         super().__init__(f"{place}: {text}" if place is not None else text)
+
+
+class DamagedFile(LangspecError, ValueError):
+    """A file that langspec wrote holds something else now."""

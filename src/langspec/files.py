@@ -12,10 +12,15 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from langspec.errors import DamagedFile
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def _linked(path: Path) -> Path:
@@ -91,6 +96,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def file_above(path: Path) -> Path | None:
+    """What of the folders above ``path`` is a file, so that nothing can be written there."""
+    return next((one for one in Path(path).parents if one.exists() and not one.is_dir()), None)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to ``path`` atomically."""
     with atomic_file(path) as temporary:
@@ -103,8 +113,47 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file written by :func:`write_json`."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file written by :func:`write_json`.
+
+    Raises:
+        DamagedFile: not UTF-8, or not JSON.
+        OSError: no such file, or it cannot be read.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"not JSON ({error}); write the file anew", place=path) from None
+
+
+def read_record(path: Path, kind: type[T], *, cure: str, schema: int | None = None) -> T:
+    """Read a JSON object into a dataclass.
+
+    Args:
+        path: of the file.
+        kind: the dataclass; every key of the object must be a field of it and have its type.
+        cure: what to do about a file that is damaged.
+        schema: what the object says under ``schema``; None: it does not say it.
+
+    Raises:
+        DamagedFile: no JSON object, another schema, an unknown or missing key, another type.
+        OSError: as :func:`read_json`.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    values, names = read_json(path), {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(values, dict):
+        raise DamagedFile(f"a JSON {type(values).__name__}, no object; {cure}", place=path)
+    if schema is not None and (found := values.pop("schema", None)) != schema:
+        raise DamagedFile(f"expected schema {schema}, found {found!r}; {cure}", place=path)
+    if unknown := sorted(set(values) - names):
+        expected = ", ".join(sorted(names))
+        raise DamagedFile(f"unknown key {unknown[0]!r}; expected {expected}; {cure}", place=path)
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        raise DamagedFile(f"{key}: {fault['msg'].lower()}; {cure}", place=path) from None
 
 
 def cached_json(place: Path, compute: Callable[[], Any]) -> Any:

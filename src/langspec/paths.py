@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langspec.errors import LangspecError
-from langspec.files import sha256_file, sha256_folder
+from langspec.files import read_json, sha256_file, sha256_folder
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -75,6 +75,19 @@ def require(path: Path, stage: str) -> Path:
 def corpora_hash(corpora: Path, table: str) -> str:
     """SHA-256 of one prepared table."""
     return sha256_file(require(corpora / f"{table}.parquet", "corpora"))
+
+
+def corpora_sources(corpora: Path) -> list[dict[str, Any]]:
+    """The files that prepared corpora were made from, as their card lists them.
+
+    Raises:
+        LangspecError: the card is missing or damaged.
+    """
+    place = require(corpora / "card.json", "corpora")
+    card = read_json(place)
+    if not isinstance(card, dict) or not isinstance(card.get("sources"), list):
+        raise LangspecError("lists no sources; run: dvc repro -f corpora", place=place)
+    return list(card["sources"])
 
 
 def checkpoint_hash(folder: Path) -> str:

@@ -132,7 +132,14 @@ def test_refusals_are_one_line_and_write_nothing(
     refused("--layers: 'x'", layers="x")
     refused("--max-tokens: max_tokens 100; expected 3 to 24", max_tokens=100)
     refused("--pooling: 'max'; expected one of mean, cls", pooling="max")
-    refused("--max-words: 0; expected 1 or more", max_words=0)
+    refused("--max-words: 1; expected 30 or more", max_words=1)
+    refused("--batch-tokens: 0; expected 1 or more", batch_tokens=0)
+    refused("--seed: -1; expected 0 to 4294967295", seed=-1)
+    refused("ENCODER: '' names no encoder; expected a folder, a Hub id or e5", "")
+    silent = tmp_path / "silent"
+    write_texts(silent, ("en", "de"), 60)
+    (silent / "de.txt").write_text("\n".join("\u200b" * i for i in range(1, 61)))
+    refused("silent: the tokenizer of tiny reads no word in the texts of de", text=silent)
     refused("ENCODER: ./absent: no such folder", "./absent")
     refused("is a file", encoder / "config.json")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -177,7 +184,9 @@ def test_vectors_that_are_not_finite_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_names_layers_and_places(encoder: Path, tmp_path: Path, cache: Path) -> None:
+def test_names_layers_and_places(
+    encoder: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert short_name("FacebookAI/xlm-roberta-base@main") == "xlm-roberta-base"
     assert short_name("models:/langspec-pos@champion") == "langspec-pos-champion"
     assert short_name("a folder/my model/") == "my-model"
@@ -185,6 +194,14 @@ def test_names_layers_and_places(encoder: Path, tmp_path: Path, cache: Path) -> 
     assert parse_layers(None, 2, "x") == (0, 1, 2)
     assert out_folder(None, ["a", "b"]) == Path("audit-a-and-b")
     assert bank_root() == cache / "banks"
+    file = encoder / "config.json"
+    for folder in (file, file / "below"):
+        with pytest.raises(LangspecError, match=r"--out: .*config\.json is a file; name another"):
+            check_out(folder, force=True)
+    with monkeypatch.context() as changed:
+        changed.setenv("LANGSPEC_CACHE", str(file))
+        with pytest.raises(LangspecError, match=r"LANGSPEC_CACHE: .*config\.json is a file"):
+            bank_root()
     subject = load_subject(
         Wanted(str(encoder), prefix="query: ", pooling="cls"), layers="1", max_tokens=10
     )

@@ -22,7 +22,8 @@ from langspec.erasure.eraser_folder import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_folder
 from langspec.modelling.pooling import pool
-from langspec.modelling.saved import RunCard
+from langspec.modelling.saved import RunCard, read_card
+from langspec.paths import corpora_sources
 from langspec.presets import load_preset
 from langspec.release.encoder_folder import ExportedHead, write_export
 from langspec.release.model_card import ExportFacts, model_card
@@ -156,6 +157,9 @@ def test_nothing_is_written_over_and_nothing_is_left_half_written(
     assert [file.name for file in full.iterdir()] == ["precious"]
     rng = np.random.default_rng(0)
     by_language = make_eraser("centring").fit(rng.normal(size=(20, WIDTH)), ["de", "en"] * 10).map
+    file = full / "precious"
+    with pytest.raises(LangspecError, match=r"--out: .*precious is a file; name another"):
+        write_export(file / "below", encoder, "card")
     with pytest.raises(LangspecError, match="no single affine map"):
         write_export(tmp_path / "new", encoder, "card", eraser=by_language)
     broken = replace(encoder, card=replace(encoder.card, name=object()))  # not JSON
@@ -166,6 +170,28 @@ def test_nothing_is_written_over_and_nothing_is_left_half_written(
     write_export(tmp_path / "new", encoder, "card")  # an empty folder is filled
     write_export(tmp_path / "again", encoder, "card")
     assert sha256_folder(tmp_path / "new") == sha256_folder(tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "model.json: not JSON"),
+        ("[]", "model.json: a JSON list, no object; run langspec train again"),
+        ('{"schema": 0}', "model.json: expected schema 1, found 0; run langspec train again"),
+        ('{"schema": 1, "task": "pos"}', "model.json: method: field required; run langspec tr"),
+    ],
+)
+def test_a_damaged_card_of_a_seed_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(LangspecError, match=message):
+        read_card(tmp_path)
+
+
+def test_a_card_of_corpora_without_sources_is_refused(tmp_path: Path) -> None:
+    for text, message in (("{", "not JSON"), ("{}", "lists no sources; run: dvc repro -f corp")):
+        (tmp_path / "card.json").write_text(text)
+        with pytest.raises(LangspecError, match=message):
+            corpora_sources(tmp_path)
 
 
 def test_the_card_tells_how_it_was_made(encoder: Encoder, eraser: ErasureMap) -> None:

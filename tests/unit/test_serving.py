@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,11 @@ def test_long_rows_are_cut_and_counted(token: Predictor, caplog: pytest.LogCaptu
         ({"words": ["a", ""]}, "row 1: words: expected a list of words"),
         ({"words": "the dog"}, "row 1: words: expected a list of words"),
         ({"text": 3}, "row 1: text: expected text, found 3"),
-        ({"words": ["a"], "space_after": [True, False]}, "row 1: space_after: found 2"),
+        ({"words": ["a"], "space_after": [True, False]}, "row 1: space_after: expected"),
+        ({"words": ["a"], "space_after": 3}, "row 1: space_after: expected a list of 1 truth"),
+        ({"words": ["a"], "space_after": "n"}, "row 1: space_after: expected a list of 1 truth"),
+        ({"text": "\ud800"}, "row 1: text: expected text, found '\\ud800'"),
+        ({"words": ["\ud800"]}, "row 1: words: expected a list of words"),
         ({"text": "a", "space_after": [True]}, "row 1: space_after belongs to words"),
     ],
 )
@@ -198,6 +203,34 @@ def test_a_damaged_head_is_refused(
     place.write_bytes(place.read_bytes()[:-40])
     with pytest.raises(LangspecError, match=r"head\.safetensors: cannot be read"):
         load_predictor(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, "not JSON"),
+        ([], "a JSON list, no object"),
+        ({"schema": 7}, "expected schema 1, found 7"),
+        ({"labels": 3}, "labels: input should be a valid array"),
+        ({"labels": ["A", "A", "B"]}, "labels: one stands there twice"),
+        ({"unit": "word"}, "unit: input should be 'token' or 'pair'"),
+        ({"layer": 9}, "layer 9; expected 0 to 2"),
+        ({"layer": "1"}, "layer: input should be a valid integer"),
+        ({"labels": ["A"]}, "no tensors of 1 labels and 16 numbers a vector"),
+    ],
+)
+def test_a_head_that_says_something_else_is_refused(
+    folders: dict[str, Path], tmp_path: Path, change: Any, message: str
+) -> None:
+    folder = Path(shutil.copytree(folders["token"], tmp_path / "m"))
+    file = folder / "head" / "head.json"
+    changed = json.loads(file.read_text()) | change if isinstance(change, dict) else change
+    file.write_text("{" if change is None else json.dumps(changed))
+    with pytest.raises(LangspecError) as told:
+        load_predictor(folder)
+    assert str(told.value).startswith(str(folder / "head"))
+    assert message in str(told.value)
+    assert "write" in str(told.value)
 
 
 # Words
@@ -250,6 +283,9 @@ def test_rows_are_read(text: str, kind: str, columns: tuple[str, ...], rows: lis
         ('{"premise": "a", "gold": 1}\n', "jsonl", PAIR, "f:1: unknown columns 'gold'; expected"),
         ("premise\thyp\na\tb\n", "tsv", PAIR, "f:1: unknown columns 'hyp'; expected premise and"),
         ("premise\thypothesis\na\n", "tsv", PAIR, "f:2: found 1 columns, expected 2"),
+        ("premise\thypothesis\n", "tsv", PAIR, "f: a header alone; expected rows"),
+        ("text\ttext\na\tb\n", "tsv", TOKEN, "f:1: names a column twice"),
+        ("[" * 100_000, "jsonl", TOKEN, "f:1: not JSON"),
     ],
 )
 def test_bad_files_are_refused(

@@ -90,6 +90,8 @@ def _load(wanted: Wanted) -> tuple[Encoder, str]:
     if wanted.folder is not None:
         return _published(wanted.folder, wanted), named
     folder = Path(named).expanduser()
+    if not named.strip():
+        raise LangspecError("'' names no encoder; expected a folder, a Hub id or e5", place=PLACE)
     if folder.is_dir():
         return _published(folder, wanted), str(named)
     if folder.exists():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from langspec.errors import LangspecError
-from langspec.files import read_json
+from langspec.files import file_above, read_json
 
 FACTS = "audit.json"
 """What marks a folder as an audit; lists the files that the audit wrote."""
@@ -26,10 +26,11 @@ def check_out(folder: Path, *, force: bool) -> None:
     Raises:
         LangspecError: a file, a folder with other content.
     """
+    file = file_above(folder) if not folder.is_dir() else None
+    if file is not None or (folder.exists() and not folder.is_dir()):
+        raise LangspecError(f"{file or folder} is a file; name another folder", place="--out")
     if not folder.exists():
         return
-    if not folder.is_dir():
-        raise LangspecError(f"{folder} is a file; name another folder", place="--out")
     inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if not inside:
         return
@@ -51,9 +52,15 @@ def check_out(folder: Path, *, force: bool) -> None:
 
 
 def bank_root() -> Path:
-    """The folder of feature banks: ``LANGSPEC_CACHE``, else the user's cache folder."""
+    """The folder of feature banks: ``LANGSPEC_CACHE``, else the user's cache folder.
+
+    Raises:
+        LangspecError: a file stands where the folder ought to be.
+    """
     named = os.environ.get("LANGSPEC_CACHE")
-    if named:
-        return Path(named).expanduser() / "banks"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "langspec" / "banks"
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    root = (Path(named).expanduser() if named else base / "langspec") / "banks"
+    if (file := file_above(root / "bank")) is not None:
+        place = "LANGSPEC_CACHE" if named else "XDG_CACHE_HOME"
+        raise LangspecError(f"{file} is a file; name a folder for feature banks", place=place)
+    return root

@@ -16,7 +16,7 @@ from langspec.audit.page import answer_lines, render
 from langspec.audit.place import FACTS, bank_root, check_out, out_folder
 from langspec.audit.plain_tables import confusion_frame, mixing_frame
 from langspec.audit.spec_tables import all_tables
-from langspec.audit.text_folder import Texts, read_texts
+from langspec.audit.text_folder import FEWEST, Texts, read_texts
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.results import write_results
@@ -60,11 +60,14 @@ def _layers(subject: Subject) -> str:
 
 
 def _check_numbers(options: AuditOptions) -> None:
-    for name in ("max_texts", "max_words", "batch_tokens"):
+    # With fewer words than texts are needed, a split may have none.
+    for name, least in (("max_texts", 1), ("max_words", FEWEST), ("batch_tokens", 1)):
         value = getattr(options, name)
-        if value < 1:
+        if value < least:
             flag = "--" + name.replace("_", "-")
-            raise LangspecError(f"{value}; expected 1 or more", place=flag)
+            raise LangspecError(f"{value}; expected {least} or more", place=flag)
+    if not 0 <= options.seed < 1 << 32:
+        raise LangspecError(f"{options.seed}; expected 0 to {(1 << 32) - 1}", place="--seed")
     if not 1 <= len(options.encoders) <= 2:
         raise LangspecError(f"{len(options.encoders)} encoders; expected one or two", place=PLACE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,8 +16,9 @@ from langspec.audit.audited_encoder import Subject
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.text_folder import Texts
 from langspec.closure import cache_key
-from langspec.encoders.inputs import text_inputs
+from langspec.encoders.inputs import Inputs, text_inputs
 from langspec.encoders.load import random_encoder
+from langspec.errors import LangspecError
 from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
 from langspec.features.encode import build_bank
 from langspec.files import cached_json
@@ -47,6 +49,20 @@ class _LayersOf(Bank):
     @property
     def _all(self) -> Bank:
         return Bank(self.folder, self.meta)
+
+
+def _check_words(inputs: Inputs, texts: Texts, name: str) -> None:
+    """Refuse text of which the tokenizer leaves nothing that could be probed."""
+    counts: Counter[str] = Counter()
+    for code, units in zip(texts.languages, np.diff(inputs.unit_starts), strict=True):
+        counts[code] += int(units)
+    for code in texts.codes:
+        if not counts[code]:
+            raise LangspecError(
+                f"{texts.folder}: the tokenizer of {name} reads no word in the texts of {code}; "
+                "remove its file, or audit another encoder",
+                place="--text",
+            )
 
 
 class TextBench:
@@ -131,6 +147,7 @@ class TextBench:
         inputs = text_inputs(
             encoder.tokenizer, texts.texts, max_tokens=card.max_tokens, prefix=card.prefix
         )
+        _check_words(inputs, texts, subject.name)
         vectors = len(texts.texts) + words * len(texts.codes)
         everything = (config.num_hidden_layers + 1) * vectors * config.hidden_size * 4  # fp32
         options = BankOptions(

@@ -97,7 +97,7 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
-        if path.is_dir():
+        if path.is_dir() and not path.name.endswith(ENDINGS):
             inside = [file for file in sorted(path.iterdir()) if _is_text(file)]
             if inside and not _CODE.fullmatch(path.name):
                 raise LangspecError(
@@ -112,7 +112,13 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
                     f"{path}: {code!r} is no language code; {expected}", place=place
                 )
             found.setdefault(code, []).append(path)
+    by_name: dict[str, str] = {}
     for code, files in found.items():
+        other = by_name.setdefault(code.casefold(), code)
+        if other != code:
+            raise LangspecError(
+                f"{folder}: {other} and {code} differ in capitals alone; keep one", place=place
+            )
         if len({file.parent for file in files}) > 1 or (
             len(files) > 1 and files[0].parent == folder
         ):
@@ -133,7 +139,17 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
 
 
 def _is_text(path: Path) -> bool:
-    return path.is_file() and path.name.endswith(ENDINGS) and not path.name.startswith(".")
+    """Is it a file of text, by its name?
+
+    Raises:
+        LangspecError: its name says so, but it is a folder, or a link to nothing.
+    """
+    if path.name.startswith(".") or not path.name.endswith(ENDINGS):
+        return False
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "a link to nothing"
+        raise LangspecError(f"is {what}; expected a file of text; remove it", place=path)
+    return True
 
 
 def read_texts(

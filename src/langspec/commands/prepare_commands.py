@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from langspec.commands.shared_options import ROOT, configure, stage_options
+from langspec.commands.shared_options import ROOT, configure, plan_or_run, stage_options
 from langspec.errors import LangspecError
 
 
@@ -18,10 +18,7 @@ def corpora(context: click.Context, assignments: tuple[str, ...], dry_run: bool)
     """Stage: read or generate the corpora, split, filter, write the data card."""
     if context.invoked_subcommand:
         return
-    config = configure(assignments)
-    from langspec.stages import corpora as stage
-
-    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+    plan_or_run("corpora", assignments, dry_run)
 
 
 @corpora.command("add")
@@ -56,10 +53,7 @@ def corpora_status() -> None:
 @stage_options
 def encoder(assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: pre-train, convert or copy the starting encoder."""
-    config = configure(assignments)
-    from langspec.stages import encoder as stage
-
-    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+    plan_or_run("encoder", assignments, dry_run)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from langspec import launch
-from langspec.commands.shared_options import ROOT, configure, stage_options
+from langspec.commands.shared_options import ROOT, configure, plan_or_run, stage_options
 from langspec.errors import LangspecError
 from langspec.interrupts import raised
 
@@ -46,33 +46,21 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
 @stage_options
 def evaluate(task: str, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: score every trained checkpoint of a task, probe its layers for language."""
-    config = configure(assignments)
-    from langspec.stages import evaluate as stage
-
-    if dry_run:
-        click.echo(stage.plan(config, ROOT, task_name=task))
-    else:
-        click.echo(stage.run(config, ROOT, task_name=task))
+    plan_or_run("evaluate", assignments, dry_run, task_name=task)
 
 
 @click.command()
 @stage_options
 def report(assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: tables, figures and one page from the results."""
-    config = configure(assignments)
-    from langspec.stages import report as stage
-
-    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+    plan_or_run("report", assignments, dry_run)
 
 
 @click.command()
 @stage_options
 def register(assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: put the best seed of every method, with its card, into MLflow's registry."""
-    config = configure(assignments)
-    from langspec.stages import register as stage
-
-    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+    plan_or_run("register", assignments, dry_run)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

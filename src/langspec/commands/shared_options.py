@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,19 @@ def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="KEY=VALUE",
         help="Change a value of params.yaml for this run only, e.g. --set train.clip=0.5.",
     )(command)
+
+
+def plan_or_run(stage: str, assignments: tuple[str, ...], dry_run: bool, **values: Any) -> None:
+    """Run a stage that has ``plan`` and ``run``, and print what it returns.
+
+    Args:
+        stage: its name; ``values`` are further arguments of both.
+        assignments: of ``--set``.
+        dry_run: plan alone.
+    """
+    config = configure(assignments)
+    module = import_module(f"langspec.stages.{stage}")
+    click.echo((module.plan if dry_run else module.run)(config, ROOT, **values))
 
 
 def configure(assignments: tuple[str, ...], preset: str | None = None) -> Config:

@@ -6,17 +6,14 @@ from typing import Any
 
 import click
 
-from langspec.commands.shared_options import ROOT, configure, stage_options
+from langspec.commands.shared_options import ROOT, configure, plan_or_run, stage_options
 
 
 @click.command()
 @stage_options
 def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: the sweep that params.yaml names, one worker, repeatable; none with tune.trials 0."""
-    config = configure(assignments)
-    from langspec.stages import tune as stage
-
-    click.echo(stage.plan(config, ROOT) if dry_run else stage.run(config, ROOT))
+    plan_or_run("tune", assignments, dry_run)
 
 
 @click.command()

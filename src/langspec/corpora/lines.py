@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
+import re
 import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Any, Literal, cast
 
 from langspec.errors import LangspecError
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a surrogate pair, which JSON can write and no encoding of characters can hold."""
 
 MAX_LINE_BYTES = 8 << 20
 """A longer line is no text but a file without line ends; reading it whole would fill memory."""
@@ -81,6 +86,27 @@ def numbered_lines(
         raise LangspecError(unreadable(error), place=path) from None
     if number == 0:
         raise LangspecError("the file is empty; fetch it again or remove it", place=path)
+
+
+def json_objects(path: Path, *, open_end: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield ``(number, object)`` for each line of a file of json lines, numbers from 1.
+
+    Raises:
+        LangspecError: as :func:`numbered_lines`; a line that is no json object.
+    """
+    for number, text in numbered_lines(path, open_end=open_end):
+        place = f"{path}:{number}"
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise LangspecError(
+                f"broken json ({error}); expected one json object a line", place=place
+            ) from None
+        if not isinstance(value, dict):
+            raise LangspecError(
+                f"a json {type(value).__name__}; expected one json object a line", place=place
+            )
+        yield number, value
 
 
 def _text(raw: bytes, path: Path, number: int, carriage_returns: str, open_end: bool) -> str:

@@ -8,7 +8,7 @@ ever fetched, no code from a folder is run and no pickle is opened.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from langspec.encoders.model_folder import (
 )
 from langspec.encoders.tokenizer_file import check_tokenizer, load_tokenizer, position_table
 from langspec.errors import LangspecError
-from langspec.files import read_json
+from langspec.files import read_record
 
 CARD = "langspec.json"
 COMPAT = "compat"
@@ -173,8 +173,11 @@ def _load_model(folder: Path, config: PreTrainedConfig, *, pooler: bool, place: 
             **arguments,
         )
     except (ValueError, OSError, RuntimeError) as error:
+        reason = str(error)
+        if "ignore_mismatched_sizes" in reason:  # an option that only programs have
+            reason = "tensors have other shapes than it says; expected files of one model"
         raise LangspecError(
-            f"the weights do not fit config.json: {error}", place=folder
+            f"the weights do not fit config.json: {reason}", place=folder
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity)
@@ -222,16 +225,7 @@ def _load_card(folder: Path) -> EncoderCard | None:
     if not place.is_file():
         return None
     sha256 = weights_sha256(folder)
-    try:
-        raw = read_json(place)
-        expected = {entry.name for entry in fields(EncoderCard)}
-        if not isinstance(raw, dict) or set(raw) - expected or "name" not in raw:
-            raise ValueError(f"expected the keys {', '.join(sorted(expected))}")
-        card = EncoderCard(**raw)
-    except (ValueError, TypeError) as error:
-        raise LangspecError(
-            f"not an encoder's card ({error}); build the encoder again", place=place
-        ) from error
+    card = read_record(place, EncoderCard, cure="build the encoder again")
     if card.sha256 and card.sha256 != sha256:
         raise LangspecError(
             "the weights are not those the card tells of (another SHA-256); build the encoder "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from langspec.errors import LangspecError
+from langspec.errors import DamagedFile, LangspecError
 from langspec.files import read_json, sha256_file
 
 
@@ -108,10 +108,8 @@ def load_config(folder: Path) -> PreTrainedConfig:
     place = folder / "config.json"
     try:
         raw = read_json(place)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise LangspecError(
-            f"not JSON ({error}); expected a model's settings", place=place
-        ) from error
+    except DamagedFile as error:
+        raise LangspecError(f"{error}; expected a model's settings") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("model_type"), str):
         raise LangspecError(
             'no "model_type"; expected the config.json of a transformers model, such as bert, '
@@ -129,7 +127,7 @@ def load_config(folder: Path) -> PreTrainedConfig:
         config: PreTrainedConfig = AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except (ValueError, OSError, TypeError) as error:
+    except (ValueError, OSError, TypeError, StrictDataclassError) as error:
         raise LangspecError(
             f"cannot be read as a model's settings: {error}", place=place
         ) from error

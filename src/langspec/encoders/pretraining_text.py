@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langspec.corpora.lines import numbered_lines
+from langspec.corpora.lines import json_objects, numbered_lines
 from langspec.errors import LangspecError
 from langspec.languages import LANGUAGES
 
@@ -119,7 +118,8 @@ def read_sentences(path: Path) -> Iterator[Row]:
     Raises:
         LangspecError: with file and line; the three lists must have one length.
     """
-    for place, row in _json_rows(path):
+    for number, row in json_objects(path, open_end=False):
+        place = f"{path}:{number}"
         lists = {
             "words": _list(row, "words", (str,), place),
             "concepts": _list(row, "concepts", (str, type(None)), place),
@@ -139,7 +139,8 @@ def read_unlabelled_pairs(path: Path) -> Iterator[Row]:
     Raises:
         LangspecError: with file and line.
     """
-    for place, row in _json_rows(path):
+    for number, row in json_objects(path, open_end=False):
+        place = f"{path}:{number}"
         texts = {name: _typed(row, name, str, place) for name in ("premise", "hypothesis")}
         yield {**_line_and_language(row, place), **texts}
 
@@ -170,18 +171,6 @@ def read_dictionary(path: Path) -> Iterator[Row]:
             "form": form,
             "rank": int(rank),
         }
-
-
-def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, text in numbered_lines(path, open_end=False):
-        place = f"{path}:{number}"
-        try:
-            row = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise LangspecError(f"broken json ({error})", place=place) from None
-        if not isinstance(row, dict):
-            raise LangspecError("expected one json object a line", place=place)
-        yield place, row
 
 
 def _line_and_language(row: dict[str, Any], place: str) -> Row:

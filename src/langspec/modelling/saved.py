@@ -11,15 +11,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from langspec.encoders.load import Encoder
 from langspec.errors import LangspecError
-from langspec.files import read_json, write_json
+from langspec.files import read_record, write_json
 from langspec.modelling.model import EncoderWithHeads, LinearHead, freeze_above
 from langspec.tasks.task import Task
 
 SCHEMA = 1
+_AGAIN = "run langspec train again"
 
 
 @dataclass(frozen=True)
@@ -97,21 +99,22 @@ def save_run(folder: Path, tensors: dict[str, torch.Tensor], card: RunCard) -> N
 
 
 def read_card(folder: Path) -> RunCard:
-    """The card of a trained run."""
+    """The card of a trained run.
+
+    Raises:
+        LangspecError: no trained run there, one of another version, or a damaged card.
+    """
     try:
-        values = read_json(folder / "model.json")
+        return read_record(folder / "model.json", RunCard, cure=_AGAIN, schema=SCHEMA)
     except FileNotFoundError:
         raise LangspecError("no trained run here; run: langspec train", place=folder) from None
-    if values.pop("schema", None) != SCHEMA:
-        raise LangspecError("written by another version; rerun langspec train", place=folder)
-    return RunCard(**{**values, "labels": tuple(values["labels"])})
 
 
 def load_run(folder: Path, encoder: Encoder, task: Task) -> EncoderWithHeads:
     """A trained run in eval mode, in a copy of the encoder that it started from.
 
     Raises:
-        LangspecError: the run started from another encoder or has other labels.
+        LangspecError: the run started from another encoder, has other labels, or is damaged.
     """
     card = read_card(folder)
     if card.encoder_sha256 != encoder.card.sha256:
@@ -131,7 +134,11 @@ def load_run(folder: Path, encoder: Encoder, task: Task) -> EncoderWithHeads:
         dropout=card.dropout,
         init=0.02,
     )
-    tensors = load_file(folder / "model.safetensors")
+    try:
+        tensors = load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        place = folder / "model.safetensors"
+        raise LangspecError(f"cannot be read ({error}); {_AGAIN}", place=place) from None
     unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys
     if unexpected:
         raise LangspecError(f"tensors of another model: {', '.join(unexpected[:3])}", place=folder)

@@ -21,7 +21,7 @@ from langspec.encoders.save_folder import save_encoder
 from langspec.erasure.base import ErasureMap
 from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.files import atomic_folder, write_json, write_text
+from langspec.files import atomic_folder, file_above, write_json, write_text
 
 SCHEMA = 1
 POOLING, DENSE, ERASER, HEAD = "1_Pooling", "2_Eraser", "eraser", "head"
@@ -58,6 +58,8 @@ def check_empty(folder: Path, *, place: str = "--out") -> None:
     Raises:
         LangspecError: ``folder`` is a file, or a folder that is not empty.
     """
+    if (file := file_above(folder)) is not None:
+        raise LangspecError(f"{file} is a file; name another folder", place=place)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LangspecError(
             f"{folder} exists and is not an empty folder; name another, or remove it", place=place

@@ -142,7 +142,7 @@ def _json(
         where = f"{place}:{number}"
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LangspecError(
                 f"not JSON ({error}); expected an object a line", place=where
             ) from None
@@ -160,6 +160,10 @@ def _tabbed(
 ) -> Iterator[dict[str, Any]]:
     names = lines[0].split("\t")
     _known(names, columns, f"{place}:1")
+    if len(set(names)) < len(names):
+        raise LangspecError("names a column twice; expected it once", place=f"{place}:1")
+    if len(lines) == 1:
+        raise LangspecError("a header alone; expected rows to predict", place=place)
     for number, line in enumerate(lines[1:], 2):
         cells = line.split("\t")
         if len(cells) != len(names):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from langspec.encoders.load import Encoder, load_encoder
 from langspec.erasure.base import ErasureMap
 from langspec.erasure.eraser_folder import CARD, load_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.files import read_json
+from langspec.files import read_record
 from langspec.modelling.model import EncoderWithHeads, LinearHead
 from langspec.release.split_words import split_words
 
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 SCHEMA = 1
 ERASERS = "erasers"
 _BATCH_TOKENS = 4096
+_AGAIN = "write it again: langspec export --head, or langspec register"
 
 Row = Mapping[str, Any]
 
@@ -43,10 +44,10 @@ class Head:
     """What ``head/head.json`` says: ``unit`` is ``token`` or ``pair``; ``single``: one text."""
 
     task: str
-    unit: str
-    single: bool
+    unit: Literal["token", "pair"]
     labels: tuple[str, ...]
     layer: int
+    single: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -218,17 +219,26 @@ def _check(row: Row, columns: tuple[str, ...], number: int) -> None:
             listed = isinstance(value, list | tuple | np.ndarray)
             if not listed or not len(value) or not all(_is_text(word) for word in value):
                 raise LangspecError("words: expected a list of words, none empty", place=place)
-            if spaces is not None and len(spaces) != len(value):
+            if spaces is not None and not _are_spaces(spaces, len(value)):
                 raise LangspecError(
-                    f"space_after: found {len(spaces)} values, expected {len(value)}", place=place
+                    f"space_after: expected a list of {len(value)} truth values", place=place
                 )
         elif not _is_text(value):
-            what = "empty text" if isinstance(value, str) else f"expected text, found {value!r}"
+            blank = isinstance(value, str) and not value.strip()
+            what = "empty text" if blank else f"expected text, found {value!r}"
             raise LangspecError(f"{column}: {what}", place=place)
 
 
+def _are_spaces(values: Any, count: int) -> bool:
+    listed = isinstance(values, list | tuple | np.ndarray) and len(values) == count
+    return listed and all(isinstance(value, bool | np.bool_) for value in values)
+
+
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    """Text that is not empty and can be encoded: half a surrogate pair cannot."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return value.encode("utf-8", "ignore").decode() == value
 
 
 def load_predictor(folder: Path) -> Predictor:
@@ -239,37 +249,38 @@ def load_predictor(folder: Path) -> Predictor:
             belong to the encoder.
     """
     folder = Path(folder)
-    if not (folder / "head" / "head.json").is_file():
+    place = folder / "head"
+    if not (place / "head.json").is_file():
         raise LangspecError(
             "no model with a head here; expected models:/NAME@ALIAS, or a folder that `langspec "
             "export --head` wrote",
             place=folder,
         )
-    card = read_json(folder / "head" / "head.json")
-    if card.get("schema") != SCHEMA:
-        raise LangspecError(
-            f"expected schema {SCHEMA}, found {card.get('schema')!r}; write it again",
-            place=folder / "head" / "head.json",
-        )
-    head = Head(
-        task=card["task"],
-        unit=card["unit"],
-        single=card.get("single", False),
-        labels=tuple(card["labels"]),
-        layer=card["layer"],
-    )
+    head = read_record(place / "head.json", Head, cure=_AGAIN, schema=SCHEMA)
+    if len(set(head.labels)) != len(head.labels):
+        raise LangspecError(f"labels: one stands there twice; {_AGAIN}", place=place / "head.json")
     encoder = load_encoder(folder)
     hidden, layers = encoder.model.config.hidden_size, encoder.model.config.num_hidden_layers
+    if not 0 <= head.layer <= layers:
+        raise LangspecError(
+            f"layer {head.layer}; expected 0 to {layers}, the encoder's; {_AGAIN}",
+            place=place / "head.json",
+        )
     linear = LinearHead(hidden, len(head.labels), dropout=0.0, init=0.02)
-    place = folder / "head" / "head.safetensors"
     try:
-        linear.linear.load_state_dict(load_file(place))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise LangspecError(f"cannot be read ({error}); write it again", place=place) from None
+        linear.linear.load_state_dict(load_file(place / "head.safetensors"))
+    except (OSError, SafetensorError) as error:
+        reason = f"cannot be read ({error}); {_AGAIN}"
+        raise LangspecError(reason, place=place / "head.safetensors") from None
+    except RuntimeError:
+        raise LangspecError(
+            f"no tensors of {len(head.labels)} labels and {hidden} numbers a vector; {_AGAIN}",
+            place=place / "head.safetensors",
+        ) from None
     model = EncoderWithHeads(
         encoder.model,
         {"task": linear},
-        unit=head.unit,  # type: ignore[arg-type]
+        unit=head.unit,
         pooling=encoder.card.pooling,
         feature_layer=-1 if head.layer == layers else head.layer,
     )

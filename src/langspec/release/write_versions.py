@@ -17,7 +17,7 @@ from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_json, write_json, write_text
 from langspec.measurement.erased import fit_maps
-from langspec.paths import Paths, checkpoint_hash, require
+from langspec.paths import Paths, checkpoint_hash, corpora_sources, require
 from langspec.release.assemble import LanguageText, TrainedSeed, assemble, load_seed
 from langspec.release.choose import Candidate, candidate, champion
 from langspec.release.model_card import ExportFacts
@@ -108,7 +108,7 @@ class Versions:
             seed.card,
             self.encoder.card,
             run=run,
-            sources=read_json(self.paths.corpora / "card.json")["sources"],
+            sources=corpora_sources(self.paths.corpora),
             head_unit=self.task.unit,
         )
         scores = language_scores(self.rows, chosen.method, number)

@@ -9,7 +9,7 @@ import torch
 from langspec.config import Config
 from langspec.evaluation.bench import Bench
 from langspec.files import read_json
-from langspec.paths import paths_of, require
+from langspec.paths import corpora_sources, paths_of, require
 from langspec.release.assemble import load_seed
 from langspec.release.encoder_folder import write_export
 from langspec.release.export_seed import check_export, export_erasers
@@ -66,7 +66,7 @@ def run(
         trained.card,
         bench.encoder.card,
         run=read_json(run_file) if run_file.is_file() else {},
-        sources=read_json(paths.corpora / "card.json")["sources"],
+        sources=corpora_sources(paths.corpora),
         eraser=erasers.sentences,
         head_unit=task.unit if with_head else "",
     )

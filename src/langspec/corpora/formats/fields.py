@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.corpora.formats import Format
+from langspec.corpora.lines import SURROGATE
 from langspec.errors import LangspecError
 from langspec.languages import LANGUAGES
 
@@ -62,12 +63,8 @@ class Fields:
         return self._encodable(str(value), name)
 
     def _encodable(self, value: str, name: str) -> str:
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise self.fail(
-                f"field {name!r} holds half a surrogate pair, which is no character"
-            ) from None
+        if SURROGATE.search(value):
+            raise self.fail(f"field {name!r} holds half a surrogate pair, which is no character")
         return value
 
 
