@@ -39,6 +39,7 @@ from langspec.measurement.rows import Origin
 
 LANGUAGES = tuple(f"l{i:02d}" for i in range(17))
 PROBE = ProbeOptions(strengths=[0.001, 0.01, 0.1, 1.0, 10.0], max_iterations=2000, tolerance=1e-4)
+BOOTSTRAP = BootstrapOptions(1000, 0)
 ORIGIN = Origin("pos", "benchmark", 0, "text", "test", "leak")
 
 
@@ -139,9 +140,7 @@ def suite(layers: int, width: int, tokens: int, sentences: int) -> None:
     for unit in ("token", "sentence"):
         drawing, _ = seconds(lambda unit=unit: [bank.draw(unit, i) for i in range(layers)])
         spent, found = seconds(
-            lambda unit=unit: language_leak(
-                bank, ORIGIN, PROBE, BootstrapOptions(1000), units=(unit,)
-            )
+            lambda unit=unit: language_leak(bank, ORIGIN, PROBE, BOOTSTRAP, units=(unit,))
         )
         told = {m: [r.value for r in found if r.probe == "linear" and r.metric == m]
                 for m in ("accuracy", "iterations", "converged")}  # fmt: skip
@@ -225,11 +224,11 @@ def reencode(lines: int, pieces: int, tokens: int, epochs: int) -> None:
             )
         )
         last = Bank(bank.folder, dict(bank.meta))
-        whole, found = seconds(lambda: language_leak(last, ORIGIN, PROBE, BootstrapOptions()))
+        whole, found = seconds(lambda: language_leak(last, ORIGIN, PROBE, BOOTSTRAP))
         bank.meta["layers"] = [12]
         np.save(bank.folder / "tokens.npy", np.load(bank.folder / "tokens.npy")[-1:])
         one, single = seconds(
-            lambda: language_leak(bank, ORIGIN, PROBE, BootstrapOptions(), units=("token",))
+            lambda: language_leak(bank, ORIGIN, PROBE, BOOTSTRAP, units=("token",))
         )
     # An iteration of the solver reads all vectors once: what an epoch is to a probe that encodes.
     passes = [int(r.value) for r in found if r.metric == "iterations"]
@@ -305,7 +304,9 @@ def coverage(simulations: int, resamples: int) -> None:
     head("accuracy", "items", "coverage, accuracy", "coverage, macro-F1")
     for level in (0.6, 0.9):
         _, gold, predicted = draw(np.random.default_rng(0), 300_000, level)
-        many = score_intervals(np.arange(len(gold)), gold, predicted, classes, BootstrapOptions(1))
+        many = score_intervals(
+            np.arange(len(gold)), gold, predicted, classes, BootstrapOptions(1, 0)
+        )
         for items in (10, 20, 50, 180):
             hits = dict.fromkeys(many, 0)
             for seed in range(simulations):

@@ -79,7 +79,7 @@ def token_leak(encoder: Encoder, corpora: Path, config: Config) -> tuple[float, 
             bank,
             Origin("text", "benchmark", 0, "text", "test", "leak"),
             probe,
-            BootstrapOptions(resamples=100),
+            BootstrapOptions(resamples=100, seed=0),
             units=("token",),
         )
     found = {row.probe: row.value for row in rows if row.metric == "accuracy"}

@@ -422,7 +422,7 @@ def build_made_up(root: Path, out: Path, **options: Any) -> Path:
         methods,
         **parts,
     )
-    comparing = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions())
+    comparing = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(1000, 0))
     values = {"title": "", "formats": ["svg"], "margin": 0.01}
     values |= {name: options.pop(name) for name in ("title", "formats") if name in options}
     # Not checked: the report itself refuses a format that it does not know.

@@ -155,7 +155,7 @@ assert make().options() == {"anchor": "en", "share": 1.0}
 maps = fit_maps(bank, make, ["sentence"], [0])
 origin = Origin("pos", "finetune", 1, "text", "test", "erasure", eraser="shrink")
 rows = erased_leak(
-    bank, maps, origin, config.evaluate.probe, BootstrapOptions(20), units=["sentence"]
+    bank, maps, origin, config.evaluate.probe, BootstrapOptions(20, 0), units=["sentence"]
 )
 (score,) = (row.value for row in rows if row.metric == "accuracy")
 assert score < 0.6, score

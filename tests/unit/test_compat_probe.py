@@ -19,8 +19,8 @@ from langspec.measurement.compat.paper_probe import (
     ProbeSetting,
     Texts,
     fit_paper_probe,
-    own_setting,
     published_settings,
+    setting_of,
 )
 from langspec.measurement.compat.paper_scores import error_correlation, union_macro_f1, whole_texts
 from langspec.measurement.compat.v_measure import adjusted_information, published_v_measure
@@ -138,7 +138,7 @@ def test_settings_are_the_published_ones_of_each_method(tmp_path: Path) -> None:
     assert token["finetune"] == ProbeSetting(0.1, 64, 0.01)
     assert pair["adversary"] == ProbeSetting(1e-4, 32, 0.1)
     assert len({s.learning_rate for s in token.values()}) == 3  # the confound
-    assert [own_setting(m) for m in ("frozen", "control", "grl", "mine", "random")] == [
+    assert [setting_of(m) for m in ("frozen", "control", "grl", "mine", "random")] == [
         "frozen", "finetune", "grl", "finetune", "frozen",
     ]  # fmt: skip
     with pytest.raises(LangspecError, match=r"none\.csv: the published probe needs its settings"):

@@ -20,7 +20,7 @@ from langspec.tracking.history import evaluation_points
 from report_files import write_predictions, write_run
 
 INNER = 2
-OPTIONS = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(resamples=100))
+OPTIONS = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(resamples=100, seed=0))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from langspec.measurement.rows import Origin
 from langspec.results import Result
 
 ORIGIN = Origin("pos", "frozen", 0, "text", "test", "m")
-INTERVALS = BootstrapOptions(resamples=200)
+INTERVALS = BootstrapOptions(resamples=200, seed=0)
 SENTENCES = ("sentence",)
 LINES, WIDTH, CLASSES = 80, 24, 3
 LANGUAGE = np.repeat(np.arange(CLASSES), LINES)
@@ -117,7 +117,7 @@ def test_only_shared_lines_count(tmp_path: Path) -> None:
     found = table(retrieval(bank, ORIGIN, "en", INTERVALS))
     assert found["retrieval", "cosine", 0, "fi"].n == LINES // 2
     assert found["retrieval", "chance", -1, "fi"].value == 2 / LINES
-    fewer = table(retrieval(bank, ORIGIN, "en", BootstrapOptions(), candidates=30))
+    fewer = table(retrieval(bank, ORIGIN, "en", BootstrapOptions(1000, 0), candidates=30))
     assert fewer["retrieval", "cosine", 0, "de"].n == 30
 
 

@@ -50,7 +50,7 @@ def _small_batches() -> Iterator[None]:
 
 def beyond(bank, options, token_texts=None, *, probe=PROBE, units=("token",)):
     """Of words, with few resamples."""
-    intervals = BootstrapOptions(200)
+    intervals = BootstrapOptions(200, 0)
     return beyond_linear(
         bank, ORIGIN, options, probe, intervals, units=units, token_texts=token_texts
     )
@@ -199,7 +199,7 @@ def test_what_does_not_converge_is_reported_everywhere() -> None:
     assert rows["mlp", 0, "converged"] == 0
     assert rows["mlp", 0, "iterations"] == 2  # one epoch for each weight decay
     assert rows["mdl", 0, "converged"] == 0
-    leak = language_leak(bank, ORIGIN, probe, BootstrapOptions(), units=("token",))
+    leak = language_leak(bank, ORIGIN, probe, BootstrapOptions(1000, 0), units=("token",))
     assert [r.value for r in leak if r.metric == "converged"] == [0.0]
 
 
@@ -328,7 +328,7 @@ def test_a_class_never_seen_can_be_sent() -> None:
     assert np.isfinite(code.bits).all()
     # After 200 rows the share of a class never seen is 1 / (200 + 3).
     assert code.bits[labels == 2].max() == pytest.approx(np.log2(203), abs=0.01)
-    assert code.per_row(BootstrapOptions(100)).value == pytest.approx(code.bits.mean())
+    assert code.per_row(BootstrapOptions(100, 0)).value == pytest.approx(code.bits.mean())
 
 
 def test_the_uniform_code_where_a_probe_knows_nothing() -> None:
@@ -342,7 +342,7 @@ def test_the_uniform_code_where_a_probe_knows_nothing() -> None:
 
     code = online_codelength(np.zeros((COUNT, 1)), LANGUAGE, LINE, 4, lambda x, y: Uniform())
     assert code.bits == pytest.approx(np.full(COUNT, 2.0))
-    assert code.compression(BootstrapOptions(100)).value == pytest.approx(1.0)
+    assert code.compression(BootstrapOptions(100, 0)).value == pytest.approx(1.0)
     assert code.fits == code.converged > 3
 
 
@@ -387,6 +387,6 @@ def test_translations_stay_on_one_side() -> None:
 def test_a_ratio_of_sums_and_its_interval() -> None:
     rng = np.random.default_rng(0)
     item, top = np.repeat(np.arange(100), 5), rng.random(500)
-    interval = ratio_interval(item, top, np.full(500, 2.0))
+    interval = ratio_interval(item, top, np.full(500, 2.0), BootstrapOptions(1000, 0))
     assert interval.value == pytest.approx(top.mean() / 2)
     assert interval.low < interval.value < interval.high

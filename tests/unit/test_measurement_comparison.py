@@ -29,6 +29,7 @@ from langspec.measurement.difference import (
 )
 
 OPTIONS = JudgeOptions(margin=0.01)
+BOOTSTRAP = BootstrapOptions(1000, 0)
 RUNS = 1000
 
 
@@ -115,7 +116,10 @@ def two_languages(shared: bool) -> tuple[Units, dict[int, np.ndarray], dict[int,
 @pytest.mark.parametrize("shared", [True, False])
 def test_values_are_those_of_the_scores(shared: bool) -> None:
     units, a, b = two_languages(shared)
-    found = {(c.metric, c.language): c for c in compare_predictions(units, a, b, source="en")}
+    found = {
+        (c.metric, c.language): c
+        for c in compare_predictions(units, a, b, source="en", options=BOOTSTRAP)
+    }
     for metric in ("accuracy", "macro_f1"):
         for code in ("de", "en", "mean", "mean_targets", "gap"):
             one = found[metric, code]
@@ -124,7 +128,7 @@ def test_values_are_those_of_the_scores(shared: bool) -> None:
                     [
                         language_intervals(
                             units.language, units.item, units.gold, run, 3, source="en",
-                            options=BootstrapOptions(resamples=100),
+                            options=BootstrapOptions(resamples=100, seed=0),
                         )[metric][code].value
                         for run in side.values()
                     ]
@@ -139,21 +143,24 @@ def test_values_are_those_of_the_scores(shared: bool) -> None:
 
 def test_items_noise_is_paired_over_methods_and_languages() -> None:
     units, a, _ = two_languages(shared=True)
-    same = compare_predictions(units, a, a, source="en")
+    same = compare_predictions(units, a, a, source="en", options=BOOTSTRAP)
     assert all(one.difference.spreads[1].error == 0 for one in same)
     assert {one.verdict for one in judge([c.difference for c in same], OPTIONS)} == {"equivalent"}
     # The same answers in both languages: what translations share cancels in the gap.
     half = Units(units.language, units.item, np.tile(units.gold[:40], 2))
     twice = {seed: np.tile(run[:40], 2) for seed, run in a.items()}
     gold = dict.fromkeys(a, half.gold)
-    found = {c.language: c for c in compare_predictions(half, twice, gold, source="en")}
+    found = {
+        c.language: c
+        for c in compare_predictions(half, twice, gold, source="en", options=BOOTSTRAP)
+    }
     assert found["gap"].difference.spreads[-1].error == pytest.approx(0, abs=1e-12)
     assert found["mean"].difference.spreads[-1].error > 0.01
 
 
 def test_with_one_seed_nothing_is_decided() -> None:
     units, _, b = two_languages(shared=False)
-    found = compare_predictions(units, {1: units.gold}, {1: b[1]}, source="en")
+    found = compare_predictions(units, {1: units.gold}, {1: b[1]}, source="en", options=BOOTSTRAP)
     one = next(c for c in found if c.language == "de")
     assert one.pairing.kind == "single"
     assert one.difference.p < 1e-3
@@ -197,4 +204,4 @@ def test_what_cannot_be_compared_is_refused(lengths: tuple[int, int]) -> None:
     units = Units(np.repeat("de", count), np.arange(count), np.zeros(count, int))
     run = {1: np.zeros(predicted, int)}
     with pytest.raises(LangspecError, match=r"predictions for|no units"):
-        compare_predictions(units, run, run, source="en")
+        compare_predictions(units, run, run, source="en", options=BOOTSTRAP)

@@ -19,6 +19,7 @@ from langspec.measurement.intervals import (
     share_interval,
 )
 
+BOOTSTRAP = BootstrapOptions(1000, 0)
 CLASSES, SHARES = 6, (0.3, 0.25, 0.2, 0.1, 0.1, 0.05)
 
 
@@ -40,7 +41,7 @@ def sample(
 def test_intervals_cover_the_truth(items: int, level: float) -> None:
     """In the middle and near the ceiling, with few items and many."""
     _, gold, predicted = sample(np.random.default_rng(0), 300_000, level)
-    options = BootstrapOptions(1)
+    options = BootstrapOptions(1, 0)
     truth = score_intervals(np.arange(len(gold)), gold, predicted, CLASSES, options)
     hits = dict.fromkeys(truth, 0)
     for seed in range(2000):  # the coverage is then known to half a point
@@ -97,29 +98,29 @@ def test_units_drawn_alone_would_not_cover() -> None:
 def test_a_perfect_score_is_not_certain() -> None:
     item = np.repeat(np.arange(20), 6)
     ones = np.ones(120, np.int64)
-    found = score_intervals(item, ones, ones, 2)
+    found = score_intervals(item, ones, ones, 2, BOOTSTRAP)
     for interval in found.values():
         assert (interval.value, interval.high) == (1.0, 1.0)
         assert 0.7 < interval.low < 0.85  # of 20 items, none was wrong: 1 - 0.025^(1/17.5)
-    none = score_intervals(item, ones, 0 * ones, 2)["accuracy"]
+    none = score_intervals(item, ones, 0 * ones, 2, BOOTSTRAP)["accuracy"]
     assert (none.value, none.low) == (0.0, 0.0)
     assert none.high == pytest.approx(1 - found["accuracy"].low)
-    more = score_intervals(np.arange(120), ones, ones, 2)["accuracy"]
+    more = score_intervals(np.arange(120), ones, ones, 2, BOOTSTRAP)["accuracy"]
     assert found["accuracy"].low < more.low < 1
 
 
 def test_one_item_says_nothing() -> None:
     one = np.zeros(5, np.int64)
-    found = score_intervals(one, one, one, 2)["accuracy"]
+    found = score_intervals(one, one, one, 2, BOOTSTRAP)["accuracy"]
     assert (found.low, found.high) == (0.0, 1.0)
-    assert np.isnan(ratio_interval(one, one + 1.0, one + 1.0).low)
+    assert np.isnan(ratio_interval(one, one + 1.0, one + 1.0, BOOTSTRAP).low)
 
 
 def test_intervals_stay_within_bounds_and_hold_their_score() -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         drawn = sample(rng, 8, rng.uniform(0.03, 0.97))
-        for interval in score_intervals(*drawn, CLASSES, BootstrapOptions(100)).values():
+        for interval in score_intervals(*drawn, CLASSES, BootstrapOptions(100, 0)).values():
             assert 0 <= interval.low <= interval.value <= interval.high <= 1
 
 

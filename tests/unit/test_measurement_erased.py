@@ -24,7 +24,7 @@ from langspec.measurement.rows import Origin
 from langspec.modelling.model import LinearHead
 
 PROBE = probe_options(0.01, 1.0, tolerance=1e-3)
-INTERVALS = BootstrapOptions(resamples=50)
+INTERVALS = BootstrapOptions(resamples=50, seed=0)
 
 
 @pytest.fixture(scope="module")

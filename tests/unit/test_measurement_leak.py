@@ -81,7 +81,7 @@ def planted_bank(root: Path, languages: tuple[str, ...] = LANGUAGES) -> Bank:
 
 
 def test_a_planted_leak_is_found_where_it_is(tmp_path: Path) -> None:
-    rows = language_leak(planted_bank(tmp_path), ORIGIN, PROBE, BootstrapOptions())
+    rows = language_leak(planted_bank(tmp_path), ORIGIN, PROBE, BootstrapOptions(1000, 0))
     found = {(r.probe, r.unit, r.layer, r.language, r.metric): r for r in rows}
     assert len(found) == len(rows)
     for unit, n in (("token", 4 * 12 * WORDS), ("sentence", 4 * 12)):
@@ -108,17 +108,19 @@ def test_a_planted_leak_is_found_where_it_is(tmp_path: Path) -> None:
 
 def test_leak_is_the_same_on_two_runs(tmp_path: Path) -> None:
     bank = planted_bank(tmp_path)
-    options = PROBE, BootstrapOptions(100)
+    options = PROBE, BootstrapOptions(100, 0)
     assert language_leak(bank, ORIGIN, *options) == language_leak(bank, ORIGIN, *options)
 
 
 def test_leak_refuses_one_language_and_missing_splits(tmp_path: Path) -> None:
     with pytest.raises(LangspecError, match="at least two languages, found en"):
-        language_leak(planted_bank(tmp_path / "one", ("en",)), ORIGIN, PROBE, BootstrapOptions())
+        language_leak(
+            planted_bank(tmp_path / "one", ("en",)), ORIGIN, PROBE, BootstrapOptions(1000, 0)
+        )
     bank = planted_bank(tmp_path / "all")
     without = Bank(bank.folder, bank.meta | {"splits": ["other", "test", "train"]})
     with pytest.raises(LangspecError, match="split 'dev'"):
-        language_leak(without, ORIGIN, PROBE, BootstrapOptions())
+        language_leak(without, ORIGIN, PROBE, BootstrapOptions(1000, 0))
 
 
 def units_of(language: np.ndarray, label: np.ndarray, row: np.ndarray | None = None) -> Units:

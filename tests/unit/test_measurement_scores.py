@@ -25,6 +25,7 @@ CLASSES = 5
 labelled = st.integers(1, 60).flatmap(
     lambda n: st.tuples(*[hnp.arrays(np.int64, n, elements=st.integers(0, CLASSES - 1))] * 2)
 )
+BOOTSTRAP = BootstrapOptions(1000, 0)
 ORIGIN = Origin("pos", "finetune", 1, "ud", "test", "m")
 
 
@@ -101,19 +102,21 @@ def test_clustering_widens_an_interval_by_what_items_share() -> None:
     hit = rng.random(300) < 0.7
     gold = np.zeros(3000, int)
     predicted = np.repeat(~hit, 10).astype(int)  # ten units an item, all alike
-    clustered = score_intervals(np.repeat(np.arange(300), 10), gold, predicted, 2)["accuracy"]
-    single = score_intervals(np.arange(3000), gold, predicted, 2)["accuracy"]
+    clustered = score_intervals(np.repeat(np.arange(300), 10), gold, predicted, 2, BOOTSTRAP)[
+        "accuracy"
+    ]
+    single = score_intervals(np.arange(3000), gold, predicted, 2, BOOTSTRAP)["accuracy"]
     ratio = (clustered.high - clustered.low) / (single.high - single.low)
     assert ratio == pytest.approx(np.sqrt(10), rel=0.15)
     assert clustered.value == single.value == np.mean(predicted == 0)
 
 
 def test_resampled_sums_are_of_whole_draws() -> None:
-    sums = resampled_sums(np.ones((50, 2, 1)), BootstrapOptions(30))
+    sums = resampled_sums(np.ones((50, 2, 1)), BootstrapOptions(30, 0))
     assert sums.shape == (30, 2, 1)
     assert (sums == 50).all()
     counts = np.random.default_rng(0).integers(9, size=(7, 3)).astype(float)
-    sums = resampled_sums(counts, BootstrapOptions(20_000))
+    sums = resampled_sums(counts, BootstrapOptions(20_000, 0))
     assert sums.mean(axis=0) == pytest.approx(counts.sum(axis=0), rel=0.02)
 
 
@@ -127,13 +130,17 @@ def parallel(rng: np.random.Generator, items: int) -> tuple[np.ndarray, ...]:
 
 def test_translations_are_drawn_together() -> None:
     language, item, gold, predicted = parallel(np.random.default_rng(0), 500)
-    shared = language_intervals(language, item, gold, predicted, 2, source="en")["accuracy"]
+    shared = language_intervals(
+        language, item, gold, predicted, 2, source="en", options=BOOTSTRAP
+    )["accuracy"]
     # Equal on every item: the gap is nothing, and two languages tell no more than one.
     width = shared["en"].high - shared["en"].low
     assert max(-shared["gap"].low, shared["gap"].high) < width / 50
     assert shared["mean"].low == pytest.approx(shared["en"].low)
     own = item + 500 * (language == "en")
-    apart = language_intervals(language, own, gold, predicted, 2, source="en")["accuracy"]
+    apart = language_intervals(language, own, gold, predicted, 2, source="en", options=BOOTSTRAP)[
+        "accuracy"
+    ]
     assert apart["gap"].low < 0 < apart["gap"].high
     width = (apart["mean"].high - apart["mean"].low) / (shared["mean"].high - shared["mean"].low)
     assert width == pytest.approx(np.sqrt(0.5), rel=0.15)
@@ -150,7 +157,15 @@ def test_task_scores_name_every_row() -> None:
     gold = rng.integers(4, size=150)
     predicted = np.where(rng.random(150) < 0.7, gold, rng.integers(4, size=150))
     rows = task_scores(
-        ORIGIN, language, item, gold, predicted, classes=4, unit="token", source="en"
+        ORIGIN,
+        language,
+        item,
+        gold,
+        predicted,
+        classes=4,
+        unit="token",
+        source="en",
+        options=BOOTSTRAP,
     )
     found = by_key(rows)
     languages = {"en", "de", "zh", "mean", "mean_targets", "gap"}
@@ -182,6 +197,7 @@ def test_task_scores_name_every_row() -> None:
         classes=4,
         unit="token",
         source="en",
+        options=BOOTSTRAP,
     )
     assert again == rows
 
@@ -189,6 +205,26 @@ def test_task_scores_name_every_row() -> None:
 def test_task_scores_refuse_what_cannot_be_scored() -> None:
     one = np.zeros(1, int)
     with pytest.raises(LangspecError, match="no predictions"):
-        task_scores(ORIGIN, [], [], one[:0], one[:0], classes=2, unit="token", source="en")
+        task_scores(
+            ORIGIN,
+            [],
+            [],
+            one[:0],
+            one[:0],
+            classes=2,
+            unit="token",
+            source="en",
+            options=BOOTSTRAP,
+        )
     with pytest.raises(LangspecError, match="gold labels must be within"):
-        task_scores(ORIGIN, ["en"], ["a"], one - 100, one, classes=2, unit="token", source="en")
+        task_scores(
+            ORIGIN,
+            ["en"],
+            ["a"],
+            one - 100,
+            one,
+            classes=2,
+            unit="token",
+            source="en",
+            options=BOOTSTRAP,
+        )

@@ -20,7 +20,7 @@ from report_files import write_predictions, write_run
 
 METHODS = ("frozen", "finetune", "control", "grl")
 PLANTED = {"frozen": 0.70, "finetune": 0.84, "control": 0.838, "grl": 0.837}
-OPTIONS = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(resamples=200))
+OPTIONS = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(resamples=200, seed=0))
 
 
 def load(root: Path) -> Run:

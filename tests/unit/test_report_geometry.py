@@ -63,7 +63,7 @@ def measured(root: Path) -> pd.DataFrame:
             if corpus == "pos":
                 rows += label_geometry(bank, origin, options, units=units)
             else:
-                rows += retrieval(bank, origin, "en", BootstrapOptions(resamples=100))
+                rows += retrieval(bank, origin, "en", BootstrapOptions(resamples=100, seed=0))
             if seed:
                 rows += linear_cka(bank, banks[0][corpus], origin, units=units)
                 rows += moves(bank, banks[0][corpus], origin, units=units)

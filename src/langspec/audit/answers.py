@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from langspec.audit.measure import ERASER, Audited
-from langspec.measurement.mixing import FOUND, Mixing
+from langspec.measurement.mixing import NEAREST_KINDS, Mixing
 from langspec.report.run_results import language_name
 
 APART, MIXED = 0.5, 0.5
@@ -233,7 +233,9 @@ def _matters(audited: Audited) -> Answer:
                 "folder with --parallel (it may be the same folder).",
             ),
         )
-    plain, erased = (audited.searches[name, last].found.mean(axis=0) for name in ("plain", ERASER))
+    plain, erased = (
+        audited.searches[name, last].nearest.mean(axis=0) for name in ("plain", ERASER)
+    )
     right, own, other = (float(value) for value in plain)
     if own >= COSTS[1]:
         short = "Yes, much."
@@ -246,7 +248,7 @@ def _matters(audited: Audited) -> Answer:
         f"a translation for {percent(right)}, another text in the query's own language for "
         f"{percent(own)}, in another language for {percent(other)}."
     )
-    by_language = audited.searches["plain", last].found[:, FOUND.index("own_language")]
+    by_language = audited.searches["plain", last].nearest[:, NEAREST_KINDS.index("own_language")]
     worst = int(by_language.argmax())
     if by_language[worst] >= COSTS[1]:
         code = audited.searches["plain", last].languages[worst]
@@ -254,7 +256,7 @@ def _matters(audited: Audited) -> Answer:
             f" The own language comes first most often for {language_name(code)}: "
             f"{percent(by_language[worst])}."
         )
-    gain = float(erased[FOUND.index("translation")]) - right
+    gain = float(erased[NEAREST_KINDS.index("translation")]) - right
     effect = (
         f"Erasing language linearly (LEACE) makes that {percent(float(erased[0]))} translations"
         f"{_change(gain)}."
@@ -292,7 +294,7 @@ def difference(first: Audited, second: Audited) -> str:
         apart = len(groups(audited.mixings[last]).apart)
         text = f"{audited.name} keeps {apart} of {len(audited.languages)} languages apart"
         if ("plain", last) in audited.searches:
-            right = float(audited.searches["plain", last].found[:, 0].mean())
+            right = float(audited.searches["plain", last].nearest[:, 0].mean())
             text += f" and finds a translation first for {percent(right)}"
         parts.append(text)
     return "; ".join(parts) + "."

@@ -88,7 +88,7 @@ def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> 
         line(axes[1], [probe_f1(audited, unit, layer) for layer in layers], dashed=dashed)
     for name, dashed in (("plain", False), (ERASER, True)):
         if (name, layers[0]) in audited.searches:
-            searches = [audited.searches[name, layer].found for layer in layers]
+            searches = [audited.searches[name, layer].nearest for layer in layers]
             line(axes[2], [float(of[:, 0].mean()) for of in searches], dashed=dashed)
 
 

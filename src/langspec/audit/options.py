@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from langspec.measurement.bootstrap import BootstrapOptions
@@ -64,6 +64,8 @@ class AuditOptions:
 
 PROBE = ProbeOptions(strengths=[1e-3, 1e-2, 1e-1, 1.0, 10.0], max_iterations=500, tolerance=3e-5)
 """How every linear probe of an audit is fitted."""
+BOOTSTRAP = BootstrapOptions(resamples=1000, seed=0)
+"""How the intervals of an audit resample."""
 BEYOND_PROBE = PROBE.model_copy(update={"strengths": [1e-4, *PROBE.strengths, 100.0]})
 """The probes of ``--full``: some read few vectors, some labels without meaning."""
 BEYOND = BeyondOptions(
@@ -94,7 +96,7 @@ class Measures:
     """
 
     probe: ProbeOptions = PROBE
-    bootstrap: BootstrapOptions = field(default_factory=BootstrapOptions)
+    bootstrap: BootstrapOptions = BOOTSTRAP
     geometry: GeometryOptions = GEOMETRY
     beyond: BeyondOptions = BEYOND
     beyond_probe: ProbeOptions = BEYOND_PROBE

@@ -11,7 +11,7 @@ from langspec.audit.answers import groups
 from langspec.audit.measure import TASK, Audited
 from langspec.audit.text_folder import Texts
 from langspec.languages import LANGUAGES
-from langspec.measurement.mixing import FOUND
+from langspec.measurement.mixing import NEAREST_KINDS
 from langspec.measures.spec import Column, Where
 from langspec.report.run_results import language_name
 from langspec.report.table import (
@@ -34,10 +34,10 @@ _COMPARED: dict[str, Where] = {
         "probe": "linear", "metric": "macro_f1", "language": "all", "unit": "token",
     },
     "first hit is a translation": {
-        "probe": "search", "metric": f"first_is_{FOUND[0]}", "language": "mean",
+        "probe": "search", "metric": f"first_is_{NEAREST_KINDS[0]}", "language": "mean",
     },
     "first hit is of the own language": {
-        "probe": "search", "metric": f"first_is_{FOUND[1]}", "language": "mean",
+        "probe": "search", "metric": f"first_is_{NEAREST_KINDS[1]}", "language": "mean",
     },
     "retrieval in one other language": {
         "probe": "cosine", "metric": "retrieval", "language": "mean_targets",

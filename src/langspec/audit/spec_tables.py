@@ -12,7 +12,7 @@ import pandas as pd
 from langspec.audit.measure import ERASER, Audited
 from langspec.audit.plain_tables import compared_table, texts_table
 from langspec.audit.text_folder import Texts
-from langspec.measurement.mixing import FOUND, Mixing
+from langspec.measurement.mixing import NEAREST_KINDS, Mixing
 from langspec.measures.spec import Column, TableSpec
 from langspec.report.pivot import fill
 from langspec.report.run_results import language_name
@@ -154,7 +154,7 @@ RETRIEVAL = TableSpec(
     "{pivot} and back; in brackets, 95 % interval over lines.",
     where={
         "probe": ("search", "cosine"),
-        "metric": ("retrieval", *(f"first_is_{k}" for k in FOUND)),
+        "metric": ("retrieval", *(f"first_is_{k}" for k in NEAREST_KINDS)),
     },
     rows=("language",),
     columns=(
@@ -166,13 +166,13 @@ RETRIEVAL = TableSpec(
                 *(
                     (kind, label, {"eraser": "", "metric": f"first_is_{kind}"})
                     for kind, label in zip(
-                        FOUND, ("translation", "own language", "other"), strict=True
+                        NEAREST_KINDS, ("translation", "own language", "other"), strict=True
                     )
                 ),
                 (
                     "erased",
                     "translation, erased",
-                    {"eraser": ERASER, "metric": f"first_is_{FOUND[0]}"},
+                    {"eraser": ERASER, "metric": f"first_is_{NEAREST_KINDS[0]}"},
                 ),
                 ("pivot", "with {pivot}", {"eraser": "", "metric": "retrieval"}),
             )
@@ -236,7 +236,7 @@ LAYERS = TableSpec(
         *(
             _cell(
                 key, label, "Search", eraser=eraser, probe="search", language="mean",
-                metric=f"first_is_{FOUND[0]}",
+                metric=f"first_is_{NEAREST_KINDS[0]}",
             )
             for key, label, eraser in (
                 ("translation", "translation", ""),

@@ -17,7 +17,6 @@ from langspec.encoders.load import load_encoder
 from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
 from langspec.features.encode import build_bank
 from langspec.files import cached_json, sha256_file
-from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import Subject
 from langspec.training.scoring import encode_features, head_classes
@@ -62,9 +61,7 @@ class Bench:
         )
         self.text_hash = sha256_file(paths.corpora / "text.parquet")
         self.task_hash = sha256_file(paths.corpora / f"{task.name}.parquet")
-        self.bootstrap = BootstrapOptions(
-            resamples=config.evaluate.bootstrap, seed=config.evaluate.seed
-        )
+        self.bootstrap = config.evaluate.bootstrap_options
         self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
 
     corpus = "text"

@@ -1,8 +1,8 @@
-"""Whether translations are near each other, and how much a space still looks as it did.
+"""Retrieval of translations, and the similarity of two checkpoints (linear CKA).
 
-Retrieval: of a sentence in one language, the nearest sentence of another is its translation or
-it is not (Artetxe and Schwenk 2019). Linear CKA (Kornblith et al. 2019): how alike two checkpoints
-see the same rows, whatever rotation lies between them.
+Retrieval asks how often the nearest sentence of another language is the translation of a sentence
+(Artetxe and Schwenk 2019). Linear CKA says how similar the vectors of two checkpoints are on the
+same rows, whatever rotation lies between them (Kornblith et al. 2019).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from langspec.measurement.rows import Origin
 from langspec.measurement.subspaces import indicators
 from langspec.results import Result
 
-MOST_FOR_CKA = 4000  # vectors of each unit
+MOST_FOR_CKA = 4000  # vectors at most; more are sampled
 _TIE = 1e-6  # cosines closer than this are equal: equal texts have equal vectors up to rounding
 
 
@@ -30,40 +30,45 @@ _TIE = 1e-6  # cosines closer than this are equal: equal texts have equal vector
 
 
 def retrieval_hits(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float64 ``[N]``: whether the nearest of ``second`` to ``first[i]`` by cosine is its row i.
+    """Is row i of ``second`` the nearest of its rows to row i of ``first``, by cosine?
 
-    Where several are equally near, the chance that one of them drawn at random is the right one;
-    a vector of zeros is equally far from all.
+    Args:
+        first: ``[N, H]``.
+        second: ``[N, H]``.
+
+    Returns:
+        float64 ``[N]``: 1 or 0. Where ``k`` rows are equally near and row i is one of them, 1 / k.
+        A vector of zeros is equally near to all.
     """
 
-    def unit(vectors: np.ndarray) -> np.ndarray:
+    def normalised(vectors: np.ndarray) -> np.ndarray:
         data = np.asarray(vectors, dtype=np.float64)
         return data / np.maximum(np.linalg.norm(data, axis=1, keepdims=True), 1e-12)
 
-    cosines = unit(first) @ unit(second).T
+    cosines = normalised(first) @ normalised(second).T
     near = cosines >= cosines.max(axis=1, keepdims=True) - _TIE
     return np.diagonal(near) / near.sum(axis=1)
 
 
 def _lines(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, dict[int, int]]:
-    """Position of the sentence of each line, by language; each line once."""
-    found: dict[str, dict[int, int]] = {}
+    """By language, the position of the sentence of each line; a line occurs once a language."""
+    places: dict[str, dict[int, int]] = {}
     for position in rows:
         code = bank.languages[units.language[position]]
-        mine = found.setdefault(code, {})
+        of_language = places.setdefault(code, {})
         line = int(units.line[position])
-        if line in mine:
+        if line in of_language:
             raise LangspecError(
                 f"retrieval expects a line number once a language; {code} has line {line} twice"
             )
-        mine[line] = int(position)
-    return found
+        of_language[line] = int(position)
+    return places
 
 
 def _shared(
     places: Mapping[str, Mapping[int, int]], source: str, candidates: int | None, seed: int
 ) -> dict[str, list[int]]:
-    """Lines that each target language shares with the source; ``candidates`` of them at most.
+    """The lines that each target language shares with the source, at most ``candidates`` of them.
 
     Raises:
         LangspecError: no source, no target, or a language that shares fewer than two lines.
@@ -76,14 +81,14 @@ def _shared(
     if len(places) < 2:
         raise LangspecError(f"retrieval needs at least two languages, found {source}")
     shared = {
-        code: sorted(set(mine) & set(places[source]))
-        for code, mine in sorted(places.items())
+        code: sorted(set(of_language) & set(places[source]))
+        for code, of_language in sorted(places.items())
         if code != source
     }
-    if lost := [code for code, lines in shared.items() if len(lines) < 2]:
+    if too_few := [code for code, lines in shared.items() if len(lines) < 2]:
         raise LangspecError(
-            f"retrieval needs text that is parallel by line; {', '.join(lost)} shares fewer than "
-            f"two lines with {source}"
+            f"retrieval needs text that is parallel by line; {', '.join(too_few)} shares fewer "
+            f"than two lines with {source}"
         )
     if candidates is not None:
         shared = {code: _drawn(lines, candidates, seed) for code, lines in shared.items()}
@@ -100,18 +105,18 @@ def _drawn(lines: list[int], candidates: int, seed: int) -> list[int]:
 def _language_means(
     bank: Bank, units: Units, vectors: np.ndarray, rows: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Mean vector of each language: of its training lines where there are any, else of ``rows``.
+    """The mean vector of each language: of its training lines, or of ``rows`` if it has none.
 
-    So a mean is not told the lines that are looked for.
+    Training lines keep the mean independent of the lines whose translations are looked for.
     """
     train = bank.splits.index("train") if "train" in bank.splits else -2
     means = {}
     for index, code in enumerate(bank.languages):
-        own = np.flatnonzero((units.language == index) & (units.split == train))
-        if not len(own):
-            own = rows[units.language[rows] == index]
-        if len(own):
-            means[code] = vectors[own].mean(axis=0, dtype=np.float64)
+        chosen = np.flatnonzero((units.language == index) & (units.split == train))
+        if not len(chosen):
+            chosen = rows[units.language[rows] == index]
+        if len(chosen):
+            means[code] = vectors[chosen].mean(axis=0, dtype=np.float64)
     return means
 
 
@@ -127,17 +132,27 @@ def retrieval(
 ) -> list[Result]:
     """How often a sentence's nearest sentence in another language is its translation.
 
-    Sentences of a line number are translations of each other. Of each target language and layer:
-    metric ``retrieval_from_source`` (a source sentence among the target's),
-    ``retrieval_to_source`` (the reverse) and ``retrieval`` (their mean), by cosine; of
-    ``mean_targets``, the mean over the targets. Probe ``cosine`` takes vectors as they are,
-    ``centred`` after the mean of each language is subtracted: what lies between the two is lost to
-    a shift that is the same for every sentence of a language. Each with an interval, lines drawn
-    whole; probe ``chance`` (layer -1) is 1/n. ``n`` counts the candidates (``mean_targets``: the
-    sum over the targets).
+    Sentences with the same line number are translations of each other. The nearest sentence is
+    that of the largest cosine. There are three metrics a layer, with an interval each (the
+    bootstrap draws lines), for each target language and for ``mean_targets``, their mean:
 
-    Lines are those of ``split`` (None: all); of ``candidates`` of them at most, drawn by ``seed``,
-    a translation is looked for.
+    - ``retrieval_from_source``: the query is a source sentence, the candidates are those of the
+      target language;
+    - ``retrieval_to_source``: the reverse;
+    - ``retrieval``: the mean of both.
+
+    Probe ``cosine`` takes the vectors as they are; probe ``centred`` first subtracts the mean of
+    each language. Their difference is what a constant shift of each language costs. Probe
+    ``chance`` (layer -1) is 1 / n. ``n`` counts candidates (of ``mean_targets``: their sum).
+
+    Args:
+        bank: sentence vectors with line numbers.
+        origin: task, method, seed, corpus, split and measure of the rows.
+        source: code of the source language.
+        bootstrap: of the intervals.
+        candidates: lines at most that a target language is searched with; None: all.
+        split: whose lines are taken; None: all lines.
+        seed: by which the candidates are drawn.
 
     Raises:
         LangspecError: no source language, one language, lines that are not shared or come twice,
@@ -157,24 +172,16 @@ def retrieval(
         for probe in ("cosine", "centred"):
             centred = means if probe == "centred" else None
             table = _hits(vectors, places, source, shared, lines, centred)
-            found = _intervals(table, list(shared), bootstrap)
+            place: Any = {"unit": "sentence", "layer": layer, "probe": probe}
             results += [
-                origin.interval(
-                    metric,
-                    interval,
-                    language=code,
-                    unit="sentence",
-                    n=sizes.get(code, total),
-                    layer=layer,
-                    probe=probe,
-                )
-                for (metric, code), interval in found.items()
+                origin.interval(metric, interval, language=code, n=sizes.get(code, total), **place)
+                for (metric, code), interval in _intervals(table, list(shared), bootstrap).items()
             ]
     return results
 
 
 def _chance_rows(origin: Origin, sizes: Mapping[str, int]) -> list[Result]:
-    """1/n of each target language, and their mean."""
+    """The rows of probe ``chance``: 1 / n of each target language, and their mean."""
     chance = {code: 1 / n for code, n in sizes.items()}
     named: dict[str, Any] = {"unit": "sentence", "probe": "chance"}
     results = [
@@ -194,19 +201,19 @@ def _hits(
     lines: Mapping[int, int],
     means: Mapping[str, np.ndarray] | None,
 ) -> np.ndarray:
-    """float64 ``[lines, targets, 3]``: hits from and to the source, and how many there are to hit.
+    """Hits from the source, hits to the source, and queries: float64 ``[lines, targets, 3]``.
 
-    ``means`` are subtracted from the vectors of their language; None: vectors as they are.
+    ``means`` are subtracted from the vectors of their language; None: vectors stay as they are.
     """
     table = np.zeros((len(lines), len(shared), 3))
     for column, (code, common) in enumerate(shared.items()):
-        ours = vectors[[places[source][line] for line in common]]
-        theirs = vectors[[places[code][line] for line in common]]
+        of_source = vectors[[places[source][line] for line in common]]
+        of_target = vectors[[places[code][line] for line in common]]
         if means is not None:
-            ours, theirs = ours - means[source], theirs - means[code]
+            of_source, of_target = of_source - means[source], of_target - means[code]
         where = [lines[line] for line in common]
-        table[where, column, 0] = retrieval_hits(ours, theirs)
-        table[where, column, 1] = retrieval_hits(theirs, ours)
+        table[where, column, 0] = retrieval_hits(of_source, of_target)
+        table[where, column, 1] = retrieval_hits(of_target, of_source)
         table[where, column, 2] = 1.0
     return table
 
@@ -214,7 +221,7 @@ def _hits(
 def _intervals(
     table: np.ndarray, codes: list[str], options: BootstrapOptions
 ) -> dict[tuple[str, str], Interval]:
-    """Accuracies of ``table`` ``[lines, targets, (from, to, count)]`` with their intervals."""
+    """Accuracies of the table of :func:`_hits` with their intervals, by metric and language."""
 
     def accuracies(sums: np.ndarray) -> dict[str, np.ndarray]:  # [..., targets, 3]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -228,26 +235,34 @@ def _intervals(
     lines = dict(zip(codes, np.count_nonzero(table[:, :, 2], axis=0).tolist(), strict=True))
     lines["mean_targets"] = len(table)
     whole, drawn = accuracies(table.sum(axis=0)), accuracies(resampled_sums(table, options))
-    found = {}
+    intervals = {}
     for metric, values in whole.items():
         columns = {code: drawn[metric][:, i] for i, code in enumerate(codes)}
         columns["mean_targets"] = np.nanmean(drawn[metric], axis=1)
         points = {**dict(zip(codes, values, strict=True)), "mean_targets": values.mean()}
         for code, samples in columns.items():
-            found[metric, code] = resampled_share(
-                float(points[code]), samples, options.level, lines[code]
-            )
-    return found
+            intervals[metric, code] = resampled_share(float(points[code]), samples, lines[code])
+    return intervals
 
 
 # --- similarity --------------------------------------------------------------------------------
 
 
 def cka(first: np.ndarray, second: np.ndarray) -> float:
-    """Linear CKA of two views of ``N`` rows, ``[N, H1]`` and ``[N, H2]``: within 0..1.
+    """Linear CKA of two matrices of vectors of the same ``N`` rows, within 0..1.
 
     ``|Y'X|^2 / (|X'X| |Y'Y|)`` with centred columns and Frobenius norms (Kornblith et al. 2019,
-    equation 5): 1 for views that differ by rotation, shift and scale. nan where one is constant.
+    equation 5). It is 1 for matrices that differ by rotation, shift and scale.
+
+    Args:
+        first: ``[N, H1]``.
+        second: ``[N, H2]``.
+
+    Returns:
+        The similarity; nan where one matrix has equal rows.
+
+    Raises:
+        LangspecError: different numbers of rows.
     """
     x, y = (np.asarray(part, dtype=np.float64) for part in (first, second))
     if len(x) != len(y):
@@ -258,17 +273,17 @@ def cka(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _centred_by(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """``vectors`` with the mean of each class subtracted: float64 ``[N, H]``."""
+    """Vectors ``[N, H]`` with the mean of each class ``[N]`` subtracted, in float64."""
     _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
     means = indicators(index).T @ vectors.astype(np.float64) / counts[:, None]
     return np.asarray(vectors - means[index], dtype=np.float64)
 
 
 def require_same_rows(first: Bank, second: Bank, unit: str) -> None:
-    """Refuse banks of other rows.
+    """Refuse two banks that do not hold the same rows and layers.
 
     Raises:
-        LangspecError: their units, languages or layers differ.
+        LangspecError: their units, languages, lines or layers differ.
     """
     one, two = unit_meta(first, unit), unit_meta(second, unit)
     same = (
@@ -300,12 +315,20 @@ def linear_cka(
     split: str | None = "test",
     seed: int = 0,
 ) -> list[Result]:
-    """CKA of ``bank`` with ``start`` on the same rows, layer by layer.
+    """CKA of two checkpoints on the same rows, layer by layer.
 
-    Metric ``cka`` compares the vectors as they are, ``cka_within_language`` after the mean of each
-    language is subtracted on both sides: a likeness that comes from languages lying apart in both
-    is not in it. Probe ``chance`` is the same with the rows of ``start`` permuted: above 0 because
-    the number of rows is finite. ``n`` counts rows.
+    Metric ``cka`` compares the vectors as they are. ``cka_within_language`` first subtracts the
+    mean of each language on both sides: a similarity that rests on languages lying apart in both
+    checkpoints is not in it. Probe ``chance`` permutes the rows of ``start``; it is above 0
+    because the number of rows is finite. ``n`` counts rows.
+
+    Args:
+        bank: vectors of one checkpoint.
+        start: vectors of the other, such as the encoder before training.
+        origin: task, method, seed, corpus, split and measure of the rows.
+        units: ``token``, ``sentence`` or both.
+        split: whose rows are taken; None: all.
+        seed: of the sample of at most :data:`MOST_FOR_CKA` rows, and of the permutation.
 
     Raises:
         LangspecError: banks of other rows or layers, no vectors, values that are not finite.

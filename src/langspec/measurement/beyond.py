@@ -1,6 +1,6 @@
-"""What a linear probe cannot see: non-linear readers, codelengths, control tasks, shuffled labels.
+"""What a linear probe does not show: other probes, codelengths, control tasks, shuffled labels.
 
-All of it is read from a feature bank, never from the encoder, on the splits of the linear probe.
+All of them read a feature bank, never the encoder, on the splits of the linear probe.
 """
 
 from __future__ import annotations
@@ -54,50 +54,42 @@ def beyond_linear(
     sentence_texts: Sequence[str] | None = None,
     progress: str = "beyond",
 ) -> list[Result]:
-    """Rows of every method of ``options.run`` on the language text of ``bank``.
+    """Rows of every method of ``options.run``, by unit and layer, language ``all``.
 
-    Layers are worked on side by side in as many threads as PyTorch has.
+    These probes have ``accuracy`` and ``macro_f1`` with intervals, and of their fit ``converged``
+    (0 or 1), ``iterations`` and ``chosen_c`` (``mlp``: ``chosen_decay``):
 
-    Of language ``all``, by unit and layer (layer -1 for ``char_ngrams``), ``accuracy`` and
-    ``macro_f1`` with intervals of these probes:
+    - ``linear_sample``: the linear probe on the rows that all methods here read;
+    - ``mlp``: one hidden layer;
+    - ``control``: the linear probe on the control task;
+    - ``shuffled``: the linear probe on labels shuffled within each split;
+    - ``char_ngrams`` (layer -1): character n-grams of the texts.
 
-    ``linear_sample``: the linear probe on the rows that all methods here see.
-    ``mlp``: one hidden layer.
-    ``control``: the linear probe on the control task.
-    ``shuffled``: the linear probe on labels shuffled within each split.
-    ``char_ngrams``: character n-grams of the texts.
-
-    Each with ``converged`` (0/1), ``iterations`` and ``chosen_c`` (``chosen_decay`` of ``mlp``) of
-    the fit. Probe ``selectivity``: ``accuracy`` of ``linear_sample`` less that of ``control``.
-    Probe ``mdl``: ``bits`` a training vector and ``compression`` (uniform code over it), the
-    number of probes fitted (``iterations``), and whether all of them ``converged``.
+    Probe ``selectivity`` has the ``accuracy`` of ``linear_sample`` minus that of ``control``.
+    Probe ``mdl`` has ``bits`` a training vector, ``compression``, the number of probes fitted as
+    ``iterations``, and ``converged`` where all of them did.
 
     Args:
-        bank: with the splits train, dev and test.
-        origin: task, method, seed, corpus and split of the rows.
-        options: what to run, where, and how.
-        probe: how every linear probe is fitted.
+        bank: vectors with the splits train, dev and test.
+        origin: task, method, seed, corpus, split and measure of the rows.
+        options: which methods, at which layers, and their options.
+        probe: options of every linear probe.
         bootstrap: of the intervals.
         seed: of everything drawn.
-        units: of ``token`` and ``sentence``.
+        units: ``token``, ``sentence`` or both.
         token_texts: the word of each token vector, in the order of ``bank.token_meta``
             (:func:`langspec.features.words.unit_texts`); ``selectivity`` and ``char_ngrams`` of
             tokens need it.
         sentence_texts: the line of each sentence vector, in the order of ``bank.sentence_meta``;
             ``char_ngrams`` of sentences needs it.
-        progress: words before the progress bar.
+        progress: title of the progress bar.
 
     Raises:
         LangspecError: an unknown method, fewer than two languages, a split without vectors or
             with fewer lines than languages, a layer that the bank lacks, texts that are needed
             and not given, vectors that are not finite.
     """
-    if unknown := sorted(set(options.run) - set(METHODS)):
-        raise LangspecError(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
-    if len(bank.languages) < 2:
-        raise LangspecError(
-            f"language probes need at least two languages, found {', '.join(bank.languages)}"
-        )
+    _check(bank, options)
     settings = _Settings(options, probe, bootstrap, seed)
     layers = _layers(bank, options.layers)
     at_layers = [name for name in options.run if name != "char_ngrams"]
@@ -107,14 +99,25 @@ def beyond_linear(
         sample = _Sample(bank, origin, settings, unit, texts)
         pieces += [(sample, None)] * ("char_ngrams" in options.run)
         pieces += [(sample, layer) for layer in layers if at_layers]
-
     return _measured(bank, pieces, progress)
+
+
+def _check(bank: Bank, options: BeyondOptions) -> None:
+    if unknown := sorted(set(options.run) - set(METHODS)):
+        raise LangspecError(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    if len(bank.languages) < 2:
+        raise LangspecError(
+            f"language probes need at least two languages, found {', '.join(bank.languages)}"
+        )
 
 
 def _measured(
     bank: Bank, pieces: Sequence[tuple[_Sample, int | None]], progress: str
 ) -> list[Result]:
-    """Rows of each sample and layer (None: of its texts), side by side."""
+    """Rows of each sample and layer (None: of its texts).
+
+    Layers are measured side by side in as many threads as PyTorch has.
+    """
 
     def measured(piece: tuple[_Sample, int | None]) -> list[Result]:
         sample, layer = piece
@@ -148,7 +151,7 @@ def _layers(bank: Bank, wanted: Sequence[int] | None) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Settings:
-    """What every method here is run with."""
+    """The options that all methods here share."""
 
     options: BeyondOptions
     probe: ProbeOptions
@@ -157,7 +160,7 @@ class _Settings:
 
 
 class _Sample:
-    """The rows of one unit that every method sees, and what stands for each of them."""
+    """The rows of one unit that every method reads, with the text of each."""
 
     def __init__(
         self,
@@ -191,7 +194,10 @@ class _Sample:
         self.types = np.asarray(texts) if unit == "token" and texts else np.arange(len(units))
 
     def _fewer(self, units: Units, rows: np.ndarray) -> np.ndarray:
-        """At most so many training rows a language: the same ones in whatever order they come."""
+        """At most ``max_train_per_language`` training rows of each language.
+
+        Which rows are drawn does not depend on their order.
+        """
         language = units.language[rows]
         ranks = unit_ranks(
             self.settings.seed + 1, self.languages, language, units.line[rows], units.unit[rows]
@@ -202,8 +208,8 @@ class _Sample:
     # --- texts -------------------------------------------------------------------------------
 
     def ngrams(self) -> list[Result]:
-        """Character n-grams of the texts, whatever the layer."""
-        assert self.texts is not None  # refused before
+        """Rows of the character n-grams, which do not depend on a layer."""
+        assert self.texts is not None  # the constructor refuses that
         text = {name: self.texts[rows].tolist() for name, rows in self.rows.items()}
         fit = fit_ngrams(
             text["train"],
@@ -223,7 +229,7 @@ class _Sample:
     # --- vectors -----------------------------------------------------------------------------
 
     def at_layer(self, layer: int, vectors: np.ndarray) -> list[Result]:
-        """Every other method on the vectors ``[N, H]`` of a layer."""
+        """Rows of every other method on the vectors ``[N, H]`` of a layer."""
         run = self.options.run
         part = {name: vectors[rows] for name, rows in self.rows.items()}
         if not all(np.isfinite(values).all() for values in part.values()):
@@ -250,7 +256,10 @@ class _Sample:
     def _linear(
         self, layer: int, name: str, part: dict[str, np.ndarray], label: dict[str, np.ndarray]
     ) -> tuple[np.ndarray, list[Result]]:
-        """Was each test row right ``[T]``, and the rows of a linear probe on some labels."""
+        """Which test rows the linear probe gets right, bool ``[T]``, and the rows of the probe.
+
+        ``part`` are the vectors and ``label`` the labels of each split.
+        """
         probe = self._fit_linear(part["train"], label["train"], part["dev"], label["dev"])
         predicted = probe.predict(part["test"])
         facts = {

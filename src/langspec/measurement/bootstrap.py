@@ -1,11 +1,13 @@
 """Bootstrap intervals, clustered by item.
 
-Tokens of a sentence, and translations of an item, are not independent: whole items are drawn with
-replacement (Cameron, Gelbach and Miller 2008, section II). Scores are functions of counts, so a
-resample is a weighted sum of each item's counts and all resamples are one matrix product. Such an
-interval holds the sampling of test items only, not the noise of training: seeds show that.
+An item is what is drawn as a whole: a sentence with all its tokens, or a line with all its
+translations. Units of one item are not independent (Cameron, Gelbach and Miller 2008, section II).
+A resample draws as many items as there are, with replacement. Scores are functions of counts, so a
+resample is a weighted sum of the counts of the items, and all resamples are one matrix product.
 
-The resamples give the standard error; ``intervals.py`` says which interval is formed of it.
+The resamples give a standard error; ``intervals.py`` says which interval is formed of it. The
+interval shows how a score varies with the test items. It does not show how the score varies with
+the seed of the training: several seeds show that.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 
 from langspec.errors import LangspecError
 from langspec.measurement.intervals import (
+    LEVEL,
     Interval,
     gap_interval,
     real_interval,
@@ -30,17 +33,21 @@ _CHUNK = 4_000_000  # weights (resamples x items) held at once
 
 @dataclass(frozen=True)
 class BootstrapOptions:
-    """Resamples, their seed, and the level of the interval."""
+    """How items are resampled.
 
-    resamples: int = 1000
-    seed: int = 0
-    level: float = 0.95
+    Attributes:
+        resamples: number of resamples, B.
+        seed: of the random numbers.
+    """
+
+    resamples: int
+    seed: int
 
 
 def _weights(
     rng: np.random.Generator, items: int, resamples: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """How often each item is drawn: float64 ``[b, items]`` for consecutive slices of resamples."""
+    """Slices of ``b`` resamples, and how often each draws an item: float64 ``[b, items]``."""
     step = max(1, _CHUNK // max(items, 1))
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
@@ -51,9 +58,18 @@ def _weights(
 
 
 def resampled_sums(counts: np.ndarray, options: BootstrapOptions, stream: int = 0) -> np.ndarray:
-    """float64 ``[B, ...]``: sums of ``counts`` ``[items, ...]`` over resamples of the items.
+    """Sums of the counts of the drawn items, for every resample.
 
-    ``stream`` names an independent stream of random numbers of the same seed.
+    Args:
+        counts: ``[items, ...]``, what is summed.
+        options: of the bootstrap.
+        stream: number of an independent stream of random numbers of the same seed.
+
+    Returns:
+        float64 ``[B, ...]``.
+
+    Raises:
+        LangspecError: there is no item.
     """
     items = len(counts)
     if not items:
@@ -66,13 +82,17 @@ def resampled_sums(counts: np.ndarray, options: BootstrapOptions, stream: int = 
     return out.reshape(options.resamples, *counts.shape[1:])
 
 
-def resampled_share(value: float, resampled: np.ndarray, level: float, items: int) -> Interval:
-    """Of a score within 0..1 from its resamples ``[B]`` over ``items`` items."""
-    return share_interval(value, standard_error(resampled, items), items, level)
+def resampled_share(value: float, resampled: np.ndarray, items: int) -> Interval:
+    """The interval of a score within 0..1, given its resamples ``[B]`` over ``items`` items."""
+    return share_interval(value, standard_error(resampled, items), items, LEVEL)
 
 
 def count_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy and macro-F1 ``[...]`` of counts ``[..., 3, K]`` (hits, gold, predicted)."""
+    """Accuracy and macro-F1 ``[...]`` of counts ``[..., 3, K]``; nan where nothing is counted.
+
+    The three counts of each of the ``K`` labels: units labelled rightly, units of the gold label,
+    units of the predicted label.
+    """
     hits, gold, predicted = (sums[..., i, :] for i in range(3))
     total = gold.sum(axis=-1)
     right = hits.sum(axis=-1)
@@ -85,9 +105,14 @@ def count_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
 def item_counts(
     item: np.ndarray, gold: np.ndarray, predicted: np.ndarray, items: int, classes: int
 ) -> np.ndarray:
-    """float64 ``[items, 3, K]``: hits, gold and predicted labels of each item.
+    """What :func:`count_scores` scores: float64 ``[items, 3, K]``.
 
-    ``item`` int ``[N]`` in ``0..items-1``; ``gold`` and ``predicted`` int ``[N]``.
+    Args:
+        item: int ``[N]`` in ``0..items-1``, the item of each unit.
+        gold: int ``[N]`` in ``0..classes-1``.
+        predicted: int ``[N]``.
+        items: number of items.
+        classes: number of labels K.
     """
     right = gold == predicted
     parts = ((item[right], gold[right]), (item, gold), (item, predicted))
@@ -102,24 +127,23 @@ def score_intervals(
     gold: np.ndarray,
     predicted: np.ndarray,
     classes: int,
-    options: BootstrapOptions | None = None,
+    options: BootstrapOptions,
 ) -> dict[str, Interval]:
-    """``accuracy`` and ``macro_f1`` with intervals, items drawn whole.
+    """``accuracy`` and ``macro_f1`` with their intervals.
 
     Args:
-        item: ``[N]``, any sortable names: rows with equal names are drawn together.
+        item: ``[N]``, the name of each unit's item; names of any sortable type.
         gold: int ``[N]`` in ``0..classes-1``.
         predicted: int ``[N]``.
         classes: number of labels K.
         options: of the bootstrap.
     """
-    options = options or BootstrapOptions()
     names, index = np.unique(np.asarray(item), return_inverse=True)
     counts = item_counts(index, gold, predicted, len(names), classes)
     whole = count_scores(counts.sum(axis=0))
     drawn = count_scores(resampled_sums(counts, options))
     return {
-        metric: resampled_share(float(whole[metric]), drawn[metric], options.level, len(names))
+        metric: resampled_share(float(whole[metric]), drawn[metric], len(names))
         for metric in whole
     }
 
@@ -128,21 +152,25 @@ def ratio_interval(
     item: np.ndarray,
     numerator: np.ndarray,
     denominator: np.ndarray,
-    options: BootstrapOptions | None = None,
+    options: BootstrapOptions,
     *,
     positive: bool = False,
 ) -> Interval:
-    """Sum of ``numerator`` ``[N]`` over sum of ``denominator`` ``[N]``, items drawn whole.
+    """The sum of ``numerator`` divided by the sum of ``denominator``, with its interval.
 
-    ``positive``: both sums are above 0 whatever is drawn, and so are the ends of the interval.
+    Args:
+        item: ``[N]``, the name of each row's item; names of any sortable type.
+        numerator: float ``[N]``.
+        denominator: float ``[N]``.
+        options: of the bootstrap.
+        positive: both sums are above 0 in every resample, so both ends of the interval shall be.
     """
-    options = options or BootstrapOptions()
     names, index = np.unique(np.asarray(item), return_inverse=True)
     parts = [np.bincount(index, weights=w, minlength=len(names)) for w in (numerator, denominator)]
     drawn = resampled_sums(np.stack(parts, axis=1), options)
     value = float(np.sum(numerator) / np.sum(denominator))
     error = standard_error(drawn[:, 0] / drawn[:, 1], len(names))
-    return real_interval(value, error, len(names), options.level, positive=positive)
+    return real_interval(value, error, len(names), LEVEL, positive=positive)
 
 
 def language_intervals(
@@ -153,17 +181,18 @@ def language_intervals(
     classes: int,
     *,
     source: str,
-    options: BootstrapOptions | None = None,
+    options: BootstrapOptions,
 ) -> dict[str, dict[str, Interval]]:
     """Intervals of each language and of ``mean``, ``mean_targets`` and ``gap``, by metric.
 
-    Where languages share items (translations), one draw of the items serves all of them, so that
-    what translations have in common stays in the interval of a mean and cancels in a gap.
-    Otherwise each language draws its own.
+    Where languages share items (translations of a line), one draw of the items serves all
+    languages. What translations have in common then widens the interval of a mean and cancels in
+    a gap. Where they share none, the items of each language are drawn by themselves.
 
     Args:
         language: code ``[N]``.
-        item: ``[N]``, any sortable names, shared by the translations of an item.
+        item: ``[N]``, the name of each unit's item, which its translations share; names of any
+            sortable type.
         gold: int ``[N]`` in ``0..classes-1``.
         predicted: int ``[N]``.
         classes: number of labels K.
@@ -173,50 +202,60 @@ def language_intervals(
     Returns:
         ``{metric: {language: interval}}``, languages sorted, the means last.
     """
-    options = options or BootstrapOptions()
-    language, item = np.asarray(language), np.asarray(item)
+    language = np.asarray(language)
     codes = [str(code) for code in np.unique(language)]
-    names, index = np.unique(item, return_inverse=True)
+    names, index = np.unique(np.asarray(item), return_inverse=True)
     counts: dict[str, np.ndarray] = {}
-    sizes: dict[str, int] = {}  # items of each language
-    taken = np.zeros(len(names), dtype=np.int64)
     for code in codes:
         rows = language == code
         counts[code] = item_counts(index[rows], gold[rows], predicted[rows], len(names), classes)
-        has = counts[code][:, 1].sum(axis=-1) > 0
-        sizes[code] = int(has.sum())
-        taken += has
-    if (taken > 1).any():
-        joint = resampled_sums(np.stack(list(counts.values()), axis=1), options)
-        drawn = {code: count_scores(joint[:, i]) for i, code in enumerate(codes)}
-    else:
-        drawn = {}
-        for stream, code in enumerate(codes):
-            own = counts[code][counts[code][:, 1].sum(axis=-1) > 0]
-            drawn[code] = count_scores(resampled_sums(own, options, stream))
-    whole = {code: count_scores(counts[code].sum(axis=0)) for code in codes}
+    present = {code: of_items[:, 1].sum(axis=-1) > 0 for code, of_items in counts.items()}
+    sizes = {code: int(has.sum()) for code, has in present.items()}  # items of each language
+    drawn = _drawn_scores(counts, present, options)
+    whole = {code: count_scores(of_items.sum(axis=0)) for code, of_items in counts.items()}
     out: dict[str, dict[str, Interval]] = {}
     for metric in ("accuracy", "macro_f1"):
         values = {code: float(whole[code][metric]) for code in codes}
         samples = {code: drawn[code][metric] for code in codes}
         out[metric] = {
-            code: resampled_share(values[code], samples[code], options.level, sizes[code])
-            for code in codes
+            code: resampled_share(values[code], samples[code], sizes[code]) for code in codes
         }
         resampled = means_over_languages(samples, source)
         means = language_means(values, source)
         for name, value in means.items():
             if name == "gap":
                 rho = correlation(samples[source], resampled["mean_targets"])
-                found = gap_interval(out[metric][source], out[metric]["mean_targets"], rho)
+                interval = gap_interval(out[metric][source], out[metric]["mean_targets"], rho)
             else:
-                found = resampled_share(value, resampled[name], options.level, len(names))
-            out[metric][name] = found
+                interval = resampled_share(value, resampled[name], len(names))
+            out[metric][name] = interval
     return out
 
 
+def _drawn_scores(
+    counts: dict[str, np.ndarray], present: dict[str, np.ndarray], options: BootstrapOptions
+) -> dict[str, dict[str, np.ndarray]]:
+    """Resampled scores ``[B]`` by language and metric.
+
+    Args:
+        counts: of each language, ``[items, 3, K]``.
+        present: of each language, bool ``[items]``: has it the item?
+        options: of the bootstrap.
+    """
+    if (np.sum(list(present.values()), axis=0) > 1).any():  # languages share items
+        joint = resampled_sums(np.stack(list(counts.values()), axis=1), options)
+        return {code: count_scores(joint[:, i]) for i, code in enumerate(counts)}
+    return {
+        code: count_scores(resampled_sums(counts[code][present[code]], options, stream))
+        for stream, code in enumerate(counts)
+    }
+
+
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Of two scores over the same resamples ``[B]``; nan where one of them does not vary."""
+    """Pearson correlation of two scores ``[B]`` over the same resamples.
+
+    Resamples in which one of them is nan are left out; nan where one of them does not vary.
+    """
     known = ~(np.isnan(first) | np.isnan(second))
     first, second = first[known], second[known]
     if len(first) < 2 or min(np.std(first), np.std(second)) < 1e-12:
@@ -225,7 +264,12 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def means_over_languages(samples: dict[str, np.ndarray], source: str) -> dict[str, np.ndarray]:
-    """What :func:`language_means` forms, for arrays of scores (one a resample, a run)."""
+    """The means that :func:`language_means` forms, element by element of arrays of scores.
+
+    Args:
+        samples: by language, arrays of one shape, such as a score for each resample.
+        source: code of the source language.
+    """
     targets = [values for code, values in samples.items() if code != source]
     means = {"mean": np.mean(list(samples.values()), axis=0)}
     if targets:

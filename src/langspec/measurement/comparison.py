@@ -1,4 +1,4 @@
-"""Two methods on the same test items: differences by language and of means over languages."""
+"""Two methods, A and B, on the same test items: the differences of their scores, A minus B."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ Seeds = Literal["paired", "apart", "fixed", "single"]
 
 @dataclass(frozen=True)
 class Units:
-    """What both methods were scored on.
+    """The test units that both methods were scored on.
 
     Attributes:
         language: code ``[N]``.
-        item: ``[N]``, any sortable names, shared by the translations of an item.
+        item: ``[N]``, the name of each unit's item, which its translations share; names of any
+            sortable type.
         gold: int ``[N]``.
     """
 
@@ -48,9 +49,13 @@ class Units:
 class Pairing:
     """Which seeds of two methods are compared, and how.
 
-    ``paired``: the seeds that both have, differences by seed. ``apart``: they share at most one,
-    so all, as two samples. ``fixed``: one side has no noise of training. ``single``: one seed,
-    whose noise is unknown.
+    Attributes:
+        kind: ``paired``: the seeds that both have, by their differences. ``apart``: all seeds of
+            both, as two independent samples, because they share at most one. ``fixed``: one method
+            gives the same numbers whatever the seed. ``single``: one seed, so the noise of
+            training is unknown.
+        a: seeds of method A, ascending.
+        b: seeds of method B, ascending.
     """
 
     kind: Seeds
@@ -68,27 +73,27 @@ def pair_seeds(
     """How to compare the seeds of two methods.
 
     Args:
-        a: of one method, by seed.
-        b: of the other.
-        a_fixed: no training changed it, so that its one value stands for every seed.
-        b_fixed: the same of the other.
+        a: what is compared of method A, by seed.
+        b: the same of method B.
+        a_fixed: training did not change A, so its one value stands for every seed.
+        b_fixed: the same for B.
 
     Raises:
         LangspecError: one of them has no seeds.
     """
-    mine, theirs = tuple(sorted(a)), tuple(sorted(b))
-    if not mine or not theirs:
+    first, second = tuple(sorted(a)), tuple(sorted(b))
+    if not first or not second:
         raise LangspecError("a comparison needs at least one seed of each method")
     if a_fixed or b_fixed:
-        trained = [seeds for seeds, fixed in ((mine, a_fixed), (theirs, b_fixed)) if not fixed]
+        trained = [seeds for seeds, fixed in ((first, a_fixed), (second, b_fixed)) if not fixed]
         several = all(len(seeds) > 1 for seeds in trained)
-        return Pairing("fixed" if several else "single", mine, theirs)
-    common = tuple(seed for seed in mine if seed in b)
+        return Pairing("fixed" if several else "single", first, second)
+    common = tuple(seed for seed in first if seed in b)
     if len(common) > 1:
         return Pairing("paired", common, common)
-    if min(len(mine), len(theirs)) > 1:
-        return Pairing("apart", mine, theirs)
-    return Pairing("single", common or mine, common or theirs)
+    if min(len(first), len(second)) > 1:
+        return Pairing("apart", first, second)
+    return Pairing("single", common or first, common or second)
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,11 @@ class Compared:
     Attributes:
         metric: ``accuracy`` or ``macro_f1`` (of the task), or the name of a leak.
         language: a code, or ``mean``, ``mean_targets``, ``gap``; ``all`` for a leak.
-        a: mean over the compared seeds of one method.
-        b: of the other.
+        a: mean over the compared seeds of method A.
+        b: mean over the compared seeds of method B.
         difference: ``a - b``, and its noise.
-        items: how many were drawn; 0 where the items' noise is not in it.
+        pairing: which seeds were compared.
+        items: number of test items whose noise is in the difference; 0: it is left out.
     """
 
     metric: str
@@ -116,7 +122,14 @@ class Compared:
 def seed_difference(
     a: np.ndarray, b: np.ndarray, pairing: Pairing, items: Spread | None = None
 ) -> Difference:
-    """Of values by seed ``[Sa]`` and ``[Sb]``, in the order of the pairing's seeds."""
+    """The difference of two means over seeds, with its noise.
+
+    Args:
+        a: a value a seed of method A, ``[Sa]``, in the order of the pairing.
+        b: the same of method B, ``[Sb]``.
+        pairing: how the seeds are compared.
+        items: the noise of the test items, where it is known.
+    """
     value = float(np.mean(a) - np.mean(b))
     if pairing.kind == "single":
         return no_training_noise(value, items)
@@ -132,7 +145,7 @@ def seed_difference(
 def compare_values(
     metric: str, a: Mapping[int, float], b: Mapping[int, float], pairing: Pairing
 ) -> Compared:
-    """Of one value a seed, without the items' noise: seeds alone."""
+    """Compare two methods by one value a seed; the noise of test items is left out."""
     left = np.asarray([a[seed] for seed in pairing.a], dtype=np.float64)
     right = np.asarray([b[seed] for seed in pairing.b], dtype=np.float64)
     difference = seed_difference(left, right, pairing)
@@ -141,7 +154,7 @@ def compare_values(
 
 @dataclass
 class _Scores:
-    """Of every run, by metric and language: on all items ``[R]``, and resampled ``[B, R]``."""
+    """Scores of ``R`` runs by metric and language: on all items ``[R]``, resampled ``[B, R]``."""
 
     whole: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     drawn: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -151,8 +164,11 @@ class _Scores:
 def _score(
     units: Units, runs: list[np.ndarray], classes: int, options: BootstrapOptions
 ) -> _Scores:
-    """One draw of the items serves all runs, and all languages where they share items."""
-    found = _Scores()
+    """Score all runs; one draw of the items serves all of them.
+
+    It serves all languages too, where they share items.
+    """
+    scores = _Scores()
     codes = [str(code) for code in np.unique(units.language)]
     names = {code: np.unique(units.item[units.language == code]) for code in codes}
     union = np.unique(units.item)
@@ -172,10 +188,10 @@ def _score(
         sums = resampled_sums(counts, options, 0 if shared else stream)
         whole, drawn = count_scores(counts.sum(axis=0)), count_scores(sums)
         for metric in whole:
-            found.whole.setdefault(metric, {})[code] = whole[metric]
-            found.drawn.setdefault(metric, {})[code] = drawn[metric]
-        found.items[code] = len(names[code])
-    return found
+            scores.whole.setdefault(metric, {})[code] = whole[metric]
+            scores.drawn.setdefault(metric, {})[code] = drawn[metric]
+        scores.items[code] = len(names[code])
+    return scores
 
 
 def compare_predictions(
@@ -184,17 +200,17 @@ def compare_predictions(
     b: Mapping[int, np.ndarray],
     *,
     source: str,
-    options: BootstrapOptions | None = None,
+    options: BootstrapOptions,
 ) -> list[Compared]:
-    """Accuracy and macro-F1 of each language, their means and the gap, of A minus B.
+    """Compare accuracy and macro-F1 of each language, their means over languages, and the gap.
 
-    The bootstrap draws whole items, the same for both methods and all seeds, and for all languages
-    where they share items.
+    The bootstrap draws the same items for both methods and all seeds, and for all languages where
+    they share items.
 
     Args:
         units: what was scored.
-        a: predicted classes int ``[N]`` of one method, by seed.
-        b: of the other.
+        a: predicted classes int ``[N]`` of method A, by seed.
+        b: the same of method B.
         source: code of the source language.
         options: of the bootstrap.
 
@@ -204,7 +220,6 @@ def compare_predictions(
     Raises:
         LangspecError: no units, or predictions that are not of these units.
     """
-    options = options or BootstrapOptions()
     count = len(units.gold)
     if not count:
         raise LangspecError("no units to compare on")
@@ -225,9 +240,13 @@ def compare_predictions(
         for code, values in whole.items():
             left, right = values[:first], values[first:]
             resampled = drawn[code][:, :first].mean(axis=1) - drawn[code][:, first:].mean(axis=1)
-            met = items[code] if items[code] > 1 else 0  # one item says nothing of how they vary
-            spread = Spread(standard_error(resampled, met), met - 1) if met else None
+            drawn_items = items[code] if items[code] > 1 else 0  # one item does not vary
+            spread = (
+                Spread(standard_error(resampled, drawn_items), drawn_items - 1)
+                if drawn_items
+                else None
+            )
             difference = seed_difference(left, right, pairing, spread)
             means = float(left.mean()), float(right.mean())
-            out.append(Compared(metric, code, *means, difference, pairing, met))
+            out.append(Compared(metric, code, *means, difference, pairing, drawn_items))
     return out

@@ -1,9 +1,9 @@
-"""Labels without meaning: what a probe reads because it can memorise, and because of chance.
+"""Labels without meaning: they show what a probe reads by memorising or by chance.
 
-Control task (Hewitt and Liang 2019, "Designing and interpreting probes with control tasks"):
-every word type gets one random label, so that only a probe that learns words by heart can be
-right. Selectivity is the accuracy on the languages less that on the control task. Whole sentences
-have no type that comes again: there the control task is at chance.
+In the control task every word type gets one random label, so only a probe that memorises words can
+be right (Hewitt and Liang 2019, "Designing and interpreting probes with control tasks").
+Selectivity is the accuracy on languages minus that on the control task. A whole sentence occurs
+once, so there the accuracy on the control task is at chance.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 
 def control_labels(types: Sequence[str] | np.ndarray, shares: np.ndarray, seed: int) -> np.ndarray:
-    """int64 ``[N]``: one random label a type.
+    """One random label for each type: int64 ``[N]``.
 
     Args:
-        types: ``[N]``, what stands for a type; sortable.
-        shares: float ``[K]``, how often each label is drawn.
+        types: ``[N]``, the type of each row; values of any sortable type.
+        shares: float ``[K]``, relative frequencies of the labels.
         seed: of the draw; the order of the rows does not matter.
     """
     names, index = np.unique(np.asarray(types), return_inverse=True)
@@ -29,5 +29,5 @@ def control_labels(types: Sequence[str] | np.ndarray, shares: np.ndarray, seed: 
 
 
 def shuffled_labels(labels: np.ndarray, seed: int) -> np.ndarray:
-    """``labels`` in random order: the classes keep their sizes, and say nothing."""
+    """``labels`` ``[N]`` in random order: the classes keep their sizes and lose their meaning."""
     return np.random.default_rng([seed, 2]).permutation(labels)

@@ -1,18 +1,18 @@
-"""A difference of two means under two noises: which seeds were trained, which items were met.
+"""A difference of two means and its two noises: that of the seeds and that of the test items.
 
 **Seeds first.** A difference of means over S seeds and N shared test items has the variance
-``training/S + items/N``, and no resampling of the items sees the first part. With 3 to 5 seeds a
-bootstrap that draws seeds too does not see it well either: it underestimates the spread of S seeds
-by (S - 1)/S and takes normal quantiles for it. Two intervals are therefore formed, and the wider
-one counts (an intersection-union test: p is the larger of the two):
+``training/S + items/N``. Resampling the items does not show the first part. A bootstrap that also
+draws seeds does not show it well with 3 to 5 seeds: it underestimates the variance of S seeds by
+the factor (S - 1)/S and uses normal quantiles. So two intervals are formed, and the wider one
+counts (an intersection-union test: p is the larger of the two):
 
-``seeds``     Student's t over the seeds: differences by seed where both methods have the same
-              seeds, else Welch's. Holds whatever one has few of, but not the sampling of items.
-``together``  the seeds' variance and the items' (from the paired bootstrap) added, with Welch and
-              Satterthwaite's degrees of freedom. What the seeds do with single items is counted
-              in both, so it is a little too wide.
+``seeds``     Student's t over the seeds: of the differences by seed where both methods have the
+              same seeds, else Welch's. It holds for few seeds, but leaves out the test items.
+``together``  the variance of the seeds and that of the items (from the paired bootstrap) added,
+              with Welch and Satterthwaite's degrees of freedom. How seeds differ on single items
+              is in both parts, so this interval is a little too wide.
 
-``benchmarks/coverage.py`` measures what this covers, beside the alternatives.
+``benchmarks/coverage.py`` measures how often these intervals hold the truth, beside others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class JudgeOptions:
     Attributes:
         margin: a difference of this size would not matter, in units of the score (0.01: a point).
         alpha: level of every test; intervals are of level ``1 - alpha``.
-        power: with which the minimal detectable difference would be seen.
+        power: probability with which the smallest detectable difference would be seen.
     """
 
     margin: float
@@ -45,17 +45,25 @@ class JudgeOptions:
 
 @dataclass(frozen=True)
 class Spread:
-    """A standard error and the degrees of freedom it was estimated with."""
+    """One noise of a difference.
+
+    Attributes:
+        error: the standard error.
+        freedom: the degrees of freedom that it was estimated with.
+    """
 
     error: float
     freedom: float
 
     def half_width(self, alpha: float) -> float:
-        """Of the two-sided interval of level ``1 - alpha``."""
+        """Half the width of the two-sided interval of level ``1 - alpha``."""
         return float(stats.t.ppf(1 - alpha / 2, self.freedom) * self.error)
 
     def tail(self, value: float) -> float:
-        """Probability of a Student's t above ``value / error``; 0, 1/2 or 1 without any error."""
+        """The probability of a Student's t above ``value / error``.
+
+        With an error of 0 it is 0, 1/2 or 1, for a value above, at or below 0.
+        """
         if self.error == 0:
             return 0.5 - 0.5 * float(np.sign(value))
         return float(stats.t.sf(value / self.error, self.freedom))
@@ -67,15 +75,16 @@ class Spread:
         freedom = min(self.freedom, _MOST)
         edge = stats.t.ppf(1 - alpha / 2, freedom)
 
-        def lacking(shift: float) -> float:
+        def excess(shift: float) -> float:
             return float(stats.nct.cdf(edge, freedom, shift)) - (1 - power)
 
-        # Above this shift a t below the edge is rarer than 1 - power whatever the freedom.
-        return float(optimize.brentq(lacking, 0.0, edge * 3 + 10)) * self.error
+        # The upper end of the search: there a t below the edge is rarer than 1 - power, whatever
+        # the degrees of freedom.
+        return float(optimize.brentq(excess, 0.0, edge * 3 + 10)) * self.error
 
 
 def add_spreads(one: Spread, other: Spread) -> Spread:
-    """Of the sum of two independent parts (Welch 1947, Satterthwaite 1946)."""
+    """The noise of the sum of two independent parts (Welch 1947, Satterthwaite 1946)."""
     total = one.error**2 + other.error**2
     if total == 0:
         return Spread(0.0, one.freedom)
@@ -84,7 +93,7 @@ def add_spreads(one: Spread, other: Spread) -> Spread:
 
 
 def mean_spread(values: np.ndarray) -> Spread:
-    """Of the mean of at least two values ``[S]``."""
+    """The noise of the mean of at least two values ``[S]``."""
     count = len(values)
     return Spread(float(np.std(values, ddof=1) / np.sqrt(count)), count - 1)
 
@@ -95,8 +104,8 @@ class Difference:
 
     Attributes:
         value: the difference.
-        spreads: intervals are formed from each, and the widest counts.
-        trained: is the noise of training in it? Not with one seed: then nothing is decided.
+        spreads: its noises; an interval is formed from each, and the widest counts.
+        trained: is the noise of training known? It is not with one seed: then nothing is decided.
     """
 
     value: float
@@ -104,39 +113,42 @@ class Difference:
     trained: bool = True
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
-        """Ends of the interval of level ``1 - alpha``; nan where nothing is known."""
+        """The ends of the interval of level ``1 - alpha``; nan where no noise is known."""
         half = max((spread.half_width(alpha) for spread in self.spreads), default=np.nan)
         return self.value - half, self.value + half
 
     @property
     def p(self) -> float:
-        """Two-sided, of no difference; nan where nothing is known."""
+        """The two-sided p-value of no difference; nan where no noise is known."""
         return max((2 * s.tail(abs(self.value)) for s in self.spreads), default=np.nan)
 
     def p_equivalent(self, margin: float) -> float:
-        """Of a difference of ``margin`` or more: two one-sided tests (Schuirmann 1987)."""
+        """The p-value of a difference of ``margin`` or more; nan where no noise is known.
+
+        It comes from two one-sided tests (Schuirmann 1987).
+        """
         room = margin - abs(self.value)
         return max((spread.tail(room) for spread in self.spreads), default=np.nan)
 
     def detectable(self, options: JudgeOptions) -> float:
-        """The minimal detectable difference, for a comparison that stands alone."""
-        found = (spread.detectable(options.alpha, options.power) for spread in self.spreads)
-        return max(found, default=np.nan)
+        """The smallest difference that would be seen, if this were the only comparison."""
+        sizes = (spread.detectable(options.alpha, options.power) for spread in self.spreads)
+        return max(sizes, default=np.nan)
 
 
 def no_training_noise(value: float, items: Spread | None) -> Difference:
-    """Of one seed: the items' noise alone, if that is known."""
+    """The difference of one seed, with the noise of the test items where it is known."""
     return Difference(value, () if items is None else (items,), trained=False)
 
 
 def difference_of(value: float, seeds: Spread, items: Spread | None) -> Difference:
-    """Of several seeds, with the items' noise where that is known."""
+    """The difference of several seeds, with the noise of the test items where it is known."""
     both = (seeds,) if items is None else (seeds, add_spreads(seeds, items))
     return Difference(value, both)
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
-    """p-values ``[M]`` adjusted for M comparisons (Holm 1979); nan stays, and is not counted."""
+    """p-values ``[M]`` adjusted for M comparisons (Holm 1979); nan stays and does not count."""
     p = np.asarray(p, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known], kind="stable")]
@@ -148,7 +160,14 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Judged:
-    """A difference beside what may be said of it."""
+    """A difference and its verdict.
+
+    Attributes:
+        difference: the difference.
+        p_adjusted: p-value of no difference, adjusted (Holm).
+        p_equivalent_adjusted: p-value of a difference of the margin or more, adjusted (Holm).
+        verdict: ``higher``, ``lower``, ``equivalent`` or ``undecided``.
+    """
 
     difference: Difference
     p_adjusted: float
@@ -157,11 +176,11 @@ class Judged:
 
 
 def judge(family: Sequence[Difference], options: JudgeOptions) -> list[Judged]:
-    """Verdicts on comparisons that are read together, both kinds of p adjusted over them (Holm).
+    """Verdicts on comparisons that are read together.
 
-    Equivalence comes first: a difference that is surely smaller than the margin is
-    ``equivalent`` even where it is surely not zero. Where the noise of training is unknown all
-    is ``undecided``.
+    Both kinds of p-values are adjusted over the family (Holm). Equivalence comes first: a
+    difference that is significantly smaller than the margin is ``equivalent``, even where it is
+    significantly not zero. Where the noise of training is unknown the verdict is ``undecided``.
     """
     differs = holm([one.p for one in family])
     equals = holm([one.p_equivalent(options.margin) for one in family])

@@ -1,13 +1,14 @@
-"""Erasers on a feature bank: what a fresh probe still reads, and what erasing took.
+"""Erasers on a feature bank: what a new probe still reads, and how much erasing removed.
 
-Every eraser is fitted on the training lines of the bank alone, for each layer and unit by itself;
-probes are then fitted, chosen and tested on erased vectors exactly as they are on plain ones.
+Every eraser is fitted on the training lines of the bank alone, for each layer and unit by itself.
+Probes are then fitted, chosen and tested on erased vectors exactly as they are on other vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -28,21 +29,21 @@ Maps = Mapping[tuple[str, int], ErasureMap]  # by unit and layer
 
 
 def require_languages(
-    found: Sequence[str], splits: Sequence[str], wanted: Sequence[str], *, place: str
+    present: Sequence[str], splits: Sequence[str], wanted: Sequence[str], *, place: str
 ) -> None:
     """Refuse language text that no eraser for these languages can be fitted on.
 
     Args:
-        found: language of each row of text.
+        present: language code of each row of text.
         splits: split of each row.
-        wanted: languages of the task.
-        place: dotted path for the message.
+        wanted: language codes of the task.
+        place: what the message names as its place: a key of params.yaml or an option.
 
     Raises:
         LangspecError: no training rows, fewer than two languages, or a language of the task
             without training rows.
     """
-    codes = {code for code, split in zip(found, splits, strict=True) if split == "train"}
+    codes = {code for code, split in zip(present, splits, strict=True) if split == "train"}
     if not codes:
         raise LangspecError(
             "there are no training lines of language text to fit erasers on; add text files for "
@@ -63,19 +64,28 @@ def require_languages(
 
 
 def codes_of(bank: Bank, units: Units) -> np.ndarray:
-    """Language code ``[N]`` of each vector."""
+    """The language code of each vector, ``[N]``."""
     return np.asarray(bank.languages)[units.language]
 
 
 def fit_maps(
     bank: Bank, make: Callable[[], Eraser], units: Sequence[str], layers: Sequence[int]
 ) -> dict[tuple[str, int], ErasureMap]:
-    """A new eraser of ``make``, fitted on the training vectors of each unit and layer.
+    """Fit an eraser on the training vectors of each unit and layer.
+
+    Args:
+        bank: the vectors.
+        make: gives an unfitted eraser.
+        units: ``token``, ``sentence`` or both.
+        layers: 0 for the embeddings.
+
+    Returns:
+        The fitted maps by unit and layer.
 
     Raises:
         LangspecError: no training vectors, fewer than two languages.
     """
-    found = {}
+    maps = {}
     for unit in units:
         meta = bank.token_meta if unit == "token" else bank.sentence_meta
         index = bank.splits.index("train") if "train" in bank.splits else -2
@@ -91,13 +101,16 @@ def fit_maps(
             for low in range(0, len(rows), _CHUNK):
                 part = slice(low, low + _CHUNK)
                 eraser.partial_fit(vectors[rows[part]], codes[part])
-            found[unit, layer] = eraser.map
-    return found
+            maps[unit, layer] = eraser.map
+    return maps
 
 
 @dataclass(frozen=True)
 class ErasedBank(Bank):
-    """A bank whose vectors are erased as they are read; layers without a map are not in it."""
+    """A bank whose vectors are erased as they are read.
+
+    ``maps`` are the fitted erasers; the bank has only the layers that have one.
+    """
 
     maps: Maps = field(default_factory=dict)
 
@@ -107,12 +120,12 @@ class ErasedBank(Bank):
         return tuple(sorted({layer for _, layer in self.maps}))
 
     def tokens(self, layer: int) -> np.ndarray:
-        """float32 ``[N, H]``: the erased token vectors of a layer."""
+        """The erased token vectors of a layer, float32 ``[N, H]``."""
         vectors = Bank(self.folder, self.meta).tokens(layer)
         return self.maps["token", layer].apply(vectors, codes_of(self, self.token_meta))
 
     def sentences(self, layer: int) -> np.ndarray:
-        """float32 ``[N, H]``: the erased sentence vectors of a layer."""
+        """The erased sentence vectors of a layer, float32 ``[N, H]``."""
         vectors = Bank(self.folder, self.meta).sentences(layer)
         return self.maps["sentence", layer].apply(vectors, codes_of(self, self.sentence_meta))
 
@@ -127,11 +140,23 @@ def erased_leak(
     units: Sequence[str] = UNITS,
     progress: str = "erased",
 ) -> list[Result]:
-    """The linear probe on erased vectors, and what was removed, by unit and layer.
+    """Rows of the linear probe on erased vectors, and of what was removed, by unit and layer.
 
-    Probe ``linear``: the rows that :func:`language_leak` gives, of all languages together. Probe
-    ``erasure``: ``variance_removed``, the share of the total variance of the test vectors that is
-    gone, and ``rank_removed``, the directions taken (``n`` counts test vectors).
+    All are of language ``all``. Probe ``linear`` has the rows of :func:`language_leak`. Probe
+    ``erasure`` has ``variance_removed``, the share of the variance of the test vectors that is
+    gone, and ``rank_removed``, the number of directions removed; ``n`` counts test vectors.
+
+    Args:
+        bank: vectors before erasing, with the splits train, dev and test.
+        maps: fitted erasers by unit and layer.
+        origin: task, method, seed, corpus, split, measure and eraser of the rows.
+        options: of the probe.
+        bootstrap: of the intervals.
+        units: ``token``, ``sentence`` or both.
+        progress: title of the progress bar.
+
+    Raises:
+        LangspecError: what :func:`language_leak` refuses.
     """
     erased = ErasedBank(bank.folder, bank.meta, maps)
     rows = [
@@ -148,31 +173,26 @@ def erased_leak(
         before = (bank.tokens(layer) if token else bank.sentences(layer))[test]
         after = fitted.apply(before, codes_of(bank, meta)[test])
         total = before.var(axis=0, dtype=np.float64).sum()
-        kept = after.var(axis=0, dtype=np.float64).sum()
+        remaining = after.var(axis=0, dtype=np.float64).sum()
         removed = {
-            "variance_removed": 1 - kept / total if total else 0.0,
+            "variance_removed": 1 - remaining / total if total else 0.0,
             "rank_removed": fitted.rank,
         }
-        rows += [
-            origin.row(
-                metric,
-                value,
-                language="all",
-                unit=unit,
-                n=int(test.sum()),
-                layer=layer,
-                probe="erasure",
-            )
-            for metric, value in removed.items()
-        ]
+        place: Any = {"language": "all", "unit": unit, "layer": layer, "probe": "erasure"}
+        count = int(test.sum())
+        rows += [origin.row(metric, value, n=count, **place) for metric, value in removed.items()]
     return rows
 
 
 def head_predictions(
     head: nn.Module, vectors: np.ndarray, fitted: ErasureMap, languages: np.ndarray
 ) -> np.ndarray:
-    """int64 ``[N]``: classes that a kept head reads from erased vectors ``[N, H]``.
+    """The classes int64 ``[N]`` that a trained head predicts from erased vectors.
 
-    ``languages`` (codes ``[N]``) is what oracle erasers are told.
+    Args:
+        head: trained before the eraser was fitted, and not trained again.
+        vectors: ``[N, H]``, not yet erased.
+        fitted: the eraser.
+        languages: code of each vector ``[N]``; oracle erasers read them.
     """
     return head_classes(head, fitted.apply(vectors, languages))

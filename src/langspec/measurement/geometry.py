@@ -1,6 +1,6 @@
-"""How a bank's vectors lie together: clusters, neighbours, size, rank, variance of classes.
+"""The geometry of vectors: clusters, neighbours, size, rank, variance between classes.
 
-All of it is read off a feature bank. Clusters and neighbourhoods are taken on a bounded sample,
+The vectors come from a feature bank. Clusters and neighbourhoods are measured on a bounded sample,
 the same units for every checkpoint of a corpus; size, rank and variance on all vectors.
 """
 
@@ -43,12 +43,12 @@ UNITS = ("token", "sentence")
 
 
 def unit_meta(bank: Bank, unit: str) -> Units:
-    """What each vector of ``unit`` (``token``, else whole texts) stands for."""
+    """What each vector stands for: of tokens where ``unit`` is ``token``, else of whole texts."""
     return bank.token_meta if unit == "token" else bank.sentence_meta
 
 
 def unit_vectors(bank: Bank, unit: str, layer: int) -> np.ndarray:
-    """float32 ``[N, H]``: the vectors of ``unit`` at a layer, all finite.
+    """The vectors float32 ``[N, H]`` of a layer: of tokens or, for another unit, of whole texts.
 
     Raises:
         LangspecError: no such layer, or values that are not finite.
@@ -59,10 +59,13 @@ def unit_vectors(bank: Bank, unit: str, layer: int) -> np.ndarray:
 
 
 def rows_of_split(bank: Bank, units: Units, split: str | None, unit: str) -> np.ndarray:
-    """int64 ``[M]``: positions of the vectors of a split, or of all where there are no splits.
+    """Positions int64 ``[M]`` of the vectors of a split.
+
+    ``split`` None, or a bank without splits, means all vectors. ``unit`` names the vectors in the
+    message.
 
     Raises:
-        LangspecError: there are none.
+        LangspecError: there are no vectors.
     """
     if split is None or not bank.splits:
         rows = np.arange(len(units))
@@ -76,32 +79,39 @@ def rows_of_split(bank: Bank, units: Units, split: str | None, unit: str) -> np.
 
 
 def measured_rows(bank: Bank, units: Units, split: str | None, unit: str) -> np.ndarray:
-    """:func:`rows_of_split`; in a bank with labels, only the vectors that have one."""
+    """The positions of :func:`rows_of_split`, without unlabelled vectors if any has a label."""
     rows = rows_of_split(bank, units, split, unit)
     labelled = units.label[rows] >= 0
     return rows[labelled] if labelled.any() else rows
 
 
 def _classes(bank: Bank, units: Units, rows: np.ndarray, factor: Factor) -> np.ndarray:
-    """int64 ``[M]``: the class of each row; at least two classes of at least two vectors."""
-    found = (units.language if factor == "language" else units.label)[rows].astype(np.int64)
-    names, counts = np.unique(found, return_counts=True)
+    """The class of each row, int64 ``[M]``.
+
+    Raises:
+        LangspecError: fewer than two classes, or no class with two vectors.
+    """
+    classes = (units.language if factor == "language" else units.label)[rows].astype(np.int64)
+    names, counts = np.unique(classes, return_counts=True)
     if len(names) < 2:
-        classes = (
+        found = (
             ", ".join(bank.languages[i] for i in names)
             if factor == "language"
             else f"{len(names)} label" + ("" if len(names) == 1 else "s")
         )
-        raise LangspecError(f"geometry needs vectors of at least two {factor}s, found {classes}")
+        raise LangspecError(f"geometry needs vectors of at least two {factor}s, found {found}")
     if len(rows) <= len(names) or counts.max() < 2:
         raise LangspecError(f"geometry needs more vectors than {factor}s, found {len(rows)}")
-    return found
+    return classes
 
 
 def _sample(
     bank: Bank, units: Units, rows: np.ndarray, classes: np.ndarray, most: int, seed: int
 ) -> np.ndarray:
-    """Positions within ``rows`` of the sample, in an order that the bank's order cannot change."""
+    """Which of ``rows`` are sampled, ``most`` of each class at most: positions within ``rows``.
+
+    Their order does not depend on the order of the bank.
+    """
     ranks = unit_ranks(
         seed + 2, bank.languages, units.language[rows], units.line[rows], units.unit[rows]
     )
@@ -112,42 +122,42 @@ def _sample(
 def cluster_agreement(
     vectors: np.ndarray, classes: np.ndarray, starts: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """How well k-means finds the classes, and how well it would by chance.
+    """How far the clusters of k-means agree with the classes, and how far they would by chance.
 
-    k is the number of classes. V-measure (Rosenberg and Hirschberg 2007) rises with k whatever
-    the clusters are, so its chance level belongs beside it: its mean over all permutations of the
-    classes, from the expected mutual information (Vinh et al. 2010). The adjusted mutual
-    information (the same) and the adjusted Rand index (Hubert and Arabie 1985) are 0 there by
-    construction.
+    k is the number of classes. V-measure (Rosenberg and Hirschberg 2007) rises with k whatever the
+    clusters are. Its chance level is its mean over all permutations of the classes, which the
+    expected mutual information gives (Vinh et al. 2010). The adjusted mutual information (also
+    Vinh et al.) and the adjusted Rand index (Hubert and Arabie 1985) are 0 by chance.
 
     Args:
         vectors: ``[N, H]``.
         classes: int ``[N]``.
-        starts: of k-means.
+        starts: runs of k-means from other starting points; the best is taken.
         seed: of k-means.
 
     Returns:
-        Of ``v_measure``, ``ami`` and ``ari``: the agreement, and what it is by chance.
+        For each of ``v_measure``, ``ami`` and ``ari`` the agreement and its chance level.
     """
     k = len(np.unique(classes))
     model = KMeans(k, n_init=starts, random_state=seed)
     with threadpool_limits(1), warnings.catch_warnings():
-        # Equal vectors (the first piece's embeddings, pooling cls) make fewer clusters: an
-        # agreement of 0, and no fault.
+        # Equal vectors (the embeddings of the first token, pooling cls) give fewer clusters than k
+        # and an agreement of 0; this is not an error.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = model.fit_predict(np.ascontiguousarray(vectors, dtype=np.float64))
+        clusters = model.fit_predict(np.ascontiguousarray(vectors, dtype=np.float64))
+    v_measure = float(v_measure_score(classes, clusters))
     return {
-        "v_measure": (float(v_measure_score(classes, found)), v_measure_by_chance(classes, found)),
-        "ami": (float(adjusted_mutual_info_score(classes, found)), 0.0),
-        "ari": (float(adjusted_rand_score(classes, found)), 0.0),
+        "v_measure": (v_measure, v_measure_by_chance(classes, clusters)),
+        "ami": (float(adjusted_mutual_info_score(classes, clusters)), 0.0),
+        "ari": (float(adjusted_rand_score(classes, clusters)), 0.0),
     }
 
 
 def v_measure_by_chance(classes: np.ndarray, clusters: np.ndarray) -> float:
-    """Mean V-measure of ``clusters`` over all permutations of ``classes``, both int ``[N]``.
+    """The mean V-measure of ``clusters`` over all permutations of ``classes``, both int ``[N]``.
 
-    V-measure is the mutual information over the mean of both entropies, which a permutation
-    leaves as they are.
+    V-measure is the mutual information divided by the mean of both entropies; a permutation does
+    not change the entropies.
     """
     table = contingency_matrix(classes, clusters, sparse=True)
     mean = sum(entropy(np.unique(part, return_counts=True)[1]) for part in (classes, clusters)) / 2
@@ -165,16 +175,24 @@ def class_geometry(
     split: str | None = "test",
     seed: int = 0,
 ) -> list[Result]:
-    """Rows of every layer and unit of ``bank``, of its languages or of its labels.
+    """Rows of every layer and unit, language ``all``, of one factor F: languages or labels.
 
-    ``v_measure_F``, ``ami_F``, ``ari_F`` (k-means, k = number of classes) and ``knn_purity_F`` on
-    the sample; ``variance_share_F``, the share of the variance that lies between the classes, and
-    ``subspace_share_F``, the share that lies in the directions their means span, on all vectors
-    (F is ``language`` or ``label``). The same with probe ``chance``: what no structure gives. In a
-    bank with labels, vectors without one are left out, and each factor is fitted beside the other.
-    For ``language`` also
-    ``feature_norm``, ``feature_spread`` (root mean squared distance to the mean) and
-    ``effective_rank``. Invariant under rotation and the order of the rows.
+    On the sample: ``v_measure_F``, ``ami_F``, ``ari_F`` (:func:`cluster_agreement`) and
+    ``knn_purity_F``. On all vectors: ``variance_share_F``, the share of the variance that lies
+    between the classes, and ``subspace_share_F``, the share that lies in the span of their means.
+    Probe ``chance`` is the level of each without any structure. For ``language`` also
+    ``feature_norm``, ``feature_spread`` and ``effective_rank`` (:func:`sizes`). In a bank with
+    labels, unlabelled vectors are left out, and the effects of languages and labels are fitted
+    together. No number depends on a rotation of the vectors or on their order.
+
+    Args:
+        bank: the vectors.
+        origin: task, method, seed, corpus, split and measure of the rows.
+        factor: ``language`` or ``label``.
+        options: sizes of the sample, of neighbourhoods and of k-means.
+        units: ``token``, ``sentence`` or both.
+        split: whose vectors are measured; None, or a bank without splits: all.
+        seed: of the sample and of k-means.
 
     Raises:
         LangspecError: fewer than two classes, no vectors, values that are not finite.
@@ -188,38 +206,44 @@ def class_geometry(
         sample = _sample(bank, meta, rows, classes, options.per_class, seed)
         for layer in bank.layers:
             vectors = unit_vectors(bank, unit, layer)[rows]
-            found = {
-                f"{name}_{factor}": (values, len(sample))
-                for name, values in cluster_agreement(
-                    vectors[sample], classes[sample], options.starts, seed
-                ).items()
-            }
-            purity = neighbour_purity(
+            place: Any = {"language": "all", "unit": unit, "layer": layer}
+            agreements = cluster_agreement(vectors[sample], classes[sample], options.starts, seed)
+            agreements["knn_purity"] = neighbour_purity(
                 vectors[sample], classes[sample], meta.row[rows[sample]], options.neighbours
             )
-            found[f"knn_purity_{factor}"] = (purity, len(sample))
-            effects = class_effects(vectors, classes, others)
-            found[f"variance_share_{factor}"] = (
-                (effects.share, effects.share_by_chance),
-                len(rows),
-            )
-            basis = effects.basis
-            inside = span_share(vectors, basis), len(basis) / vectors.shape[1]
-            found[f"subspace_share_{factor}"] = (inside, len(rows))
-            place = {"language": "all", "unit": unit, "layer": layer}
-            for metric, (values, n) in found.items():
-                for probe, value in zip(("", "chance"), values, strict=True):
-                    results.append(origin.row(metric, value, n=n, probe=probe, **place))  # type: ignore[arg-type]
+            shares = _variance_shares(vectors, classes, others)
+            for of_metrics, n in ((agreements, len(sample)), (shares, len(rows))):
+                results += [
+                    origin.row(f"{metric}_{factor}", value, n=n, probe=probe, **place)
+                    for metric, values in of_metrics.items()
+                    for probe, value in zip(("", "chance"), values, strict=True)
+                ]
             if factor == "language":
                 results += [
-                    origin.row(metric, value, n=len(rows), **place)  # type: ignore[arg-type]
+                    origin.row(metric, value, n=len(rows), **place)
                     for metric, value in sizes(vectors).items()
                 ]
     return results
 
 
+def _variance_shares(
+    vectors: np.ndarray, classes: np.ndarray, others: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """Shares of the variance of vectors ``[N, H]``, and their chance levels."""
+    effects = class_effects(vectors, classes, others)
+    basis = effects.basis
+    return {
+        "variance_share": (effects.share, effects.share_by_chance),
+        "subspace_share": (span_share(vectors, basis), len(basis) / vectors.shape[1]),
+    }
+
+
 def sizes(vectors: np.ndarray) -> dict[str, float]:
-    """``feature_norm``, ``feature_spread`` and ``effective_rank`` of vectors ``[N, H]``."""
+    """How large vectors ``[N, H]`` are, and how many dimensions they fill.
+
+    ``feature_norm`` is their mean length, ``feature_spread`` the root mean squared distance to
+    their mean, ``effective_rank`` that of :func:`langspec.measurement.subspaces.effective_rank`.
+    """
     data = np.asarray(vectors, dtype=np.float64)
     spread = np.square(data - data.mean(axis=0)).sum(axis=1).mean()
     return {
@@ -232,12 +256,12 @@ def sizes(vectors: np.ndarray) -> dict[str, float]:
 def language_geometry(
     bank: Bank, origin: Origin, options: GeometryOptions, **which: Any
 ) -> list[Result]:
-    """:func:`class_geometry` of the languages."""
+    """The rows of :func:`class_geometry` for the languages."""
     return class_geometry(bank, origin, "language", options, **which)
 
 
 def label_geometry(
     bank: Bank, origin: Origin, options: GeometryOptions, **which: Any
 ) -> list[Result]:
-    """:func:`class_geometry` of the task's labels, of the vectors that have one."""
+    """The rows of :func:`class_geometry` for the task's labels."""
     return class_geometry(bank, origin, "label", options, **which)

@@ -1,13 +1,13 @@
 """Intervals from a bootstrap standard error: of a share, of a real number, of a gap of two shares.
 
-A score near its ceiling has a skewed distribution whose spread falls with the score: a test set of
-few items without a hard one looks both better and surer than it is, and percentiles of resamples,
-as well as a symmetric interval, are too narrow (they hold the truth in 90 to 93 % of samples).
-Intervals of scores therefore come from the binomial distribution, whose spread is that of the
-*truth* they ask about, with as many trials as the clustered items are worth: Korn and Graubard
-(1998, "Confidence intervals for proportions with small expected number of positive counts
-estimated from survey data"), the interval of official health statistics (Parker et al. 2017).
-``benchmarks/probes.py coverage`` measures what they hold.
+A score near its ceiling has a skewed distribution whose spread falls with the score. A test set
+that by chance has few hard items then gives a score that is too high and a standard error that is
+too small. Percentiles of resamples and symmetric intervals are too narrow there: they hold the
+truth in 90 to 93 % of samples. Intervals of scores therefore come from the binomial distribution,
+whose spread belongs to the *true* score, with as many trials as the clustered items are worth
+(Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of
+positive counts estimated from survey data"; official health statistics use this interval, Parker
+et al. 2017). ``benchmarks/probes.py coverage`` measures how often they hold the truth.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+LEVEL = 0.95
+"""The level of every interval that results give."""
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A value measured on all items and its interval."""
+    """A value measured on all items, and the ends of its interval; nan where they are unknown."""
 
     value: float
     low: float
@@ -28,10 +31,11 @@ class Interval:
 
 
 def standard_error(resampled: np.ndarray, items: int) -> float:
-    """Of a score, from its resamples ``[B]`` over ``items`` items; nan below two items.
+    """The standard error of a score, given its resamples ``[B]`` over ``items`` items.
 
-    Resamples vary less than samples, by (n - 1) / n in the variance (Efron 1982, section 5.3).
-    Resamples without a score (nan) are left out.
+    The variance of resamples is smaller than that of samples by the factor (n - 1) / n, which is
+    undone here (Efron 1982, section 5.3). Resamples whose score is nan are left out. The error is
+    nan for fewer than two items.
     """
     known = resampled[~np.isnan(resampled)]
     if items < 2 or len(known) < 2:
@@ -40,22 +44,26 @@ def standard_error(resampled: np.ndarray, items: int) -> float:
 
 
 def _reach(level: float, items: int) -> float:
-    """Student's t for ``items`` items: the variance was estimated from them."""
+    """How many standard errors an interval reaches to each side, by Student's t.
+
+    The variance was estimated from ``items`` items, so there are ``items - 1`` degrees of freedom.
+    """
     return float(stats.t.ppf((1 + level) / 2, items - 1))
 
 
 def share_interval(value: float, error: float, items: int, level: float) -> Interval:
-    """Of a score within 0..1, or of a mean of such scores (Korn and Graubard 1998).
+    """The interval of a score within 0..1, or of a mean of such scores (Korn and Graubard 1998).
 
-    Clopper and Pearson's interval for ``value * m`` of ``m`` trials, where ``m`` trials would vary
-    as the score did, made smaller by (z / t)^2 for the degrees of freedom of its error. A score of
-    exactly 0 or 1 shows no variation; each item is then taken for one trial, whatever the number
-    of units in it. Nothing is known from one item: 0 to 1.
+    It is Clopper and Pearson's interval for ``value * m`` hits in ``m`` trials, where ``m`` is the
+    number of independent trials that would vary as much as the score did. ``m`` is reduced by
+    (z / t)^2 for the degrees of freedom of the error. A score of exactly 0 or 1 shows no
+    variation: each item then counts as one trial, whatever the number of units in it. With one
+    item the interval is 0 to 1.
 
     Args:
         value: the score.
         error: its standard error over the items; nan where it is not known.
-        items: how many were met.
+        items: number of items that were scored.
         level: of the interval.
     """
     if np.isnan(value):
@@ -65,7 +73,7 @@ def share_interval(value: float, error: float, items: int, level: float) -> Inte
     if np.isnan(error):
         return Interval(value, np.nan, np.nan)
     extreme = value < 1e-12 or value > 1 - 1e-12
-    if not extreme and not error > 1e-12:  # every item tells the same: nothing varies
+    if not extreme and not error > 1e-12:  # every item has the same score
         return Interval(value, value, value)
     trials = float(items) if extreme else value * (1 - value) / error**2
     trials *= (stats.norm.ppf((1 + level) / 2) / _reach(level, items)) ** 2
@@ -79,9 +87,15 @@ def share_interval(value: float, error: float, items: int, level: float) -> Inte
 def real_interval(
     value: float, error: float, items: int, level: float, *, positive: bool = False
 ) -> Interval:
-    """Of any other number: Student's t, for ``positive`` ones on the logarithm's scale.
+    """The interval of any other number, by Student's t; nan for fewer than two items.
 
-    On that scale a ratio and its inverse have inverse intervals. nan below two items.
+    Args:
+        value: the number.
+        error: its standard error over the items.
+        items: number of items that were measured.
+        level: of the interval.
+        positive: the number is above 0. The interval is then formed on the scale of the logarithm,
+            on which a ratio and its inverse have inverse intervals.
     """
     if items < 2 or np.isnan(error):
         return Interval(value, np.nan, np.nan)
@@ -92,10 +106,11 @@ def real_interval(
 
 
 def gap_interval(first: Interval, second: Interval, correlation: float) -> Interval:
-    """Of ``first - second`` from the intervals of both (Zou and Donner 2008, "MOVER").
+    """The interval of ``first - second``, from the intervals of both (Zou and Donner 2008).
 
-    Each end takes the ends of the two that lie on its side, so the skew of a score near its
-    ceiling stays; ``correlation`` is that of the two scores over resamples (nan: none).
+    Its lower end comes from the lower end of ``first`` and the upper end of ``second``, and the
+    other way round. So an interval that is skewed, as near the ceiling of a score, gives a skewed
+    interval. ``correlation`` is that of the two scores over resamples; nan counts as 0.
     """
     rho = 0.0 if np.isnan(correlation) else float(np.clip(correlation, -1.0, 1.0))
     value = first.value - second.value

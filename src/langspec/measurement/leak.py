@@ -1,13 +1,14 @@
-"""Language leak: how well a linear probe reads the language off each layer of a text bank.
+"""Language leak: how well a linear probe reads the language from each layer of a feature bank.
 
-Trained, chosen and tested on splits by line number, which translations share, so that no probe
-can know a line's content from another language.
+The probe is trained, its C is chosen, and it is tested on splits by line number. Translations
+share a line number, so a probe cannot know the content of a test line from another language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -25,11 +26,15 @@ from langspec.threads import side_by_side
 UNITS = ("token", "sentence")
 
 Keep = Callable[[str, int, np.ndarray, np.ndarray], None]
-"""Is given the unit, the layer, and gold and predicted language (int ``[N]``) of the test."""
+"""Gets the unit, the layer, and the gold and predicted languages (int ``[N]``) of test vectors."""
 
 
 def split_rows(bank: Bank, units: Units, unit: str) -> dict[str, np.ndarray]:
-    """Positions of the vectors of each split; every split must have some."""
+    """Positions of the vectors of each of the splits train, dev and test.
+
+    Raises:
+        LangspecError: a split without vectors, or fewer training lines than languages.
+    """
     rows = {}
     for split in ("train", "dev", "test"):
         index = bank.splits.index(split) if split in bank.splits else -2
@@ -60,7 +65,19 @@ def scored_rows(
     probe: str,
     unit: str,
 ) -> list[Result]:
-    """Accuracy and macro-F1 with intervals over lines, and the recall of each language."""
+    """Rows of a probe: accuracy and macro-F1 with intervals, and the recall of each language.
+
+    Args:
+        origin: task, method, seed, corpus, split and measure of the rows.
+        languages: codes that ``gold`` and ``predicted`` index.
+        line: int ``[N]``, the line of each vector; the bootstrap draws lines.
+        gold: int ``[N]``.
+        predicted: int ``[N]``.
+        options: of the bootstrap.
+        layer: of the vectors.
+        probe: name of the probe.
+        unit: ``token``, ``sentence`` or ``pair``.
+    """
     rows: list[Result] = []
     intervals = score_intervals(line, gold, predicted, len(languages), options)
     for metric, interval in intervals.items():
@@ -83,7 +100,7 @@ def scored_rows(
 def fit_rows(
     origin: Origin, facts: Mapping[str, float], *, layer: int, probe: str, unit: str, n: int
 ) -> list[Result]:
-    """How a fit went, one row a fact; ``n`` counts training vectors."""
+    """Rows of language ``all`` on how a fit went: one for each fact; ``n``: training vectors."""
     return [
         origin.row(name, value, language="all", unit=unit, n=n, layer=layer, probe=probe)
         for name, value in facts.items()
@@ -100,7 +117,7 @@ def _probed(
     rows: Mapping[str, np.ndarray],
     layer: int,
 ) -> tuple[np.ndarray, list[Result]]:
-    """What the linear probe of one layer predicts of the test (int ``[N]``), and its rows."""
+    """What the linear probe of one layer predicts of test vectors (int ``[N]``), and its rows."""
     vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
     label = {name: units.language[part].astype(np.int64) for name, part in rows.items()}
     probe = fit_probe(
@@ -117,7 +134,7 @@ def _probed(
         "iterations": probe.iterations,
         "converged": probe.converged,
     }
-    found = scored_rows(
+    results = scored_rows(
         origin,
         bank.languages,
         units.line[rows["test"]],
@@ -128,8 +145,9 @@ def _probed(
         probe="linear",
         unit=unit,
     )
-    found += fit_rows(origin, facts, layer=layer, probe="linear", unit=unit, n=len(label["train"]))
-    return predicted, found
+    count = len(label["train"])
+    results += fit_rows(origin, facts, layer=layer, probe="linear", unit=unit, n=count)
+    return predicted, results
 
 
 def language_leak(
@@ -142,15 +160,22 @@ def language_leak(
     progress: str = "leak",
     keep: Keep | None = None,
 ) -> list[Result]:
-    """Rows of the linear probe at every layer of ``bank``, and of the majority class.
+    """Rows of the linear probe at every layer, and of the majority class.
 
-    Layers are probed side by side in as many threads as PyTorch has.
+    Probe ``linear`` has ``accuracy`` and ``macro_f1`` of language ``all``, with intervals (the
+    bootstrap draws lines), and ``recall`` of each language; of its fit, ``chosen_c``,
+    ``iterations`` and ``converged`` (0 or 1), whose ``n`` counts training vectors. Probe
+    ``majority`` (layer -1) predicts the most frequent language of the training vectors. Layers are
+    probed side by side in as many threads as PyTorch has.
 
-    Probe ``linear``: ``accuracy`` and ``macro_f1`` (with intervals, lines drawn whole)
-    of language ``all``, ``recall`` of each language, and ``chosen_c``, ``iterations`` and
-    ``converged`` (0/1) of the fit, whose ``n`` counts training vectors.
-    Probe ``majority`` (layer -1): the commonest language of the training vectors for everything.
-    ``keep`` is given what the linear probe predicts, for tables of what is taken for what.
+    Args:
+        bank: vectors with the splits train, dev and test.
+        origin: task, method, seed, corpus, split and measure of the rows.
+        options: of the probe.
+        bootstrap: of the intervals.
+        units: ``token``, ``sentence`` or both; ``pair`` for a bank of pairs.
+        progress: title of the progress bar.
+        keep: is called with the predictions of every linear probe, as for a confusion table.
 
     Raises:
         LangspecError: fewer than two languages, or a split without vectors.
@@ -169,23 +194,14 @@ def language_leak(
             label = {name: meta.language[part].astype(np.int64) for name, part in rows.items()}
             line, gold = meta.line[rows["test"]], label["test"]
             majority = np.full_like(gold, np.bincount(label["train"]).argmax())
-            results += scored_rows(
-                origin,
-                languages,
-                line,
-                gold,
-                majority,
-                bootstrap,
-                layer=-1,
-                probe="majority",
-                unit=unit,
-            )
+            place: Any = {"layer": -1, "probe": "majority", "unit": unit}
+            results += scored_rows(origin, languages, line, gold, majority, bootstrap, **place)
             probed = partial(_probed, bank, origin, options, bootstrap, unit, meta, rows)
-            for layer, (predicted, found) in zip(
+            for layer, (predicted, of_layer) in zip(
                 bank.layers, side_by_side(probed, bank.layers), strict=True
             ):
                 if keep is not None:
                     keep(unit, layer, gold, predicted)
-                results += found
+                results += of_layer
                 bar.update()
     return results

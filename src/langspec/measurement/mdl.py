@@ -1,11 +1,11 @@
 """Online (prequential) codelength of labels given features, in bits.
 
-A sender transmits the labels of the training rows, a portion at a time, each portion twice as
-large as all before it; the receiver knows the features, and both fit the same probe on what was
-sent so far (Voita and Titov 2020, "Information-theoretic probing with minimum description
-length", section 3.2). A short code needs labels that are easy to read *and* found from few rows:
-effort, which accuracy does not show. Rows of one line are sent together, so that no portion is
-coded by a probe that has seen its lines.
+A sender transmits the labels of the training rows, one portion at a time; each portion doubles
+what was sent. The receiver knows the features, and both fit the same probe on what was sent so far
+(Voita and Titov 2020, "Information-theoretic probing with minimum description length", section
+3.2). The code is short if labels are easy to read *and* few rows suffice to learn how; accuracy
+does not show the latter. Rows of one line are sent together, so a probe that codes a portion has
+seen none of its lines.
 """
 
 from __future__ import annotations
@@ -32,23 +32,24 @@ class Reader(Protocol):
         ...
 
     def log_probabilities(self, features: np.ndarray) -> np.ndarray:
-        """float64 ``[N, K]``, nats."""
+        """Log-probabilities float64 ``[N, K]`` (nats) of features ``[N, H]``."""
         ...
 
 
 Fit = Callable[[np.ndarray, np.ndarray], Reader]
+"""Fits a probe on features ``[N, H]`` and labels ``[N]``."""
 
 
 @dataclass(frozen=True)
 class Codelength:
-    """What it costs to send the labels.
+    """What it costs to send the labels of ``N`` rows.
 
     Attributes:
-        bits: float64 ``[N]`` of each row.
-        line: ``[N]`` of each row.
+        bits: float64 ``[N]``, bits of each label.
+        line: ``[N]``, line of each row.
         classes: number of labels K.
-        fits: probes fitted.
-        converged: how many of them ended by their criterion.
+        fits: number of probes fitted.
+        converged: number of probes whose fit ended by its criterion.
     """
 
     bits: np.ndarray
@@ -58,12 +59,12 @@ class Codelength:
     converged: int
 
     def per_row(self, options: BootstrapOptions) -> Interval:
-        """Bits a row, lines drawn whole (the probes stay as they were fitted)."""
+        """Bits a row with an interval; the bootstrap draws lines and fits no probe again."""
         ones = np.ones_like(self.bits)
         return ratio_interval(self.line, self.bits, ones, options, positive=True)
 
     def compression(self, options: BootstrapOptions) -> Interval:
-        """Uniform code over this one: 1 says that the features were of no use."""
+        """The length of the uniform code divided by this one; 1: the features were of no use."""
         uniform = np.full_like(self.bits, np.log2(self.classes))
         return ratio_interval(self.line, uniform, self.bits, options, positive=True)
 
@@ -77,20 +78,20 @@ def online_codelength(
     *,
     seed: int = 0,
 ) -> Codelength:
-    """Code ``labels`` with probes that ``fit(features, labels)`` gives.
+    """The codelength of labels, with probes fitted portion by portion.
 
-    The lines' order is drawn by ``seed``; the order of the rows does not matter. The first portion
-    is sent by the uniform code, and so is a portion before which one class alone was seen. After
-    ``t`` rows a probe's probabilities are mixed with the uniform ones by ``K / (t + K)``: classes
-    that were never seen can be sent.
+    Lines are sent in a random order; the order of the rows does not matter. The first portion is
+    sent by the uniform code, and so is any portion before which a single class was seen. After
+    ``t`` rows the probabilities of a probe are mixed with the uniform ones, with weight ``K / (t +
+    K)`` for the uniform ones, so classes that were never seen can be sent.
 
     Args:
         features: ``[N, H]``.
         labels: int ``[N]`` in ``0..classes-1``.
         line: int ``[N]``; rows of one line are sent in one portion.
         classes: number of labels K.
-        fit: from rows to a probe.
-        seed: of the order.
+        fit: fits a probe on the rows that were sent.
+        seed: of the order of lines.
     """
     lines, index = np.unique(line, return_inverse=True)
     place = np.random.default_rng(seed).permutation(len(lines))[index]
@@ -104,7 +105,7 @@ def online_codelength(
         reader = fit(features[sent], labels[sent])
         fits += 1
         converged += reader.converged
-        told = reader.log_probabilities(features[now])[np.arange(now.sum()), labels[now]]
+        log_p = reader.log_probabilities(features[now])[np.arange(now.sum()), labels[now]]
         count = sent.sum()
-        bits[now] = -np.log2((count * np.exp(told) + 1) / (count + classes))
+        bits[now] = -np.log2((count * np.exp(log_p) + 1) / (count + classes))
     return Codelength(bits, line, classes, fits, converged)

@@ -1,7 +1,8 @@
-"""Who lies beside whom: the languages of a text's nearest neighbours, and what a search finds.
+"""The languages of a text's nearest neighbours, and what kind of text is the nearest.
 
-A probe asks whether language *can* be read; neighbours ask whether it *orders* the space, which
-is what retrieval, clustering and k-NN see (language bias: Roy et al. 2020, section 4).
+A probe asks whether the language *can* be read from vectors. Neighbours ask whether it *orders*
+the vectors, which matters to retrieval, clustering and k-NN (language bias: Roy et al. 2020,
+section 4).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from langspec.errors import LangspecError
 from langspec.features.bank import Bank
 from langspec.features.sample import lowest_per_group, unit_ranks
 
-FOUND = ("translation", "own_language", "other_language")
+NEAREST_KINDS = ("translation", "own_language", "other_language")
+"""What the nearest other text can be: a translation (a text of the same line), another text of the
+same language, or another text of another language."""
 _BLOCK = 512  # vectors compared with all others at once
 
 
@@ -26,45 +29,49 @@ class Mixing:
     """Neighbourhoods of one layer.
 
     Attributes:
-        languages: codes of the K languages.
-        shares: float ``[K, K]``: of the neighbours of texts of language i, those of language j.
-            Texts of the same line (translations) are no neighbours.
-        chance: float ``[K, K]``: the same share among all texts of other lines.
-        found: float ``[K, 3]``: how often the nearest other text, translations included, is a
-            translation, another text of the same language, another of another language
-            (:data:`FOUND`); nan where no line has translations.
-        n: vectors compared.
+        languages: codes of the ``K`` languages.
+        shares: float ``[K, K]``: the share of language j among the neighbours of texts of
+            language i. Translations of a text do not count as its neighbours.
+        chance: float ``[K, K]``: the share of language j among all texts of other lines.
+        nearest: float ``[K, 3]``: how often the nearest other text is of each of
+            :data:`NEAREST_KINDS`; nan where no line has translations.
+        n: number of vectors.
     """
 
     languages: tuple[str, ...]
     shares: np.ndarray
     chance: np.ndarray
-    found: np.ndarray
+    nearest: np.ndarray
     n: int
 
     @classmethod
     def from_lists(cls, values: Mapping[str, Any]) -> Mixing:
         """Neighbourhoods whose arrays were written as lists."""
-        arrays = {name: np.asarray(values[name], float) for name in ("shares", "chance", "found")}
+        names = ("shares", "chance", "nearest")
+        arrays = {name: np.asarray(values[name], float) for name in names}
         return cls(languages=tuple(values["languages"]), n=int(values["n"]), **arrays)
 
     @property
     def apartness(self) -> np.ndarray:
-        """float ``[K]``: 0 where a language's own share is chance, 1 where it is everything."""
-        own, chance = np.diagonal(self.shares), np.diagonal(self.chance)
-        return (own - chance) / np.maximum(1 - chance, 1e-12)
+        """How far each language lies apart from the others: float ``[K]``.
+
+        0: its texts are as frequent among their neighbours as by chance. 1: they are all of them.
+        """
+        same, chance = np.diagonal(self.shares), np.diagonal(self.chance)
+        return (same - chance) / np.maximum(1 - chance, 1e-12)
 
     @property
     def mixed(self) -> np.ndarray:
-        """float ``[K, K]``, symmetric, 0..1: how readily two languages are neighbours.
+        """How readily two languages are neighbours: float ``[K, K]``, symmetric, 0..1.
 
-        ``sqrt(l_ij l_ji / (l_ii l_jj))`` of the shares' lifts over chance. 1: as readily as texts
-        of one language are; 0: never. A language that is everyone's neighbour (a hub) without
-        having them for neighbours is mixed with none.
+        ``sqrt(l_ij l_ji / (l_ii l_jj))``, where ``l`` is a share divided by its chance level. 1:
+        texts of both languages are neighbours as readily as texts of one language; 0: never. A
+        language that is the neighbour of many, whose own neighbours are others (a hub), is mixed
+        with none.
         """
         lift = self.shares / np.maximum(self.chance, 1e-12)
-        own = np.maximum(np.diagonal(lift), 1e-12)
-        index = np.sqrt(lift * lift.T / np.outer(own, own))
+        same = np.maximum(np.diagonal(lift), 1e-12)
+        index = np.sqrt(lift * lift.T / np.outer(same, same))
         np.fill_diagonal(index, 1.0)
         return np.minimum(index, 1.0)
 
@@ -80,8 +87,13 @@ def mixing(
 ) -> Mixing:
     """Neighbourhoods, by cosine, of the sentence vectors of one layer and split.
 
-    ``neighbours`` is k; of each language at most ``per_language`` texts are taken, drawn by
-    ``seed``.
+    Args:
+        bank: sentence vectors with line numbers.
+        layer: 0 for the embeddings.
+        split: name of the split.
+        neighbours: number of neighbours of a text, k.
+        per_language: texts at most of each language.
+        seed: by which they are drawn.
 
     Raises:
         LangspecError: fewer than two languages or four vectors, vectors that are not finite.
@@ -99,14 +111,14 @@ def mixing(
     languages = torch.from_numpy(language)
     lines = torch.from_numpy(line)
     shares = np.zeros((count, count))
-    found = np.zeros((count, len(FOUND)))
+    nearest = np.zeros((count, len(NEAREST_KINDS)))
     for part, similar in _similarities(vectors):
-        mine = torch.arange(part.start, part.start + len(similar))
-        similar[torch.arange(len(similar)), mine] = -torch.inf
+        itself = torch.arange(part.start, part.start + len(similar))
+        similar[torch.arange(len(similar)), itself] = -torch.inf
         first = similar.argmax(dim=1)
         same_line, same_language = lines[first] == lines[part], languages[first] == languages[part]
         kind = torch.where(same_line, 0, torch.where(same_language, 1, 2)).numpy()
-        np.add.at(found, (language[part], kind), 1.0)
+        np.add.at(nearest, (language[part], kind), 1.0)
         similar[lines[part][:, None] == lines[None]] = -torch.inf
         k = min(neighbours, len(rows) - 1)
         value, near = similar.topk(k, dim=1)
@@ -119,15 +131,15 @@ def mixing(
         bank.languages,
         shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0),
         _chance(language, line, count),
-        found / totals[:, None] if translated else np.full_like(found, np.nan),
+        nearest / totals[:, None] if translated else np.full_like(nearest, np.nan),
         len(rows),
     )
 
 
 def sample_rows(bank: Bank, split: str, per_language: int, seed: int) -> np.ndarray:
-    """int64 ``[N]``: sentences of a split, at most so many a language, the same lines in all.
+    """Positions int64 ``[N]`` of sentences of a split, at most ``per_language`` of each language.
 
-    The rank of a line does not depend on its language, so that translations stay together.
+    Lines are drawn by ``seed``, the same in all languages, so translations stay together.
     """
     units = bank.sentence_meta
     index = bank.splits.index(split) if split in bank.splits else -2
@@ -138,7 +150,7 @@ def sample_rows(bank: Bank, split: str, per_language: int, seed: int) -> np.ndar
 
 
 def unit_vectors(vectors: np.ndarray) -> torch.Tensor:
-    """float32 ``[N, H]`` of length 1; a zero vector stays zero.
+    """Vectors ``[N, H]`` scaled to length 1, in float32; a vector of zeros stays as it is.
 
     Raises:
         LangspecError: values that are not finite.
@@ -155,7 +167,10 @@ def _similarities(vectors: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]
 
 
 def _chance(language: np.ndarray, line: np.ndarray, count: int) -> np.ndarray:
-    """Share of each language among the texts of other lines, mean over the texts of a language."""
+    """Shares by chance ``[K, K]``: of language j among the texts of other lines.
+
+    Row i is the mean over the texts of language i.
+    """
     _, line_index = np.unique(line, return_inverse=True)
     table = np.zeros((int(line_index.max()) + 1, count))
     np.add.at(table, (line_index, language), 1.0)

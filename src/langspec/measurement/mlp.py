@@ -1,8 +1,9 @@
-"""A probe with one hidden layer: what can be read when reading need not be linear.
+"""A probe with one hidden layer (MLP), which reads more than a linear probe can.
 
-Standardised features, AdamW, early stopping on validation rows, and weight decay chosen there for
-each condition, as the linear probe's C is. There is no optimum to converge to: a fit ends when
-the validation loss has stopped falling, which is said, or at its limit, which is said too.
+Features are standardised; AdamW trains the network; validation rows stop the fit early and choose
+the weight decay for each condition, as they choose the linear probe's C. There is no optimum to
+converge to. A fit ends when the validation loss has stopped falling, or at its limit of epochs;
+:attr:`Mlp.converged` says which.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ PATIENCE = 4  # epochs without such a fall after which the fit ends
 
 @dataclass(frozen=True)
 class MlpStep:
-    """One weight decay: best validation log-loss (nats a row), epochs, did it stop by itself?"""
+    """The fit with one weight decay.
+
+    Attributes:
+        decay: the weight decay.
+        dev_loss: least validation log-loss, nats a row.
+        epochs: number of epochs.
+        stopped: did the fit end because the validation loss had stopped falling?
+    """
 
     decay: float
     dev_loss: float
@@ -43,12 +51,12 @@ class Mlp:
     """A fitted probe.
 
     Attributes:
-        mean: float64 ``[H]`` of the training features.
+        mean: float64 ``[H]``, mean of the training features.
         scale: float64 ``[H]``, their standard deviation (1 where they do not vary).
-        network: ``[N, H]`` to scores of the classes that training had.
+        network: maps ``[N, H]`` to scores ``[N, P]`` of the classes that training had.
         present: int ``[P]``, those classes.
         classes: number of classes K.
-        path: the weight decays tried, in order.
+        path: the fits with each weight decay, in order.
         chosen: index into ``path``.
     """
 
@@ -67,16 +75,19 @@ class Mlp:
 
     @property
     def iterations(self) -> int:
-        """Epochs over the whole path."""
+        """Epochs of all fits together."""
         return sum(step.epochs for step in self.path)
 
     @property
     def converged(self) -> bool:
-        """Did every fit of the path end because its validation loss had stopped falling?"""
+        """Did every fit end because its validation loss had stopped falling?"""
         return all(step.stopped for step in self.path)
 
     def log_probabilities(self, features: np.ndarray) -> np.ndarray:
-        """float64 ``[N, K]`` of features ``[N, H]``; -inf for classes that training lacked."""
+        """Log-probabilities float64 ``[N, K]`` (nats) of features ``[N, H]``.
+
+        They are -inf for classes that training lacked.
+        """
         x = torch.from_numpy(((features - self.mean) / self.scale).astype(np.float32))
         out = np.full((len(features), self.classes), -np.inf)
         with torch.inference_mode():
@@ -98,11 +109,21 @@ def fit_mlp(
     *,
     seed: int = 0,
 ) -> Mlp:
-    """Fit with every weight decay and keep the one with the least validation log-loss.
+    """Fit with every weight decay and choose the one with the least validation log-loss.
 
-    Arguments and refusals are those of :func:`langspec.measurement.probe.fit_probe`; ``seed`` is
-    that of the initial weights and of the order of rows. The same arguments give the same probe;
-    torch's global random state is left as it was.
+    The same arguments give the same probe. PyTorch's global random state is not used.
+
+    Args:
+        train: features ``[N, H]``.
+        train_labels: int ``[N]`` in ``0..classes-1``.
+        dev: features ``[M, H]`` that stop a fit and choose the weight decay.
+        dev_labels: int ``[M]``; rows of classes that training lacks are not used.
+        classes: number of classes K.
+        options: width, weight decays, limit of epochs.
+        seed: of the initial weights and of the order of rows.
+
+    Raises:
+        LangspecError: what :func:`langspec.measurement.probe.fit_probe` refuses.
     """
     present, usable = usable_rows(train, train_labels, dev, dev_labels)
     mean, scale = standardisation(train)
@@ -129,7 +150,10 @@ def fit_mlp(
 
 
 def _drawn(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """PyTorch's own initial weights, but of this generator: threads share the global one."""
+    """A linear layer initialised as PyTorch does, from a given generator.
+
+    The global generator is shared by threads, so its draws would depend on their order.
+    """
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
     nn.init.uniform_(layer.bias, -(inputs**-0.5), inputs**-0.5, generator=generator)
@@ -144,7 +168,7 @@ def _fit(
     max_epochs: int,
     seed: int,
 ) -> tuple[nn.Sequential, MlpStep]:
-    """Train in place to the epoch of least validation loss."""
+    """Train in place; the network ends with the weights of the epoch of least validation loss."""
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=LEARNING_RATE, weight_decay=decay, fused=True
     )
@@ -156,7 +180,7 @@ def _fit(
             return float(functional.cross_entropy(network(unseen[0]), unseen[1]))
 
     # The untrained network stands for "nothing to read" where every epoch is worse.
-    best, kept, reference, waited, epoch = dev_loss(), _weights(network), np.inf, 0, 0
+    best, best_weights, reference, waited, epoch = dev_loss(), _weights(network), np.inf, 0, 0
     while epoch < max_epochs and waited < PATIENCE:
         epoch += 1
         for rows in torch.randperm(len(x), generator=generator).split(BATCH):
@@ -165,10 +189,10 @@ def _fit(
             optimiser.step()
         loss = dev_loss()
         if loss < best:
-            best, kept = loss, _weights(network)
+            best, best_weights = loss, _weights(network)
         waited = 0 if loss < reference - TOLERANCE else waited + 1
         reference = min(reference, loss)
-    network.load_state_dict(kept)
+    network.load_state_dict(best_weights)
     return network, MlpStep(decay, best, epoch, waited >= PATIENCE)
 
 

@@ -1,16 +1,18 @@
-"""What fine-tuning moves: sizes, variances and subspaces of a checkpoint beside its start.
+"""What fine-tuning moves: sizes, variances and subspaces of a checkpoint before and after it.
 
-A smaller share of variance between languages may mean that the language directions shrank, that
-everything else grew, or that languages now lie along other directions; a probe reads all three
-alike. Sizes tell the first two apart, principal angles the third. Means of few vectors are noisy,
-and noise alone turns a subspace: so an angle is always taken between two halves of the lines, and
-stands between what two halves of *one* checkpoint give and what random subspaces give.
+A smaller share of variance between languages can mean that the language directions shrank, that
+everything else grew, or that the languages now lie along other directions. A probe reads all three
+alike. Sizes tell the first two apart; principal angles show the third. Means of few vectors are
+noisy, and noise alone turns a subspace. So an angle is always taken between two halves of the
+lines. Its lower reference is the angle between two halves of *one* checkpoint, its upper reference
+that between random subspaces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,14 +36,24 @@ Values = Iterator[tuple[str, str, float]]  # metric, probe, value
 
 @dataclass(frozen=True)
 class _Half:
-    """One half of the lines of one checkpoint: effects, bases and variance."""
+    """One half of the lines of one checkpoint.
+
+    A factor is ``language`` or ``label``.
+    """
 
     effects: dict[str, Effects]  # by factor
-    bases: dict[str, np.ndarray]  # by factor, and ``principal``
+    bases: dict[str, np.ndarray]  # by factor, and ``principal``: the largest variance
 
 
 def halves(line: np.ndarray, seed: int) -> np.ndarray:
-    """bool ``[N]``: the half of each line, by a pseudo-random rank; translations stay together.
+    """Split the lines into two random halves.
+
+    Args:
+        line: int ``[N]``, the line of each vector, which translations share.
+        seed: of the split.
+
+    Returns:
+        bool ``[N]``: is the vector's line in the first half?
 
     Raises:
         LangspecError: there is one line only.
@@ -56,52 +68,58 @@ def halves(line: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _factors(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Classes of the rows by factor: the language, and the label where there are any."""
-    found = {"language": units.language[rows].astype(np.int64)}
+    """Classes of the rows by factor: ``language``, and ``label`` where the rows have labels."""
+    factors = {"language": units.language[rows].astype(np.int64)}
     label = units.label[rows]
     if len(np.unique(label)) > 1:
-        found["label"] = label.astype(np.int64)
-    if len(np.unique(found["language"])) < 2:
-        codes = ", ".join(bank.languages[i] for i in np.unique(found["language"]))
+        factors["label"] = label.astype(np.int64)
+    if len(np.unique(factors["language"])) < 2:
+        codes = ", ".join(bank.languages[i] for i in np.unique(factors["language"]))
         raise LangspecError(f"what moved needs vectors of at least two languages, found {codes}")
-    return found
+    return factors
 
 
 def _effects(vectors: np.ndarray, factors: Mapping[str, np.ndarray]) -> dict[str, Effects]:
     """The effects of each factor, fitted beside the other where there are two."""
-    found = {}
+    effects = {}
     for name, classes in factors.items():
         others = [values for other, values in factors.items() if other != name]
-        found[name] = class_effects(vectors, classes, others[0] if others else None)
-    return found
+        effects[name] = class_effects(vectors, classes, others[0] if others else None)
+    return effects
 
 
 def _half(vectors: np.ndarray, factors: Mapping[str, np.ndarray], part: np.ndarray) -> _Half:
     half = vectors[part]
     effects = _effects(half, {name: classes[part] for name, classes in factors.items()})
-    bases = {name: found.basis for name, found in effects.items()}
+    bases = {name: of_factor.basis for name, of_factor in effects.items()}
     bases["principal"] = principal_basis(half, max(1, len(bases["language"])))
     return _Half(effects, bases)
 
 
 def inside(effects: Effects, basis: np.ndarray) -> float:
-    """Share of the variance between the classes that lies in the span of ``basis`` ``[d, H]``."""
+    """The share of the variance between the classes that lies in the span of a basis.
+
+    ``basis`` ``[d, H]`` is orthonormal. The share is nan where the classes do not differ.
+    """
     weighted = effects.weighted
     total = float(np.square(weighted).sum())
     return float(np.square(weighted @ basis.T).sum()) / total if total > 0 else np.nan
 
 
 def _mean_angles(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Principal angles averaged over pairs of subspaces, as many as all pairs have."""
-    found = [angles(first, second) for first, second in pairs]
-    fewest = min(len(values) for values in found)
-    return np.mean([values[:fewest] for values in found], axis=0)
+    """Principal angles in degrees, averaged over pairs of subspaces.
+
+    There are as many angles as the pair with the fewest has.
+    """
+    of_pairs = [angles(first, second) for first, second in pairs]
+    fewest = min(len(values) for values in of_pairs)
+    return np.mean([values[:fewest] for values in of_pairs], axis=0)
 
 
 def _turned(
     name: str, before: tuple[_Half, _Half], after: tuple[_Half, _Half], width: int, seed: int
 ) -> Values:
-    """Angles of one subspace, and how much of its variance is where it was."""
+    """The angles of one subspace, and the share of its variance in the subspace of before."""
     (a, b), (x, y) = ([half.bases[name] for half in pair] for pair in (before, after))
     across = _mean_angles([(a, y), (b, x)])
     yield f"angle_{name}", "", _mean(across)
@@ -111,15 +129,15 @@ def _turned(
         yield f"angle_{name}_{i:02d}", "", float(value)
     if name == "principal":
         return
-    kept = [inside(x_.effects[name], b_) for x_, b_ in zip(after, (b, a), strict=True)]
-    floor = [
+    stayed = [inside(x_.effects[name], b_) for x_, b_ in zip(after, (b, a), strict=True)]
+    within = [
         inside(before[0].effects[name], b),
         inside(before[1].effects[name], a),
         inside(after[0].effects[name], y),
         inside(after[1].effects[name], x),
     ]
-    yield f"in_place_{name}", "", float(np.mean(kept))
-    yield f"in_place_{name}", "halves", float(np.mean(floor))
+    yield f"in_place_{name}", "", float(np.mean(stayed))
+    yield f"in_place_{name}", "halves", float(np.mean(within))
     yield f"in_place_{name}", "chance", (len(a) + len(b)) / 2 / width
 
 
@@ -128,7 +146,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _between(pair: tuple[_Half, _Half], probe: str) -> Values:
-    """The language subspace beside the label subspace of one checkpoint."""
+    """How one checkpoint's language subspace lies to its label subspace."""
     first, second = pair
     crossed = [
         (first.bases["language"], second.bases["label"]),
@@ -149,14 +167,14 @@ def _compared(
     part: np.ndarray,
     seed: int,
 ) -> Values:
-    """Every number of one unit and layer."""
+    """Every number of one unit and layer: metric, probe, value."""
     for probe, vectors in (("before", before), ("after", after)):
-        found = sizes(vectors)
-        for metric, value in found.items():
+        of_vectors = sizes(vectors)
+        for metric, value in of_vectors.items():
             yield metric, probe, value
         for name, effects in _effects(vectors, factors).items():
             yield f"variance_share_{name}", probe, effects.share
-            yield f"variance_{name}", probe, effects.share * found["feature_spread"] ** 2
+            yield f"variance_{name}", probe, effects.share * of_vectors["feature_spread"] ** 2
     width = before.shape[1]
     start = _half(before, factors, part), _half(before, factors, ~part)
     now = _half(after, factors, part), _half(after, factors, ~part)
@@ -180,26 +198,32 @@ def moves(
     split: str | None = "test",
     seed: int = 0,
 ) -> list[Result]:
-    """What lies between ``start`` and ``bank``, two checkpoints on the same rows.
+    """What changed between two checkpoints, on the same rows.
 
-    For each unit and layer, F being ``language`` and, in a bank with labels, ``label``:
+    Rows of each unit and layer, language ``all``. F is ``language`` and, in a bank with labels,
+    also ``label``. The subspace of F is the span of the class means.
 
     - ``feature_norm``, ``feature_spread``, ``effective_rank``, ``variance_share_F`` and
-      ``variance_F`` (the same as a variance, in squared units of the features), with probes
-      ``before`` and ``after``;
-    - ``angle_F``, the mean principal angle in degrees between the subspaces before and after, and
-      ``angle_F_01`` and on, each of them; ``angle_principal`` is that of the directions of largest
-      variance, as many as the language subspace has: what turned because everything did;
-    - ``in_place_F``: the share of the variance between classes after that lies in the subspace of
-      before; unlike a mean of angles it weighs a direction by what lies along it;
-    - ``angle_language_label`` and ``label_in_language`` (the share of the variance between labels
-      that lies in the language subspace) of one checkpoint, probes ``before`` and ``after``.
+      ``variance_F`` (the variance itself, in squared units of the features), with the probes
+      ``before`` and ``after``.
+    - ``angle_F``: the mean principal angle, in degrees, between the subspaces before and after;
+      ``angle_F_01`` and on are the single angles. ``angle_principal`` is that of the directions of
+      largest variance, as many as the language subspace has: how far everything turned.
+    - ``in_place_F``: the share of the variance between classes after training that lies in the
+      subspace of before. Unlike a mean of angles it weights a direction by its variance.
+    - ``angle_language_label``, and ``label_in_language``, the share of the variance between labels
+      that lies in the language subspace; with the probes ``before`` and ``after``.
 
-    Angles and shares are taken across two halves of the lines. Probe ``halves``: between the
-    halves of one checkpoint, that is, noise alone; probe ``chance``: random subspaces.
+    Angles and shares are taken between two halves of the lines. Probe ``halves`` takes them within
+    one checkpoint, which shows noise alone; probe ``chance`` takes random subspaces.
 
-    ``split`` names the lines that are compared (None: all; a bank without splits is taken whole),
-    ``seed`` draws the halves and the random subspaces.
+    Args:
+        bank: vectors after training.
+        start: vectors before it.
+        origin: task, method, seed, corpus, split and measure of the rows.
+        units: ``token``, ``sentence`` or both.
+        split: whose lines are compared; None, or a bank without splits: all.
+        seed: of the halves and of the random subspaces.
 
     Raises:
         LangspecError: banks of other rows or layers, fewer than two languages, no vectors, values
@@ -216,13 +240,11 @@ def moves(
             before = unit_vectors(start, unit, layer)[rows]
             after = unit_vectors(bank, unit, layer)[rows]
             if before.shape != after.shape:
-                raise LangspecError(
-                    f"the two checkpoints have {before.shape[1]} and {after.shape[1]} dimensions"
-                )
+                widths = f"{before.shape[1]} and {after.shape[1]} dimensions"
+                raise LangspecError(f"the two checkpoints have {widths}")
+            place: Any = {"language": "all", "unit": unit, "layer": layer, "n": len(rows)}
             results += [
-                origin.row(
-                    metric, value, language="all", unit=unit, n=len(rows), layer=layer, probe=probe
-                )
+                origin.row(metric, value, probe=probe, **place)
                 for metric, probe, value in _compared(before, after, factors, part, seed)
             ]
     return results

@@ -1,7 +1,7 @@
-"""The ceiling of surface form: languages told by character n-grams of the very texts.
+"""How well character n-grams of the texts tell languages apart: a ceiling of surface form.
 
-What an encoder's vectors could know at most without understanding anything: a multinomial
-logistic regression on character n-grams of each unit, its C chosen on validation texts.
+A multinomial logistic regression reads the character n-grams of each text; its C is chosen on
+validation texts. Vectors that know the language this well may know it from spelling alone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ if TYPE_CHECKING:
 
 
 MOST = 100_000
-"""Of the training texts' n-grams the commonest so many are read: memory is that times the classes
-times the solver's twenty vectors, and the rare ones tell nothing more."""
+"""Number of n-grams that are read, the most frequent of the training texts. Memory grows with it
+times the number of classes times the twenty vectors of the solver. Rarer n-grams add nothing."""
 MAX_ITERATIONS = 500  # of the solver
 
 
 @dataclass(frozen=True)
 class NgramFit:
-    """Predictions int ``[T]`` for the test texts, and how the fit went."""
+    """A fitted classifier's predictions, and how its fit went.
+
+    Attributes:
+        predicted: int64 ``[T]``, the class of each test text.
+        chosen_c: the C with the least validation log-loss.
+        iterations: of the solver, of all fits together.
+        converged: did every fit end below the limit of iterations?
+    """
 
     predicted: np.ndarray
     chosen_c: float
@@ -47,10 +54,19 @@ def fit_ngrams(
     *,
     most: int = MOST,
 ) -> NgramFit:
-    """Fit along the C, keep the one with the least validation log-loss, predict ``test``.
+    """Fit with each C, choose the one with the least validation log-loss, and predict ``test``.
 
-    A fit that hits its limit is reported in ``converged``; scikit-learn also warns of it, which is
-    the caller's to silence (the filters of warnings are shared by threads).
+    scikit-learn warns of a fit that reaches its limit of iterations. The caller silences the
+    warning, because threads share the filters of warnings.
+
+    Args:
+        train: ``N`` texts.
+        train_labels: int ``[N]``.
+        dev: ``M`` texts that choose C.
+        dev_labels: int ``[M]``; texts of classes that training lacks are not used.
+        test: ``T`` texts to label.
+        options: longest n-gram and candidate C.
+        most: number of n-grams that are read.
 
     Raises:
         LangspecError: no text has a character, or fewer than two classes.

@@ -1,14 +1,16 @@
 """A converged multinomial logistic probe, its regularisation chosen on validation data.
 
-Three things make probe numbers comparable between encoders: features are standardised (a shrunken
-representation is not a less informative one), the strength of L2 is chosen for each condition (one
-strength for all is a confound), and the optimum is reached, which is checked and reported.
+Three things make probe numbers comparable between encoders. Features are standardised, because
+smaller vectors are not less informative ones. The strength of L2 is chosen for each condition,
+because one strength for all would be a confound. The optimum is reached, which is checked and
+reported.
 
 The objective is that of scikit-learn's ``LogisticRegression``: the sum of the log-losses plus
-``|W|^2 / (2 C)``, intercepts free (two classes keep two rows of W: scikit-learn's at 2 C). It is
-minimised by L-BFGS in other variables, in which its curvature is near 1 in every direction
-(:class:`_Whitened`); the optimum is the same. Correlated features, as encoders have them, and
-classes that a probe separates then cost tens of iterations, not hundreds or thousands.
+``|W|^2 / (2 C)``, with free intercepts (two classes have two rows of W here; their optimum is
+scikit-learn's at 2 C). L-BFGS minimises it in other variables, in which its curvature is near 1 in
+every direction (:class:`_Whitened`); the optimum is the same. Correlated features and separable
+classes, which are usual with encoders, then cost tens of iterations instead of hundreds or
+thousands.
 """
 
 from __future__ import annotations
@@ -23,12 +25,20 @@ from langspec.errors import LangspecError
 from langspec.measurement.probe_options import ProbeOptions
 
 PATH_TOLERANCE = 1e-3
-"""Convergence of the C that are only compared; the chosen one reaches the options' tolerance."""
+"""The tolerance of fits that only choose C; the chosen C is fitted to the options' tolerance."""
 
 
 @dataclass(frozen=True)
 class ProbeStep:
-    """One C: validation log-loss (nats a row), effort, largest gradient entry (relative)."""
+    """The fit with one C.
+
+    Attributes:
+        c: inverse strength of the L2 penalty.
+        dev_loss: validation log-loss, nats a row.
+        iterations: of L-BFGS.
+        gradient: largest entry of the gradient (see :class:`ProbeOptions`, ``tolerance``).
+        converged: is it within the tolerance?
+    """
 
     c: float
     dev_loss: float
@@ -42,11 +52,11 @@ class Probe:
     """A fitted probe: ``scores = (x - mean) / scale @ weights.T + intercepts``.
 
     Attributes:
-        mean: float64 ``[H]`` of the training features.
+        mean: float64 ``[H]``, mean of the training features.
         scale: float64 ``[H]``, their standard deviation (1 where they do not vary).
         weights: float64 ``[K, H]``; rows of classes without training rows are zero.
         intercepts: float64 ``[K]``; -inf for classes without training rows.
-        path: the C tried, in order.
+        path: the fits with each C, in order.
         chosen: index into ``path``.
     """
 
@@ -64,16 +74,16 @@ class Probe:
 
     @property
     def iterations(self) -> int:
-        """L-BFGS iterations over the whole path."""
+        """L-BFGS iterations of all fits together."""
         return sum(step.iterations for step in self.path)
 
     @property
     def converged(self) -> bool:
-        """Did every C of the path reach its tolerance (the choice compares them all)?"""
+        """Did the fit with every C reach its tolerance? The choice compares them all."""
         return all(step.converged for step in self.path)
 
     def log_probabilities(self, features: np.ndarray) -> np.ndarray:
-        """float64 ``[N, K]`` of features ``[N, H]``."""
+        """Log-probabilities float64 ``[N, K]`` (nats) of features ``[N, H]``."""
         scaled = (np.asarray(features, dtype=np.float64) - self.mean) / self.scale
         return log_softmax(scaled @ self.weights.T + self.intercepts)
 
@@ -83,7 +93,7 @@ class Probe:
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Logarithms of probabilities ``[N, K]`` from scores ``[N, K]``."""
+    """Log-probabilities ``[N, K]`` (nats) of scores ``[N, K]``."""
     shifted = scores - scores.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
@@ -98,7 +108,7 @@ class _Objective:
         self.penalty = 0.0
 
     def log_p(self, theta: np.ndarray) -> torch.Tensor:
-        """Logarithms of probabilities ``[N, K]``."""
+        """Log-probabilities ``[N, K]`` (nats)."""
         return torch.log_softmax(self.x @ torch.from_numpy(theta).to(self.x.dtype).T, dim=1)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -115,9 +125,10 @@ class _Objective:
 
 
 def _relative(value: float, gradient: np.ndarray) -> float:
-    """Largest gradient entry, over the objective where that is below 1.
+    """The largest gradient entry, divided by the objective where that is below 1.
 
-    Where classes are separable losses are near zero, and so are gradients far from the optimum.
+    Where classes are separable, losses are near zero, and gradients are small far from the optimum
+    too.
     """
     return float(np.abs(gradient).max() / min(1.0, max(value, 1e-12)))
 
@@ -133,10 +144,11 @@ class _Whitened:
     """The objective in coordinates in which its curvature at a point is near 1 in all directions.
 
     The Hessian of the log-loss is the mean over rows of (diag p - p p') x (features x features').
-    Its stand-in is one product of two means: of the first factor, and of the second weighted by
-    the first's trace, so that rows count by how undecided they are. Where classes are separable
-    those are few, and lie otherwise than all rows do. The product's principal axes are the
-    factors', its curvatures their products.
+    It is approximated by the product of two means: the mean of the first factor, and the mean of
+    the second weighted by the trace of the first. A row then counts by how undecided its
+    prediction is. Where classes are separable few rows are undecided, and their features differ
+    from those of all rows. The principal axes of the product are those of its factors, and its
+    curvatures are the products of theirs.
     """
 
     def __init__(self, objective: _Objective, point: np.ndarray, tolerance: float) -> None:
@@ -152,14 +164,14 @@ class _Whitened:
         spreads, self.classes = np.linalg.eigh(spread)
         variances, self.features = np.linalg.eigh(features)
         curvature = np.maximum(spreads, 0)[:, None] * np.maximum(variances, 0)
-        # The floor: where no row is undecided and nothing is penalised (intercepts).
+        # 1e-9: intercepts are not penalised, and have no curvature where no row is undecided.
         self.scale = 1.0 / np.sqrt(np.maximum(curvature, 1e-9) + objective.penalty)
 
     def _point(self, flat: np.ndarray) -> np.ndarray:
-        """Parameters ``[K, H+1]`` of coordinates; of all classes together they are zero.
+        """The parameters ``[K, H+1]`` of a point in these coordinates; their mean over K is zero.
 
-        Adding the same to all classes changes no probability, so the optimum has none of it, but
-        rounding would, and nothing but the penalty would bring it back.
+        Adding the same to all classes changes no probability, so the mean is zero at the optimum.
+        Rounding would change it, and only the penalty would move it back.
         """
         point = self.classes @ (flat.reshape(self.scale.shape) * self.scale) @ self.features.T
         return point - point.mean(axis=0)
@@ -174,13 +186,16 @@ class _Whitened:
         return value, (self.classes.T @ gradient @ self.features * self.scale).ravel()
 
     def minimise(self, point: np.ndarray, max_iterations: int) -> np.ndarray:
-        """L-BFGS from ``point`` to the tolerance, the limit, or as far as rounding lets it."""
+        """Minimise by L-BFGS from ``point``; returns the parameters ``[K, H+1]``.
+
+        It ends at the tolerance, at the limit, or where rounding allows no further descent.
+        """
 
         def count(_: np.ndarray) -> None:
             self.iterations += 1
 
         try:
-            found = minimize(
+            minimum = minimize(
                 self,
                 (self.classes.T @ point @ self.features / self.scale).ravel(),
                 jac=True,
@@ -190,9 +205,9 @@ class _Whitened:
                 options={"maxiter": max_iterations, "maxcor": 60, "ftol": 0.0, "gtol": 0.0},
             )
         except _Reached as reached:
-            self.iterations += self.evaluations > 1  # the step that arrived, if one was needed
+            self.iterations += self.evaluations > 1  # the last step, if one was needed
             return reached.point
-        return self._point(found.x)
+        return self._point(minimum.x)
 
 
 def _fit(
@@ -220,7 +235,7 @@ def _fit(
 def usable_rows(
     train: np.ndarray, train_labels: np.ndarray, dev: np.ndarray, dev_labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The classes of the training rows, and bool ``[M]``: validation rows of these classes.
+    """The classes ``[P]`` of the training rows, and which validation rows ``[M]`` are of these.
 
     Raises:
         LangspecError: what :func:`fit_probe` refuses.
@@ -239,7 +254,10 @@ def usable_rows(
 
 
 def standardisation(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float64 ``[H]`` twice: mean, and standard deviation (1 where features do not vary)."""
+    """Mean and standard deviation float64 ``[H]`` of features ``[N, H]``.
+
+    The deviation of a feature that does not vary is given as 1.
+    """
     mean = train.mean(axis=0, dtype=np.float64)
     scale = train.std(axis=0, dtype=np.float64)
     scale[scale <= 1e-6 * np.abs(train).max(axis=0)] = 1.0
@@ -257,16 +275,16 @@ def fit_probe(
     *,
     patience: int = 1,
 ) -> Probe:
-    """Fit along the path of C and keep the C with the least validation log-loss.
+    """Fit with one C after the other and choose the one with the least validation log-loss.
 
     Args:
         train: features ``[N, H]``.
         train_labels: int ``[N]`` in ``0..classes-1``.
         dev: features ``[M, H]`` that choose C.
-        dev_labels: int ``[M]``; rows of classes that training lacks take no part in the choice.
-        classes: number of classes K of the fixed label set.
-        options: candidate C, tolerance, limit.
-        patience: the path ends after so many C in a row that are worse on validation data.
+        dev_labels: int ``[M]``; rows of classes that training lacks are not used.
+        classes: number of classes K.
+        options: candidate C in ascending order, tolerance, limit of iterations.
+        patience: after so many C in a row that are no better than the best, no further C is tried.
 
     Raises:
         LangspecError: fewer than two classes in the training rows, no usable validation row,
@@ -288,23 +306,23 @@ def fit_probe(
         loss = float(-log_softmax(scores)[np.arange(len(dev_y)), dev_y].mean())
         return point, ProbeStep(c, loss, iterations, gradient, gradient <= tolerance)
 
-    theta = kept = np.zeros((len(present), train.shape[1] + 1))
+    theta = best = np.zeros((len(present), train.shape[1] + 1))
     path: list[ProbeStep] = []
     chosen = 0
     for c in options.strengths:
         theta, step = fit(theta, c, PATH_TOLERANCE)
         path.append(step)
         if step.dev_loss < path[chosen].dev_loss or len(path) == 1:
-            chosen, kept = len(path) - 1, theta
+            chosen, best = len(path) - 1, theta
         elif len(path) - 1 - chosen >= patience:
             break
-    kept, last = fit(kept, path[chosen].c, options.tolerance)
+    best, last = fit(best, path[chosen].c, options.tolerance)
     path[chosen] = replace(last, iterations=path[chosen].iterations + last.iterations)
 
     weights = np.zeros((classes, train.shape[1]))
-    weights[present] = kept[:, :-1]
+    weights[present] = best[:, :-1]
     intercepts = np.full(classes, -np.inf)
-    intercepts[present] = kept[:, -1]
+    intercepts[present] = best[:, -1]
     return Probe(mean, scale, weights, intercepts, tuple(path), chosen)
 
 

@@ -13,10 +13,11 @@ class ProbeOptions(Section):
     """The linear language probe.
 
     Attributes:
-        strengths: candidate C, ascending (from strong to weak regularisation).
-        max_iterations: of L-BFGS for one C and tolerance.
-        tolerance: largest entry of the gradient of the mean objective (relative to the objective
-            where that is below 1) that counts as converged at the C that is chosen.
+        strengths: candidate C in ascending order, from strong to weak L2 regularisation.
+        max_iterations: limit of L-BFGS iterations of one fit.
+        tolerance: the fit with the chosen C has converged where the largest entry of the gradient
+            of the mean objective is within it. Where the objective is below 1, the entry is
+            divided by it.
     """
 
     strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]

@@ -1,11 +1,11 @@
-"""Pictures of the space: t-SNE of a balanced sample, and how pure neighbourhoods are.
+"""A picture of the vectors: t-SNE of a balanced sample, and the purity of neighbourhoods.
 
-A t-SNE map is for looking; the numbers beside it are taken in the original space.
+A t-SNE map is for looking at; the numbers beside it are taken from the vectors themselves.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.manifold import TSNE
@@ -31,10 +31,20 @@ NEIGHBOURS = 10  # k of the purity of neighbourhoods
 def balanced_sample(
     units: Units, languages: tuple[str, ...], options: ProjectionOptions, seed: int = 0
 ) -> np.ndarray:
-    """int64 ``[M]``: positions of at most ``per_class`` labelled units of each (language, label).
+    """Draw labelled units, at most ``per_class`` of each pair of language and label.
 
-    The choice depends on the seed and on what a unit is, not on its vector: it is the same for
-    every checkpoint of one corpus.
+    The draw depends on the seed and on what a unit is, not on its vector: every checkpoint of one
+    corpus gets the same sample.
+
+    Args:
+        units: what each vector of a bank stands for.
+        languages: codes that ``units.language`` indexes.
+        options: ``per_class``, and ``max_points`` in all; fewer of each class are drawn to stay
+            within it.
+        seed: of the draw.
+
+    Returns:
+        Positions, int64 ``[M]``.
     """
     labelled = np.flatnonzero(units.label >= 0)
     if not len(labelled):
@@ -50,9 +60,13 @@ def balanced_sample(
 
 
 def tsne(vectors: np.ndarray, perplexity: float, seed: int = 0) -> np.ndarray:
-    """float32 ``[N, 2]``: t-SNE coordinates (van der Maaten 2014), started from the PCA.
+    """t-SNE coordinates float32 ``[N, 2]`` of vectors ``[N, H]`` (van der Maaten 2014).
 
-    One thread, so that equal vectors give equal bytes.
+    The map starts from the PCA. It is computed in one thread, so equal vectors give equal bytes.
+    ``perplexity`` is lowered to a third of ``N - 1`` where it is larger.
+
+    Raises:
+        LangspecError: fewer than 4 vectors.
     """
     if len(vectors) < 4:
         raise LangspecError(f"a t-SNE map needs at least 4 vectors, found {len(vectors)}")
@@ -70,31 +84,32 @@ def tsne(vectors: np.ndarray, perplexity: float, seed: int = 0) -> np.ndarray:
 def neighbour_purity(
     vectors: np.ndarray, classes: np.ndarray, rows: np.ndarray, neighbours: int
 ) -> tuple[float, float]:
-    """Share of each vector's nearest neighbours that are of its class, and that by chance.
+    """How many of the nearest neighbours of a vector are of its class, and how many by chance.
 
-    Neighbours are Euclidean and never of the vector's own row: words of one sentence are near each
-    other whatever else they share. Chance is the same share among all vectors of other rows.
+    Neighbours are the nearest by Euclidean distance among vectors of other rows: words of one
+    sentence are near each other whatever else they share. Chance is the share of the class among
+    all vectors of other rows.
 
     Args:
         vectors: ``[N, H]``.
         classes: int ``[N]``.
         rows: int ``[N]``, the sentence of each vector.
-        neighbours: k (fewer where there are not so many).
+        neighbours: number of neighbours, k; fewer where there are not so many.
 
     Returns:
-        Purity and its chance level; nan where no vector has a neighbour.
+        The mean share over all vectors, and its chance level; nan where no vector has a neighbour.
     """
     _, row_index, row_size = np.unique(rows, return_inverse=True, return_counts=True)
     k = min(neighbours + int(row_size.max()), len(vectors))
     with threadpool_limits(1):
-        near = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(vectors)
-        found = near.kneighbors(vectors, return_distance=False)
-    allowed = row_index[found] != row_index[:, None]
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(vectors)
+        nearest = search.kneighbors(vectors, return_distance=False)
+    allowed = row_index[nearest] != row_index[:, None]
     allowed &= np.cumsum(allowed, axis=1) <= neighbours
     has = allowed.any(axis=1)
     if not has.any():
         return np.nan, np.nan
-    same = (classes[found] == classes[:, None]) & allowed
+    same = (classes[nearest] == classes[:, None]) & allowed
     purity = same.sum(axis=1)[has] / allowed.sum(axis=1)[has]
 
     _, class_index = np.unique(classes, return_inverse=True)
@@ -117,23 +132,26 @@ def projection(
     options: ProjectionOptions,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, list[Result]]:
-    """A t-SNE map of a sample balanced over language x label, and the purity of neighbourhoods.
+    """A t-SNE map of a :func:`balanced_sample`, and the purity of neighbourhoods in it.
 
     Args:
         vectors: ``[N, H]`` of one layer of a bank.
         units: what each vector stands for.
         languages: codes that ``units.language`` indexes.
         labels: names that ``units.label`` indexes.
-        origin: what was measured.
+        origin: task, method, seed, corpus, split and measure of the rows.
         layer: of the vectors.
         unit: ``token``, ``sentence`` or ``pair``.
-        options: of sample and map.
+        options: of the sample and the map.
         seed: of the sample and of t-SNE.
 
     Returns:
-        A table with ``row, unit, language, label, x, y`` and rows with the metrics
-        ``knn_purity_language``, ``knn_purity_label`` (language ``all``), and the same with probe
-        ``chance``.
+        A table with the columns ``row, unit, language, label, x, y``, and rows of language ``all``
+        with the metrics ``knn_purity_language`` and ``knn_purity_label``; probe ``chance`` is
+        their chance level.
+
+    Raises:
+        LangspecError: no labelled units, or fewer than 4.
     """
     import pandas as pd
 
@@ -152,19 +170,10 @@ def projection(
             "y": places[:, 1].astype(np.float32),
         }
     )
+    place: Any = {"language": "all", "unit": unit, "layer": layer, "n": len(chosen)}
     results = []
     for name, classes in (("language", units.language[chosen]), ("label", units.label[chosen])):
         purity = neighbour_purity(sample, classes, units.row[chosen], NEIGHBOURS)
         for probe, value in zip(("", "chance"), purity, strict=True):
-            results.append(
-                origin.row(
-                    f"knn_purity_{name}",
-                    value,
-                    language="all",
-                    unit=unit,
-                    n=len(chosen),
-                    layer=layer,
-                    probe=probe,
-                )
-            )
+            results.append(origin.row(f"knn_purity_{name}", value, probe=probe, **place))
     return table, results

@@ -1,4 +1,4 @@
-"""Making result rows: the columns that all rows of one measurement share, said once."""
+"""Making result rows: the columns that all rows of one measurement share are given once."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from langspec.results import Result
 
 @dataclass(frozen=True)
 class Origin:
-    """What was measured, and by which measure.
+    """What was measured, and by which measure: the columns that rows of one measurement share.
 
     Attributes:
-        task: of the checkpoint.
-        method: of the checkpoint.
-        seed: of the checkpoint.
+        task: for which the encoder was trained.
+        method: that trained it.
+        seed: of the training.
         corpus: that was read.
         split: of the corpus.
         measure: that writes the rows.
-        eraser: that the vectors went through; "" where nothing was erased.
-        strength: lambda of a point of the method's path; None for the method itself.
+        eraser: that was applied to the vectors; "" where none was.
+        strength: the lambda of the training, where it is one of the method's lambda path (the
+            further lambdas that a method is trained at); None for the method's own lambda.
     """
 
     task: str
@@ -45,7 +46,7 @@ class Origin:
         low: float | None = None,
         high: float | None = None,
     ) -> Result:
-        """One measured number."""
+        """The row of one number; ``n`` counts what it was measured on."""
         return Result(
             task=self.task,
             method=self.method,
@@ -77,7 +78,7 @@ class Origin:
         layer: int = -1,
         probe: str = "",
     ) -> Result:
-        """One measured number with the ends of its 95 % interval."""
+        """The row of one number with the ends of its 95 % interval."""
         return self.row(
             metric,
             interval.value,

@@ -17,7 +17,16 @@ from langspec.errors import LangspecError
 
 
 def confusion(gold: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """int64 ``[K, K]``: rows are gold, columns predicted; both int ``[N]`` in ``0..classes-1``."""
+    """The confusion table int64 ``[K, K]``: a row a gold label, a column a predicted one.
+
+    Args:
+        gold: int ``[N]`` in ``0..classes-1``.
+        predicted: int ``[N]`` in ``0..classes-1``.
+        classes: number of labels K.
+
+    Raises:
+        LangspecError: different numbers of labels, or labels out of range.
+    """
     gold, predicted = np.asarray(gold, np.int64), np.asarray(predicted, np.int64)
     if gold.shape != predicted.shape:
         raise LangspecError(f"{len(gold)} gold labels but {len(predicted)} predictions")
@@ -30,18 +39,24 @@ def confusion(gold: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarr
 
 
 def accuracy(gold: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of equal labels; nan for none."""
+    """The share of right predictions ``[N]``; nan for no rows."""
     return float(np.mean(np.asarray(gold) == np.asarray(predicted))) if len(gold) else np.nan
 
 
 def recalls(table: np.ndarray) -> np.ndarray:
-    """float64 ``[K]`` from a confusion table; nan for labels without gold rows."""
+    """The recall of each label, float64 ``[K]``, from a confusion table; nan without gold rows."""
     total = table.sum(axis=1)
     return np.where(total > 0, np.diagonal(table) / np.maximum(total, 1), np.nan)
 
 
 def macro_f1_of_counts(hits: np.ndarray, gold: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Macro-F1 ``[...]`` over the labels in gold from counts ``[..., K]``; nan without gold."""
+    """Macro-F1 ``[...]`` over the labels that occur in gold; nan where there are none.
+
+    Args:
+        hits: ``[..., K]``, right predictions of each label.
+        gold: ``[..., K]``, rows of each gold label.
+        predicted: ``[..., K]``, rows of each predicted label.
+    """
     present = gold > 0
     f1 = np.where(present, 2 * hits / np.maximum(gold + predicted, 1), 0.0)
     labels = present.sum(axis=-1)
@@ -49,15 +64,16 @@ def macro_f1_of_counts(hits: np.ndarray, gold: np.ndarray, predicted: np.ndarray
 
 
 def macro_f1(gold: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Mean F1 over the labels that occur in ``gold``; nan for no rows."""
+    """The mean F1 over the labels that occur in ``gold`` ``[N]``; nan for no rows."""
     table = confusion(gold, predicted, classes)
     return float(macro_f1_of_counts(np.diagonal(table), table.sum(axis=1), table.sum(axis=0)))
 
 
 def language_means(values: Mapping[str, float], source: str) -> dict[str, float]:
-    """``mean`` over the languages, ``mean_targets`` without the source, ``gap`` = source - that.
+    """``mean`` of all languages, ``mean_targets`` of all but the source, and their ``gap``.
 
-    What cannot be formed (no targets, no source among the languages) is left out.
+    ``gap`` is the value of the source minus ``mean_targets``. A mean without any language is left
+    out, and so is a gap without the source.
     """
     means = {}
     targets = [value for code, value in values.items() if code != source]

@@ -1,9 +1,10 @@
 """Where classes lie in a space: their effects, the variance between them, the angles they span.
 
-A class is a language or a label. Its effect is how far its mean lies from the overall mean; where
-a second factor is given (labels beside languages), both are fitted together by least squares, so
-that a language is not moved by which labels are frequent in it (two-way analysis of variance,
-Scheffe 1959, chapter 4). The span of the effects is the subspace of that factor.
+A factor is what vectors are grouped by: their language or their label; a class is one group. The
+effect of a class is its mean minus the overall mean. Where a second factor is given, the effects
+of both are fitted together by least squares, so that the effect of a language does not depend on
+which labels are frequent in it (two-way analysis of variance, Scheffe 1959, chapter 4). The span
+of the effects of a factor is its subspace.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ _TOLERANCE = 1e-6  # of the largest singular value: smaller ones are rounding (f
 
 @dataclass(frozen=True)
 class Effects:
-    """One factor's effects on ``N`` vectors.
+    """The effects of one factor on ``N`` vectors.
 
     Attributes:
-        values: float64 ``[K, H]``: the effect of each class that occurs, of count-weighted mean 0.
-        counts: int64 ``[K]``: vectors of each class.
+        values: float64 ``[K, H]``, the effect of each class that occurs; their mean, weighted by
+            ``counts``, is 0.
+        counts: int64 ``[K]``, number of vectors of each class.
         total: sum of the squared distances of all vectors to their mean.
     """
 
@@ -35,35 +37,42 @@ class Effects:
 
     @property
     def weighted(self) -> np.ndarray:
-        """float64 ``[K, H]``: effects times the root of their share of the vectors; the sum of the
-        squares is the variance between the classes."""
+        """Effects times the root of their class's share of the vectors: float64 ``[K, H]``.
+
+        The sum of the squares is the variance between the classes.
+        """
         return np.sqrt(self.counts / self.counts.sum())[:, None] * self.values
 
     @property
     def share(self) -> float:
-        """Variance between the classes as a share of the whole; nan where nothing varies."""
+        """Variance between the classes as a share of the total; nan where nothing varies."""
         between = float(np.square(self.weighted).sum()) * int(self.counts.sum())
         return between / self.total if self.total > 0 else np.nan
 
     @property
     def share_by_chance(self) -> float:
-        """What :attr:`share` is expected to be of classes dealt out at random: (K-1)/(N-1)."""
+        """The expectation of :attr:`share` for classes assigned at random: (K-1)/(N-1)."""
         return (len(self.counts) - 1) / (int(self.counts.sum()) - 1)
 
     @property
     def basis(self) -> np.ndarray:
-        """float64 ``[d, H]``: orthonormal directions of the span, strongest first; d <= K - 1."""
+        """Orthonormal directions of the span: float64 ``[d, H]``, d <= K - 1.
+
+        They come in descending order of the variance along them.
+        """
         _, sizes, directions = np.linalg.svd(self.weighted, full_matrices=False)
         most = min(len(self.counts) - 1, self.values.shape[1])
-        kept = sizes[:most] > _TOLERANCE * max(float(sizes.max(initial=0.0)), 1e-30)
-        return np.ascontiguousarray(directions[:most][kept])
+        large = sizes[:most] > _TOLERANCE * max(float(sizes.max(initial=0.0)), 1e-30)
+        return np.ascontiguousarray(directions[:most][large])
 
 
 def require_finite(vectors: np.ndarray, what: str) -> None:
-    """Refuse vectors that are not all finite numbers.
+    """Refuse vectors ``[N, H]`` that are not all finite.
+
+    ``what`` names the vectors in the message.
 
     Raises:
-        LangspecError: some are not; ``what`` says whose they are.
+        LangspecError: some are not finite.
     """
     bad = int((~np.isfinite(vectors)).any(axis=1).sum())
     if bad:
@@ -74,19 +83,19 @@ def require_finite(vectors: np.ndarray, what: str) -> None:
 
 
 def indicators(index: np.ndarray) -> np.ndarray:
-    """float64 ``[N, K]``: 1 in the column of each row's class, ``index`` int ``[N]``."""
+    """A one-hot matrix float64 ``[N, K]`` of class indices int ``[N]``."""
     return (index[:, None] == np.arange(int(index.max()) + 1)).astype(np.float64)
 
 
 def class_effects(
     vectors: np.ndarray, classes: np.ndarray, others: np.ndarray | None = None
 ) -> Effects:
-    """The effects of a factor, beside another factor if one is given.
+    """The effects of a factor, fitted together with those of a second factor if one is given.
 
     Args:
         vectors: ``[N, H]``.
-        classes: int ``[N]``.
-        others: int ``[N]``, classes of the second factor.
+        classes: int ``[N]``, classes of the factor.
+        others: int ``[N]``, classes of the second factor; None: there is none.
 
     Raises:
         LangspecError: fewer than two classes.
@@ -99,14 +108,18 @@ def class_effects(
     design = indicators(index)
     if others is not None:
         design = np.hstack([design, indicators(np.unique(others, return_inverse=True)[1])])
-    # One level of each factor is free: the shortest solution, then centred.
-    found = np.linalg.lstsq(design.T @ design, design.T @ data, rcond=1e-10)[0][: len(counts)]
-    found -= counts @ found / counts.sum()
-    return Effects(found, counts, float(np.square(data).sum()))
+    # A constant added to all effects of a factor changes no fit: take the shortest solution, and
+    # centre it.
+    effects = np.linalg.lstsq(design.T @ design, design.T @ data, rcond=1e-10)[0][: len(counts)]
+    effects -= counts @ effects / counts.sum()
+    return Effects(effects, counts, float(np.square(data).sum()))
 
 
 def span_share(vectors: np.ndarray, basis: np.ndarray) -> float:
-    """Share of the variance of ``vectors`` ``[N, H]`` within the span of ``basis`` ``[d, H]``."""
+    """The share of the variance of vectors ``[N, H]`` that lies in the span of a basis.
+
+    ``basis`` ``[d, H]`` is orthonormal. The share is nan where nothing varies.
+    """
     data = np.asarray(vectors, dtype=np.float64)
     data = data - data.mean(axis=0)
     total = np.square(data).sum()
@@ -114,10 +127,14 @@ def span_share(vectors: np.ndarray, basis: np.ndarray) -> float:
 
 
 def angles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Principal angles in degrees, smallest first: float64 ``[min(d1, d2)]``.
+    """Principal angles between two subspaces, in degrees (Bjorck and Golub 1973).
 
-    ``first`` ``[d1, H]`` and ``second`` ``[d2, H]`` are orthonormal (Bjorck and Golub 1973; the
-    calculation is scipy's). Empty where one of them has no direction.
+    Args:
+        first: orthonormal basis ``[d1, H]``.
+        second: orthonormal basis ``[d2, H]``.
+
+    Returns:
+        float64 ``[min(d1, d2)]``, smallest first.
     """
     if not len(first) or not len(second):
         return np.zeros(0)
@@ -127,14 +144,24 @@ def angles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def random_angles(
     first: int, second: int, width: int, *, draws: int = 20, seed: int = 0
 ) -> np.ndarray:
-    """Mean principal angles in degrees of random subspaces of ``first`` and ``second`` dimensions.
+    """Mean principal angles between random subspaces, in degrees.
 
-    Uniform over all subspaces of ``width`` dimensions: the spans of Gaussian vectors.
+    The subspaces are spans of Gaussian vectors, which makes all subspaces equally likely.
+
+    Args:
+        first: dimensions of one subspace, d1.
+        second: dimensions of the other, d2.
+        width: dimensions of the space, H.
+        draws: pairs of subspaces that are averaged over.
+        seed: of the draws.
+
+    Returns:
+        float64 ``[min(d1, d2)]``, smallest first.
     """
     if not first or not second:
         return np.zeros(0)
     rng = np.random.default_rng(seed)
-    found = [
+    drawn = [
         np.sort(
             np.degrees(
                 subspace_angles(
@@ -144,13 +171,14 @@ def random_angles(
         )
         for _ in range(draws)
     ]
-    return np.mean(found, axis=0)
+    return np.mean(drawn, axis=0)
 
 
 def effective_rank(vectors: np.ndarray) -> float:
-    """exp of the entropy of the covariance's normalised eigenvalues (after Roy and Vetterli 2007).
+    """The number of dimensions that vectors ``[N, H]`` effectively fill, 1 to H.
 
-    As many as the dimensions where all vary alike, 1 where all vectors lie on a line; nan where
+    It is exp of the entropy of the normalised eigenvalues of the covariance (after Roy and
+    Vetterli 2007): H where all dimensions vary alike, 1 where all vectors lie on a line, nan where
     nothing varies.
     """
     data = np.asarray(vectors, dtype=np.float64)
@@ -162,7 +190,7 @@ def effective_rank(vectors: np.ndarray) -> float:
 
 
 def principal_basis(vectors: np.ndarray, count: int) -> np.ndarray:
-    """float64 ``[count, H]``: the directions of largest variance, whatever they mean."""
+    """The ``count`` directions of largest variance of vectors ``[N, H]``, as ``[count, H]``."""
     data = np.asarray(vectors, dtype=np.float64)
     data = data - data.mean(axis=0)
     directions = np.linalg.eigh(data.T @ data)[1]

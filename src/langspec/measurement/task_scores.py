@@ -22,26 +22,30 @@ def task_scores(
     classes: int,
     unit: str,
     source: str,
-    options: BootstrapOptions | None = None,
+    options: BootstrapOptions,
     layer: int = -1,
 ) -> list[Result]:
-    """Accuracy and macro-F1 of each language, their means and gap, with 95 % intervals.
+    """Accuracy and macro-F1 of each language, their means and their gap, with 95 % intervals.
 
     Args:
         origin: task, method, seed, corpus and split of the rows.
-        language: code of each of ``N`` units.
-        item: what is drawn together in the bootstrap: the sentence (tokens) or the group of
-            translations (pairs).
+        language: code ``[N]`` of each unit.
+        item: ``[N]``, what the bootstrap draws as a whole: the sentence of a token, or the line
+            of a pair, which its translations share.
         gold: int ``[N]`` in ``0..classes-1``.
         predicted: int ``[N]``.
         classes: number of labels of the task.
         unit: ``token`` or ``pair``.
         source: code of the source language.
         options: of the bootstrap.
-        layer: that the task's head reads; -1: there is no head.
+        layer: the layer that the task's head reads; -1: there is no head.
 
     Returns:
-        Rows sorted by metric, then language, the means last; ``n`` counts units (``gap``: all).
+        Rows sorted by metric, then language, the means last; ``n`` counts the units that a number
+        rests on (of a ``gap``: all).
+
+    Raises:
+        LangspecError: no units, arrays of different lengths, or labels out of range.
     """
     language, item = np.asarray(language), np.asarray(item)
     gold, predicted = np.asarray(gold, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
@@ -52,7 +56,7 @@ def task_scores(
     for name, values in (("gold", gold), ("predicted", predicted)):
         if values.min() < 0 or values.max() >= classes:
             raise LangspecError(f"{name} labels must be within 0..{classes - 1}")
-    found = language_intervals(
+    by_metric = language_intervals(
         language, item, gold, predicted, classes, source=source, options=options
     )
     codes, counts = np.unique(language, return_counts=True)
@@ -61,6 +65,6 @@ def task_scores(
     sizes["mean_targets"] = len(gold) - sizes.get(source, 0)
     return [
         origin.interval(metric, interval, language=code, unit=unit, n=sizes[code], layer=layer)
-        for metric, intervals in found.items()
+        for metric, intervals in by_metric.items()
         for code, interval in intervals.items()
     ]

@@ -1,17 +1,21 @@
-"""Splitting a task's test texts for a language probe: by item, translations together."""
+"""Splitting a task's test texts for a language probe."""
 
 from __future__ import annotations
 
 import numpy as np
 
-SHARES = {"train": 0.5, "dev": 0.2, "test": 0.3}
+SHARES = {"train": 0.5, "dev": 0.2, "test": 0.3}  # of the items
 
 
 def item_splits(items: np.ndarray, *, seed: int = 0) -> list[str]:
-    """The split of each row ``[R]``; rows that share an item share it.
+    """Draw the split of each row; rows of one item get the same one.
 
-    The items are dealt out at random by ``seed``: half for training, a fifth to choose the
-    regularisation, the rest for testing. The order of the rows does not matter.
+    Args:
+        items: int ``[R]``, the item of each row, which its translations share.
+        seed: of the draw; the order of the rows does not matter.
+
+    Returns:
+        ``train``, ``dev`` or ``test`` for each row ``[R]``, in the :data:`SHARES` of the items.
     """
     names, index = np.unique(items, return_inverse=True)
     place = np.random.default_rng([seed, 3]).permutation(len(names))

@@ -21,15 +21,23 @@ METRICS = ("accuracy", "macro_f1", "converged")
 def moment(
     bank: Bank, origin: Origin, options: ProbeOptions, *, units: Sequence[str] = UNITS
 ) -> list[Result]:
-    """``accuracy``, ``macro_f1``, ``converged`` of the linear probe; ``variance_share_language``.
+    """Rows of every layer and unit at one moment, language ``all``.
 
-    Of every layer and unit, language ``all``; the probe as for the leak of a finished run, but
-    without intervals: the sample is small, and neighbouring moments share it.
+    ``accuracy``, ``macro_f1`` and ``converged`` are those of the linear probe, which is fitted as
+    for the leak of a finished run. ``variance_share_language`` is the share of the variance that
+    lies between the languages. There are no intervals: the sample is small, and neighbouring
+    moments share it.
+
+    Args:
+        bank: vectors of the fixed sample, with the splits train, dev and test.
+        origin: task, method, seed, corpus, split and measure of the rows.
+        options: of the probe.
+        units: ``token``, ``sentence`` or both.
 
     Raises:
         LangspecError: fewer than two languages, or a split without vectors.
     """
-    bootstrap = BootstrapOptions(resamples=1)
+    bootstrap = BootstrapOptions(resamples=1, seed=0)  # its intervals are not used
     rows = [
         row
         for row in language_leak(bank, origin, options, bootstrap, units=units, progress="probe")

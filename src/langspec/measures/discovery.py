@@ -13,6 +13,7 @@ from langspec.measures.base import EVALUATE, Measure
 from langspec.section import Natural, Section
 
 if TYPE_CHECKING:
+    from langspec.measurement.bootstrap import BootstrapOptions
     from langspec.measures.spec import FigureSpec, TableSpec
 
 
@@ -41,6 +42,13 @@ class EvaluateBase(Section):
     seed: Natural
     bootstrap: Annotated[int, Field(ge=100)]
     probe: ProbeOptions
+
+    @property
+    def bootstrap_options(self) -> BootstrapOptions:
+        """How the intervals of an evaluation resample, by ``bootstrap`` and ``seed``."""
+        from langspec.measurement.bootstrap import BootstrapOptions
+
+        return BootstrapOptions(resamples=self.bootstrap, seed=self.seed)
 
     if TYPE_CHECKING:
 

@@ -114,7 +114,7 @@ class ParallelSearch(Neighbours):
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Rows ``first_is_...`` and ``retrieval...``, and the neighbourhoods as ``searches``."""
         from langspec.measurement.alignment import retrieval
-        from langspec.measurement.mixing import FOUND
+        from langspec.measurement.mixing import NEAREST_KINDS
 
         bench = self.bench
         plain, searches = bench.parallel_bank(), {}
@@ -127,7 +127,9 @@ class ParallelSearch(Neighbours):
             key = bench.parallel_key | ({"fitted_on": bench.text_key} if eraser else {})
             for layer, mixed in self.mixings(subject, key, bank, eraser).items():
                 searches[name, layer] = mixed
-                first = {f"first_is_{kind}": mixed.found[:, i] for i, kind in enumerate(FOUND)}
+                first = {
+                    f"first_is_{kind}": mixed.nearest[:, i] for i, kind in enumerate(NEAREST_KINDS)
+                }
                 findings.add(named_rows(origin, mixed, layer, first))
             key = {"state": subject.state, "eraser": eraser, "pivot": bench.pivot, **key}
             key["bootstrap"] = asdict(bench.bootstrap)

@@ -199,9 +199,9 @@ class PublishedMeasure(Measure):
 
     def _encoder_rows(self, subject: Subject) -> list[Result]:
         """What depends on the encoder alone: cached by it."""
-        from langspec.measurement.compat.paper_probe import own_setting
+        from langspec.measurement.compat.paper_probe import setting_of
 
-        bench, own = self.bench, own_setting(subject.method)
+        bench, own = self.bench, setting_of(subject.method)
         names = sorted(self.settings) if self.values.settings == "all" else [own]
         key = {
             "state": subject.state,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from langspec.config import Config
-from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.measures.discovery import declared
 from langspec.paths import paths_of, require
@@ -62,9 +61,8 @@ def sources_of(config: Config, root: Path) -> Sources:
 
 def compare_options(config: Config, margin: float | None = None) -> CompareOptions:
     """How to compare, as params.yaml says; ``margin`` overrules it."""
-    values, chosen = config.evaluate, config.report.margin if margin is None else margin
-    bootstrap = BootstrapOptions(resamples=values.bootstrap, seed=values.seed)
-    return CompareOptions(JudgeOptions(margin=chosen), bootstrap)
+    chosen = config.report.margin if margin is None else margin
+    return CompareOptions(JudgeOptions(margin=chosen), config.evaluate.bootstrap_options)
 
 
 def headline(config: Config, root: Path) -> str:

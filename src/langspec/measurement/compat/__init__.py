@@ -1,4 +1,4 @@
-"""The published measure (Tanti et al. 2021), reproduced to be read beside the sound one.
+"""The published measure (Tanti et al. 2021), reproduced to stand beside the converged probe.
 
-Nothing here is a measure to report by itself: see docs/compat.md.
+Do not report it by itself: docs/compat.md says why.
 """

@@ -1,13 +1,13 @@
-"""What ``seqeval.metrics.f1_score`` makes of raw labels: tags or languages, no IOB prefixes.
+"""The score that ``seqeval.metrics.f1_score`` gives to raw labels: tags or languages.
 
-seqeval reads the first character of a label as its IOB prefix and the rest as its type, and merges
-neighbours of one type into a span that counts only as a whole. So labels fuse that differ in their
-first character alone (CCONJ and SCONJ, "de" and "he"), and a sentence whose reference is one
-language throughout is one span: right as a whole, or wrong.
+seqeval expects labels with IOB prefixes. It reads the first character of a label as the prefix and
+the rest as the type. It merges neighbours of one type into a span, which counts only as a whole.
+So labels that differ in their first character alone count as one (CCONJ and SCONJ, "de" and "he"),
+and a sentence in one language is one span: right as a whole, or wrong.
 
-The rules for where a span begins and ends are seqeval's own functions, asked once for every pair
-of labels; only the walk along the sequence is done for all positions at once. A test compares it
-with ``f1_score`` itself.
+The functions of seqeval itself say where a span begins and ends; they are called once for every
+pair of labels. Only the walk along the sequence is vectorised here. A test compares the scores
+with those of ``f1_score``.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ BOUNDARY = "O"  # seqeval puts it after every sentence
 
 
 def chunk_type(label: str) -> str:
-    """What seqeval takes for the type of an entity labelled ``label``."""
+    """The type that seqeval reads from a label."""
     return label[1:].split("-", maxsplit=1)[-1] or "_"
 
 
 def fused(labels: Sequence[str]) -> list[tuple[str, ...]]:
-    """Groups of labels that seqeval cannot tell apart, those of two or more, sorted."""
+    """The groups of two or more labels that seqeval cannot tell apart, sorted."""
     groups: dict[str, list[str]] = {}
     for label in sorted(set(labels)):
         groups.setdefault(chunk_type(label), []).append(label)
@@ -38,7 +38,13 @@ def fused(labels: Sequence[str]) -> list[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class ChunkScores:
-    """F1 of spans: mean over types (of gold or predicted spans), of all spans, by type."""
+    """F1 of spans.
+
+    Attributes:
+        macro_f1: the mean over the types that gold or predicted spans have; nan without a span.
+        micro_f1: of all spans together.
+        by_type: of each type.
+    """
 
     macro_f1: float
     micro_f1: float
@@ -47,7 +53,13 @@ class ChunkScores:
 
 @dataclass(frozen=True)
 class _Spans:
-    """A span for each position it ends at: bool, type and first position, ``[P]`` each."""
+    """The spans of a sequence of ``P`` positions.
+
+    Attributes:
+        ends: bool ``[P]``, does a span end at the position?
+        types: int ``[P]``, the type of that span.
+        begins: int ``[P]``, its first position.
+    """
 
     ends: np.ndarray
     types: np.ndarray
@@ -55,7 +67,7 @@ class _Spans:
 
 
 class ChunkScorer:
-    """``f1_score`` of seqeval 1.2.2 (no scheme, no mode) for one set of labels.
+    """Scores as ``f1_score`` of seqeval 1.2.2 (no scheme, no mode) gives them, for one label set.
 
     Args:
         labels: the labels that class indices stand for.
@@ -83,15 +95,15 @@ class ChunkScorer:
     def __call__(
         self, gold: np.ndarray, predicted: np.ndarray, lengths: np.ndarray
     ) -> ChunkScores:
-        """Scores of sequences laid end to end.
+        """Score sequences that are given one after the other.
 
         Args:
-            gold: int ``[N]``, class of each unit.
+            gold: int ``[N]``, index into the labels of each unit.
             predicted: int ``[N]``.
-            lengths: int ``[S]``, units of each sequence, of sum N.
+            lengths: int ``[S]``, number of units of each sequence; their sum is N.
 
         Raises:
-            LangspecError: lengths that do not add up, or nothing to score.
+            LangspecError: lengths whose sum is not N, or nothing to score.
         """
         gold, predicted = np.asarray(gold, np.int64), np.asarray(predicted, np.int64)
         lengths = np.asarray(lengths, np.int64)
@@ -103,17 +115,23 @@ class ChunkScorer:
         if not len(gold):
             raise LangspecError("seqeval has nothing to score: no units")
         after = np.cumsum(lengths)
-        right, told = self._spans(gold, after), self._spans(predicted, after)
-        hit = right.ends & told.ends & (right.types == told.types) & (right.begins == told.begins)
+        of_gold, of_predicted = self._spans(gold, after), self._spans(predicted, after)
+        hit = (
+            of_gold.ends
+            & of_predicted.ends
+            & (of_gold.types == of_predicted.types)
+            & (of_gold.begins == of_predicted.begins)
+        )
         kinds = len(self.names)
-        hits = np.bincount(right.types[hit], minlength=kinds)
-        wanted = np.bincount(right.types[right.ends], minlength=kinds)
-        found = np.bincount(told.types[told.ends], minlength=kinds)
-        present = np.flatnonzero(wanted + found)
-        f1 = 2 * hits[present] / (wanted[present] + found[present])
-        total = wanted.sum() + found.sum()
+        hits = np.bincount(of_gold.types[hit], minlength=kinds)
+        gold_spans = np.bincount(of_gold.types[of_gold.ends], minlength=kinds)
+        predicted_spans = np.bincount(of_predicted.types[of_predicted.ends], minlength=kinds)
+        spans = gold_spans + predicted_spans
+        present = np.flatnonzero(spans)
+        f1 = 2 * hits[present] / spans[present]
+        total = spans.sum()
         return ChunkScores(
-            # Labels that are all "O" have no spans, and seqeval no mean over their types.
+            # Labels that are all "O" have no spans, so there is no mean over types.
             macro_f1=float(f1.mean()) if len(f1) else np.nan,
             micro_f1=float(2 * hits.sum() / total) if total else 0.0,
             by_type={self.names[i]: float(f) for i, f in zip(present, f1, strict=True)},
@@ -124,6 +142,6 @@ class ChunkScorer:
         before = np.insert(states[:-1], 0, self.beginning)
         ends, starts = self.ends[before, states], self.starts[before, states]
         last = np.maximum.accumulate(np.where(starts, np.arange(len(states)), 0))
-        # A span that never began gets the beginning of the one before it, as seqeval gives it.
+        # seqeval gives a span without a beginning that of the span before it.
         begins = np.insert(last[:-1], 0, 0)
         return _Spans(ends, self.type_of[before], begins)

@@ -1,9 +1,10 @@
-"""From token accuracy to what seqeval says of raw language labels, by simulated errors.
+"""How the published score depends on token accuracy, by simulated errors.
 
-Every sentence has one language. Each token is named rightly or, wrongly, as any other language
-with equal chance. Errors are ``iid``, or ``clustered``: each sentence has an accuracy of its own,
-drawn from a Beta distribution with the given mean and intraclass correlation. The random numbers
-are the same at every accuracy, so that a token which is right at one is right at every higher one.
+Every sentence has one language. The prediction for a token is right or, with equal chance, any
+other language. Errors are ``iid`` (independent of each other) or ``clustered``: each sentence then
+has its own accuracy, drawn from a Beta distribution with the given mean and intraclass
+correlation. The random numbers are the same at every accuracy, so a token that is right at one
+accuracy is right at every higher one.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ ERRORS = ("iid", "clustered")
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One simulated probe.
+    """The scores of one simulated probe.
 
     Attributes:
         errors: ``iid``, ``clustered`` or ``constant`` (one language for every token).
-        accuracy: share of tokens that were named rightly.
-        macro_f1: what seqeval says, as published.
-        micro_f1: the same over all spans.
+        accuracy: share of tokens that are right.
+        macro_f1: seqeval's macro-F1, the published score.
+        micro_f1: seqeval's F1 of all spans together.
         whole: share of sentences without an error.
     """
 
@@ -50,10 +51,10 @@ class CurveOptions:
     """What is simulated.
 
     Attributes:
-        languages: codes, as seqeval reads them.
-        lengths: tokens a sentence; each is as frequent as the others.
-        sentences: of each language.
-        correlation: of being right, between tokens of a sentence, where errors are clustered.
+        languages: codes, which are the labels.
+        lengths: numbers of tokens that a sentence can have; all are equally frequent.
+        sentences: number of sentences of each language.
+        correlation: intraclass correlation of being right within a sentence, for clustered errors.
         seed: of everything drawn.
     """
 
@@ -65,7 +66,7 @@ class CurveOptions:
 
 
 class Curve:
-    """Sentences whose tokens are named with a chosen accuracy.
+    """Sentences whose tokens are predicted with a chosen accuracy.
 
     Raises:
         LangspecError: fewer than two languages or one twice, no length or one below 1, no
@@ -92,7 +93,7 @@ class Curve:
             )
         self.options = options
         rng = np.random.default_rng(options.seed)
-        # All lengths in every language, as evenly as so many sentences can have them.
+        # Every language has all lengths, as evenly as its number of sentences allows.
         places = np.arange(options.sentences) * len(lengths) // options.sentences
         each = np.asarray(lengths, np.int64)[places]
         self.lengths = np.concatenate([rng.permutation(each) for _ in codes])
@@ -105,7 +106,11 @@ class Curve:
         self._score = ChunkScorer(codes)
 
     def point(self, accuracy: float, errors: str) -> CurvePoint:
-        """One accuracy in [0, 1], errors ``iid`` or ``clustered``."""
+        """The scores at one accuracy in [0, 1] with one kind of errors.
+
+        Raises:
+            LangspecError: another accuracy, or a kind that is not in :data:`ERRORS`.
+        """
         if not 0 <= accuracy <= 1:
             raise LangspecError(f"found {accuracy:g}, expected 0 to 1", place="accuracy")
         if errors not in ERRORS:
@@ -122,17 +127,17 @@ class Curve:
         return self._scored(errors, np.where(right, self.gold, self._wrong))
 
     def constant(self, language: int = 0) -> CurvePoint:
-        """One language, by its place among the options' languages, for every token."""
+        """The scores of predicting one language for every token; ``language`` is its index."""
         return self._scored("constant", np.full_like(self.gold, language))
 
     def _scored(self, errors: str, predicted: np.ndarray) -> CurvePoint:
-        found = self._score(self.gold, predicted, self.lengths)
+        scores = self._score(self.gold, predicted, self.lengths)
         right = predicted == self.gold
         return CurvePoint(
             errors,
             float(right.mean()),
-            found.macro_f1,
-            found.micro_f1,
+            scores.macro_f1,
+            scores.micro_f1,
             whole_texts(right, self.lengths),
         )
 
@@ -140,10 +145,10 @@ class Curve:
 def curve_rows(
     options: CurveOptions, accuracies: Sequence[float], errors: Sequence[str]
 ) -> list[dict[str, object]]:
-    """The curve as rows, and what naming the first language for every token would score.
+    """A row for each accuracy, and one for predicting the first language for every token.
 
-    A row an accuracy: ``prediction`` and, for each kind of errors, ``KIND_token_accuracy`` (what
-    the draws came to), ``KIND_whole_sentences`` and ``KIND_seqeval_macro_f1``.
+    The keys are ``prediction`` (in words) and, for each kind of errors, ``KIND_token_accuracy``
+    (of the tokens that were drawn), ``KIND_whole_sentences`` and ``KIND_seqeval_macro_f1``.
     """
     curve = Curve(options)
 

@@ -28,17 +28,20 @@ def curve_table(
     correlation: float,
     seed: int,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """A row a length, accuracy and kind of errors, and the codes of the languages.
+    """Simulate the published score from options of the command line.
 
     Args:
         languages: codes with commas, a number (of codes that seqeval tells apart), or None for
             the published 33.
         length: tokens a sentence: ``25``; several with commas; ``25-90`` for all these lengths.
-        accuracy: shares of tokens named rightly, with commas.
+        accuracy: shares of tokens that are right, with commas.
         errors: ``iid``, ``clustered`` or ``both``.
-        sentences: of each language.
-        correlation: within a sentence, where errors are clustered.
+        sentences: number of sentences of each language.
+        correlation: intraclass correlation within a sentence, for clustered errors.
         seed: of everything drawn.
+
+    Returns:
+        A row for each length and accuracy, and the codes of the languages.
 
     Raises:
         LangspecError: a value that is none of these, or more tokens than can be simulated at once.
@@ -62,7 +65,7 @@ def curve_table(
 
 
 def curve_text(frame: pd.DataFrame, codes: tuple[str, ...]) -> str:
-    """The table as Markdown, and which languages seqeval takes for one."""
+    """The table as Markdown, and which languages seqeval cannot tell apart."""
     words = frame.rename(columns=lambda name: name.replace("_", " ").replace("macro f1", "F1"))
     table = words.map(lambda value: f"{value:.4f}" if isinstance(value, float) else value)
     text = str(table.to_markdown(index=False, disable_numparse=True))
@@ -89,10 +92,10 @@ def _share(text: str) -> float:
 
 
 def _lengths(text: str) -> tuple[int, ...]:
-    found = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", text)
-    if not found or not 0 < int(found[1]) <= int(found[2] or found[1]):
+    match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", text)
+    if not match or not 0 < int(match[1]) <= int(match[2] or match[1]):
         raise LangspecError(
             f"found {text!r}, expected tokens such as 25, or a range such as 25-90",
             place="--length",
         )
-    return tuple(range(int(found[1]), int(found[2] or found[1]) + 1))
+    return tuple(range(int(match[1]), int(match[2] or match[1]) + 1))

@@ -1,4 +1,4 @@
-"""Scores as published, and how errors sit in sentences."""
+"""The published score of pairs, and how errors are distributed over texts."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from sklearn.metrics import f1_score
 def union_macro_f1(gold: np.ndarray, predicted: np.ndarray) -> float:
     """Macro-F1 over the union of gold and predicted labels, both int ``[N]``.
 
-    A class that is only ever predicted counts as 0, so that a few stray predictions of many
-    classes cost more than many mistakes among few. scikit-learn's default, as published for NLI.
+    A class that is predicted but never gold counts as 0. So a few predictions of many such classes
+    cost more than many mistakes among few classes. This is scikit-learn's default, which the
+    published scores of NLI used.
     """
     return float(f1_score(gold, predicted, average="macro", zero_division=0))
 
 
 def whole_texts(right: np.ndarray, lengths: np.ndarray) -> float:
-    """Share of the texts of which every unit is right.
+    """The share of texts whose units are all right.
 
-    ``right`` bool ``[N]``, ``lengths`` int ``[S]`` the units of each text, none empty.
+    Args:
+        right: bool ``[N]``, one text after the other.
+        lengths: int ``[S]``, number of units of each text, at least 1.
     """
     starts = np.cumsum(lengths) - lengths
     return float(np.logical_and.reduceat(right, starts).mean())
 
 
 def error_correlation(right: np.ndarray, lengths: np.ndarray) -> float:
-    """Intraclass correlation of being right within texts (one-way ANOVA estimate), at least 0.
+    """The intraclass correlation of being right within texts, at least 0.
 
-    0: errors fall anywhere; 1: a text is all right or all wrong. nan where nothing varies.
+    0: errors are spread evenly; 1: a text is all right or all wrong; nan where nothing varies. It
+    is the estimator "AOV" of Ridout, Demetrio and Firth (1999), "Estimating intraclass correlation
+    for binary data", Biometrics 55.
 
     Args:
-        right: bool ``[N]``, texts laid end to end.
-        lengths: int ``[S]``, units of each text, none empty.
-
-    Source: Ridout, Demetrio, Firth (1999), "Estimating intraclass correlation for binary data",
-    Biometrics 55, the estimator "AOV".
+        right: bool ``[N]``, one text after the other.
+        lengths: int ``[S]``, number of units of each text, at least 1.
     """
     values, sizes = np.asarray(right, np.float64), np.asarray(lengths, np.float64)
     texts, units = len(sizes), len(values)

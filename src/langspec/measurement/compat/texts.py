@@ -24,15 +24,18 @@ def first_texts(
     *,
     seed: int,
 ) -> tuple[Inputs, BankRows]:
-    """At most ``most`` texts of each language and split, the same lines in all; None: all.
+    """Draw texts, the same lines in all languages.
 
     Args:
         inputs: tokenised texts.
-        rows: what is known of each.
-        languages: codes of ``rows.languages``.
-        splits: names of ``rows.splits``.
-        most: texts of a language and split.
+        rows: language, split and line of each text.
+        languages: the codes that ``rows.languages`` has.
+        splits: the names that ``rows.splits`` has.
+        most: texts at most of each language and split; None: all.
         seed: of the draw.
+
+    Returns:
+        The drawn texts, and their language, split and line.
     """
     if most is None:
         return inputs, rows
@@ -51,7 +54,7 @@ def first_texts(
 
 
 def subset(inputs: Inputs, rows: np.ndarray) -> Inputs:
-    """Some rows (int ``[N]``) of tokenised inputs, in order."""
+    """The chosen rows (int ``[N]``) of tokenised inputs, in the order given."""
 
     def part(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
         return np.concatenate([values[starts[r] : starts[r + 1]] for r in rows])
@@ -70,7 +73,7 @@ def subset(inputs: Inputs, rows: np.ndarray) -> Inputs:
 
 
 def task_lengths(test: TaskData) -> np.ndarray:
-    """int64: scored units of each test row, of those that have any; 1 of a pair or text."""
+    """The number of scored units of each test row that has any, int64; 1 for a pair or text."""
     if test.unit != "token":
         return np.ones(len(test), np.int64)
     lengths = np.diff(test.inputs.unit_starts)

@@ -1,7 +1,8 @@
-"""Clusters as published: k-means with k = 33 from random points, one start, mean of ten seeds.
+"""Clusters as published (Tanti et al. 2021): V-measure of k-means with k = 33, mean of ten seeds.
 
-V-measure rises with k whatever the clusters are worth, and 33 is not the number of languages of
-every corpus; beside it stands adjusted mutual information at the true number of classes.
+Each run starts once, from random points. V-measure rises with k whatever the clusters are, and 33
+is not the number of languages of every corpus. So adjusted mutual information, at the true number
+of classes, is given beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ TEXTS_PER_LANGUAGE = 100  # of language text; per token, one of each text
 
 
 def text_sample(texts: Texts, languages: tuple[str, ...], seed: int) -> np.ndarray:
-    """int64 ``[N]``: a unit of each of at most 100 texts a language."""
+    """Positions int64 ``[N]`` of one unit from each of at most 100 texts of each language."""
     position = np.arange(len(texts.languages))
     row = np.repeat(np.arange(len(texts.lengths)), texts.lengths)
     ranks = unit_ranks(seed, languages, texts.languages, row, position)
@@ -40,33 +41,39 @@ def text_sample(texts: Texts, languages: tuple[str, ...], seed: int) -> np.ndarr
 def unit_sample(
     texts: Texts, group: np.ndarray, languages: tuple[str, ...], most: int, seed: int
 ) -> np.ndarray:
-    """int64 ``[N]``: at most ``most`` units of each ``group`` (int ``[units]``)."""
+    """Positions int64 ``[N]`` of at most ``most`` units of each group.
+
+    ``group`` int ``[units]`` is the group of each unit.
+    """
     position = np.arange(len(group))
     ranks = unit_ranks(seed, languages, texts.languages, position, position)
     return lowest_per_group(ranks, group, most)
 
 
 def published_v_measure(vectors: np.ndarray, classes: np.ndarray, clusters: int) -> float:
-    """Mean V-measure over ten k-means runs of vectors ``[N, H]`` against classes ``[N]``.
+    """The mean V-measure of ten k-means runs on vectors ``[N, H]``, given their classes ``[N]``.
 
-    nan where there are fewer vectors than clusters: k-means is not defined there.
+    It is nan for fewer vectors than clusters, where k-means is not defined.
     """
     if len(vectors) < clusters:
         return float("nan")
-    found = [
+    scores = [
         v_measure_score(classes, _clusters(vectors, clusters, seed, init="random", starts=1))
         for seed in SEEDS
     ]
-    return float(np.mean(found))
+    return float(np.mean(scores))
 
 
 def adjusted_information(vectors: np.ndarray, classes: np.ndarray) -> float:
-    """Adjusted mutual information of k-means with as many clusters as classes; chance is 0."""
+    """Adjusted mutual information of k-means with as many clusters as classes; 0 by chance.
+
+    It is nan for fewer than two classes, or fewer vectors than classes.
+    """
     clusters = len(np.unique(classes))
     if clusters < 2 or len(vectors) < clusters:
         return float("nan")
-    found = _clusters(vectors, clusters, SEEDS[0], init="k-means++", starts=10)
-    return float(adjusted_mutual_info_score(classes, found))
+    assigned = _clusters(vectors, clusters, SEEDS[0], init="k-means++", starts=10)
+    return float(adjusted_mutual_info_score(classes, assigned))
 
 
 def _clusters(
@@ -77,6 +84,6 @@ def _clusters(
     )
     # The order of sums, and so the bytes, depends on the number of threads.
     with threadpool_limits(1), warnings.catch_warnings():
-        # Vectors that are equal make fewer clusters: what the published measure does with them.
+        # Equal vectors give fewer clusters, as in the published measure.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit_predict(vectors)
