@@ -275,9 +275,19 @@ def test_a_moved_checkout_is_refused(tracker: Tracker, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is no database, only text " * 100)
-    with pytest.raises(LangspecError, match=r"mlflow\.db: the tracking store cannot be used"):
+    with pytest.raises(LangspecError, match=r"mlflow\.db: expected a file that MLflow wrote"):
         open_client(tracking_store(f"sqlite:///{tmp_path}/mlflow.db"))
     assert (tmp_path / "mlflow.db").read_text().startswith("this is no database")
+
+
+def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").mkdir()
+    began = time.monotonic()
+    for uri in (f"sqlite:///{tmp_path}/mlflow.db", "postgresql://me:pa55@127.0.0.1:9/runs"):
+        with pytest.raises(LangspecError, match=r"expected a file|does not answer") as told:
+            open_client(tracking_store(uri))
+        assert "pa55" not in str(told.value)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.slow

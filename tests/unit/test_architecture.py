@@ -84,7 +84,7 @@ def test_layers(module: str) -> None:
 # Their content cannot change what a stage computes: they say where runs are told, or only carry
 # values that the stage's params already name.
 NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec.commands",
-               "langspec.stages.replay", "langspec.errors", "langspec.files",
+               "langspec.stages.replay", "langspec.databases", "langspec.errors", "langspec.files",
                "langspec.folder_classes", "langspec.languages", "langspec.compute",
                "langspec.logs", "langspec.workers",
                "langspec.hub", "langspec.interrupts", "langspec.launch",

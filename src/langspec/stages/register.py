@@ -74,7 +74,7 @@ def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
                 assemble_version(paths, version, place, Path(name) / "model")
                 yield Path(name) / "model"
 
-        tracker = Tracker.open(config.tracking, root=root)
+        tracker = Tracker.open(config.tracking, root=root, required=True)
         done = register_task(tracker, read_json(file), folder, take_over=take_over)
         lines.append(done.summary)
     return "\n".join(lines)

@@ -15,7 +15,10 @@ def run(config: Config, root: Path) -> str:
     """Add to the store what it lacks; adding nothing the second time."""
     corpora = paths_of(config, root).corpora
     added = replay(
-        Tracker.open(config.tracking, root=root), root / "results", config.name, corpora
+        Tracker.open(config.tracking, root=root, required=True),
+        root / "results",
+        config.name,
+        corpora,
     )
     return (
         f"replayed into MLflow: {added.runs} runs, {added.evaluations} evaluations, "
@@ -25,5 +28,5 @@ def run(config: Config, root: Path) -> str:
 
 def reap(config: Config, root: Path) -> str:
     """Mark runs whose process is gone."""
-    dead = reap_runs(Tracker.open(config.tracking, root=root).client)
+    dead = reap_runs(Tracker.open(config.tracking, root=root, required=True).client)
     return f"{len(dead)} dead runs marked" + "".join(f"\n  {run_id}" for run_id in dead)

@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from langspec import interrupts
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 from langspec.tracking import tags as names
+from langspec.tracking.link import Link
 from langspec.tracking.reap import reap
 from langspec.tracking.store import Store, open_client, tracking_store
 from langspec.tracking.tracking_section import WITHOUT_PROJECT, Tracking
@@ -28,17 +30,25 @@ from langspec.tracking.windows import Windows
 PARENT_VARIABLE = "LANGSPEC_PARENT_RUN_ID"
 _METRICS_A_CALL = 1000  # MLflow's limits of one log_batch
 _PARAMS_A_CALL = 100
+_MOST_WAITING = 100_000  # metrics of a run while the store is lost: some 30 MB
+_NOT_WHOLE = "the store was lost while the run was logged; `langspec replay` makes it anew"
 
 
 class RunLogger:
     """One run. Metrics wait in a buffer: a single ``log_metric`` costs 22 ms, a batch 0.2 a point.
 
-    With ``client`` None (a process that is not the main one) every call does nothing.
+    With ``client`` None (a process that is not the main one, or a run that the store could not
+    start) every call does nothing. With a store that is lost metrics wait, as many as
+    ``_MOST_WAITING``; the rest is not sent, and the run ends as KILLED, so that a replay makes it
+    anew.
     """
 
-    def __init__(self, client: MlflowClient | None, run_id: str, settings: Tracking) -> None:
+    def __init__(
+        self, client: MlflowClient | None, run_id: str, settings: Tracking, link: Link
+    ) -> None:
         self.run_id = run_id
-        self._client, self._settings = client, settings
+        self._client, self._settings, self._link = client, settings, link
+        self._whole = True
         self._buffer: list[Metric] = []
         self._windows = Windows()
         self._flushed = time.monotonic()
@@ -73,25 +83,45 @@ class RunLogger:
             return
         while self._buffer:
             # Dropped from the buffer only once the store has it.
-            self._client.log_batch(self.run_id, metrics=self._buffer[:_METRICS_A_CALL])
+            part = self._buffer[:_METRICS_A_CALL]
+            if not self._link.send(partial(self._log_batch, part), False, waits=True):
+                self._whole &= len(self._buffer) <= _MOST_WAITING
+                del self._buffer[:-_MOST_WAITING]
+                break
             del self._buffer[:_METRICS_A_CALL]
         self._flushed = time.monotonic()
 
+    @property
+    def whole(self) -> bool:
+        """Whether the store has all that was logged and flushed."""
+        return self._whole and not self._buffer
+
+    def _log_batch(self, metrics: list[Metric]) -> bool:
+        assert self._client is not None
+        self._client.log_batch(self.run_id, metrics=metrics)
+        return True
+
+    def _send(self, call: Callable[[], object]) -> None:
+        """Send what does not wait."""
+        self._whole &= self._link.send(lambda: (call(), True)[1], False)
+
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Log parameters. Nested sections get dotted keys; a long value is cut and says so."""
-        if self._client is None:
+        client = self._client
+        if client is None:
             return
         params = [
             Param(key, names.param_text(value)) for key, value in names.flatten(values).items()
         ]
         for start in range(0, len(params), _PARAMS_A_CALL):
-            self._client.log_batch(self.run_id, params=params[start : start + _PARAMS_A_CALL])
+            part = params[start : start + _PARAMS_A_CALL]
+            self._send(partial(client.log_batch, self.run_id, params=part))
 
     def set_tags(self, values: Mapping[str, Any]) -> None:
         """Set tags. Their values become text."""
         if self._client is not None:
             tags = [RunTag(key, names.param_text(value)) for key, value in values.items()]
-            self._client.log_batch(self.run_id, tags=tags)
+            self._send(partial(self._client.log_batch, self.run_id, tags=tags))
 
     def log_data(
         self, name: str, digest: str, context: str = "training", rows: int | None = None
@@ -110,26 +140,33 @@ class RunLogger:
                 name=name, digest=digest[:36], source_type="local", source=name, profile=profile
             )
             tags = [InputTag("mlflow.data.context", context)]
-            self._client.log_inputs(self.run_id, [DatasetInput(data, tags=tags)])
+            inputs = [DatasetInput(data, tags=tags)]
+            self._send(partial(self._client.log_inputs, self.run_id, inputs))
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Copy a file, or the files of a folder, to the run's artifacts below ``folder``."""
         if self._client is None:
             return
-        if Path(path).is_dir():
-            self._client.log_artifacts(self.run_id, str(path), folder)
-        else:
-            self._client.log_artifact(self.run_id, str(path), folder)
+        client = self._client
+        log = client.log_artifacts if Path(path).is_dir() else client.log_artifact
+        self._send(partial(log, self.run_id, str(path), folder))
 
     def end(self, status: str, reason: str | None = None) -> None:
-        """Flush and set the status (FINISHED, FAILED, KILLED), with the reason as a tag."""
+        """Flush and set the status (FINISHED, FAILED, KILLED), with the reason as a tag.
+
+        A run of which something did not reach the store is not FINISHED there.
+        """
         if self._client is None:
             return
         self.close_window()
         self.flush()
+        if not self.whole:
+            self._link.whole = False
+            if status == RunStatus.to_string(RunStatus.FINISHED):
+                status, reason = RunStatus.to_string(RunStatus.KILLED), _NOT_WHOLE
         if reason:
             self.set_tags({names.FAILURE: reason})
-        self._client.set_terminated(self.run_id, status)
+        self._send(partial(self._client.set_terminated, self.run_id, status))
 
 
 def _rounded(value: float) -> float:
@@ -144,13 +181,25 @@ class Tracker:
     """
 
     def __init__(
-        self, store: Store, settings: Tracking = WITHOUT_PROJECT, *, enabled: bool = True
+        self,
+        store: Store,
+        settings: Tracking = WITHOUT_PROJECT,
+        *,
+        enabled: bool = True,
+        required: bool = False,
     ) -> None:
         self.store, self._settings = store, settings
+        self.link = Link(store.uri, required=required)
         self.client = open_client(store) if enabled else None
 
     @classmethod
-    def open(cls, settings: Tracking = WITHOUT_PROJECT, *, root: Path | None = None) -> Tracker:
+    def open(
+        cls,
+        settings: Tracking = WITHOUT_PROJECT,
+        *,
+        root: Path | None = None,
+        required: bool = False,
+    ) -> Tracker:
         """Open the store of :func:`langspec.tracking.store.tracking_store` and reap dead runs.
 
         Inside ``mlflow run`` the launched run becomes the parent (:func:`adopt_launched_run`).
@@ -158,9 +207,13 @@ class Tracker:
         Args:
             settings: section ``tracking``.
             root: the project; None: the working folder.
+            required: whether losing the store later ends the command (:class:`~.link.Link`).
+
+        Raises:
+            LangspecError: as :func:`~langspec.tracking.store.open_client`.
         """
         adopt_launched_run()
-        tracker = cls(tracking_store(settings.uri, root=root), settings)
+        tracker = cls(tracking_store(settings.uri, root=root), settings, required=required)
         reap(tracker.client)
         return tracker
 
@@ -220,10 +273,40 @@ class Tracker:
         Without ``parent_run_id`` the run is a child of the launched ``mlflow run``, if any
         (:func:`adopt_launched_run`).
         """
-        if self.client is None:
-            yield RunLogger(None, "", self._settings)
+        run_id = self.link.send(
+            lambda: self._create_run(experiment, name, stage, parent_run_id, tags), ""
+        )
+        if not run_id:
+            yield RunLogger(None, "", self._settings, self.link)
             return
-        parent = parent_run_id or self._launched_run()
+        logger = RunLogger(self.client, run_id, self._settings, self.link)
+        with interrupts.raised():
+            try:
+                logger.log_params(params or {})
+                yield logger
+            except BaseException as error:
+                signalled = isinstance(error, (Terminated, KeyboardInterrupt, GeneratorExit))
+                logger.end(
+                    RunStatus.to_string(RunStatus.KILLED if signalled else RunStatus.FAILED),
+                    f"{type(error).__name__}: {error}",
+                )
+                raise
+            logger.end(RunStatus.to_string(RunStatus.FINISHED))
+            if parent_run_id is None:
+                self.link.report()
+
+    def _create_run(
+        self,
+        experiment: str,
+        name: str,
+        stage: str,
+        parent: str | None,
+        tags: Mapping[str, Any] | None,
+    ) -> str:
+        """Create a run; its id, or nothing where this tracker is disabled."""
+        if self.client is None:
+            return ""
+        parent = parent or self._launched_run()
         all_tags = names.process_tags(stage) | dict(tags or {})
         if parent:
             all_tags["mlflow.parentRunId"] = parent
@@ -232,24 +315,7 @@ class Tracker:
             tags={key: names.param_text(value) for key, value in all_tags.items()},
             run_name=name,
         )
-        logger = RunLogger(self.client, run.info.run_id, self._settings)
-        with interrupts.raised():
-            try:
-                logger.log_params(params or {})
-                yield logger
-                logger.close_window()
-                logger.flush()
-            except BaseException as error:
-                signalled = isinstance(error, (Terminated, KeyboardInterrupt, GeneratorExit))
-                try:
-                    logger.end(
-                        RunStatus.to_string(RunStatus.KILLED if signalled else RunStatus.FAILED),
-                        f"{type(error).__name__}: {error}",
-                    )
-                except Exception as trouble:
-                    error.add_note(f"the run could not be marked in the store: {trouble}")
-                raise
-            logger.end(RunStatus.to_string(RunStatus.FINISHED))
+        return str(run.info.run_id)
 
     @contextmanager
     def watch_system(self, run_id: str) -> Iterator[None]:
@@ -272,8 +338,11 @@ class Tracker:
             monitor.finish()
 
     def resume_run(self, run_id: str) -> RunLogger:
-        """A logger that adds to a finished run, whose status stays. Call ``flush`` at the end."""
-        return RunLogger(self.client, run_id, self._settings)
+        """A logger that adds to a finished run, whose status stays. Call ``flush`` at the end.
+
+        Without a ``run_id`` (the store was lost when it was to be made) it logs nothing.
+        """
+        return RunLogger(self.client if run_id else None, run_id, self._settings, self.link)
 
     def find_run(
         self, run_key: str, *, experiment: str | None = None, name: str | None = None
@@ -282,6 +351,9 @@ class Tracker:
 
         ``name`` (of ``results/<name>``) tells apart equal trainings of two pipelines.
         """
+        return self.link.send(lambda: self._find_run(run_key, experiment, name), None, waits=True)
+
+    def _find_run(self, run_key: str, experiment: str | None, name: str | None) -> Run | None:
         if self.client is None:
             return None
         if experiment is None:

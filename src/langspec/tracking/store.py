@@ -18,14 +18,18 @@ from urllib.parse import unquote, urlparse
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # A server that went away is reported in seconds; the default retries for about four minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# The default is two minutes, in which a server that hangs would hold a training up.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 # A bar for every model that is saved, on a terminal or not.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from langspec.databases import SQLITE_HEAD, check_answer
 from langspec.errors import LangspecError
 from langspec.files import atomic_file
 
@@ -110,6 +114,8 @@ def open_client(store: Store) -> MlflowClient:
         _create_once(Path(store.uri.removeprefix(_SQLITE)))
     elif store.uri.startswith(("http://", "https://")):
         _check_server(store.uri)
+    else:
+        _check_database(store.uri)
     try:
         try:
             return _connect(store.uri)
@@ -148,6 +154,23 @@ def _check_server(uri: str) -> None:
         ) from error
 
 
+def _check_database(uri: str) -> None:
+    """One connection: MLflow tries again and again for over a minute."""
+    try:
+        url = make_url(uri)
+        place = url.render_as_string()
+        check_answer(url)
+    except (ArgumentError, ValueError):
+        return  # not a database: MLflow knows what it is, or says so
+    except OSError as error:
+        raise LangspecError(
+            f"the database does not answer ({error}); start it, or go on without it: unset "
+            "MLFLOW_TRACKING_URI, set tracking.uri to null, and bring the runs over later with "
+            "`langspec replay`",
+            place=place,
+        ) from error
+
+
 def _create_once(file: Path) -> None:
     """Create a sqlite store if there is none, in one process.
 
@@ -156,6 +179,7 @@ def _create_once(file: Path) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     if _has_content(file):
+        _check_file(file)
         return
     with FileLock(f"{file}.lock"):
         if _has_content(file):
@@ -166,6 +190,19 @@ def _create_once(file: Path) -> None:
             # Stays with the file. Readers and a writer no longer block each other, and a write
             # costs a third.
             connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _check_file(file: Path) -> None:
+    """Refuse at once what is no database of SQLite: MLflow tries again for over a minute."""
+    if file.is_file():
+        with file.open("rb") as handle:
+            if handle.read(len(SQLITE_HEAD)) == SQLITE_HEAD:
+                return
+    raise LangspecError(
+        "expected a file that MLflow wrote with SQLite; move it away and rebuild the store from "
+        "the results with `langspec replay`, or set tracking.uri",
+        place=file,
+    )
 
 
 def _has_content(file: Path) -> bool:

@@ -72,10 +72,7 @@ class SweepRuns:
     def __init__(self, tracker: Tracker, sweep: Sweep) -> None:
         self._tracker, self._sweep = tracker, sweep
         self._known: set[int] = set()  # trials whose runs are whole, or deleted by someone
-        self.parent = ""
-        if tracker.client is not None:
-            self._experiment = tracker.experiment(f"langspec-{sweep.task}")
-            self.parent = self._open()
+        self.parent: str = tracker.link.send(self._open, "")
 
     def _search(self, condition: str, view: int) -> list[Run]:
         client = self._tracker.client
@@ -95,7 +92,9 @@ class SweepRuns:
     def _open(self) -> str:
         """The parent run, with this process as its writer; created if it is not there."""
         client, sweep = self._tracker.client, self._sweep
-        assert client is not None
+        if client is None:
+            return ""
+        self._experiment = self._tracker.experiment(f"langspec-{sweep.task}")
         writer = names.process_tags("sweep")
         parents = self._search("tags.`langspec.sweep` = 'parent'", ViewType.ACTIVE_ONLY)
         if parents:
@@ -124,7 +123,10 @@ class SweepRuns:
 
     def update(self, trials: Sequence[TrialRecord]) -> int:
         """Add runs of the trials that ended and have none yet; returns how many were added."""
-        if self._tracker.client is None:
+        return self._tracker.link.send(lambda: self._update(trials), 0)
+
+    def _update(self, trials: Sequence[TrialRecord]) -> int:
+        if not self.parent:
             return 0
         ended = [t for t in trials if t.finished and t.number not in self._known]
         if not ended:
@@ -189,6 +191,8 @@ class SweepRuns:
         if trial.reason:
             tags[names.FAILURE] = trial.reason
         logger.flush()
+        if not logger.whole:
+            raise ConnectionError(f"trial {trial.number} is not whole in the store")
         logger.set_tags({**tags, STATE: trial.state})
         client.set_terminated(run_id, STATUS[trial.state], end_time=_milliseconds(trial.ended))
 
@@ -203,6 +207,7 @@ class SweepRuns:
         logger = self._parent()
         logger.log_metrics({f"sweep/{key}": value for key, value in summary.items()})
         logger.end(status, reason or None)
+        self._tracker.link.report()
 
     def _parent(self) -> RunLogger:
         return self._tracker.resume_run(self.parent)

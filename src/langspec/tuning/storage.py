@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,13 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
+from langspec.databases import ANSWER_SECONDS, SQLITE_HEAD, check_answer
 from langspec.errors import LangspecError
 
 logger = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 3
 _ATTEMPTS = 4  # to make the tables of a database
 _LINE_BYTES = 1 << 20  # a line of a journal is far shorter
-_SQLITE = b"SQLite format 3\0"
-_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
 
 
 def file_lock(file: Path) -> FileLock:
@@ -91,7 +88,10 @@ def open_storage(place: Place, *, write: bool = True) -> optuna.storages.BaseSto
     url = place.url
     kind = url.get_backend_name()
     if url.host:
-        _check_answer(place, url.host, url.port or _PORTS.get(kind, 0))
+        try:
+            check_answer(url)
+        except OSError as error:
+            raise _unusable(place, error) from error
     options: dict[str, Any] = {"pool_pre_ping": True}
     if kind in ("postgresql", "mysql", "mariadb"):
         options["connect_args"] = {"connect_timeout": ANSWER_SECONDS}
@@ -131,14 +131,6 @@ def _unusable(place: Place, error: Exception) -> LangspecError:
     )
 
 
-def _check_answer(place: Place, host: str, port: int) -> None:
-    """One connection: drivers' own time-outs may be minutes long."""
-    try:
-        socket.create_connection((host, port), ANSWER_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise _unusable(place, error) from error
-
-
 def _open_journal(place: Place, write: bool) -> JournalStorage:
     file = place.file
     assert file is not None
@@ -170,8 +162,8 @@ def _check_journal(file: Path) -> None:
     if not file.exists():
         return
     with file.open("rb") as handle:
-        head = handle.read(len(_SQLITE))
-        if head == _SQLITE:
+        head = handle.read(len(SQLITE_HEAD))
+        if head == SQLITE_HEAD:
             raise LangspecError(
                 f"a database of SQLite, not a journal; did you mean sqlite:///{file}", place=file
             )
