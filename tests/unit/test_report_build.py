@@ -11,7 +11,8 @@ import pytest
 
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
-from langspec.report.leak_figures import leak_layers
+from langspec.measures.linear_leak import FIGURE
+from langspec.report.declared import figure_of
 from langspec.report.report_page import picture
 from langspec.report.run_results import load_run
 from langspec.report.style import class_styles, language_styles, method_styles
@@ -156,7 +157,7 @@ def test_png_is_embedded_alone_and_carries_no_text_chunks(root: Path) -> None:
         tasks=("pos",),
         methods=METHODS,
     )
-    plot = leak_layers(run, "pos")
+    plot = figure_of(FIGURE, run, "pos")
     assert plot is not None
     png = plot.render("png")
     assert png.startswith(b"\x89PNG")

@@ -44,7 +44,9 @@ FIGURE = FigureSpec(
 
 # Of a measure whose rows this run does not have.
 OTHER_TABLE = TableSpec("other_{task}", "other", "other", (), where={"probe": "no such probe"})
-OTHER_FIGURE = FigureSpec("other_{task}", "other", "other", "other", {"probe": "no"}, ())
+OTHER_FIGURE = FigureSpec(
+    "other_{task}", "other", "other", "other", {"probe": "no"}, (), absent="the other"
+)
 DECLARED = (TABLE, OTHER_TABLE, FIGURE, OTHER_FIGURE)
 
 
@@ -74,7 +76,8 @@ def test_the_table_has_a_row_a_unit_layer_and_method(run: Run) -> None:
 
 
 def test_the_figure_has_the_panels_that_have_rows(run: Run) -> None:
-    (plot,) = declared_figures(run, "pos")
+    (plot,), absent = declared_figures(run, "pos")
+    assert absent == ["the other"]
     assert [axis.get_title(loc="left") for axis in plot.figure.axes] == ["per token"]
     assert plot.caption == "Models of POS tagging. Mean over 1 to 2 seeds."
     assert "finetune 0." in plot.alt

@@ -16,9 +16,9 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.geometry import label_geometry, language_geometry
 from langspec.measurement.moves import moves
 from langspec.measurement.rows import Origin
-from langspec.measures.geometry_specs import NOT_PARALLEL
-from langspec.report.geometry_figures import alignment, geometry
-from langspec.report.geometry_figures import moves as moves_figure
+from langspec.measures.geometry_lines import ALIGNMENT, GEOMETRY_FIGURES
+from langspec.measures.geometry_tables import NOT_PARALLEL
+from langspec.report.declared import figure_of
 from langspec.report.maps import (
     PANEL,
     apart,
@@ -114,7 +114,7 @@ def test_absent_retrieval_is_told(run: Run) -> None:
     assert not [c for c in tables["alignment_pos"].columns if "retrieval" in c.key]
     assert "retrieval_languages_pos" not in tables
     with looks():
-        plot = alignment(run, "pos")
+        plot = figure_of(ALIGNMENT, run, "pos")
     assert plot is not None
     assert NOT_PARALLEL in plot.caption
     assert len(plot.figure.axes) == 2
@@ -122,7 +122,7 @@ def test_absent_retrieval_is_told(run: Run) -> None:
 
 def test_figures_have_a_line_a_method_and_name_the_last_layer(run: Run) -> None:
     with looks():
-        plots = [make(run, "pos") for make in (geometry, alignment, moves_figure)]
+        plots = [figure_of(spec, run, "pos") for spec in GEOMETRY_FIGURES]
     for plot in plots:
         assert plot is not None
         assert "finetune" in plot.alt
@@ -134,7 +134,7 @@ def test_figures_have_a_line_a_method_and_name_the_last_layer(run: Run) -> None:
 def test_without_geometry_there_is_nothing(run: Run) -> None:
     bare = run_of(run.results.iloc[:0])
     assert tables_of_measures(bare) == {}
-    assert geometry(bare, "pos") is alignment(bare, "pos") is moves_figure(bare, "pos") is None
+    assert not [spec for spec in GEOMETRY_FIGURES if figure_of(spec, bare, "pos")]
 
 
 # --- maps ------------------------------------------------------------------------------------

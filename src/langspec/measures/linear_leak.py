@@ -15,7 +15,8 @@ from langspec.measures.base import (
     Subject,
     scored_probe_seconds,
 )
-from langspec.measures.spec import IN_SHORT, Column, TableSpec
+from langspec.measures.spec import IN_SHORT, Column, FigureSpec, Level, Panel, TableSpec
+from langspec.results import LEAK_METRIC
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +102,40 @@ PROBES = TableSpec(
     section="section",
 )
 
+_F1 = {"measure": "leak", "split": "test", "language": "all", "metric": LEAK_METRIC}
+
+
+def _leak_panel(unit: str) -> Panel:
+    return Panel(
+        f"per {unit} (n = {{n:,}})",
+        {"unit": unit, "probe": "linear"},
+        (Level({"unit": unit, "probe": "majority"}, "majority class"),),
+        limits=(0, 1.02),
+    )
+
+
+FIGURE = FigureSpec(
+    name="leak_{task}",
+    title="{task}: language leak by layer",
+    caption="Models of {task}: macro-F1 over languages of a linear probe "
+    "trained on the frozen representation of each layer, on corpus "
+    "{corpora}, test split (lines not seen by the probe). Mean over "
+    "{seeds}; dashes: single seeds; "
+    "band: 95 % interval over lines, bounds averaged over the seeds. Dotted: always the "
+    "largest class.",
+    alt="Line plot of language probe macro-F1 by layer. Last layer, per token: {last}.",
+    where=_F1,
+    panels=(_leak_panel("token"), _leak_panel("sentence")),
+    label="language probe, macro-F1",
+    x_label="layer (0: embeddings)",
+    shared=True,
+    each_seed=True,
+    seeds={"probe": "linear"},
+    absent="language leak by layer",
+    width=7.6,
+    height=3.1,
+)
+
 
 class LinearLeak(Measure):
     """The linear language probe on language text, of words and of texts, at every layer."""
@@ -111,6 +146,7 @@ class LinearLeak(Measure):
     order: ClassVar[int] = 20
     on_path: ClassVar[bool] = True
     tables: ClassVar[tuple[TableSpec, ...]] = (BY_LAYER, BY_LANGUAGE, PROBES)
+    figures: ClassVar[tuple[FigureSpec, ...]] = (FIGURE,)
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:

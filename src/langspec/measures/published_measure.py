@@ -18,7 +18,7 @@ from langspec.measures.base import (
     Shape,
     Subject,
 )
-from langspec.measures.published_specs import SETTINGS_TABLE
+from langspec.measures.published_settings import SETTINGS_TABLE
 from langspec.measures.spec import TableSpec
 from langspec.results import Result
 from langspec.section import Count, Limit, Section

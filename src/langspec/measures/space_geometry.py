@@ -17,8 +17,9 @@ from langspec.measures.base import (
     Shape,
     Subject,
 )
-from langspec.measures.geometry_specs import ALIGNMENT, BY_LANGUAGE, GEOMETRY, MOVES
-from langspec.measures.spec import TableSpec
+from langspec.measures.geometry_lines import GEOMETRY_FIGURES
+from langspec.measures.geometry_tables import ALIGNMENT, BY_LANGUAGE, GEOMETRY, MOVES
+from langspec.measures.spec import FigureSpec, TableSpec
 from langspec.results import Result
 from langspec.section import Count, Section
 
@@ -59,6 +60,7 @@ class SpaceGeometry(Measure):
     # A file of its own: many layers and no single score, so that none of it is a chart.
     file: ClassVar[str] = "geometry"
     tables: ClassVar[tuple[TableSpec, ...]] = (GEOMETRY, ALIGNMENT, MOVES, BY_LANGUAGE)
+    figures: ClassVar[tuple[FigureSpec, ...]] = GEOMETRY_FIGURES
 
     def __init__(self, bench: Bench) -> None:
         from langspec.files import read_json

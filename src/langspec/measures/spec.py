@@ -152,24 +152,42 @@ class TableSpec:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A dotted line for what chance or noise gives: by layer, or one for all of them.
+
+    Attributes:
+        where: its tidy rows.
+        words: what stands beside it; "" for nothing.
+        above: do the words stand above the line?
+    """
+
+    where: Where
+    words: str = ""
+    above: bool = True
+
+
+@dataclass(frozen=True)
 class Panel:
     """One panel of a figure: a line a method, by layer.
 
     Attributes:
-        title: above the panel.
+        title: above the panel; ``{n}`` counts its units.
         where: the tidy rows that it draws.
-        floor: the rows of a dotted line; None: no such line.
-        floor_words: what stands beside that line.
+        levels: dotted lines.
         limits: of the vertical axis; None: from the numbers.
+        scale: panels of one name have one vertical scale, from the numbers of all of them.
         label: of the vertical axis; "" for none.
+        numbered: draws, at the last layer, metrics whose names end in a number, by that number;
+            ``metric`` of ``where`` is then the name before the number.
     """
 
     title: str
     where: Where
-    floor: Where | None = None
-    floor_words: str = ""
+    levels: tuple[Level, ...] = ()
     limits: tuple[float | None, float | None] = (None, None)
+    scale: str = ""
     label: str = ""
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,10 +198,22 @@ class FigureSpec:
         name: of its files, without their ending.
         title: the heading.
         caption: what was measured on what; ``{seeds}`` says how many seeds.
-        alt: what it shows, in words; ``{last}`` lists the first panel's values at its last layer.
+        alt: what it shows, in words; ``{last}`` lists values at the last layer.
         where: the tidy rows that it is made of.
         panels: from left to right; one without rows is left out.
-        label: of the vertical axis.
+        below: a second row of panels, one under each of the first.
+        label: of the vertical axis of the first panel.
+        label_below: of that of the first one below.
+        x_label: of the horizontal axes.
+        x_label_below: of those below.
+        shared: do the panels of a row share their vertical axis?
+        each_seed: are single seeds drawn too, as dashes?
+        last: the rows of ``{last}``; none: those of the first panel.
+        last_form: format of the numbers of ``{last}``; "": three decimals.
+        seeds: the rows whose seeds ``{seeds}`` counts; none: all.
+        words: what further names in caption and alt text stand for.
+        absent: what the page names where nothing can be drawn; "": it says nothing.
+        width: in inches.
         height: in inches.
     """
 
@@ -193,5 +223,17 @@ class FigureSpec:
     alt: str
     where: Where
     panels: tuple[Panel, ...]
+    below: tuple[Panel, ...] = ()
     label: str = ""
+    label_below: str = ""
+    x_label: str = "layer"
+    x_label_below: str = "layer"
+    shared: bool = False
+    each_seed: bool = False
+    last: Where = field(default_factory=dict)
+    last_form: str = ""
+    seeds: Where = field(default_factory=dict)
+    words: Mapping[str, Words] = field(default_factory=dict)
+    absent: str = ""
+    width: float = 8.0
     height: float = 3.0

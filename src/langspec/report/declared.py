@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -88,10 +89,12 @@ def _at(layers: str, run: Run, task: str, rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def rows_of(run: Run, task: str, where: Where, named: tuple[str, ...] = ()) -> pd.DataFrame:
+def rows_of(
+    run: Run, task: str, where: Where, named: tuple[str, ...] = (), *, each_seed: bool = False
+) -> pd.DataFrame:
     """Rows over seeds; of methods alone where neither ``where`` nor ``named`` says otherwise."""
-    rows = pick(run.summary, task=task) if task else run.summary
-    rows = select(rows, meant(where, task, run.source))
+    rows = run.results if each_seed else run.summary
+    rows = select(pick(rows, task=task) if task else rows, meant(where, task, run.source))
     if "eraser" not in {*where, *named}:
         rows = rows[rows["eraser"] == ""]
     if "strength" not in {*where, *named}:
@@ -99,14 +102,26 @@ def rows_of(run: Run, task: str, where: Where, named: tuple[str, ...] = ()) -> p
     return rows
 
 
-def declared_figures(run: Run, task: str) -> list[Plot]:
-    """The figures that measures declare, where they have rows."""
-    from langspec.report.layer_lines import draw  # matplotlib, in the workers that draw
-    from langspec.report.plotting import laid_out
+def declared_figures(run: Run, task: str) -> tuple[list[Plot], list[str]]:
+    """The figures that measures declare, and the names of those that have no rows."""
+    from langspec.report.plotting import laid_out  # matplotlib, in the workers that draw
 
-    specs = [spec for spec in run.declared if isinstance(spec, FigureSpec)]
-    plots = [
-        laid_out(lambda spec=spec: draw(spec, rows_of(run, task, spec.where), run, task=task))  # type: ignore[misc]
-        for spec in specs
-    ]
-    return [plot for plot in plots if plot is not None]
+    plots: list[Plot] = []
+    absent: list[str] = []
+    for spec in run.declared:
+        if isinstance(spec, FigureSpec):
+            plot = laid_out(partial(figure_of, spec, run, task))
+            plots += [] if plot is None else [plot]
+            absent += [spec.absent] if plot is None and spec.absent else []
+    return plots, absent
+
+
+def figure_of(spec: FigureSpec, run: Run, task: str) -> Plot | None:
+    """The figure of a spec; None without rows."""
+    from langspec.report.layer_lines import draw
+
+    rows = rows_of(run, task, spec.where)
+    seeds = rows_of(run, task, spec.where, each_seed=True) if spec.each_seed else None
+    return draw(
+        spec, rows, run, task=task, seeds=seeds, words=words_of(spec.words, run, task, rows)
+    )

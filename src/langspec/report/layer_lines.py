@@ -1,8 +1,9 @@
-"""Figures of lines by layer: their parts, and what draws one from its spec."""
+"""Figures of lines by layer, drawn from their specs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,72 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from langspec.measures.spec import FigureSpec
+from langspec.measures.spec import FigureSpec, Level, Panel
 from langspec.report.marks import DASHES, curve
-from langspec.report.pivot import select
-from langspec.report.plotting import WIDTH, Plot, legend, seed_words, values_in_words
+from langspec.report.pivot import meant, select
+from langspec.report.plotting import Plot, legend, seed_words, values_in_words
 from langspec.report.run_results import Run
 from langspec.report.style import MUTED, method_styles
-from langspec.report.table import (
-    ordered_methods,
-    pick,
-    task_title,
-)
+from langspec.report.table import ordered_methods, pick, task_title
 from langspec.results import RANDOM
-
-Styles = dict[str, tuple[str, str]]
-
-
-def line(axis: Axes, rows: pd.DataFrame, method: str, styles: Styles) -> None:
-    """A method by layer: a line, and what lies between seeds or within an interval as a band."""
-    selected = rows.sort_values("layer")
-    if selected.empty:
-        return
-    colour, marker = styles[method]
-    ends = ("low", "high") if selected["low"].notna().all() else ("min", "max")
-    axis.fill_between(
-        selected["layer"], selected[ends[0]], selected[ends[1]], color=colour, alpha=0.16, lw=0
-    )
-    looks: dict[str, Any] = {"width": 1.2, "dashes": DASHES} if method == RANDOM else {}
-    curve(
-        axis,
-        selected["layer"],
-        selected["value"],
-        colour,
-        marker,
-        **{"width": 1.7, "size": 4.5, **looks},
-    )
-
-
-def level(axis: Axes, rows: pd.DataFrame, words: str, *, above: bool = True) -> None:
-    """A dotted line by layer for what chance or noise gives, named in the panel."""
-    if rows.empty:
-        return
-    present = rows.groupby("layer")["value"].mean().sort_index()
-    axis.plot(present.index, present.to_numpy(), color=MUTED, lw=1, ls=":", zorder=1)
-    axis.annotate(
-        words,
-        (present.index[-1], present.iloc[-1]),
-        xytext=(0, 3 if above else -3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom" if above else "top",
-        fontsize=7,
-        color=MUTED,
-    )
-
-
-def label_axes(axes: Sequence[Axes], label: str) -> None:
-    """Layers below every panel, ``label`` beside the first."""
-    for axis in axes:
-        axis.set_xlabel("layer")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].set_ylabel(label)
-
-
-def last_values(rows: pd.DataFrame, methods: Sequence[str], form: str = "") -> str:
-    """The values at the last layer, for an alt text."""
-    return values_in_words(rows[rows["layer"] == rows["layer"].max()], methods, form)
 
 
 def draw(
@@ -84,6 +27,7 @@ def draw(
     run: Run,
     *,
     task: str = "",
+    seeds: pd.DataFrame | None = None,
     words: Mapping[str, str] | None = None,
 ) -> Plot | None:
     """The figure of some rows; None where there are none.
@@ -93,39 +37,146 @@ def draw(
         rows: over seeds (see :func:`langspec.report.run_results.over_seeds`).
         run: for the order of the methods.
         task: its key, for the name; its title, for the words.
+        seeds: the same rows of single seeds, for figures that draw them.
         words: what further names of caption and alt text stand for.
     """
+
+    spec = _meant(spec, task, run.source)
     rows = select(rows, spec.where)
-    panels = [panel for panel in spec.panels if len(select(rows, panel.where))]
-    if not panels:
+    present = [i for i, panel in enumerate(spec.panels) if len(_drawn(panel, rows))]
+    if not present:
         return None
-    methods = ordered_methods(run, pd.concat([select(rows, p.where) for p in panels])["method"])
+    lines = [[of[i] for i in present] for of in (spec.panels, spec.below) if of]
+    first = [_drawn(panel, rows) for panel in lines[0]]
+    methods = ordered_methods(run, pd.concat(first)["method"])
     styles = method_styles(methods)
-    figure = Figure(figsize=(WIDTH + 0.4, spec.height), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, panel in zip(axes, panels, strict=True):
-        here = select(rows, panel.where)
-        for method in methods:
-            line(axis, pick(here, method=method), method, styles)
-        if panel.floor is not None:
-            level(axis, select(rows, panel.floor), panel.floor_words)
-        axis.set_ylim(*panel.limits)
-        axis.set_title(panel.title)
-    label_axes(axes, spec.label)
-    for axis, panel in zip(axes, panels, strict=True):
-        if panel.label:
+    figure = Figure(figsize=(spec.width, spec.height), layout="constrained")
+    sharing: dict[str, Any] = {"sharey": "row" if spec.shared else False}
+    sharing["sharex"] = "col" if spec.x_label == spec.x_label_below else False
+    grid = figure.subplots(len(lines), len(present), squeeze=False, **sharing)
+    for axes, panels in zip(grid, lines, strict=True):
+        for axis, panel in zip(axes, panels, strict=True):
+            here = _drawn(panel, rows)
+            for method in methods:
+                each = None if seeds is None else pick(_drawn(panel, seeds), method=method)
+                _line(axis, pick(here, method=method), each, styles[method], method == RANDOM)
+            for level in panel.levels:
+                _level(axis, select(rows, level.where), level)
+            axis.set_ylim(*_limits(panel, panels, rows))
             axis.set_ylabel(panel.label)
+    _name(spec, grid, lines[0], [int(of["n"].max()) for of in first])
     legend(figure, methods, styles)
+    last = select(rows, spec.last) if spec.last else first[0]
     wording = {
         "task": task_title(task),
-        "seeds": seed_words(rows, [m for m in methods if m != RANDOM]),
-        "last": last_values(select(rows, panels[0].where), methods),
+        "seeds": seed_words(select(rows, spec.seeds), [m for m in methods if m != RANDOM]),
+        "last": values_in_words(
+            last[last["layer"] == last["layer"].max()], methods, spec.last_form
+        ),
         **(words or {}),
     }
-    return Plot(
-        spec.name.format(task=task),
-        spec.title.format(**wording),
-        spec.caption.format(**wording),
-        spec.alt.format(**wording),
-        figure,
+    title, caption, alt = (text.format(**wording) for text in (spec.title, spec.caption, spec.alt))
+    return Plot(spec.name.format(task=task), title, caption, alt, figure)
+
+
+def _meant(spec: FigureSpec, task: str, source: str) -> FigureSpec:
+    """The spec with the names of task and source language in place of what stands for them."""
+
+    def placed(panel: Panel) -> Panel:
+        levels = (replace(one, where=meant(one.where, task, source)) for one in panel.levels)
+        return replace(panel, where=meant(panel.where, task, source), levels=tuple(levels))
+
+    panels, below = tuple(map(placed, spec.panels)), tuple(map(placed, spec.below))
+    return replace(spec, where=meant(spec.where, task, source), panels=panels, below=below)
+
+
+def _drawn(panel: Panel, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a panel's lines; of numbered metrics, the number stands for the layer."""
+    if not panel.numbered:
+        return select(rows, panel.where)
+    where = {key: value for key, value in panel.where.items() if key != "metric"}
+    here = select(rows, where)
+    here = here[here["metric"].str.fullmatch(panel.where["metric"] + r"_\d+")]
+    here = here[here["layer"] == here["layer"].max()]
+    number = here["metric"].str.extract(r"_(\d+)$", expand=False)
+    return here.assign(layer=number.astype(int))
+
+
+def _line(
+    axis: Axes,
+    rows: pd.DataFrame,
+    seeds: pd.DataFrame | None,
+    signs: tuple[str, str],
+    floor: bool,
+) -> None:
+    """A method by layer: a line, and what lies between seeds or within an interval as a band."""
+    rows = rows.sort_values("layer")
+    if rows.empty:
+        return
+    colour, marker = signs
+    ends = ("low", "high") if rows["low"].notna().all() else ("min", "max")
+    band: dict[str, Any] = {"color": colour, "alpha": 0.16, "lw": 0}
+    axis.fill_between(rows["layer"], rows[ends[0]], rows[ends[1]], **band)
+    if seeds is not None and seeds["seed"].nunique() > 1:
+        axis.plot(seeds["layer"], seeds["value"], "_", color=colour, ms=6, mew=0.9, zorder=4)
+    looks: dict[str, Any] = {"width": 1.2, "dashes": DASHES} if floor else {"width": 1.7}
+    curve(axis, rows["layer"], rows["value"], colour, marker, size=4.5, **looks)
+
+
+def _level(axis: Axes, rows: pd.DataFrame, level: Level) -> None:
+    """A dotted line for what chance or noise gives, by layer or at one height."""
+    if rows.empty:
+        return
+    looks: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": ":", "zorder": 1}
+    present = rows.groupby("layer")["value"].mean().sort_index()
+    height = present.iloc[-1]
+    if present.index[-1] < 0:  # of no layer
+        axis.axhline(height, **looks)
+        end, frame = (1, height), ("axes fraction", "data")
+    else:
+        axis.plot(present.index, present.to_numpy(), **looks)
+        end, frame = (present.index[-1], height), ("data", "data")
+    axis.annotate(
+        level.words,
+        end,
+        xycoords=frame,
+        xytext=(0, 3 if level.above else -3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom" if level.above else "top",
+        fontsize=7,
+        color=MUTED,
     )
+
+
+def _limits(
+    panel: Panel, beside: Sequence[Panel], rows: pd.DataFrame
+) -> tuple[float | None, float | None]:
+    """Of the vertical axis; those of one scale reach from 0 to above the highest of all."""
+    if not panel.scale:
+        return panel.limits
+    parts = [
+        part
+        for other in beside
+        if other.scale == panel.scale
+        for part in (_drawn(other, rows), *(select(rows, level.where) for level in other.levels))
+    ]
+    values = pd.concat(parts)[["min", "max", "low", "high"]]
+    return min(0.0, float(values.min().min()) - 0.02), 1.05 * float(values.max().max())
+
+
+def _name(spec: FigureSpec, grid: Any, panels: Sequence[Panel], counts: Sequence[int]) -> None:
+    """Titles above the first row; layers below, and what is measured beside."""
+    for axis, panel, n in zip(grid[0], panels, counts, strict=True):
+        lines = {"fontsize": 8.5} if "\n" in panel.title else {}
+        axis.set_title(panel.title.format(n=n), **lines)
+    for axis in grid.flat:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis in grid[-1]:
+        axis.set_xlabel(spec.x_label_below if len(grid) > 1 else spec.x_label)
+    if spec.x_label != spec.x_label_below and len(grid) > 1:
+        for axis in grid[0]:
+            axis.set_xlabel(spec.x_label)
+    for axes, label in zip(grid, (spec.label, spec.label_below), strict=False):
+        if label:
+            axes[0].set_ylabel(label)

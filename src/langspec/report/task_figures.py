@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from langspec.report.declared import declared_figures
 from langspec.report.drawing import Drawing
-from langspec.report.geometry_figures import alignment, geometry, moves
-from langspec.report.leak_figures import leak_heatmap, leak_layers
+from langspec.report.leak_figures import leak_heatmap
 from langspec.report.maps import projection
 from langspec.report.plotting import Plot, laid_out
 from langspec.report.published_figures import seqeval_curve, three_columns
@@ -39,12 +39,8 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
     """Every figure of a task that the run's files allow, and a sentence for each other."""
     makers: tuple[tuple[Callable[[Run, str], Plot | None], str], ...] = (
         (transfer, "scores by language"),
-        (leak_layers, "language leak by layer"),
         (leak_heatmap, "language leak by language and layer"),
         (tradeoff, "transfer against leak"),
-        (geometry, "geometry by layer"),
-        (alignment, "alignment by layer"),
-        (moves, "principal angles before and after"),
         (trajectory, "language by layer and training step (evaluate.trajectory)"),
         (projection, "t-SNE before and after"),
         (training, "training curves"),
@@ -54,11 +50,12 @@ def plots_of(run: Run, task: str) -> tuple[list[Plot], list[str]]:
         makers = (*makers, (three_columns, "published numbers"))
         if is_token(published_rows(run, task)):
             makers = (*makers, (seqeval_curve, "seqeval's score against token accuracy"))
-    plots, absent = [], []
+    plots, absent = declared_figures(run, task)
     for make, what in makers:
-        plot = laid_out(lambda make=make: make(run, task))  # type: ignore[misc]
+        plot = laid_out(partial(make, run, task))
         if plot is None:
-            absent.append(f"{task_title(task)}: no figure of {what}; its numbers are absent.")
+            absent.append(what)
         else:
             plots.append(plot)
-    return [*plots, *declared_figures(run, task)], absent
+    words = "no figure of {}; its numbers are absent."
+    return plots, [f"{task_title(task)}: {words.format(what)}" for what in absent]
