@@ -48,8 +48,8 @@ def child(given: Namespace) -> None:
     from langspec.training.train_section import recipe_of
 
     torch.set_num_threads(1)
-    precision = ACCELERATE[resolve_precision(config.compute.precision, "cpu")]
-    accelerator = Accelerator(cpu=True, mixed_precision=precision)
+    precision = resolve_precision(config.compute.precision, "cpu")
+    accelerator = Accelerator(cpu=True, mixed_precision=ACCELERATE[precision])
     if accelerator.num_processes != given.child:
         sys.exit(f"{accelerator.num_processes} processes, expected {given.child}")
     paths, task = paths_of(config, given.root), get_task(given.task)
@@ -71,7 +71,7 @@ def child(given: Namespace) -> None:
 
     objective.update = timed
     fit(model, objective, train, dev, recipe, accelerator,
-        classes=len(task.labels), watch=config.train.watch)  # fmt: skip
+        classes=len(task.labels), precision=precision, watch=config.train.watch)  # fmt: skip
     if len(begun) < 3:
         sys.exit(f"{len(begun)} steps, expected at least 3; more --rows or fewer --batch-tokens")
     wall, cpu = (last - first for first, last in zip(begun[1], begun[-1], strict=True))

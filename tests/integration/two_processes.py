@@ -27,12 +27,14 @@ from training_fixtures import (
 from langspec import interrupts
 from langspec.modelling.model import freeze_above
 from langspec.objectives import get_objective
+from langspec.training.callbacks import Look
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.loop import FitResult, fit
 from langspec.training.scoring import encode_features
 
 # Dropout and masking differ between processes: they are left out.
 EXACT = ("discriminator.dropout=0.0", "retention.kind=distil", "inner_steps=1")
+BF16 = "bf16 passes"
 METHODS = ("frozen", "finetune", "control", "grl", "adversary")
 CASES: dict[str, dict[str, Any]] = {
     **{
@@ -43,6 +45,7 @@ CASES: dict[str, dict[str, Any]] = {
     "adversary by epochs": {"method": "adversary", "changes": (*EXACT, "alternate=epoch")},
     "an inner layer": {"method": "grl", "layers": 2, "feature_layer": 1},
     "in parts": {"method": "grl", "parts": 3},
+    BF16: {"method": "grl", "precision": "bf16"},
     "fewer rows than processes": {"method": "grl", "rows": 5, "dev": 1, "batch_tokens": 8},
 }
 
@@ -60,6 +63,7 @@ def train(
     dev: int = 20,
     batch_tokens: int = 30,
     dropout: float = 0.0,
+    precision: str = "fp32",
     stop_at: int | None = None,
     store: Path | None = None,
 ) -> tuple[FitResult, torch.Tensor]:
@@ -84,6 +88,8 @@ def train(
         options(encoder_lr=1e-3, batch_tokens=batch_tokens),
         accelerator,
         classes=CLASSES,
+        precision=precision,
+        callbacks=[Look(lambda step, model: None)],  # as what measures a model between its steps
         language=language_data(45) if objective.reads_language else None,
         watch=watch_options(every=3),
         checkpoints=None if store is None else CheckpointStore(store),

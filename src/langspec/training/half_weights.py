@@ -36,6 +36,12 @@ class HalfWeights:
                 master = nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
                 self._masters[parameter] = master
                 parameter.data = parameter.data.to(torch.bfloat16)
+        self._places = [
+            (module, name, parameter)
+            for module in encoder.modules()
+            for name, parameter in module._parameters.items()
+            if parameter in self._masters
+        ]
 
     def master(self, parameter: nn.Parameter) -> nn.Parameter:
         """The fp32 parameter that stands for one of a model; one that was not cast is its own."""
@@ -56,14 +62,18 @@ class HalfWeights:
 
     @contextmanager
     def full_precision(self) -> Iterator[None]:
-        """The encoder with its fp32 weights; not between a forward pass and its backward pass."""
-        halves = {parameter: parameter.data for parameter in self._masters}
-        self.end()
+        """The encoder with its fp32 weights; not between a forward pass and its backward pass.
+
+        The masters stand in the places of the bf16 parameters, which are not touched: what
+        averages gradients over processes has hooks on them.
+        """
+        for module, name, parameter in self._places:
+            module._parameters[name] = self._masters[parameter]
         try:
             yield
         finally:
-            for parameter, half in halves.items():
-                parameter.data = half
+            for module, name, parameter in self._places:
+                module._parameters[name] = parameter
 
     def end(self) -> None:
         """Leave the encoder with its fp32 weights."""
