@@ -1,7 +1,7 @@
 """Does training with bf16 passes end as well as training in fp32? The same seeds, both precisions.
 
     python benchmarks/half_quality.py                              # the demo, as params.yaml says
-    python benchmarks/half_quality.py --preset e5 --root DIR --rows 320 --test-rows 20
+    python benchmarks/half_quality.py --preset e5 --root DIR --rows 240 --test-rows 15
 
 A seed has the same first weights, batches and epochs in both precisions, and other dropout masks.
 The table has test accuracy in the source language, the mean test accuracy of the target languages
@@ -19,6 +19,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from contest import configuration, parser_of
+from machine import said
 from shared import accuracies, token_leak
 from told import Rows
 
@@ -47,6 +48,9 @@ def trained(given: Namespace, config: Any, task: str, precision: str, seed: int)
             f"this machine takes {bench.precision} for {precision}: nothing to compare"
         )
     experiment = bench.experiment(config, "finetune", seed, Changes(rows=given.rows))
+    if given.dev_rows is not None:
+        dev = bench.source_rows(config.corpora.source, "dev", given.dev_rows)
+        experiment = replace(experiment, dev=dev)
     model = experiment.model()
     began = time.process_time()
     result = experiment.fit(model, description=f"{task} {precision} seed {seed}")
@@ -99,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tasks", nargs="+", default=["pos", "nli"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], help="two to six")
     parser.add_argument("--rows", type=int, help="training rows, drawn by the seed; else all")
+    parser.add_argument("--dev-rows", type=int, help="the first so many choose the epoch")
     parser.add_argument("--test-rows", type=int, help="the first so many a language; else all")
     parser.add_argument("--leak", action="store_true", help="measure the token leak, too")
     given = parser.parse_args(arguments)
@@ -110,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found = trained(given, config, task, precision, seed)
                 rows.add({"task": task, "seed": seed, "precision": precision, **found})
     print(summary(rows.all))
+    print("\n" + said("Compare no row of this table with another machine's: kernels differ"))
 
 
 if __name__ == "__main__":

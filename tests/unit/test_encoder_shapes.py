@@ -76,12 +76,23 @@ def test_hidden_states_are_the_embeddings_and_every_layer_in_order(
         for hook in hooks:
             hook.remove()
         (last,) = hidden_states(model, batch, -1)
+        ran: list[int] = []
+        hooks = [
+            layer.register_forward_hook(lambda *_, number=number: ran.append(number))
+            for number, layer in enumerate(layers, start=1)
+        ]
         (inner,) = hidden_states(model, batch, 1)
+        (embedded,) = hidden_states(model, batch, -LAYERS - 1)
+        for hook in hooks:
+            hook.remove()
+        assert ran == [1]  # nothing above the layer that is read
+        assert torch.equal(hidden_states(model, batch, -1)[0], last)  # no hook is left behind
     assert len(states) == len(expected) == LAYERS + 1
     for state, other in zip(states[:-1], expected[:-1], strict=True):
         assert torch.equal(state, other)
     assert torch.equal(states[-1], last)  # with a final norm, where the architecture has one
     assert torch.equal(states[1], inner)
+    assert torch.equal(states[0], embedded)
     assert states[0].shape == (*batch["input_ids"].shape, HIDDEN)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from langspec.errors import LangspecError
 
@@ -49,14 +50,53 @@ def hidden_states(
 ) -> tuple[torch.Tensor, ...]:
     """Hidden states ``[B, T, H]`` of layer 0 (embeddings) to L, or of one layer only.
 
-    With ``layer`` (negative counts from the last), a tuple of that one.
+    With ``layer`` (negative counts from the last), a tuple of that one: the layers above it do
+    not run.
     """
     arguments = encoder_arguments(model, batch)
-    if layer == -1:  # the common case: nothing else is kept in memory
+    last = model.config.num_hidden_layers
+    if layer in (-1, last):  # the common case: nothing else is kept in memory
         return (model(**arguments).last_hidden_state,)
+    if layer is not None and (above := _layer(model, layer % (last + 1))) is not None:
+        return (_input_of(above, model, arguments),)
     states = getattr(model(**arguments, output_hidden_states=True), "hidden_states", None)
     if not states:
         raise LangspecError(
             f"{type(model).__name__} returns no hidden states; expected an encoder that does"
         )
     return tuple(states) if layer is None else (states[layer],)
+
+
+class _Reached(Exception):
+    """Ends a forward pass: the states that are read are there."""
+
+    def __init__(self, states: torch.Tensor) -> None:
+        super().__init__("the layer that is read is reached")
+        self.states = states
+
+
+def _layer(model: Any, index: int) -> nn.Module | None:
+    """The layer that reads hidden state ``index``; None: it cannot be told which one that is."""
+    count = model.config.num_hidden_layers
+    stacks = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == count
+    ]
+    return stacks[0][index] if len(stacks) == 1 else None
+
+
+def _input_of(layer: nn.Module, model: Any, arguments: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """The states that ``layer`` is given in a pass of ``model``, which ends there."""
+
+    def stop(_: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        raise _Reached(inputs[0] if inputs else named["hidden_states"])
+
+    hook = layer.register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        model(**arguments)
+    except _Reached as reached:
+        return reached.states
+    finally:
+        hook.remove()
+    raise LangspecError(f"{type(model).__name__} does not run its layers in order")
