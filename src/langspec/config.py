@@ -188,7 +188,11 @@ def set_values(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]
             section = section.get(parent) if isinstance(section, dict) else None
         if not isinstance(section, dict) or last not in section:
             raise LangspecError(f"unknown key {path!r}; see params.yaml", place="--set")
-        section[last] = parse_yaml(text)
+        try:
+            section[last] = parse_yaml(text)
+        except YAMLError as error:
+            reason = getattr(error, "problem", None) or error
+            raise LangspecError(f"{text!r} is not YAML: {reason}", place=f"--set {path}") from None
     return values
 
 

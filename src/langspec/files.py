@@ -16,7 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from langspec.errors import DamagedFile
+from langspec.errors import DamagedFile, LangspecError
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,18 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
+def file_above(path: Path) -> Path | None:
+    """What of the folders above ``path`` is a file, so that nothing can be written there."""
+    return next((one for one in Path(path).parents if one.exists() and not one.is_dir()), None)
+
+
+def _make_parent(path: Path) -> None:
+    if (file := file_above(path)) is not None:
+        reason = "is a file; expected a folder; move it away, or name another place"
+        raise LangspecError(reason, place=file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; it becomes ``path`` only if the body succeeds.
@@ -51,7 +63,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     path = _linked(Path(path))
     with _naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         # mkstemp for the free name only; its 0600 mode would travel with the rename.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
@@ -75,7 +87,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path = _linked(Path(path))
     with _naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     temporary = Path(name)
     temporary.rmdir()  # mkdtemp for the free name only: its mode is 0700, whatever the umask
@@ -96,11 +108,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def file_above(path: Path) -> Path | None:
-    """What of the folders above ``path`` is a file, so that nothing can be written there."""
-    return next((one for one in Path(path).parents if one.exists() and not one.is_dir()), None)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to ``path`` atomically."""
     with atomic_file(path) as temporary:
@@ -112,8 +119,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, cure: str = "write the file anew") -> Any:
     """Read a JSON file written by :func:`write_json`.
+
+    Args:
+        path: of the file.
+        cure: what to do about a file that is damaged.
 
     Raises:
         DamagedFile: not UTF-8, or not JSON.
@@ -122,7 +133,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"not JSON ({error}); write the file anew", place=path) from None
+        raise DamagedFile(f"not JSON ({error}); {cure}", place=path) from None
 
 
 def read_record(path: Path, kind: type[T], *, cure: str, schema: int | None = None) -> T:
@@ -140,7 +151,8 @@ def read_record(path: Path, kind: type[T], *, cure: str, schema: int | None = No
     """
     from pydantic import TypeAdapter, ValidationError
 
-    values, names = read_json(path), {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    values = read_json(path, cure=cure)
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict):
         raise DamagedFile(f"a JSON {type(values).__name__}, no object; {cure}", place=path)
     if schema is not None and (found := values.pop("schema", None)) != schema:

@@ -131,6 +131,8 @@ def test_set_refuses_unknown_keys() -> None:
         set_values(VALUES, ["train.posx.epochs=3"])
     with pytest.raises(LangspecError, match="expected KEY=VALUE"):
         set_values(VALUES, ["train.clip"])
+    with pytest.raises(LangspecError, match=r"--set train\.clip: '\[' is not YAML"):
+        set_values(VALUES, ["train.clip=["])
 
 
 @pytest.mark.parametrize("name", presets.names())

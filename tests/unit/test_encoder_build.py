@@ -51,6 +51,8 @@ def test_estimate_counts_the_weights(built: tuple[Path, Path, list[StepRecord]])
     assert estimate(longer)["seconds"] > 3 * estimate(section())["seconds"]
     for kind, folder in (("e5", None), ("folder", str(built[1]))):
         assert all(v > 0 for v in estimate(section(kind=kind, folder=folder)).values())
+    with pytest.raises(LangspecError, match="/nowhere: no such folder; expected a folder with"):
+        estimate(section(kind="folder", folder="/nowhere"))
 
 
 def test_a_folder_is_written_anew_without_its_path(

@@ -162,7 +162,7 @@ def test_exchanged_weights_do_not_match_the_card(encoder: Encoder, folder: Path)
         ("tokenizer_config.json", "[", "cannot be read"),
         ("langspec.json", '{"name": "x", "colour": 1}', "unknown key 'colour'; expected kind, "),
         ("langspec.json", "[]", "a JSON list, no object; build the encoder again"),
-        ("langspec.json", "{", r"not JSON \(.*\); write the file anew"),
+        ("langspec.json", "{", r"not JSON \(.*\); build the encoder again"),
         ("langspec.json", '{"name": null}', "name: input should be a valid string; build the enc"),
         ("langspec.json", '{"name": "x", "prefix": 3}', "prefix: input should be a valid string"),
         ("langspec.json", '{"name": "x", "max_tokens": 20.5}', "max_tokens: input should be a v"),

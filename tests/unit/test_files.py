@@ -6,12 +6,14 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from langspec.files import atomic_file, atomic_folder, write_text
+from langspec.errors import DamagedFile, LangspecError
+from langspec.files import atomic_file, atomic_folder, read_record, write_text
 
 
 @pytest.fixture(params=[0o022, 0o077])
@@ -106,3 +108,40 @@ def test_other_errors_of_a_body_pass_unchanged(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as told, atomic_file(tmp_path / "out"):
         raise gone
     assert told.value is gone
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_text("x")
+    for path in (file / "out", file / "below" / "out"):
+        for write in (atomic_file, atomic_folder):
+            with pytest.raises(LangspecError, match="data: is a file; expected a folder; move"):
+                write(path).__enter__()
+    assert file.read_text() == "x"
+
+
+@dataclass(frozen=True)
+class Record:
+    name: str
+    sizes: tuple[int, ...] = ()
+
+
+def test_a_record_is_read_or_refused_by_its_key(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text('{"schema": 2, "name": "a", "sizes": [1, 2]}')
+    assert read_record(path, Record, cure="do it", schema=2) == Record("a", (1, 2))
+    for text, message in (
+        ("{", "not JSON"),
+        ('"\xe9"', "not JSON"),
+        ("[1]", "a JSON list, no object"),
+        ('{"name": "a"}', "expected schema 2, found None"),
+        ('{"schema": 2, "name": "a", "colour": 1}', "unknown key 'colour'; expected name, sizes"),
+        ('{"schema": 2}', "name: field required"),
+        ('{"schema": 2, "name": 1}', "name: input should be a valid string"),
+        ('{"schema": 2, "name": "a", "sizes": ["1"]}', r"sizes\.0: input should be a valid int"),
+    ):
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(DamagedFile, match=rf"record\.json: {message}.*; do it$"):
+            read_record(path, Record, cure="do it", schema=2)
+    with pytest.raises(FileNotFoundError):
+        read_record(tmp_path / "none", Record, cure="do it")

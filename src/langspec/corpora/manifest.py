@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,13 +19,20 @@ from tqdm import tqdm
 from langspec.corpora.recognise import part_of
 from langspec.corpora.sources import Contents, LocatedFile, SourceFile, discover
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_file, sha256_json, write_json
+from langspec.files import read_json, read_record, sha256_file, sha256_json, write_json
 
 VARIABLE = "LANGSPEC_CORPORA"
 """Names the folder (several, separated as in PATH) that holds the manifest's files."""
 
 ADD = "langspec corpora add DIR"
 _SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """What the file says."""
+
+    files: list[SourceFile]
 
 
 def add_folder(
@@ -190,26 +197,16 @@ def read_manifest(path: Path) -> list[SourceFile]:
     Raises:
         LangspecError: no such file, or no manifest.
     """
+    cure = f"remove it and run {ADD}"
     try:
-        value = read_json(path)
-        if value["schema"] != _SCHEMA:
-            raise LangspecError(
-                f"has schema {value['schema']!r}; expected {_SCHEMA}; remove it and run {ADD}",
-                place=path,
-            )
-        files = [SourceFile(**entry) for entry in value["files"]]
+        files = read_record(path, _Manifest, cure=cure, schema=_SCHEMA).files
     except FileNotFoundError:
         raise LangspecError(f"no such manifest; make it: {ADD}", place=path) from None
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise LangspecError(
-            f"is no manifest of source files ({error}); remove it and run {ADD}", place=path
-        ) from None
     for file in files:
         pure = PurePosixPath(file.name)
         if pure.is_absolute() or ".." in pure.parts:
             raise LangspecError(
-                f"names {file.name!r}; expected names below the folder; remove it and run {ADD}",
-                place=path,
+                f"names {file.name!r}; expected names below the folder; {cure}", place=path
             )
     return files
 
@@ -220,5 +217,6 @@ def _read_local(path: Path) -> dict[str, list[str]]:
         return {str(key): [str(one) for one in folders] for key, folders in value.items()}
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError, AttributeError, OSError) as error:
-        raise LangspecError(f"is not readable ({error}); remove it", place=path) from None
+    except (ValueError, TypeError, AttributeError, OSError):
+        reason = "cannot be read as the folders that were added; remove it"
+        raise LangspecError(reason, place=path) from None

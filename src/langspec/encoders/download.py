@@ -93,7 +93,7 @@ def local_folder(section: EncoderSection) -> Path:
     if section.kind == "hub":
         return fetch(repository_of(section))
     assert section.folder is not None  # the section checks it
-    return Path(section.folder)
+    return Path(section.folder).expanduser()
 
 
 def weight_bytes(section: EncoderSection) -> int:
@@ -101,8 +101,10 @@ def weight_bytes(section: EncoderSection) -> int:
     if section.kind == "hub":
         sizes = wanted(repository_of(section))
         return sum(size for name, size in sizes.items() if name.endswith(".safetensors"))
-    files = Path(section.folder or ".").glob("*.safetensors")
-    return sum(file.stat().st_size for file in files)
+    folder = local_folder(section)
+    if not folder.is_dir():
+        raise LangspecError("no such folder; expected a folder with an encoder", place=folder)
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 def tokenizer_file(section: EncoderSection) -> Path:
@@ -113,13 +115,13 @@ def tokenizer_file(section: EncoderSection) -> Path:
     """
     if section.kind == "hub":
         return hub.download(repository_of(section), ["tokenizer.json"])["tokenizer.json"]
-    if section.kind != "folder" or section.folder is None:
+    if section.kind != "folder":
         raise LangspecError(
             f"the tokenizer of an encoder of kind {section.kind!r} is no file before the "
             "corpora are there; expected encoder.kind folder or hub, or drop_unknown: false",
             place="corpora.drop_unknown",
         )
-    path = Path(section.folder).expanduser() / "tokenizer.json"
+    path = local_folder(section) / "tokenizer.json"
     if not path.is_file():
         raise LangspecError(
             "no such file; expected the encoder's folder to hold its tokenizer so", place=path

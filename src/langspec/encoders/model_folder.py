@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from langspec.errors import DamagedFile, LangspecError
+from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file
 
 
@@ -106,10 +106,7 @@ def load_config(folder: Path) -> PreTrainedConfig:
         LangspecError: ``config.json`` is unreadable, brings its own code, or is no encoder's.
     """
     place = folder / "config.json"
-    try:
-        raw = read_json(place)
-    except DamagedFile as error:
-        raise LangspecError(f"{error}; expected a model's settings") from error
+    raw = read_json(place, cure="expected a model's settings")
     if not isinstance(raw, dict) or not isinstance(raw.get("model_type"), str):
         raise LangspecError(
             'no "model_type"; expected the config.json of a transformers model, such as bert, '

@@ -127,7 +127,7 @@ def _made(facts: ExportFacts) -> list[str]:
     if run:
         lines.append(f"Training rows: {run.get('train_rows', 'unknown')}")
         for entry in run.get("seeds", ()):
-            if entry.get("seed") == facts.trained.seed:
+            if entry.get("seed") == facts.trained.seed and entry.get("dev"):
                 scores = ", ".join(f"{k} {v:.4g}" for k, v in sorted(entry["dev"].items()))
                 lines.append(
                     f"Epoch {entry['best_epoch']}, chosen by {run.get('selection')}; dev: {scores}"

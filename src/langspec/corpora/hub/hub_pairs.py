@@ -46,7 +46,7 @@ class XnliSource:
         if not chosen:
             raise LangspecError(
                 f"no configuration for {', '.join(self.languages)}, nor {_ALL}; there are "
-                f"{', '.join(layout.configs)}",
+                f"{', '.join(layout.configs) or 'none'}",
                 place=str(self.repository),
             )
         return [
