@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from forked import ForkServer
 
 # On a busy machine drawing examples may take a second; that is no fault of theirs.
 hypothesis.settings.register_profile(
@@ -46,25 +48,32 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def langspec() -> Run:
+def forked() -> Iterator[ForkServer]:
+    """Runs Python processes that need not import the libraries first."""
+    server = ForkServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def langspec(forked: ForkServer) -> Run:
     """Run the command line in a folder, as a user does; output as text."""
 
     def run(
         folder: Path, *arguments: str, check: bool = True, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "langspec", *arguments],
-            cwd=folder,
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ["-m", "langspec", *arguments]
+        done = forked.run(command, cwd=folder, env={**os.environ, **variables})
         if check:
             assert done.returncode == 0, done.stderr[-3000:]
         return done
 
     return run
+
+
+def copy_code(folder: Path) -> Path:
+    """A copy of ``src`` that may be edited, with its compiled files: these hold while unedited."""
+    return Path(shutil.copytree(CHECKOUT / "src", folder))
 
 
 def make_project(folder: Path) -> Path:

@@ -11,8 +11,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from conftest import make_project
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from corpora_files import official_folder, write
 
 pytestmark = pytest.mark.slow

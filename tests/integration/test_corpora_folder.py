@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from corpora_files import options
 from langspec.corpora.manifest import add_folder, locate
 from langspec.corpora.prepare import prepare
 from langspec.corpora.tables import read_table
 from langspec.files import sha256_folder
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from corpora_files import options
 
 pytestmark = [pytest.mark.corpora, pytest.mark.slow]
 

@@ -12,8 +12,15 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from langspec import interrupts
+from langspec.modelling.model import freeze_above
+from langspec.objectives import get_objective
+from langspec.training.callbacks import Look
+from langspec.training.checkpoint import CheckpointStore
+from langspec.training.loop import FitResult, fit
+from langspec.training.scoring import encode_features
 from training_fixtures import (
     CLASSES,
     language_data,
@@ -23,14 +30,6 @@ from training_fixtures import (
     token_data,
     watch_options,
 )
-
-from langspec import interrupts
-from langspec.modelling.model import freeze_above
-from langspec.objectives import get_objective
-from langspec.training.callbacks import Look
-from langspec.training.checkpoint import CheckpointStore
-from langspec.training.loop import FitResult, fit
-from langspec.training.scoring import encode_features
 
 # Dropout and masking differ between processes: they are left out.
 EXACT = ("discriminator.dropout=0.0", "retention.kind=distil", "inner_steps=1")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from conftest import CHECKOUT
+from conftest import CHECKOUT, copy_code
 from langspec.closure import PACKAGE, SourceTree
 from langspec.features.bank import CODE as BANK
 from langspec.measures.base import AUDIT
@@ -50,9 +49,7 @@ def _closure(tree: SourceTree, roots: tuple[str, ...]) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> SourceTree:
     """A copy of the package that may be edited."""
-    folder = tmp_path_factory.mktemp("copy") / PACKAGE
-    shutil.copytree(CHECKOUT / "src" / PACKAGE, folder)
-    return SourceTree(folder)
+    return SourceTree(copy_code(tmp_path_factory.mktemp("copy") / "src") / PACKAGE)
 
 
 def keys(tree: SourceTree) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora_files import official_folder, options, write
 
 from conftest import CHECKOUT
+from corpora_files import official_folder, options, write
 from langspec import presets
 from langspec.config import parse_config, parse_yaml
 from langspec.corpora.custom import CustomTask, name_pattern, parts

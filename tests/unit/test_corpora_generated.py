@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from corpora_files import official_folder, options
 
+from corpora_files import official_folder, options
 from langspec import presets
 from langspec.config import load_config
 from langspec.corpora import generated

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora_files import files_in, official_folder, options
 
 import hub_files as made
+from corpora_files import files_in, official_folder, options
 from langspec.corpora.hub.hub_pairs import MultinliSource, XnliSource
 from langspec.corpora.hub.layout import Layout
 from langspec.corpora.hub.parquet import ParquetTable

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from corpora_files import files_in
 
+from corpora_files import files_in
 from langspec.corpora.conllu import read_conllu
 from langspec.corpora.sources import LocatedFile
 from langspec.corpora.text import read_text

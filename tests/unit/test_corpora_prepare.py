@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora_files import conllu, files_in, official_folder, options, pairs, plain, write
 
+from corpora_files import conllu, files_in, official_folder, options, pairs, plain, write
 from langspec.corpora.prepare import prepare
 from langspec.corpora.tables import SCHEMAS, read_table
 from langspec.errors import LangspecError

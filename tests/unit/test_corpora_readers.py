@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from corpora_files import pairs
-
 from langspec.corpora.text import read_text
 from langspec.corpora.xnli import read_pairs
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora_files import conllu, files_in, official_folder, options, plain, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from corpora_files import conllu, files_in, official_folder, options, plain, write
 from langspec.corpora.prepare import prepare
 from langspec.corpora.splits import held_out, key_split, line_splits, stratified_splits
 from langspec.corpora.tables import read_table

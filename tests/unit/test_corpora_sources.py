@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from corpora_files import conllu, files_in, official_folder, options, plain, write
 
+from corpora_files import conllu, files_in, official_folder, options, plain, write
 from langspec.corpora.manifest import add_folder, check, entered, locate
 from langspec.corpora.prepare import prepare
 from langspec.corpora.sources import discover

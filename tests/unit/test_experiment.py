@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from experiment_fixtures import prepared, small_config
 
-from conftest import CHECKOUT
+from conftest import copy_code
+from experiment_fixtures import prepared, small_config
 from langspec import closure
 from langspec.errors import LangspecError
 from langspec.modelling.vocabulary import TrimmedEmbedding
@@ -77,9 +76,7 @@ def test_a_trial_takes_its_own_values_rows_and_epochs(folders: tuple[Path, Path]
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("copy") / "langspec"
-    ignored = shutil.ignore_patterns("*.npz", "__pycache__", "*.yaml", "demo")
-    return Path(shutil.copytree(CHECKOUT / "src" / "langspec", target, ignore=ignored))
+    return copy_code(tmp_path_factory.mktemp("copy") / "src") / "langspec"
 
 
 def use(monkeypatch: pytest.MonkeyPatch, folder: Path) -> closure.SourceTree:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from training_fixtures import CLASSES, options, tiny_model, token_data
 
 from langspec.errors import LangspecError
 from langspec.objectives import get_objective
 from langspec.training.loop import fit
 from langspec.training.precision import launched_precision
 from langspec.training.stepper import Stepper
+from training_fixtures import CLASSES, options, tiny_model, token_data
 
 
 def test_an_overflow_skips_the_step_halves_the_scale_and_is_counted() -> None:

@@ -10,15 +10,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from torch.nn import functional
-from training_fixtures import (
-    CLASSES,
-    language_data,
-    method_options,
-    options,
-    tiny_model,
-    token_data,
-    watch_options,
-)
 
 from encoder_shapes import SHAPES, publish
 from langspec.encoders.published_encoder import published_encoder
@@ -31,6 +22,15 @@ from langspec.training.checkpoint import CheckpointStore
 from langspec.training.half_weights import half_weights
 from langspec.training.loop import FitResult, fit
 from langspec.training.stepper import Stepper
+from training_fixtures import (
+    CLASSES,
+    language_data,
+    method_options,
+    options,
+    tiny_model,
+    token_data,
+    watch_options,
+)
 
 CPU = torch.device("cpu")
 

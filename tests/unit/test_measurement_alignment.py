@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bank_fixtures import bank_of
 from scipy.stats import ortho_group
 
+from bank_fixtures import bank_of
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
 from langspec.measurement.alignment import (

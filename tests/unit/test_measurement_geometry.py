@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bank_fixtures import bank_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from measure_options import GEOMETRY, geometry_options
@@ -15,6 +14,7 @@ from scipy.stats import ortho_group
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 
+from bank_fixtures import bank_of
 from langspec.errors import LangspecError
 from langspec.measurement.geometry import (
     cluster_agreement,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bank_fixtures import bank_of
 
+from bank_fixtures import bank_of
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
 from langspec.measurement.moves import halves, moves

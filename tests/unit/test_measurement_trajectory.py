@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bank_fixtures import bank_of
 from measure_options import PROBE
 
+from bank_fixtures import bank_of
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
 from langspec.errors import LangspecError

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from training_fixtures import CLASSES, language_data, tiny_model, token_data
 
 from conftest import CHECKOUT
 from langspec import presets
@@ -18,6 +17,7 @@ from langspec.objectives import Setting, get_objective
 from langspec.training.language import LanguageStream
 from langspec.training.stepper import Stepper
 from langspec.training.train_section import Recipe, recipe_of
+from training_fixtures import CLASSES, language_data, tiny_model, token_data
 
 CONFIG = parse_config(parse_yaml(presets.preset_text("paper")))
 METHODS = {"frozen": "frozen", "finetune": "finetune", "grl": "grl", "entmax": "adversary"}

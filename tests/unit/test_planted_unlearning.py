@@ -17,7 +17,6 @@ import torch
 from accelerate import Accelerator
 from measure_options import PROBE
 from torch import nn
-from training_fixtures import method_options, options
 
 from langspec.encoders.inputs import Inputs
 from langspec.measurement.probe import fit_probe
@@ -27,6 +26,7 @@ from langspec.tasks.task import TaskData
 from langspec.training.language import LanguageData
 from langspec.training.loop import fit
 from langspec.training.scoring import predict
+from training_fixtures import method_options, options
 
 LANGUAGES, CLASSES = 3, 3
 WIDTH, KEPT = 32, 8

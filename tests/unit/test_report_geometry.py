@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bank_fixtures import bank_of
 from measure_options import geometry_options
 
+from bank_fixtures import bank_of
 from langspec.measurement.alignment import linear_cka, retrieval
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.geometry import label_geometry, language_geometry

@@ -12,6 +12,13 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+
+from langspec import interrupts
+from langspec.errors import LangspecError
+from langspec.objectives import get_objective
+from langspec.training.checkpoint import Checkpoint, CheckpointStore
+from langspec.training.loop import FitResult, fit
+from langspec.training.scoring import encode_features
 from training_fixtures import (
     CLASSES,
     language_data,
@@ -21,13 +28,6 @@ from training_fixtures import (
     token_data,
     watch_options,
 )
-
-from langspec import interrupts
-from langspec.errors import LangspecError
-from langspec.objectives import get_objective
-from langspec.training.checkpoint import Checkpoint, CheckpointStore
-from langspec.training.loop import FitResult, fit
-from langspec.training.scoring import encode_features
 
 METHODS = ("frozen", "finetune", "control", "grl", "adversary")
 

@@ -8,13 +8,13 @@ from typing import get_args
 import numpy as np
 import pytest
 from accelerate import Accelerator
-from training_fixtures import CLASSES, options, tiny_model, token_data
 
 from langspec.errors import LangspecError
 from langspec.objectives import get_objective
 from langspec.training import loop
 from langspec.training.selection import RULES, get_rule, language_metric
 from langspec.training.train_section import Train
+from training_fixtures import CLASSES, options, tiny_model, token_data
 
 EPOCH = {"macro_f1": 0.9, "accuracy": 0.1, "macro_f1_de": 0.2, "macro_f1_tr": 0.6}
 

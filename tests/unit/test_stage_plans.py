@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from training_fixtures import language_data, method_options
 
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
@@ -11,6 +10,7 @@ from langspec.evaluation.work import costs
 from langspec.measures.base import Shape
 from langspec.objectives import get_objective
 from langspec.training.estimate import language_cost
+from training_fixtures import language_data, method_options
 
 DEMO = parse_yaml(presets.preset_text("demo"))
 TEXT = language_data(30)

@@ -11,14 +11,6 @@ import torch
 from accelerate import Accelerator
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_fixtures import (
-    CLASSES,
-    language_data,
-    method_options,
-    options,
-    tiny_model,
-    token_data,
-)
 
 from langspec.errors import LangspecError
 from langspec.objectives import get_objective
@@ -29,6 +21,14 @@ from langspec.training.precision import resolve_precision
 from langspec.training.sampler import epoch_batches, rank_rows
 from langspec.training.scoring import encode_features, predict
 from langspec.training.stepper import warmup_linear
+from training_fixtures import (
+    CLASSES,
+    language_data,
+    method_options,
+    options,
+    tiny_model,
+    token_data,
+)
 
 
 def train(checkpoints=None, *, model=None, data=None, log=lambda *_: None, **changes):

@@ -14,10 +14,10 @@ from typing import Any
 import optuna
 import psutil
 import pytest
-from experiment_fixtures import prepared, small_config
 from fake_ranks import below, processes
 
 from conftest import CHECKOUT
+from experiment_fixtures import prepared, small_config
 from langspec.errors import LangspecError
 from langspec.launch import read_launch
 from langspec.tuning.score import Collapsed, Measured, ProcessLost

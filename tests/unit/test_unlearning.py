@@ -13,15 +13,6 @@ import torch
 from accelerate import Accelerator
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_fixtures import (
-    CLASSES,
-    language_data,
-    method_options,
-    options,
-    tiny_model,
-    token_data,
-    watch_options,
-)
 
 from langspec.errors import LangspecError
 from langspec.modelling.discriminator import Discriminator, as_constant
@@ -35,6 +26,15 @@ from langspec.training.checkpoint import CheckpointStore
 from langspec.training.language import join, language_batches
 from langspec.training.loop import fit
 from langspec.training.stepper import Stepper
+from training_fixtures import (
+    CLASSES,
+    language_data,
+    method_options,
+    options,
+    tiny_model,
+    token_data,
+    watch_options,
+)
 
 LANGUAGE = language_data(45)
 UNLEARNING = ("control", "grl", "adversary")

@@ -11,7 +11,6 @@ import pytest
 import torch
 import transformers as hf
 from accelerate import Accelerator
-from training_fixtures import CLASSES, options, token_data
 
 from langspec.encoders.load import Encoder, EncoderCard
 from langspec.errors import LangspecError
@@ -21,6 +20,7 @@ from langspec.modelling.vocabulary import TrimmedEmbedding, pieces_of, trim_voca
 from langspec.objectives import get_objective
 from langspec.tasks import get_task
 from langspec.training.loop import fit
+from training_fixtures import CLASSES, options, token_data
 
 V, H = 5000, 16
 SIZES = {"vocab_size": V, "hidden_size": H, "num_hidden_layers": 2, "num_attention_heads": 2}

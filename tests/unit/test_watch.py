@@ -11,6 +11,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 from test_unlearning import LANGUAGE, train
+
+from langspec.errors import LangspecError
+from langspec.objectives import get_objective
+from langspec.training.checkpoint import CheckpointStore
+from langspec.training.loop import fit
+from langspec.training.watch import Moments, Watch, WatchOptions
 from training_fixtures import (
     CLASSES,
     method_options,
@@ -19,12 +25,6 @@ from training_fixtures import (
     token_data,
     watch_options,
 )
-
-from langspec.errors import LangspecError
-from langspec.objectives import get_objective
-from langspec.training.checkpoint import CheckpointStore
-from langspec.training.loop import fit
-from langspec.training.watch import Moments, Watch, WatchOptions
 
 ACCELERATOR = Accelerator(cpu=True)
 OPTIONS = watch_options(every=2, patience=2)

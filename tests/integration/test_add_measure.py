@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import CHECKOUT, contributing
+from conftest import CHECKOUT, contributing, copy_code
+from forked import ForkServer
 
 PAGE = contributing("Add a measure") + contributing("Add an eraser")
 BLOCKS = re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -23,7 +21,7 @@ MEASURE, MEASURE_VALUES, ERASER, ERASER_VALUES = BLOCKS
 
 def copy_with(folder: Path, file: tuple[str, str], values: tuple[str, str], under: str) -> Path:
     """A copy of ``src`` with a new file, and a line of values below the line ``under``."""
-    shutil.copytree(CHECKOUT / "src", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_code(folder)
     new, preset = (folder / one[0].removeprefix("src/") for one in (file, values))
     assert not new.exists()
     new.write_text(file[1], encoding="utf-8")
@@ -33,15 +31,10 @@ def copy_with(folder: Path, file: tuple[str, str], values: tuple[str, str], unde
     return folder
 
 
-def run(source: Path, script: str, *arguments: Path | str) -> str:
-    paths = [source, CHECKOUT / "tests", CHECKOUT / "tests" / "unit"]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(forked: ForkServer, source: Path, script: str, *arguments: Path | str) -> str:
+    paths = [source, CHECKOUT / "tests"]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    done = forked.run(["-c", script, *map(str, arguments)], env=variables)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -118,9 +111,9 @@ assert list((out / "figures").glob("longest_pos*"))
 
 
 @pytest.mark.slow
-def test_a_measure_is_one_file_and_its_values(tmp_path: Path) -> None:
+def test_a_measure_is_one_file_and_its_values(forked: ForkServer, tmp_path: Path) -> None:
     source = copy_with(tmp_path / "src", MEASURE, MEASURE_VALUES, "\nevaluate:\n  seed: 0\n")
-    run(source, OF_A_MEASURE, source, tmp_path)
+    run(forked, source, OF_A_MEASURE, source, tmp_path)
 
 
 OF_AN_ERASER = (
@@ -164,6 +157,6 @@ assert score < 0.6, score
 
 
 @pytest.mark.slow
-def test_an_eraser_is_one_file_and_its_values(tmp_path: Path) -> None:
+def test_an_eraser_is_one_file_and_its_values(forked: ForkServer, tmp_path: Path) -> None:
     source = copy_with(tmp_path / "src", ERASER, ERASER_VALUES, "\n  erasers:\n")
-    run(source, OF_AN_ERASER, source, tmp_path)
+    run(forked, source, OF_AN_ERASER, source, tmp_path)

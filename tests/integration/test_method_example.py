@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from experiment_fixtures import prepared
 
-from conftest import CHECKOUT, contributing
+from conftest import CHECKOUT, contributing, copy_code
+from experiment_fixtures import prepared
+from forked import ForkServer
 
 PAGE = contributing("Add a method")
 BLOCKS = re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -44,22 +42,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the code, to add to."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(CHECKOUT / "src", tmp_path / "src", ignore=ignored)
+    copy_code(tmp_path / "src")
     return tmp_path
 
 
-def trained(copy: Path, folders: tuple[Path, Path], *changes: str) -> list[list[str]]:
+def trained(
+    forked: ForkServer, copy: Path, folders: tuple[Path, Path], *changes: str
+) -> list[list[str]]:
     """Train a few steps with the code of the copy; the words of its three lines."""
-    tests = [CHECKOUT / "tests" / "unit", CHECKOUT / "tests"]
-    paths = os.pathsep.join(map(str, [copy / "src", *tests]))
-    done = subprocess.run(
-        [sys.executable, "-c", TRAIN, *map(str, folders), *changes],
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    paths = os.pathsep.join(map(str, [copy / "src", CHECKOUT / "tests"]))
+    script = ["-c", TRAIN, *map(str, folders), *changes]
+    done = forked.run(script, env=os.environ | {"PYTHONPATH": paths})
     assert done.returncode == 0, done.stderr[-3000:]
     return [line.split() for line in done.stdout.strip().splitlines()]
 
@@ -79,7 +72,12 @@ def add(copy: Path, new: str, text: str, values: str) -> None:
     ("number", "name", "metric"), [(0, "smoothed", "loss"), (2, "centres", "loss_language")]
 )
 def test_a_method_is_one_file_and_its_values(
-    copy: Path, folders: tuple[Path, Path], number: int, name: str, metric: str
+    forked: ForkServer,
+    copy: Path,
+    folders: tuple[Path, Path],
+    number: int,
+    name: str,
+    metric: str,
 ) -> None:
     (new, text), (preset, values) = BLOCKS[number : number + 2]
     assert (new, preset) == (
@@ -87,17 +85,19 @@ def test_a_method_is_one_file_and_its_values(
         "src/langspec/presets/demo.yaml",
     )
     add(copy, new, text, values)
-    steps, losses, _ = trained(copy, folders, f"tune.method={name}", f"train.run=[{name}]")
+    steps, losses, _ = trained(forked, copy, folders, f"tune.method={name}", f"train.run=[{name}]")
     assert int(steps[0]) >= 4
     assert metric in steps
     assert len(losses) == int(steps[0])
     # Its options are checked like those of any other method.
     with pytest.raises(AssertionError, match=rf"train\.methods\.{name}\.share: found 2\.0"):
-        trained(copy, folders, f"tune.method={name}", f"train.methods.{name}.share=2.0")
+        trained(forked, copy, folders, f"tune.method={name}", f"train.methods.{name}.share=2.0")
 
 
 @pytest.mark.slow
-def test_a_hyper_parameter_is_two_files(copy: Path, folders: tuple[Path, Path]) -> None:
+def test_a_hyper_parameter_is_two_files(
+    forked: ForkServer, copy: Path, folders: tuple[Path, Path]
+) -> None:
     """Declared and used in the file of the method; its value in the preset."""
     method = copy / "src" / "langspec" / "objectives" / "grl.py"
     text = method.read_text(encoding="utf-8")
@@ -112,8 +112,8 @@ def test_a_hyper_parameter_is_two_files(copy: Path, folders: tuple[Path, Path]) 
     demo = preset.read_text(encoding="utf-8")
     preset.write_text(demo.replace("    grl:\n", "    grl:\n      gain: 1.0\n"), encoding="utf-8")
     chosen = ("tune.method=grl", "train.methods.grl.schedule=constant")
-    one = trained(copy, folders, *chosen)
-    two = trained(copy, folders, *chosen, "train.methods.grl.gain=2.0")
+    one = trained(forked, copy, folders, *chosen)
+    two = trained(forked, copy, folders, *chosen, "train.methods.grl.gain=2.0")
     assert "gain" in one[2]  # a sweep tries it
     assert one[1][0] == two[1][0]  # the first step starts from the same weights
     assert one[1][1:] != two[1][1:]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+from conftest import CHECKOUT, contributing, copy_code
 from corpora_files import official_folder, write
-
-from conftest import CHECKOUT, contributing
+from forked import ForkServer
 from langspec.corpora.formats import formats
 
 PAGE = contributing("Add a corpus format")
@@ -39,10 +37,9 @@ def test_the_formats_are_the_files_of_one_folder() -> None:
     assert list(formats()) == ["conllu", "jsonl"]
 
 
-def test_a_format_is_one_file(tmp_path: Path) -> None:
+def test_a_format_is_one_file(forked: ForkServer, tmp_path: Path) -> None:
     (block,) = re.findall(r"```python\n# (corpora/formats/\S+)\n(.*?)```", PAGE, re.DOTALL)
-    package = tmp_path / "src" / "langspec"
-    shutil.copytree(CHECKOUT / "src" / "langspec", package, symlinks=True)
+    package = copy_code(tmp_path / "src") / "langspec"
     assert not (package / block[0]).exists()
     (package / block[0]).write_text(block[1], encoding="utf-8")
     root = official_folder(tmp_path / "raw")
@@ -52,12 +49,9 @@ def test_a_format_is_one_file(tmp_path: Path) -> None:
         write(root / "stars" / f"{code}.tsv", "\n".join(["part\tbody\tstars", *rows]) + "\n")
 
     def run() -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([str(package.parent), str(Path(__file__).parent)])
-        command = [sys.executable, "-c", PREPARE, str(root), str(tmp_path / "out")]
-        environment = os.environ | {"PYTHONPATH": path}
-        return subprocess.run(
-            command, capture_output=True, text=True, env=environment, check=False
-        )
+        path = os.pathsep.join([str(package.parent), str(CHECKOUT / "tests")])
+        arguments = ["-c", PREPARE, str(root), str(tmp_path / "out")]
+        return forked.run(arguments, env=os.environ | {"PYTHONPATH": path})
 
     done = run()
     assert done.stdout.strip() == "[('en train', '1'), ('en train', '2')]", done.stderr
