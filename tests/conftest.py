@@ -45,11 +45,26 @@ def official_files() -> Path:
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command_line(start: Start) -> Run:
+    """Run the command line in a folder, in processes that ``start`` starts."""
+
+    def run(
+        folder: Path, *arguments: str, check: bool = True, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = start(["-m", "langspec", *arguments], cwd=folder, env={**os.environ, **variables})
+        if check:
+            assert done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    return run
 
 
 @pytest.fixture(scope="session")
 def forked() -> Iterator[ForkServer]:
-    """Runs Python processes that need not import the libraries first."""
+    """Runs Python scripts and modules that need not import the libraries first."""
     server = ForkServer()
     yield server
     server.close()
@@ -58,17 +73,7 @@ def forked() -> Iterator[ForkServer]:
 @pytest.fixture(scope="session")
 def langspec(forked: ForkServer) -> Run:
     """Run the command line in a folder, as a user does; output as text."""
-
-    def run(
-        folder: Path, *arguments: str, check: bool = True, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        command = ["-m", "langspec", *arguments]
-        done = forked.run(command, cwd=folder, env={**os.environ, **variables})
-        if check:
-            assert done.returncode == 0, done.stderr[-3000:]
-        return done
-
-    return run
+    return command_line(forked.run)
 
 
 def copy_code(folder: Path) -> Path:

@@ -2,13 +2,17 @@
 
 ``python -m langspec`` spends three to five seconds on imports of PyTorch and others. A server
 imports them once (libraries alone, nothing of ``langspec``) and forks a process for every command:
-it has its own working folder, environment, ``sys.path``, output and exit status.
+it has its own working folder, environment, ``sys.path``, output and exit status. PyTorch is not in
+``sys.modules`` until the process imports it: commands set threads and kernels first, and refuse
+to run otherwise. The server starts with the kernels of ``compute.portable: true``.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib.abc
+import importlib.machinery
 import json
 import os
 import subprocess
@@ -18,6 +22,7 @@ import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 LIBRARIES = (
@@ -26,8 +31,28 @@ LIBRARIES = (
     "accelerate", "datasets", "optuna", "mlflow", "matplotlib.pyplot", "pydantic", "ruamel.yaml",
     "jinja2",
 )  # fmt: skip
+# What langspec.compute sets for these commands, read while PyTorch is imported.
+KERNELS = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "AVX2",
+    "MKL_DYNAMIC": "FALSE",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
 # A library may read any other variable while it is imported: such a command starts afresh.
 READ_LATER = ("LANGSPEC_", "PYTHONPATH", "PYTEST_", "COLUMNS", "PATH", "TORCHINDUCTOR_")
+
+
+def start_python(
+    arguments: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python`` with these arguments; output as text."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 class ForkServer:
@@ -45,7 +70,7 @@ class ForkServer:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """As ``subprocess.run([sys.executable, *arguments], capture_output=True, text=True)``.
+        """As :func:`start_python`, without the time that imports take.
 
         Args:
             arguments: ``-m`` and a module, or ``-c`` and a script; then its own arguments.
@@ -53,11 +78,8 @@ class ForkServer:
             env: the whole environment; by default that of the test.
         """
         variables = dict(os.environ if env is None else env)
-        command = [sys.executable, *arguments]
         if not self._may_fork(variables):
-            return subprocess.run(
-                command, cwd=cwd, env=variables, capture_output=True, text=True, check=False
-            )
+            return start_python(arguments, cwd=cwd, env=variables)
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / name for name in ("out", "err")]
             job = {
@@ -69,7 +91,7 @@ class ForkServer:
             with self._lock:
                 status = self._ask(job)
             output, errors = (file.read_text(encoding="utf-8") for file in files)
-        return subprocess.CompletedProcess(command, status, output, errors)
+        return subprocess.CompletedProcess(arguments, status, output, errors)
 
     def close(self) -> None:
         """End the server."""
@@ -88,7 +110,7 @@ class ForkServer:
         if self._server is None:
             self._server = subprocess.Popen(
                 [sys.executable, __file__],
-                env=self._environment,
+                env=self._environment | KERNELS,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -128,6 +150,7 @@ def _become(job: dict[str, Any], base: list[str]) -> None:
     os.chdir(job["cwd"])
     os.environ.clear()
     os.environ.update(job["env"])
+    sys.meta_path.insert(0, _Loaded(sys.modules.pop("torch")))
     kind, what, *arguments = job["arguments"]
     first = job["cwd"] if kind == "-m" else ""
     named = [place for place in job["env"].get("PYTHONPATH", "").split(os.pathsep) if place]
@@ -140,6 +163,27 @@ def _become(job: dict[str, Any], base: list[str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+class _Loaded(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Answers the import of a module with one that was loaded before."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        if fullname != self._module.__name__:
+            return None
+        spec = importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        spec.origin = self._module.__file__
+        spec.submodule_search_locations = list(self._module.__path__)
+        return spec
+
+    def create_module(self, spec: Any) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Its code ran already."""
 
 
 def _status_of(kind: str, what: str) -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import command_line
+from forked import start_python
 from langspec import presets
 from langspec.config import load_config, parse_config, parse_yaml, read_values, set_values
 from langspec.errors import LangspecError
@@ -153,9 +155,10 @@ def test_an_unknown_preset_lists_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
 def test_an_unknown_method_is_refused_before_anything_is_read(
-    tmp_path: Path, langspec, more: tuple[str, ...]
+    tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     (tmp_path / "params.yaml").write_text(presets.preset_text("demo"))
+    langspec = command_line(start_python)
     done = langspec(tmp_path, "train", "--task", "pos", "--method", "foo", *more, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: --method: found 'foo', expected one of frozen, finetune")
