@@ -1,1 +1,1 @@
-"""Closed-form erasure of language from features: fit on training text, apply to anything."""
+"""Erasing language from feature vectors: fitted on training text, then applied to any vectors."""

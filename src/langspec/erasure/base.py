@@ -1,4 +1,4 @@
-"""What erasers share: gathering what they are fitted on, and the linear map that comes of it."""
+"""What erasers share: the moments that they are fitted on, and the linear map that results."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from langspec.erasure.moments import Moments
 from langspec.errors import LangspecError
 from langspec.section import Section
 
-# Directions whose variance is below this share of the largest are taken for constant: float32
-# features cannot say more of them than rounding.
+# Directions whose variance is below this share of the largest count as constant: in float32
+# features such a variance is rounding.
 FLAT = 1e-10
 
 
 @dataclass(frozen=True)
 class ErasureMap:
-    """A fitted eraser: ``x - left @ (right @ x) + shift``, one such map or one a language.
+    """A fitted eraser: the map ``x - left @ (right @ x) + shift``, or one such map a language.
 
     Attributes:
         name: of the eraser.
-        languages: codes it was fitted on, sorted.
-        left: float64 ``[M, H, R]``; ``M`` is 1 or the number of languages.
+        languages: the ``K`` codes that it was fitted on, sorted.
+        left: float64 ``[M, H, R]``; ``M`` is 1 or ``K``.
         right: float64 ``[M, R, H]``.
         shift: float64 ``[M, H]``.
-        gold: with a map a language: is the language given (an oracle) or predicted?
-        weights: float64 ``[K, H]`` of the classifier that predicts it; empty where none does.
-        intercepts: float64 ``[K]``; empty likewise.
-        ranks: number of directions each map removes, ``[M]``.
+        gold: with a map a language: is the language of each vector given (an oracle)? If not, it
+            is predicted.
+        weights: float64 ``[K, H]`` of the classifier that predicts the language; empty where it
+            is not predicted.
+        intercepts: float64 ``[K]`` of the same classifier.
+        ranks: number of directions that each map removes, ``[M]``.
     """
 
     name: str
@@ -44,7 +46,7 @@ class ErasureMap:
     ranks: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Lay the matrices out by rows: products of another layout differ in their last digit."""
+        """Store the matrices by rows: another memory layout changes the last digit of products."""
         for name in ("left", "right", "shift", "weights", "intercepts"):
             object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
 
@@ -55,24 +57,29 @@ class ErasureMap:
 
     @property
     def by_language(self) -> bool:
-        """Does it treat languages differently (so that it has to know or guess them)?"""
+        """Does it treat each language differently, so that it has to know or predict them?"""
         return len(self.shift) > 1
 
     @property
     def rank(self) -> int:
-        """How many directions it removes (of the language where it removes most)."""
+        """The number of directions that it removes, of the language of which it removes most."""
         return max(self.ranks)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """int64 ``[N]``: index into ``languages`` that the built-in classifier reads."""
+        """Predict the language of features ``[N, H]``: int64 ``[N]``, index into ``languages``."""
         return (features @ self.weights.T + self.intercepts).argmax(axis=1)
 
     def apply(
         self, features: np.ndarray, languages: np.ndarray | list[str] | None = None
     ) -> np.ndarray:
-        """Erase features ``[N, H]``; float64 stays, anything else comes back as float32.
+        """Erase features.
 
-        ``languages`` (codes ``[N]``) is read by oracle erasers only.
+        Args:
+            features: ``[N, H]``.
+            languages: code of each vector ``[N]``; only oracle erasers read it.
+
+        Returns:
+            Erased features ``[N, H]``: float64 for float64, float32 for any other type.
 
         Raises:
             LangspecError: another width; an oracle without languages, or with unknown ones.
@@ -114,10 +121,10 @@ class ErasureMap:
         return np.searchsorted(np.asarray(self.languages), codes)
 
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """Matrix ``[H, H]`` and bias ``[H]`` of ``x @ matrix.T + bias``, the same map.
+        """The same map as one matrix ``[H, H]`` and bias ``[H]``: ``x @ matrix.T + bias``.
 
         Raises:
-            LangspecError: it has a map a language, which is no one affine map.
+            LangspecError: it has a map for each language.
         """
         if self.by_language:
             raise LangspecError(
@@ -154,17 +161,17 @@ class Eraser(ABC):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names that ``evaluate.erasers.run`` calls it by."""
+        """The names by which ``evaluate.erasers.run`` asks for it."""
         return (cls.name,)
 
     @classmethod
     def make(cls, name: str, values: Any, anchor: str | None) -> Self:
-        """An unfitted one.
+        """Make an unfitted eraser.
 
         Args:
             name: one of :meth:`names`.
             values: its section; None where it has none.
-            anchor: language whose mean stays where it is; None: the mean of everything.
+            anchor: code of the anchor; None: the mean of all vectors stays where it is.
         """
         return cls(anchor=anchor)
 
@@ -174,11 +181,11 @@ class Eraser(ABC):
         self._map: ErasureMap | None = None
 
     def options(self) -> dict[str, Any]:
-        """What it was made with, for the file."""
+        """The options that it was made with, as they are written beside a fitted eraser."""
         return {"anchor": self.anchor}
 
     def partial_fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
-        """Take in a chunk: features ``[N, H]``, language codes ``[N]``.
+        """Add a chunk to what is fitted: features ``[N, H]`` and their language codes ``[N]``.
 
         Raises:
             LangspecError: values that are not finite, shapes that disagree.
@@ -188,7 +195,7 @@ class Eraser(ABC):
         return self
 
     def fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
-        """Fit on these features ``[N, H]`` and language codes ``[N]`` alone.
+        """Fit on features ``[N, H]`` with their language codes ``[N]``; forget earlier chunks.
 
         Raises:
             LangspecError: fewer than two languages, values that are not finite.
@@ -200,10 +207,10 @@ class Eraser(ABC):
 
     @property
     def map(self) -> ErasureMap:
-        """The map fitted so far.
+        """The map that is fitted on all chunks so far.
 
         Raises:
-            LangspecError: fewer than two languages were seen, or the anchor was not.
+            LangspecError: the chunks have fewer than two languages, or lack the anchor.
         """
         if self._map is None:
             self.moments.require_two()
@@ -213,12 +220,12 @@ class Eraser(ABC):
     def apply(
         self, features: np.ndarray, languages: np.ndarray | list[str] | None = None
     ) -> np.ndarray:
-        """Erased features ``[N, H]``; see :meth:`ErasureMap.apply`."""
+        """Erase features ``[N, H]`` by the fitted map, as :meth:`ErasureMap.apply` does."""
         return self.map.apply(features, languages)
 
     @abstractmethod
     def _solve(self) -> ErasureMap:
-        """The map from the moments."""
+        """Compute the map from the moments."""
 
     def _anchor_mean(self) -> np.ndarray:
         """The point that the map leaves where it is."""
@@ -248,10 +255,10 @@ class Eraser(ABC):
 
 
 def discriminant(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """Linear discriminant analysis: weights ``[K, H]`` and intercepts ``[K]``, closed form.
+    """Weights ``[K, H]`` and intercepts ``[K]`` of linear discriminant analysis, in closed form.
 
-    The covariance gets a ridge of a millionth of its mean variance, so that constant or
-    dependent dimensions do no harm.
+    A millionth of the mean variance is added to the diagonal of the covariance, so constant or
+    linearly dependent dimensions do no harm.
     """
     within, means = moments.within, moments.means
     scale = np.trace(moments.covariance) / moments.width

@@ -1,4 +1,4 @@
-"""Erasers with a map a language: they have to know the language, or guess it."""
+"""Erasers with a map for each language, which have to know or predict the language."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from langspec.erasure.base import Eraser, ErasureMap, discriminant
 
 
 class ByLanguage(Eraser):
-    """The language is predicted by linear discriminant analysis, or given (``gold``).
+    """An eraser that treats each language differently.
 
-    With ``gold`` the map itself puts the true language into the features: classes are moved by
-    different vectors, and whatever is left of a vector's own cue then disagrees with the move. A
-    linear probe falls to chance while a non-linear one can read *more* than before. An oracle
-    bounds what centring could do; it removes nothing from an encoder whose input is unknown.
+    Linear discriminant analysis predicts the language of a vector, or it is given (``gold``).
+
+    With ``gold`` the map itself puts the true language into the features: the vectors of each
+    language are moved by another vector, and what is left of the language in a vector then
+    contradicts the move. A linear probe falls to chance while a non-linear one can read *more*
+    than before. Such an oracle is a bound for centring. It removes nothing from an encoder whose
+    input language is unknown.
     """
 
     by_language: ClassVar[bool] = True
@@ -26,7 +29,7 @@ class ByLanguage(Eraser):
         self.gold = gold
 
     def options(self) -> dict[str, Any]:
-        """What it was made with, for the file."""
+        """The options that it was made with, as they are written beside a fitted eraser."""
         return super().options() | {"gold": self.gold}
 
     def _solve(self) -> ErasureMap:
@@ -46,12 +49,12 @@ class ByLanguage(Eraser):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """With the language predicted, and with the language given."""
+        """Two names: the second, with ``_oracle``, is given the language of each vector."""
         return (cls.name, f"{cls.name}_oracle")
 
     @classmethod
     def make(cls, name: str, values: Any, anchor: str | None) -> Self:
-        """An unfitted one; ``_oracle`` at the end of its name gives it the language."""
+        """Make an unfitted eraser; a name that ends in ``_oracle`` makes an oracle."""
         return cls(gold=name.endswith("_oracle"), anchor=anchor)
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Centring: every language's mean is moved onto one point."""
+"""Centring: the mean of every language is moved onto one point."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class Centring(ByLanguage):
         languages, width = means.shape
         shift = self._anchor_mean() - means
         empty = np.zeros((languages, width, 0))
-        # It takes no direction from a vector; what it moves spans those of the means.
+        # No direction of a vector is removed; its rank is that of the differences of the means.
         rank = int(np.linalg.matrix_rank(self.moments.between))
         return empty, empty.transpose(0, 2, 1), shift, (rank,) * languages

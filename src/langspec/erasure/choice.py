@@ -1,4 +1,4 @@
-"""Every eraser of this folder, and the section of params.yaml that their options make."""
+"""Every eraser of this folder, and the section of params.yaml that holds their options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from langspec.section import Section
 
 @cache
 def eraser_classes() -> dict[str, type[Eraser]]:
-    """The classes of all erasers, by the names that ``evaluate.erasers.run`` calls them by."""
+    """The classes of all erasers, by the names by which ``evaluate.erasers.run`` asks for them."""
     classes = folder_classes("langspec.erasure", Eraser)  # type: ignore[type-abstract]
     return {name: one for one in classes for name in one.names()}
 
@@ -28,13 +28,14 @@ ONE_MAP = tuple(name for name, one in eraser_classes().items() if not one.by_lan
 
 
 class ErasersBase(Section):
-    """Closed-form erasure, measured on the banks of ``of`` (methods that were trained).
+    """Section ``evaluate.erasers``: which erasers are measured, and on what.
 
     Attributes:
-        run: which erasers.
-        of: methods whose encoders they are fitted on.
-        layers: all, or head: the one layer that the task's head reads.
-        anchor: whose mean stays where it is.
+        run: names of the erasers.
+        of: methods whose trained encoders they are fitted on.
+        layers: ``all``, or ``head``: the one layer that the task's head reads.
+        anchor: ``source``: erasing leaves the mean of the source language where it is; ``all``:
+            the mean of all vectors.
     """
 
     run: list[str]
@@ -55,7 +56,10 @@ class ErasersBase(Section):
         return self
 
     def maker(self, source: str) -> Callable[[str], Eraser]:
-        """Gives an unfitted eraser by its name; ``source`` is the code of the source language."""
+        """A function that makes an unfitted eraser by its name.
+
+        ``source`` is the code of the source language.
+        """
 
         def make(name: str) -> Eraser:
             return make_eraser(name, self, anchor=source if self.anchor == "source" else None)
@@ -91,12 +95,12 @@ def check_eraser(name: str, *, place: str) -> None:
 
 
 def make_eraser(name: str, values: ErasersBase, *, anchor: str | None = None) -> Eraser:
-    """An unfitted eraser by name.
+    """Make an unfitted eraser.
 
     Args:
         name: of :data:`ERASERS`.
         values: section ``evaluate.erasers``.
-        anchor: language whose mean stays where it is; None: the mean of everything.
+        anchor: code of the language whose mean stays where it is; None: the mean of all vectors.
 
     Raises:
         LangspecError: no such eraser.

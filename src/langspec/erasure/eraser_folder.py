@@ -1,4 +1,4 @@
-"""A fitted eraser on disk: safetensors and JSON, bound to the encoder it was fitted on."""
+"""A fitted eraser on disk: safetensors and JSON, bound to the encoder that it was fitted on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMES = ("left", "right", "shift", "weights", "intercepts")
 
 
 def weights_hash(model: nn.Module) -> str:
-    """SHA-256 over an encoder's tensors by name: what an eraser is bound to."""
+    """SHA-256 over an encoder's tensors, sorted by name; it binds an eraser to the encoder."""
     import torch
 
     digest = hashlib.sha256()
@@ -46,12 +46,12 @@ def save_eraser(
     """Write a fitted eraser, whole or not at all.
 
     Args:
-        folder: written anew.
+        folder: is replaced if it exists.
         fitted: the map.
         encoder: :func:`weights_hash` of the encoder whose features it was fitted on.
-        unit: ``token`` or ``sentence``: what the features stand for.
-        layer: of the features, 0 = embeddings.
-        options: what the eraser was made with.
+        unit: what a feature vector stands for: ``token`` or ``sentence``.
+        layer: of the features; 0: embeddings.
+        options: :meth:`langspec.erasure.base.Eraser.options`.
     """
     from safetensors.numpy import save_file
 
@@ -108,7 +108,7 @@ def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> Erasure
     try:
         if sha256_file(folder / TENSORS) != card["sha256"]:
             raise LangspecError(
-                "not the tensors that its card tells of (another SHA-256); fit it again",
+                "not the tensors that its card names (another SHA-256); fit it again",
                 place=folder / TENSORS,
             )
         tensors = load_file(folder / TENSORS)

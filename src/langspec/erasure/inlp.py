@@ -1,4 +1,4 @@
-"""INLP: what a linear probe reads is projected away, again and again."""
+"""INLP: the directions that a linear probe reads are projected away, round by round."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from langspec.erasure.moments import checked
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.section import Count, Section
 
-_HELD_OUT = 5  # every so-many-th vector tells when there is nothing left to read
+_HELD_OUT = 5  # every fifth vector is held out, to decide when there is nothing left to read
 _PROBE = ProbeOptions(strengths=[0.1], tolerance=1e-3, max_iterations=200)
 
 
 class InlpEraser(Section):
-    """``inlp``: most rounds."""
+    """Section ``inlp``.
+
+    Attributes:
+        rounds: most rounds.
+    """
 
     rounds: Count
 
@@ -24,12 +28,13 @@ class InlpEraser(Section):
 class INLP(Eraser):
     """Iterative nullspace projection (Ravfogel et al. 2020).
 
-    Each round fits a logistic probe and projects its row space away; it ends after ``rounds``, or
-    when the probe reads no more than the commonest language from held-out training vectors (one
-    standard error of that accuracy allowed). Orthogonal projections, about the anchor: a shift of
-    the published map, so that a kept head finds features where it left them.
+    Each round fits a logistic probe and projects the span of its weights away. The rounds end
+    after ``rounds``, or when the accuracy of the probe on held-out training vectors is at most one
+    standard error above that of predicting the most frequent language. The projection is
+    orthogonal and leaves the anchor where it is, which shifts the published map: the task's
+    trained head then gets vectors around the same mean as in training.
 
-    It reads the vectors anew in each round, so it holds the chunks of ``partial_fit`` in memory.
+    Each round reads all vectors again, so the chunks of ``partial_fit`` stay in memory.
     """
 
     name: ClassVar[str] = "inlp"
@@ -43,21 +48,21 @@ class INLP(Eraser):
 
     @classmethod
     def make(cls, name: str, values: InlpEraser, anchor: str | None) -> Self:
-        """An unfitted one."""
+        """Make an unfitted eraser."""
         return cls(rounds=values.rounds, anchor=anchor)
 
     def options(self) -> dict[str, Any]:
-        """What it was made with, for the file."""
+        """The options that it was made with, as they are written beside a fitted eraser."""
         return super().options() | {"rounds": self.rounds}
 
     def partial_fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
-        """Take in a chunk: features ``[N, H]``, language codes ``[N]``."""
+        """Add a chunk to what is fitted: features ``[N, H]`` and their language codes ``[N]``."""
         super().partial_fit(features, languages)
         self._chunks.append(checked(features, languages))
         return self
 
     def fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
-        """Fit on these features ``[N, H]`` and language codes ``[N]`` alone."""
+        """Fit on features ``[N, H]`` with their language codes ``[N]``; forget earlier chunks."""
         self._chunks = []
         return super().fit(features, languages)
 
@@ -73,19 +78,19 @@ class INLP(Eraser):
         return self._one_map(basis, basis.T)
 
     def _nullspace(self, vectors: np.ndarray, labels: np.ndarray, held: np.ndarray) -> np.ndarray:
-        """Orthonormal ``[H, R]``: the directions that some round's probe read."""
+        """The directions that the probes of all rounds read: orthonormal ``[H, R]``."""
         from langspec.measurement.probe import fit_probe  # imports PyTorch
 
         classes, width = len(self.moments.languages), vectors.shape[1]
         majority = np.bincount(labels[held]).max() / held.sum()
-        floor = majority + np.sqrt(majority * (1 - majority) / held.sum())
+        nothing_left = majority + np.sqrt(majority * (1 - majority) / held.sum())
         basis = np.zeros((width, 0))
         for _ in range(self.rounds):
             left = vectors - (vectors @ basis) @ basis.T
             probe = fit_probe(
                 left[~held], labels[~held], left[held], labels[held], classes, _PROBE
             )
-            if (probe.predict(left[held]) == labels[held]).mean() <= floor:
+            if (probe.predict(left[held]) == labels[held]).mean() <= nothing_left:
                 break
             rows = probe.weights / probe.scale
             rows = rows - (rows @ basis) @ basis.T  # only directions that are still there

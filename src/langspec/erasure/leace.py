@@ -13,13 +13,13 @@ _NOTHING = 1e-7
 
 
 class LEACE(Eraser):
-    """Least-squares concept erasure (Belrose et al. 2023, Theorem 4.3), closed form.
+    """Least-squares concept erasure in closed form (Belrose et al. 2023, Theorem 4.3).
 
-    Features are whitened, the directions in which the languages' means differ are projected away
-    there, and the result is unwhitened. Of all affine maps that make every language's mean equal
-    (which is what takes everything from every linear probe) it changes the features least in the
-    mean square. It removes at most one direction less than there are languages, and nothing that
-    is not linearly readable.
+    Features are whitened, the directions in which the means of the languages differ are projected
+    away, and the result is unwhitened. Where the means of all languages are equal, no linear probe
+    does better than chance. Of all affine maps that make them equal this one changes the features
+    least in the mean square. It removes at most one direction less than there are languages, and
+    nothing that no linear probe reads.
     """
 
     name: ClassVar[str] = "leace"

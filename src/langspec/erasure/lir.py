@@ -1,4 +1,4 @@
-"""LIR: of each vector, the strongest directions of its language are removed."""
+"""LIR: the strongest directions of its language are removed from each vector."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from langspec.section import Count, Section
 
 
 class LirEraser(Section):
-    """``lir``: singular directions removed of each language."""
+    """Section ``lir``.
+
+    Attributes:
+        rank: number of singular directions that are removed of each language.
+    """
 
     rank: Count
 
@@ -19,8 +23,9 @@ class LirEraser(Section):
 class LIR(ByLanguage):
     """Language information removal (Yang, Yang, Cer and Darve 2021).
 
-    Of each vector, its components along the top ``rank`` right singular vectors of its own
-    language's (uncentred) features are removed. As published it has no anchor: the map is linear.
+    The features of a language, uncentred, have right singular vectors. The components of a vector
+    along the first ``rank`` of those of its language are removed. As published there is no anchor:
+    the map is linear.
     """
 
     name: ClassVar[str] = "lir"
@@ -33,11 +38,11 @@ class LIR(ByLanguage):
 
     @classmethod
     def make(cls, name: str, values: LirEraser, anchor: str | None) -> Self:
-        """An unfitted one; the anchor plays no part."""
+        """Make an unfitted eraser; ``anchor`` is not used."""
         return cls(rank=values.rank, gold=name.endswith("_oracle"))
 
     def options(self) -> dict[str, Any]:
-        """What it was made with, for the file."""
+        """The options that it was made with, as they are written beside a fitted eraser."""
         return super().options() | {"rank": self.rank}
 
     def _maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""LSAR: the subspace in which the means of the languages differ, subtracted."""
+"""LSAR: the components in the subspace in which the means of the languages differ are removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from langspec.section import Limit, Section
 
 
 class LsarEraser(Section):
-    """``lsar``: directions removed; null: one less than the languages."""
+    """Section ``lsar``.
+
+    Attributes:
+        rank: number of directions that are removed; null: one less than the languages.
+    """
 
     rank: Limit
 
@@ -20,9 +24,9 @@ class LSAR(Eraser):
     """Low-rank subspaces for language-agnostic representations (Xie, Zhao, Yu and Li 2022).
 
     The matrix of language means is decomposed into a common vector and ``rank`` directions
-    orthogonal to it (their Algorithm 1; the decomposition is Piratla, Netrapalli and Sarawagi's of
-    2020); the component along those directions is removed, for every language alike. ``rank``
-    None takes all there are: one less than the languages.
+    orthogonal to it (their Algorithm 1, which uses the decomposition of Piratla, Netrapalli and
+    Sarawagi 2020). The components along those directions are removed, for every language alike.
+    ``rank`` None takes all of them: one less than there are languages.
     """
 
     name: ClassVar[str] = "lsar"
@@ -35,11 +39,11 @@ class LSAR(Eraser):
 
     @classmethod
     def make(cls, name: str, values: LsarEraser, anchor: str | None) -> Self:
-        """An unfitted one."""
+        """Make an unfitted eraser."""
         return cls(rank=values.rank, anchor=anchor)
 
     def options(self) -> dict[str, Any]:
-        """What it was made with, for the file."""
+        """The options that it was made with, as they are written beside a fitted eraser."""
         return super().options() | {"rank": self.rank}
 
     def _solve(self) -> ErasureMap:
@@ -51,7 +55,7 @@ class LSAR(Eraser):
         best = centre + _top(means - centre, rank)[1]
         common = np.linalg.pinv(best).T.sum(axis=1, keepdims=True)
         squared = float((common**2).sum())
-        # Means that lie around the origin have no common vector.
+        # Means that are centred on the origin have no common vector.
         common = (
             common / squared if squared > 1e-12 / max((means**2).sum(), 1e-300) else 0 * common
         )
@@ -60,9 +64,10 @@ class LSAR(Eraser):
 
 
 def _top(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """Left singular vectors ``[H, R]`` of the ``rank`` largest values, and the approximation.
+    """The left singular vectors ``[H, R]`` of the ``rank`` largest singular values.
 
-    Directions of numerically no length are left out.
+    The second value is the approximation of the matrix by them. Directions whose singular value is
+    numerically zero are left out.
     """
     u, s, vt = np.linalg.svd(matrix, full_matrices=False)
     keep = (np.arange(len(s)) < rank) & (s > 1e-9 * max(float(s.max(initial=0.0)), 1e-300))

@@ -1,4 +1,7 @@
-"""Counts, means and scatters of each language, gathered chunk by chunk in float64."""
+"""Counts, means and scatters of the vectors of each language, summed chunk by chunk in float64.
+
+The scatter of some vectors is the sum of the outer products of their differences to their mean.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,23 @@ from langspec.errors import LangspecError
 
 @dataclass
 class _Part:
-    """What is kept of one language: how many vectors, their mean, their scatter about it."""
+    """The moments of one language.
+
+    Attributes:
+        count: number of vectors.
+        mean: float64 ``[H]``.
+        scatter: float64 ``[H, H]``.
+    """
 
     count: int
     mean: np.ndarray
     scatter: np.ndarray
 
     def merge(self, other: _Part) -> None:
-        """Take another part in (Chan, Golub and LeVeque 1983): stable for any chunking."""
+        """Add the moments of further vectors (Chan, Golub and LeVeque 1983).
+
+        This is numerically stable for chunks of any size.
+        """
         total = self.count + other.count
         step = other.mean - self.mean
         self.scatter += other.scatter + np.outer(step, step) * (self.count * other.count / total)
@@ -29,10 +41,11 @@ class _Part:
 def checked(
     features: np.ndarray, languages: np.ndarray | list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features as float64 ``[N, H]`` and their language codes ``[N]``.
+    """Check features; returns them as float64 ``[N, H]``, and their language codes ``[N]``.
 
     Raises:
-        LangspecError: another shape, another number of codes, values that are not finite.
+        LangspecError: features without two axes, another number of codes, or values that are not
+            finite.
     """
     vectors, codes = np.asarray(features, dtype=np.float64), np.asarray(languages)
     if vectors.ndim != 2:
@@ -49,7 +62,11 @@ def checked(
 class Moments:
     """First and second moments by language; the order and size of the chunks do not matter.
 
-    Memory: ``K H^2`` float64 for ``K`` languages (150 MB for 33 languages of 768 dimensions).
+    They take ``K H^2`` float64 values for ``K`` languages: 150 MB for 33 languages and 768
+    dimensions.
+
+    Attributes:
+        width: dimensions of the vectors, H; 0 before the first chunk.
     """
 
     def __init__(self) -> None:
@@ -57,7 +74,7 @@ class Moments:
         self.width = 0
 
     def update(self, features: np.ndarray, languages: np.ndarray | list[str]) -> None:
-        """Take in features ``[N, H]`` and their language codes ``[N]``.
+        """Add a chunk: features ``[N, H]`` and their language codes ``[N]``.
 
         Raises:
             LangspecError: what :func:`checked` refuses; another width than before.
@@ -80,53 +97,56 @@ class Moments:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Codes, sorted: the order of every ``[K, ...]`` below."""
+        """The language codes, sorted; arrays ``[K, ...]`` are in this order."""
         return tuple(sorted(self._parts))
 
     def require_two(self) -> None:
-        """Refuse to go on with fewer than two languages.
+        """Refuse fewer than two languages.
 
         Raises:
-            LangspecError: there is nothing to erase.
+            LangspecError: there are fewer.
         """
         if len(self._parts) < 2:
-            found = ", ".join(self.languages) or "none"
-            raise LangspecError(f"erasing language needs at least two languages, found {found}")
+            codes = ", ".join(self.languages) or "none"
+            raise LangspecError(f"erasing language needs at least two languages, found {codes}")
 
     @property
     def counts(self) -> np.ndarray:
-        """int64 ``[K]``."""
+        """The number of vectors of each language, int64 ``[K]``."""
         return np.asarray([self._parts[code].count for code in self.languages], dtype=np.int64)
 
     @property
     def means(self) -> np.ndarray:
-        """float64 ``[K, H]``."""
+        """The mean of each language, float64 ``[K, H]``."""
         return np.stack([self._parts[code].mean for code in self.languages])
 
     def scatter(self, code: str) -> np.ndarray:
-        """float64 ``[H, H]``: sum of the products of a language's vectors about its mean."""
+        """The scatter of one language, float64 ``[H, H]``."""
         return self._parts[code].scatter
 
     @property
     def mean(self) -> np.ndarray:
-        """float64 ``[H]``: of all vectors."""
+        """The mean of all vectors, float64 ``[H]``."""
         return self.counts @ self.means / self.counts.sum()
 
     @property
     def within(self) -> np.ndarray:
-        """float64 ``[H, H]``: pooled covariance about the languages' own means."""
+        """The covariance within languages, pooled over them: float64 ``[H, H]``."""
         total = sum(part.scatter for part in self._parts.values())
         return np.asarray(total) / self.counts.sum()
 
     @property
     def between(self) -> np.ndarray:
-        """float64 ``[K, H]``: ``sqrt(share) (mean - overall mean)``, so that ``B.T @ B`` is the
-        covariance between languages."""
+        """A root ``B`` of the covariance between languages, float64 ``[K, H]``: it is ``B.T @ B``.
+
+        Row k is ``sqrt(share) * (mean - overall mean)`` of language k; ``share`` is its share of
+        the vectors.
+        """
         shares = self.counts / self.counts.sum()
         return np.sqrt(shares)[:, None] * (self.means - self.mean)
 
     @property
     def covariance(self) -> np.ndarray:
-        """float64 ``[H, H]``: of all vectors (divided by their number)."""
+        """The covariance of all vectors (divided by their number), float64 ``[H, H]``."""
         between = self.between
         return self.within + between.T @ between

@@ -1,4 +1,4 @@
-"""What all subjects of a task are measured on: texts, banks of vectors, predictions, the cache."""
+"""The bench of a task, which its measures read: texts, feature banks, predictions, the cache."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class Bench:
-    """The texts of one task and of the languages, tokenised once, and what is made of them.
+    """The test texts of one task and the language text, tokenised once, with what is made of them.
 
     Args:
         config: the configuration.
         paths: of the run; its corpora and its encoder exist.
-        task: that is measured on.
-        limit_gb: size that the folder of banks is brought back to (10^9 bytes).
+        task: whose test texts are measured on.
+        limit_gb: size that the folder of feature banks is reduced to (10^9 bytes).
     """
 
     def __init__(self, config: Config, paths: Paths, task: Task, limit_gb: float) -> None:
@@ -46,7 +46,7 @@ class Bench:
         self.test_table = task.rows(paths.corpora, "test", languages)
         self.test = task.data(self.test_table, self.encoder)
         text = read_table(paths.corpora, "text", languages=languages)
-        text = text.filter(pc.not_equal(text["split"], "val"))  # the part that is left unread
+        text = text.filter(pc.not_equal(text["split"], "val"))  # no measure reads that part
         self.texts: list[str] = text["text"].to_pylist()
         self.text_inputs = text_inputs(
             self.encoder.tokenizer,
@@ -65,14 +65,16 @@ class Bench:
         self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
 
     corpus = "text"
-    """What rows call the language text."""
+    """The name of the language text in the column ``corpus``."""
 
     # The cache.
 
     def cached(
         self, kind: str, code: tuple[Any, ...], key: dict[str, Any], compute: Callable[[], Any]
     ) -> Any:
-        """A JSON-able value from the cache, or computed: an interrupted stage goes on.
+        """A JSON-able value from the cache; it is computed where the cache lacks it.
+
+        So an interrupted stage continues where it was.
 
         Args:
             kind: of the entry; names its folder.
@@ -85,7 +87,7 @@ class Bench:
 
     @cached_property
     def encoder_key(self) -> dict[str, Any]:
-        """What every number depends on beside the weights: how texts become vectors."""
+        """The key of how texts become vectors: every number depends on it, and on the weights."""
         card = self.encoder.card
         return {
             "languages": self.config.corpora.languages,
@@ -96,41 +98,41 @@ class Bench:
 
     @property
     def text_key(self) -> dict[str, Any]:
-        """What numbers on the language text depend on beside the weights."""
+        """The key of numbers on the language text, without the weights."""
         bank = asdict(self.text_bank_options)
         return self.encoder_key | {"text": self.text_hash, "bank": bank}
 
     @property
     def task_key(self) -> dict[str, Any]:
-        """What numbers on the task's test text depend on beside the weights."""
+        """The key of numbers on the task's test text, without the weights."""
         return self.encoder_key | {"corpus": self.task_hash}
 
     @property
     def probe(self) -> ProbeOptions:
-        """How every linear probe is fitted."""
+        """The options of every linear probe."""
         return self.config.evaluate.probe
 
     @property
     def beyond_probe(self) -> ProbeOptions:
-        """How the linear probes are fitted that stand beside other readers."""
+        """The options of the linear probes that other probes are compared with."""
         return self.probe
 
     @property
     def probe_key(self) -> dict[str, Any]:
-        """What numbers of a linear probe depend on beside its vectors."""
+        """The key of numbers of a linear probe, without its vectors."""
         return {"probe": self.probe.model_dump(), "bootstrap": asdict(self.bootstrap)}
 
     # The task.
 
     def unit_columns(self, data: TaskData) -> tuple[np.ndarray, np.ndarray]:
-        """Language and item of each scored unit, both ``[N]``."""
+        """The language code and the item of each scored unit, both ``[N]``."""
         if data.unit == "pair":
             return data.languages, data.items
         counts = np.diff(data.inputs.unit_starts)
         return np.repeat(data.languages, counts), np.repeat(data.items, counts)
 
     def predictions(self, subject: Subject) -> np.ndarray:
-        """int64 ``[N]``: classes of the test units by the subject's head, cached."""
+        """The classes int64 ``[N]`` that the subject's head predicts for test units, cached."""
 
         def compute() -> Any:
             return head_classes(subject.model.heads["task"], self.test_vectors(subject)).tolist()
@@ -139,15 +141,16 @@ class Bench:
         return np.asarray(self.cached("predictions", (), key, compute), dtype=np.int64)
 
     def test_vectors(self, subject: Subject) -> np.ndarray:
-        """float32 ``[N, H]``: what a head reads of the test units, of one encoder at a time.
+        """The vectors of test units that a head reads, float32 ``[N, H]``.
 
-        Heads on one frozen encoder, and on its erased vectors, share them.
+        Those of one encoder stay in memory: the heads of all seeds on a frozen encoder read them,
+        and so do erasers.
         """
         if self._vectors is None or self._vectors[0] != subject.state:
             device = next(subject.model.parameters()).device
             tokens = self.config.features.batch_tokens
-            found = encode_features(subject.model, self.test, tokens, device).vectors
-            self._vectors = (subject.state, found)
+            vectors = encode_features(subject.model, self.test, tokens, device).vectors
+            self._vectors = (subject.state, vectors)
         return self._vectors[1]
 
     # Banks.
@@ -169,9 +172,9 @@ class Bench:
             state: hash of its weights.
             corpus: hash of the texts, and of which rows are taken.
             inputs: the texts, tokenised.
-            rows: what is known of each.
+            rows: language, split, line and label of each text.
             options: what the bank holds.
-            progress: words before the progress bar.
+            progress: title of the progress bar.
         """
         card = self.encoder.card
         return build_bank(
@@ -211,7 +214,7 @@ class Bench:
         )
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
-        """The bank of the language text: one for all that is measured on it."""
+        """The bank of the language text, which all measures on it share."""
         return self.bank(
             encoder,
             state,

@@ -1,4 +1,4 @@
-"""The one walk over subjects and measures."""
+"""Taking measures of subjects, one after the other, for stage evaluate and for an audit."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def walk(
     taken: Iterable[Measure],
     around: Callable[[Measure], AbstractContextManager[Any]] = nullcontext,
 ) -> Findings:
-    """Take every measure that applies of every subject.
+    """Take every measure of every subject that it applies to.
 
     Args:
-        subjects: one after the other; their rows come in this order.
-        taken: in this order of each subject.
-        around: gives a context in which a measure is taken, such as one that times it.
+        subjects: in the order of their rows.
+        taken: the measures, in the order in which they are taken of each subject.
+        around: makes a context for taking a measure, such as one that times it.
     """
     findings, taken = Findings(), tuple(taken)
     for subject in subjects:
@@ -56,13 +56,13 @@ def walk(
 
 
 class Runner:
-    """A worker of stage evaluate: prepared once a process, then called with one work a time.
+    """A worker of stage evaluate: made once a process, then called for one work after the other.
 
     Args:
         config: the configuration.
         paths: of the run.
         task: name of the task.
-        limit_gb: size that the folder of feature banks is brought back to.
+        limit_gb: size that the folder of feature banks is reduced to.
         retrain: trains a run once more (:mod:`langspec.measures.leak_trajectory`).
     """
 
@@ -75,15 +75,15 @@ class Runner:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.bench = Bench(config, paths, get_task(task, paths.corpora), limit_gb)
         self.bench.retrain = retrain
-        # All of them: one that cannot be taken says so before anything is encoded.
+        # All are made first: one that cannot be taken is refused before anything is encoded.
         self.measures = [one(self.bench) for one in measures()]
 
     def __call__(self, work: Work, tell: Callable[[Any], None]) -> Findings:
-        """Rows and tables of the work; ``tell`` is not used."""
+        """Take all measures of the work; ``tell`` is not used."""
         return walk(self._subjects(work), self.measures)
 
     def _subjects(self, work: Work) -> Iterator[Subject]:
-        """The subjects, loaded one by one."""
+        """Load the subjects one by one."""
         for run in work.runs:
             yield trained_subject(self.bench, run, self.device)
         if work.random:
@@ -96,7 +96,7 @@ class Runner:
 
 
 def trained_subject(bench: Bench, run: TrainedRun, device: Any) -> Subject:
-    """A trained run with its weights."""
+    """Load a trained run."""
     trained = read_card(run.folder).trains_encoder
     checkpoint = sha256_folder(run.folder)
     return Subject(
@@ -105,7 +105,7 @@ def trained_subject(bench: Bench, run: TrainedRun, device: Any) -> Subject:
         seed=run.seed,
         model=load_run(run.folder, bench.encoder, bench.task).to(device),
         checkpoint=checkpoint,
-        # A frozen run's encoder is the starting one whatever its seed: encoded and probed once.
+        # The encoder of a frozen run is the starting one whatever its seed: it is measured once.
         state=checkpoint if trained else bench.encoder.card.sha256,
         trained=trained,
         first=run.seed == bench.config.train.seeds[0],
@@ -115,7 +115,7 @@ def trained_subject(bench: Bench, run: TrainedRun, device: Any) -> Subject:
 
 
 def random_subject(bench: Bench, device: Any) -> Subject:
-    """The encoder with random weights, and an unused head that says which layer heads read."""
+    """Make the encoder with random weights, with a head that only says which layer heads read."""
     seed = bench.config.evaluate.seed
     encoder: Any = random_encoder(bench.encoder, seed).model
     state = f"random-{seed}-{bench.encoder.card.sha256}"

@@ -1,4 +1,4 @@
-"""What there is to measure of a task, shared out over workers, and how much that is."""
+"""The works of an evaluation, which workers share, and their costs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A trained run; ``strength`` is lambda of a point of the method's path."""
+    """A trained run.
+
+    Attributes:
+        method: that trained it.
+        seed: of the training.
+        folder: with its weights.
+        strength: its lambda, where the run is one of the method's lambda path (further lambdas
+            that the method is trained at); None for the method's own lambda.
+    """
 
     method: str
     seed: int
@@ -31,14 +39,14 @@ class TrainedRun:
 
 @dataclass(frozen=True)
 class Work:
-    """What one worker measures in one go.
+    """What one worker measures in one call.
 
     Attributes:
-        runs: trained runs. Those that left the encoder as it was come together, so that its
-            vectors are made once.
-        random: measure the encoder with random weights.
-        texts: measure the texts, whatever encoder reads them.
-        training: follow the training of this run.
+        runs: trained runs. All seeds of a method that did not change the encoder are one work, so
+            that its vectors are computed once.
+        random: measure the encoder with random weights?
+        texts: measure the texts, whatever encoder reads them?
+        training: run whose training is measured once more; None: no run.
     """
 
     runs: tuple[TrainedRun, ...] = ()
@@ -53,33 +61,33 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
     Raises:
         LangspecError: a method that was not trained yet.
     """
-    found: dict[str, Work] = {}
+    works: dict[str, Work] = {}
     first = config.train.seeds[0]
     for method in config.train.run:
         stage = f"train --task {task} --method {method}"
         folder = require(paths.train(task, method), stage)
         runs = [TrainedRun(method, seed, folder / f"seed-{seed}") for seed in config.train.seeds]
         if read_json(runs[0].folder / "model.json").get("trains_encoder", True):
-            found |= {f"{method} seed {run.seed}": Work(runs=(run,)) for run in runs}
+            works |= {f"{method} seed {run.seed}": Work(runs=(run,)) for run in runs}
         else:
-            found[method] = Work(runs=tuple(runs))
+            works[method] = Work(runs=tuple(runs))
         for strength in _path(config, method):
             point = require(folder / "path" / f"{strength:g}", stage)
             run = TrainedRun(method, first, point, strength)
-            found[label(method, strength=strength)] = Work(runs=(run,))
+            works[label(method, strength=strength)] = Work(runs=(run,))
     for method in config.evaluate.trajectory.of:
         folder = paths.train(task, method) / f"seed-{first}"
-        found[f"trajectory of {method}"] = Work(training=TrainedRun(method, first, folder))
-    return found | {RANDOM: Work(random=True), "baselines": Work(texts=True)}
+        works[f"trajectory of {method}"] = Work(training=TrainedRun(method, first, folder))
+    return works | {RANDOM: Work(random=True), "baselines": Work(texts=True)}
 
 
 def _path(config: Config, method: str) -> list[float]:
-    """Further strengths that a method was trained at."""
+    """The lambda path of a method: further lambdas that it was trained at."""
     return list(getattr(getattr(config.train.methods, method), "path", []))
 
 
 def _encoders(config: Config, methods: list[str]) -> int:
-    """Encoders to measure: one a seed, and one of all seeds that left it as it was."""
+    """The number of encoders to measure; a method that did not change its encoder has one."""
     seeds = len(config.train.seeds)
     return sum(
         seeds + len(_path(config, name)) if get_method(name).trains_encoder else 1
@@ -109,13 +117,13 @@ def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
 
 
 def costs(config: Config, shape: Shape) -> list[Cost]:
-    """What every measure costs that ``evaluate`` asks for, in the order they are taken."""
-    found = (one.cost(config, shape) for one in measures() if one.enabled(config.evaluate))
-    return [cost for cost in found if cost is not None]
+    """The costs of the measures that ``evaluate`` asks for, in the order they are taken."""
+    of_measures = (one.cost(config, shape) for one in measures() if one.enabled(config.evaluate))
+    return [cost for cost in of_measures if cost is not None]
 
 
 def describe(config: Config, paths: Paths, task: Task, costs: list[Cost], shape: Shape) -> str:
-    """What an evaluation would do and cost, in words."""
+    """Say in words what an evaluation would do and cost."""
     vectors = shape.languages * config.features.max_tokens_per_language
     disk = shape.leaks * vectors * shape.hidden * 2 * shape.layers / 1e6
     passes = shape.leaks + sum(cost.encodings for cost in costs)

@@ -15,7 +15,12 @@ PARQUET = ("predictions", "projection")
 
 
 def write_findings(out: Path, findings: Sequence[Findings]) -> None:
-    """Write the folder ``out`` whole or not at all."""
+    """Write the folder of an evaluation, whole or not at all.
+
+    Args:
+        out: is replaced if it exists.
+        findings: of the works, in the order of their rows.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -33,7 +38,7 @@ def write_findings(out: Path, findings: Sequence[Findings]) -> None:
 
 
 def _write_moments(place: Path, moments: list[dict[str, Any]]) -> None:
-    """Tidy rows with a ``step`` before them."""
+    """Write tidy rows with the column ``step`` before the others."""
     rows = [
         Result(**{key: value for key, value in moment.items() if key != "step"})
         for moment in moments

@@ -1,1 +1,1 @@
-"""What is measured of an encoder: a file a measure, and one runner of them all."""
+"""What is measured of an encoder: one file for each measure."""

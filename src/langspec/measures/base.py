@@ -1,7 +1,12 @@
 """What a measure is: when it applies, what it costs, the rows that it gives, how they are shown.
 
-To add one: a module in this folder with a subclass of :class:`Measure`, and the values of its
-section under ``evaluate`` in params.yaml and the presets. Everything else finds it here.
+A measure is taken of *subjects*, such as a trained run. It reads a *bench*: the texts, feature
+banks, predictions and cache that all measures of one task share
+(:class:`langspec.evaluation.bench.Bench`).
+
+To add a measure, write a module in this folder with a subclass of :class:`Measure`, and put the
+values of its section under ``evaluate`` into params.yaml and the presets. Everything else finds it
+here.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ TEXTS = "texts"
 TRAINING = "training"
 """A training, followed from its start to its end."""
 EVALUATE, AUDIT = "evaluate", "audit"
-"""Who takes measures: stage evaluate, and the command audit."""
+"""What takes measures: the stage evaluate and the command audit."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,16 @@ class Subject:
 
     Attributes:
         kind: :data:`RUN`, :data:`RANDOM_ENCODER`, :data:`TEXTS` or :data:`TRAINING`.
-        method: that trained the encoder; ``random`` or ``all`` where none did.
+        method: that trained the encoder; ``random`` for random weights, ``all`` for texts.
         seed: of the training.
-        model: the encoder with the head of the task (an unused one, where nothing trained it);
-            None for a training.
+        model: the encoder with the head of the task; the head is not used where nothing trained
+            it. None for a training and for texts.
         checkpoint: hash of the weights, head included.
         state: hash of the encoder's weights alone: equal for all seeds of a frozen one.
         trained: were the encoder's weights trained?
         first: is it the first seed of its method?
-        strength: lambda of a point of the method's path; None for the method itself.
+        strength: the lambda of the run, where it is one of the method's lambda path (further
+            lambdas that the method is trained at); None for the method's own lambda.
         folder: of the trained run; None where there is none.
     """
 
@@ -72,43 +78,45 @@ class Subject:
 
     @property
     def title(self) -> str:
-        """What progress bars call it."""
+        """Its title in progress bars."""
         return f"{self.method} {self.encoder_seed}"
 
 
 @dataclass
 class Findings:
-    """Rows and tables of one subject.
+    """What measures gave.
 
     Attributes:
         rows: tidy rows by the name of the CSV file that they go to, such as ``results``.
-        tables: what is no tidy row, by the name of its file; the stage knows how each is written.
+        tables: results that are no tidy rows, by name; ``evaluation/write.py`` and the audit know
+            what to do with each.
     """
 
     rows: dict[str, list[Result]] = field(default_factory=dict)
     tables: dict[str, list[Any]] = field(default_factory=dict)
 
     def add(self, rows: Sequence[Result], file: str = "results") -> None:
-        """Take in the rows of a measure."""
+        """Add the rows of a measure; ``file`` names the CSV file that they go to."""
         self.rows.setdefault(file, []).extend(rows)
 
     def add_table(self, name: str, table: Any) -> None:
-        """Take in a table, or a part of one."""
+        """Add a table, or a part of one."""
         self.tables.setdefault(name, []).append(table)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How much an evaluation measures, for its costs.
+    """How much an evaluation measures; its costs are estimated from this.
 
     Attributes:
-        encoders: of trained runs and the random one, on which everything is measured.
-        leaks: the same and the points of a path, of which only the leak is measured.
-        erased: encoders that erasers are fitted on.
-        layers: layers and the embeddings.
-        hidden: width of a vector.
-        languages: how many.
-        labels: of the task.
+        encoders: number of encoders on which everything is measured: of the trained runs, and the
+            random one.
+        leaks: the same plus the runs of lambda paths, of which only leak and scores are measured.
+        erased: number of encoders that erasers are fitted on.
+        layers: number of layers, the embeddings included.
+        hidden: dimensions of a vector, H.
+        languages: number of languages.
+        labels: number of labels of the task.
         token: does the task label words?
     """
 
@@ -129,8 +137,8 @@ class Cost:
     Attributes:
         name: of the measure.
         work: what it does, in words.
-        seconds: estimated, of one core, encoding left out.
-        encodings: encoding passes beside those of the language text.
+        seconds: estimated seconds of one core, without encoding.
+        encodings: number of encoding passes, without those of the language text.
     """
 
     name: str
@@ -139,13 +147,13 @@ class Cost:
     encodings: int = 0
 
 
-# Rates of one core of a server processor with AVX2, by the times of multilingual-e5-small on 17
-# languages (docs/results.md). Products of a vector's width, vectors and squared classes that
-# converged probes get through a second, a path of strengths and its iterations included.
+# Rates of one core of a server processor with AVX2, from the times of multilingual-e5-small on 17
+# languages (docs/results.md).
+# Fitting a converged probe with all its C: vectors * dimensions * classes^2, a second.
 PROBE_RATE = 1.25e8
-# Seconds of a probe's intervals: resamples of its test lines.
+# Seconds of the intervals of one probe: resampling its test lines.
 INTERVALS = 0.25
-# Floating-point operations a second of whole batches (the MLP) and of small matrices (Adam's
+# Floating-point operations a second, of whole batches (the MLP) and of small matrices (Adam's
 # minibatches, k-means).
 NETWORK_RATE = 2e10
 SMALL_RATE = 2.5e9
@@ -153,31 +161,33 @@ KMEANS_ROUNDS = 30
 
 
 def probe_seconds(shape: Shape, count: int, vectors: int) -> float:
-    """Seconds of ``count`` linear probes on ``vectors`` vectors of a language each."""
+    """Seconds that ``count`` linear probes take on ``vectors`` vectors of each language."""
     return count * vectors * shape.languages**2 * shape.hidden / PROBE_RATE
 
 
 def scored_probe_seconds(shape: Shape, count: int, vectors: int) -> float:
-    """The same with an interval of each."""
+    """The seconds of :func:`probe_seconds` and of an interval for each probe."""
     return probe_seconds(shape, count, vectors) + count * INTERVALS
 
 
 class Measure(ABC):
-    """One measure; a bench has one instance of it.
+    """One measure; there is one instance of it for each bench.
 
     Attributes:
-        title: what people read while it is taken; "" for its name.
-        takers: :data:`EVALUATE`, :data:`AUDIT` or both.
-        name: in the column ``measure`` of its rows, unless it writes those of another one.
+        name: of the measure, in the column ``measure`` of its rows.
         order: measures are taken, and their rows written, in ascending order.
+        title: is shown while the measure is taken; "" for its name.
+        takers: :data:`EVALUATE`, :data:`AUDIT` or both.
         key: of its section under ``evaluate``; "" where it has none.
-        options: the class of that section.
+        options: the class of that section; None where another measure declares it.
         subjects: kinds of subjects that it applies to.
-        every_seed: is it taken of every seed of a frozen encoder (it reads the head)?
-        on_path: is it also taken of the points of a method's path?
-        file: the CSV file of its rows.
+        every_seed: is it taken of every seed of a frozen encoder? It is where it reads the head.
+        on_path: is it also taken of the runs of a lambda path?
+        file: name of the CSV file of its rows, without ending.
+        bench: what it reads.
+        values: its section; None where it has none.
         tables: of its rows on the report's page (see :mod:`langspec.measures.spec`).
-        figures: likewise.
+        figures: of its rows on the report's page.
     """
 
     name: ClassVar[str]
@@ -199,16 +209,16 @@ class Measure(ABC):
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
-        """Do the values of section ``evaluate`` ask for it?"""
+        """Do the values of section ``evaluate`` ask for the measure?"""
         return True
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost | None:
-        """What it costs in an evaluation; None: nothing worth saying."""
+        """What the measure costs in an evaluation; None: seconds, so the plan leaves it out."""
         return None
 
     def applies(self, subject: Subject) -> bool:
-        """Is it taken of this subject?"""
+        """Is the measure taken of this subject?"""
         if subject.kind not in self.subjects or not self.enabled(self.bench.config.evaluate):
             return False
         if subject.strength is not None and not self.on_path:
@@ -224,13 +234,13 @@ class Measure(ABC):
     def cached(
         self, kind: str, key: dict[str, Any], compute: Callable[[], Any], *code: Any
     ) -> Any:
-        """A JSON-able value: from the cache, or computed and written there.
+        """A JSON-able value from the cache; it is computed where the cache lacks it.
 
         Args:
             kind: of the entry.
             key: options and hashes of the inputs that the value depends on.
             compute: gives the value.
-            code: what computes it beside this class and the bench.
+            code: classes and functions that compute it, besides this class and the bench.
         """
         return self.bench.cached(kind, (type(self), *code), key, compute)
 
@@ -242,15 +252,22 @@ class Measure(ABC):
         *code: Any,
         **named: Any,
     ) -> list[Result]:
-        """Rows from the cache, or computed; ``named`` are columns of this subject alone.
+        """Rows from the cache; they are computed where the cache lacks them.
 
-        Another task's evaluation, or another run with equal weights, may have measured the same:
-        the numbers are the same, the names are not.
+        Another run with equal weights, or the evaluation of another task, may have written the
+        entry. Its numbers hold for this subject too, but the columns that name the subject differ.
+
+        Args:
+            kind: of the entry.
+            key: options and hashes of the inputs that the rows depend on.
+            compute: gives the rows.
+            code: classes and functions that compute them, besides this class and the bench.
+            named: columns that name this subject, such as ``method`` and ``seed``.
         """
-        found = self.cached(kind, key, lambda: [asdict(row) for row in compute()], *code)
-        return self.named_rows(found, **named)
+        rows = self.cached(kind, key, lambda: [asdict(row) for row in compute()], *code)
+        return self.named_rows(rows, **named)
 
     def named_rows(self, rows: list[dict[str, Any]], **named: Any) -> list[Result]:
-        """Rows as they are in the cache, under this subject's names."""
+        """Rows of the cache with the columns ``named`` and the task of this bench put in."""
         named = {"task": self.bench.task.name, **named}
         return [replace(Result(**row), **named) for row in rows]

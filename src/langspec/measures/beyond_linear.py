@@ -1,4 +1,4 @@
-"""What the linear probe on language text does not show."""
+"""What the linear probe does not show: other probes, codelengths, control tasks, n-grams."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ TABLE = TableSpec(
 
 
 class MlpOptions(Section):
-    """The MLP probe.
+    """Section ``mlp``: the probe with one hidden layer.
 
     Attributes:
-        hidden: width of the hidden layer (ReLU).
+        hidden: number of units of the hidden layer (ReLU).
         decays: weight decays of AdamW; one is chosen on validation vectors.
-        max_epochs: most epochs of each.
+        max_epochs: most epochs of a fit with one weight decay.
     """
 
     hidden: Count
@@ -116,10 +116,10 @@ class MlpOptions(Section):
 
 
 class NgramOptions(Section):
-    """The ceiling of surface form: character n-grams with word boundaries.
+    """Section ``char_ngrams``: a classifier of character n-grams with word boundaries.
 
     Attributes:
-        longest: characters of an n-gram, from 1.
+        longest: characters of the longest n-gram; the shortest has 1.
         strengths: candidate C; one is chosen on validation texts.
     """
 
@@ -128,16 +128,17 @@ class NgramOptions(Section):
 
 
 class BeyondOptions(Section):
-    """What the linear probe on language text does not show.
+    """Section ``evaluate.beyond``: what the linear probe does not show.
 
     Attributes:
-        run: which of them are measured.
-        layers: 0 the embeddings, -1 the last; null: first, middle and last.
-        max_train_per_language: training vectors of each language that the probes see; null: all.
+        run: methods that are run (:func:`langspec.measurement.beyond.beyond_linear` says what each
+            is).
+        layers: 0: the embeddings, -1: the last; null: first, middle and last.
+        max_train_per_language: training vectors at most of each language; null: all.
         mlp: of the MLP probe.
         char_ngrams: of the character n-grams.
-        task_text: vectors a language of the task's test texts that the linear probe reads; 0:
-            none.
+        task_text: vectors at most of each language, of the task's test texts, that the linear
+            probe reads; 0: it does not read them.
     """
 
     run: list[Literal["mlp", "mdl", "selectivity", "shuffled", "char_ngrams"]]
@@ -167,19 +168,19 @@ class BeyondLinear(Measure):
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
-        """Is any of them asked for, the n-grams apart?"""
+        """Is any method but the n-grams asked for?"""
         return bool(set(evaluate.beyond.run) - {NGRAMS})
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
-        """Probes and networks at a few layers of every encoder."""
+        """The cost of probes and networks at a few layers of every encoder."""
         values = config.evaluate.beyond
         kinds = [name for name in values.run if name != NGRAMS]
         layers = min(3, shape.layers) if values.layers is None else len(values.layers)
         places = shape.encoders * layers * 2
         most = config.features.max_tokens_per_language
         train = min(most, values.max_train_per_language or most)
-        # The linear probe on the same vectors, the control task's, seven of halves that double.
+        # Linear probes a method fits: the codelength's seven read portions that double.
         fits = {"selectivity": 1, "shuffled": 1, "mdl": 7}
         count = places * (1 + sum(fits.get(name, 0) for name in kinds))
         worth = places * (1 + sum({"mdl": 2}.get(name, name in fits) for name in kinds))
@@ -193,11 +194,11 @@ class BeyondLinear(Measure):
         return Cost("beyond", work, seconds)
 
     def runs(self) -> list[str]:
-        """What is measured of an encoder."""
+        """The methods that this measure runs."""
         return [name for name in self.values.run if name != NGRAMS]
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of one encoder on language text, cached by it."""
+        """Add the rows of one encoder on language text, cached by the hash of its weights."""
         findings.add(
             self._rows(subject, self.runs(), subject.method, subject.encoder_seed, subject.state)
         )
@@ -247,33 +248,33 @@ class BeyondLinear(Measure):
 
 
 class CharNgrams(BeyondLinear):
-    """Languages told by character n-grams of the texts: the ceiling of surface form."""
+    """How well character n-grams of the texts tell languages apart, whatever the encoder."""
 
     name: ClassVar[str] = "beyond.char_ngrams"
     order: ClassVar[int] = 45
     key: ClassVar[str] = "beyond"
     options: ClassVar[type[Section] | None] = None
     tables: ClassVar[tuple[TableSpec, ...]] = ()
-    # Any encoder's bank says which units are read.
+    # It needs the bank of any one encoder, which says which units are read.
     subjects: ClassVar[frozenset[str]] = frozenset({RANDOM_ENCODER})
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
-        """Are they asked for?"""
+        """Are the n-grams asked for?"""
         return NGRAMS in evaluate.beyond.run
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> None:  # type: ignore[override]
-        """Seconds, whatever the encoders."""
+        """None: they take seconds, whatever the number of encoders."""
         return
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of the texts themselves, under method ``all``."""
+        """Add the rows of the texts themselves, under method ``all``."""
         findings.add(self._rows(subject, [NGRAMS], EVERY, 0, None))
 
 
 class BeyondOfEncoder(BeyondLinear):
-    """The same in an audit, n-grams included: they stand beside the encoder's own numbers."""
+    """All methods in an audit, the n-grams included."""
 
     name: ClassVar[str] = "audit.beyond"
     tables: ClassVar[tuple[TableSpec, ...]] = ()
@@ -287,5 +288,5 @@ class BeyondOfEncoder(BeyondLinear):
         return bool(evaluate.full)
 
     def runs(self) -> list[str]:
-        """What is measured of an encoder."""
+        """The methods that this measure runs."""
         return list(self.values.run)

@@ -1,4 +1,4 @@
-"""Every measure of this folder, and the section of params.yaml that their options make."""
+"""Every measure of this folder, and the section of params.yaml that holds their options."""
 
 from __future__ import annotations
 
@@ -37,7 +37,13 @@ def declared() -> list[TableSpec | FigureSpec]:
 
 
 class EvaluateBase(Section):
-    """Section ``evaluate``: what all measures share, and a section of each that has options."""
+    """Section ``evaluate``: options that all measures share, and a section for each measure.
+
+    Attributes:
+        seed: of everything that an evaluation draws.
+        bootstrap: number of resamples of an interval.
+        probe: of every linear probe.
+    """
 
     seed: Natural
     bootstrap: Annotated[int, Field(ge=100)]
@@ -45,7 +51,7 @@ class EvaluateBase(Section):
 
     @property
     def bootstrap_options(self) -> BootstrapOptions:
-        """How the intervals of an evaluation resample, by ``bootstrap`` and ``seed``."""
+        """The options of the bootstrap of every interval: ``bootstrap`` and ``seed``."""
         from langspec.measurement.bootstrap import BootstrapOptions
 
         return BootstrapOptions(resamples=self.bootstrap, seed=self.seed)

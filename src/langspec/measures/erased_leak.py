@@ -1,4 +1,4 @@
-"""What erasers take: the leak that is left behind them, and what the task's head still does."""
+"""What erasers do: the leak of erased vectors, and the scores of the task's head on them."""
 
 from __future__ import annotations
 
@@ -146,11 +146,11 @@ BY_LAYER = TableSpec(
 
 
 class ErasedLeak(Measure):
-    """Every eraser on the encoders of ``erasers.of``.
+    """Every eraser of ``erasers.run`` on the encoders of ``erasers.of``.
 
     Raises:
-        LangspecError: when it is made: language text without training lines, in one language, or
-            without a language of the task.
+        LangspecError: language text without training lines, in one language, or without a
+            language of the task.
     """
 
     name: ClassVar[str] = "erasure"
@@ -173,7 +173,7 @@ class ErasedLeak(Measure):
             require_languages(rows.languages, rows.splits, languages, place=PLACE)
         if any(name.endswith("_oracle") for name in self.values.run):
             logger.warning(
-                "oracle erasers are told the language of every text they are tested on: they "
+                "oracle erasers get the language of every text that they are tested on: they "
                 "write the label into the features, and a linear probe at chance proves nothing"
             )
 
@@ -184,7 +184,7 @@ class ErasedLeak(Measure):
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost | None:
-        """A probe on what each eraser leaves; inlp fits one more a round."""
+        """The cost of a probe on erased vectors, for each eraser; inlp fits one more a round."""
         erasers = config.evaluate.erasers
         places = shape.erased * (shape.layers if erasers.layers == "all" else 1) * 2
         count = places * (len(erasers.run) + ("inlp" in erasers.run) * erasers.inlp.rounds)
@@ -194,11 +194,11 @@ class ErasedLeak(Measure):
         return Cost("erasers", f"{count} probes for {len(erasers.run)} erasers", seconds)
 
     def applies(self, subject: Subject) -> bool:
-        """Of the methods that ``erasers.of`` names."""
+        """Is the subject a run of a method that ``erasers.of`` names?"""
         return super().applies(subject) and subject.method in self.values.of
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of every eraser, column ``eraser``."""
+        """Add the rows of every eraser, which the column ``eraser`` names."""
         self._maps = {key: maps for key, maps in self._maps.items() if key[0] == subject.state}
         if subject.new_encoder:
             for name in self.values.run:
@@ -229,7 +229,7 @@ class ErasedLeak(Measure):
         return self.cached_rows("erased_leaks", key, compute, *self._code(name), **named)
 
     def _layers(self, subject: Subject) -> list[int]:
-        """Layers to erase: all, or the one that the head reads."""
+        """The layers to erase: all, or the one that the head reads."""
         if self.values.layers == "all":
             return list(range(int(subject.model.encoder.config.num_hidden_layers) + 1))
         return [subject.model.head_layer]
@@ -237,7 +237,7 @@ class ErasedLeak(Measure):
     # Task.
 
     def _scores(self, subject: Subject) -> list[Result]:
-        """The task's head, unchanged, on erased vectors of the layer that it reads."""
+        """Rows of the scores of the task's trained head on erased vectors of its layer."""
         import numpy as np
 
         from langspec.measurement.rows import Origin
@@ -271,13 +271,13 @@ class ErasedLeak(Measure):
         return rows
 
     def _predictions(self, subject: Subject) -> dict[str, list[int]]:
-        """Classes of the test units behind each eraser."""
+        """The classes that the head predicts for erased test units, by eraser."""
         from langspec.measurement.erased import fit_maps, head_predictions
 
         bench, head = self.bench, subject.model.heads["task"]
         vectors = bench.test_vectors(subject)
         language, _ = bench.unit_columns(bench.test)
-        # A pair is erased by what was fitted on single texts: the nearest that there is.
+        # No eraser is fitted on pairs: one that was fitted on single texts erases them.
         unit = "token" if bench.task.unit == "token" else "sentence"
         layer = subject.model.head_layer
         predicted: dict[str, list[int]] = {}
@@ -292,11 +292,11 @@ class ErasedLeak(Measure):
         return predicted
 
     def _code(self, *names: str) -> list[Any]:
-        """The classes of erasers: what a cached value was computed by."""
+        """The classes of erasers: the code that computes a cached value."""
         return [eraser_classes()[name] for name in names]
 
     def _key(self, *names: str) -> dict[str, Any]:
-        """What every cached value depends on beside the checkpoint."""
+        """The options and inputs that a cached value depends on, besides the checkpoint."""
         values = self.values.model_dump(exclude={"run", "of", "layers"})
         source = self.bench.config.corpora.source
         return {"erasers": names, "options": values, "source": source, **self.bench.text_key}

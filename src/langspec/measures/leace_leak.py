@@ -1,4 +1,4 @@
-"""What a linear probe still reads of an audited encoder's last layer once LEACE has erased it."""
+"""What a linear probe reads from an audited encoder's last layer after LEACE."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ ERASER = "leace"
 
 
 class LeaceLeak(Measure):
-    """The linear probe on erased vectors of the last layer."""
+    """The linear probe on vectors of the last layer that LEACE erased."""
 
     name: ClassVar[str] = "audit.erasure"
     order: ClassVar[int] = 22
-    title: ClassVar[str] = "LEACE and what a probe reads behind it"
+    title: ClassVar[str] = "LEACE and what a probe reads after it"
     takers: ClassVar[frozenset[str]] = frozenset({AUDIT})
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of texts and of words, cached by the encoder."""
+        """Add the rows of texts and of words, cached by the hash of the encoder's weights."""
         from langspec.erasure.leace import LEACE
         from langspec.measurement.erased import erased_leak, fit_maps
         from langspec.measurement.rows import Origin

@@ -1,8 +1,8 @@
-"""The leak through a training, from its start to its end.
+"""The leak in the course of a training, from its start to its end.
 
-The training of one seed is run once more and measured on the way. So training itself measures
-nothing, a change of a measure never retrains, and the weights at the end can be compared with
-those of the trained run: if they are equal, measuring changed nothing.
+The training of one seed is run once more and measured at a few steps. So the stage train measures
+nothing, and a change of a measure retrains nothing. The weights at the end are compared with those
+of the trained run: if they are equal, measuring changed nothing.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 class TrajectoryOptions(Section):
-    """Leak by layer and training step: the first seed of each method is trained once more.
+    """Section ``evaluate.trajectory``: leak by layer and training step.
 
     Attributes:
-        of: the methods.
-        points: moments after the start, evenly over the steps.
-        tokens: word vectors of language text, a language.
-        lines: texts a language.
+        of: methods whose first seed is trained once more.
+        points: number of moments after the start, evenly spread over the steps.
+        tokens: word vectors at most of each language, of the language text.
+        lines: texts at most of each language.
     """
 
     of: list[Text]
@@ -40,14 +40,14 @@ class TrajectoryOptions(Section):
 
 
 def chosen_steps(total: int, points: int) -> list[int]:
-    """Steps to measure at: the start, the end, and ``points - 1`` between them, evenly."""
+    """The steps to measure at: the start, the end, and ``points - 1`` evenly between them."""
     import numpy as np
 
     return sorted({round(step) for step in np.linspace(0, total, points + 1)})
 
 
 class LeakTrajectory(Measure):
-    """Follows one training a call."""
+    """Measures one training at its start, at its end and between them."""
 
     name: ClassVar[str] = "trajectory"
     order: ClassVar[int] = 90
@@ -57,12 +57,12 @@ class LeakTrajectory(Measure):
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
-        """Is any method followed?"""
+        """Is the training of any method to be measured?"""
         return bool(evaluate.trajectory.of)
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
-        """Trainings, and probes at every moment."""
+        """The cost of the trainings and of the probes at every moment."""
         values = config.evaluate.trajectory
         moments = len(values.of) * (values.points + 1)
         count = moments * shape.layers * 2
@@ -73,7 +73,10 @@ class LeakTrajectory(Measure):
         return Cost("trajectory", work, probe_seconds(shape, count, values.tokens), moments)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Tidy rows with a ``step``; ``same_weights`` (0/1) compares the end with the run's."""
+        """Add tidy rows with a ``step``.
+
+        ``same_weights`` (0 or 1) says whether the training ended with the weights of the run.
+        """
         from langspec.files import sha256_folder
 
         assert subject.folder is not None
@@ -98,7 +101,7 @@ class LeakTrajectory(Measure):
         bench, folder = self.bench, subject.folder
         assert folder is not None
         assert bench.retrain is not None
-        # All lines but the header: a step each.
+        # A line a step, without the header.
         total = len((folder / "steps.csv").read_text(encoding="utf-8").splitlines()) - 1
         wanted = set(chosen_steps(total, self.values.points))
         origin = Origin(bench.task.name, subject.method, subject.seed, "text", "test", self.name)
@@ -137,7 +140,7 @@ class LeakTrajectory(Measure):
         from langspec.measurement.trajectory import moment
 
         bench = self.bench
-        # Dropout goes on afterwards as if nobody had looked.
+        # Measuring must not change the random numbers of the training's dropout.
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
             bank = build_bank(
                 encoder,

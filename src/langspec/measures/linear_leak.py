@@ -1,4 +1,4 @@
-"""Language leak: what a linear probe reads of the language, layer by layer."""
+"""Language leak: how well a linear probe reads the language, layer by layer."""
 
 from __future__ import annotations
 
@@ -150,13 +150,16 @@ class LinearLeak(Measure):
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
-        """Two probes a layer and encoder."""
+        """The cost of two probes for each layer and encoder."""
         count = shape.leaks * shape.layers * 2
         seconds = scored_probe_seconds(shape, count, config.features.max_tokens_per_language)
         return Cost("probe", f"{count} linear probes of words and texts", seconds)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of every unit and layer, and what is taken for what; cached by the encoder."""
+        """Add the rows of every unit and layer, and confusion tables as ``confusions``.
+
+        They are cached by the hash of the encoder's weights.
+        """
         bench = self.bench
         key = {"state": subject.state, **bench.text_key, **bench.probe_key}
         value = self.cached("leaks", key, lambda: self._probed(subject))

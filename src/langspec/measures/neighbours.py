@@ -1,4 +1,4 @@
-"""Who lies beside whom in an audited encoder, and what a search in all languages finds first."""
+"""The languages of neighbours in an audited encoder, and what a search in all languages gives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Neighbours(Measure):
     bench: Any  # langspec.audit.text_bench.TextBench
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows ``own_share`` and ``apartness``, and the neighbourhoods as table ``mixings``."""
+        """Add the rows ``own_share`` and ``apartness``, and neighbourhoods as ``mixings``."""
         import numpy as np
 
         bench = self.bench
@@ -47,7 +47,14 @@ class Neighbours(Measure):
     def mixings(
         self, subject: Subject, key: dict[str, Any], bank: Callable[[], Bank], eraser: str = ""
     ) -> dict[int, Mixing]:
-        """Neighbourhoods of the test texts by layer, cached by encoder, texts and eraser."""
+        """The neighbourhoods of the test texts by layer, cached.
+
+        Args:
+            subject: the encoder.
+            key: of the texts.
+            bank: opens the bank of the texts.
+            eraser: that the bank applies; "" for none.
+        """
         from langspec.measurement.mixing import Mixing, mixing
 
         def compute() -> list[dict[str, Any]]:
@@ -67,11 +74,11 @@ class Neighbours(Measure):
             ]
 
         key = {"state": subject.state, "eraser": eraser, **key}
-        found = self.bench.cached("mixings", (Neighbours,), key, compute)
-        return {values["layer"]: Mixing.from_lists(values) for values in found}
+        of_layers = self.bench.cached("mixings", (Neighbours,), key, compute)
+        return {values["layer"]: Mixing.from_lists(values) for values in of_layers}
 
     def origin(self, subject: Subject, corpus: str, measure: str, eraser: str = "") -> Origin:
-        """Of the rows of a corpus."""
+        """The columns that all rows on a corpus share."""
         from langspec.measurement.rows import Origin
 
         task, seed = self.bench.task.name, subject.encoder_seed
@@ -81,7 +88,7 @@ class Neighbours(Measure):
 def named_rows(
     origin: Origin, mixed: Mixing, layer: int, values: Mapping[str, np.ndarray]
 ) -> list[Result]:
-    """Values ``[languages]`` by metric: a row a language, and one of their mean."""
+    """Rows of values ``[K]`` by metric: one for each language, and one of their mean."""
     return [
         origin.row(
             metric,
@@ -101,18 +108,18 @@ def named_rows(
 
 
 class ParallelSearch(Neighbours):
-    """What comes first in parallel text, as it is and with language erased."""
+    """What a search in parallel text gives first, before and after LEACE."""
 
     name: ClassVar[str] = "audit.search"
     order: ClassVar[int] = 28
     title: ClassVar[str] = "search"
 
     def applies(self, subject: Subject) -> bool:
-        """Where there is parallel text."""
+        """Is the measure asked for, and is there parallel text?"""
         return super().applies(subject) and self.bench.parallel is not None
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows ``first_is_...`` and ``retrieval...``, and the neighbourhoods as ``searches``."""
+        """Add rows ``first_is_...`` and ``retrieval...``, and neighbourhoods as ``searches``."""
         from langspec.measurement.alignment import retrieval
         from langspec.measurement.mixing import NEAREST_KINDS
 
@@ -146,7 +153,7 @@ class ParallelSearch(Neighbours):
         findings.add_table("searches", searches)
 
     def _erased(self, plain: Bank, subject: Subject) -> Bank:
-        """The bank with LEACE between it and its reader, fitted on the language text."""
+        """The bank of the parallel text, erased by LEACE that is fitted on the language text."""
         from langspec.erasure.leace import LEACE
         from langspec.measurement.erased import ErasedBank, fit_maps
 

@@ -1,4 +1,4 @@
-"""The task's score as published, and how long the texts are that it is taken on."""
+"""The published score of the task, and the lengths of the texts that it is computed on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DECILES = tuple(range(5, 100, 10))  # of sentence lengths: 5 %, 15 % ... 95 %
 
 
 class PublishedLabels(Measure):
-    """Labels of words scored by seqeval, those of texts pooled over the languages."""
+    """The published score: of words by seqeval, of texts over all languages together."""
 
     name: ClassVar[str] = "published.labels"
     order: ClassVar[int] = 69
@@ -33,7 +33,7 @@ class PublishedLabels(Measure):
         self.token = bench.task.unit == "token"
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of a run's predictions, or of the lengths of the texts."""
+        """Add the rows of a run's predictions, or those of the lengths of the texts."""
         if subject.kind == RUN:
             findings.add(self._label_rows(subject))
         elif self.token:
@@ -46,7 +46,7 @@ class PublishedLabels(Measure):
         return Origin(self.bench.task.name, method, seed, corpus, "test", "published")
 
     def _label_rows(self, subject: Subject) -> list[Result]:
-        """The task's score as published: of all languages together, and within each."""
+        """Rows of the published score: of all languages together, and of each."""
         import numpy as np
 
         from langspec.measurement.compat.chunks import ChunkScorer
@@ -64,14 +64,14 @@ class PublishedLabels(Measure):
         for code in ("all", *sorted(set(codes))):
             texts = np.ones(len(codes), bool) if code == "all" else codes == code
             units = np.repeat(texts, lengths)
-            gold, found = test.labels[units], predicted[units]
+            gold, chosen = test.labels[units], predicted[units]
             if self.token:
-                scored = ChunkScorer(task.labels)(gold, found, lengths[texts])
+                scored = ChunkScorer(task.labels)(gold, chosen, lengths[texts])
                 scores = {"macro_f1": scored.macro_f1, "micro_f1": scored.micro_f1}
             else:
                 scores = {
-                    "macro_f1": union_macro_f1(gold, found),
-                    "micro_f1": accuracy(gold, found),
+                    "macro_f1": union_macro_f1(gold, chosen),
+                    "micro_f1": accuracy(gold, chosen),
                 }
             rows += [
                 origin.row(
@@ -87,7 +87,7 @@ class PublishedLabels(Measure):
         return rows
 
     def _lengths(self) -> list[Result]:
-        """Ten quantiles of how many units a test text has, of the language text and the task."""
+        """Rows of ten quantiles of the number of words of a test text, by corpus."""
         import numpy as np
 
         from langspec.measurement.compat.texts import first_texts

@@ -37,14 +37,14 @@ _MINIBATCH = 32  # of the published probe's settings: 16 to 64
 
 
 class CompatOptions(Section):
-    """The published measure, on the language text and the task's test split.
+    """Section ``evaluate.compat``: the published measure, on language text and the task's test.
 
     Attributes:
-        run: parts of it.
-        settings: all: every checkpoint by each of the four published probe settings; own: by its
-            method's alone.
+        run: its parts that are measured.
+        settings: ``all``: a probe with each of the four published settings, for every checkpoint;
+            ``own``: one with the setting of the checkpoint's method.
         epochs: of the published probe.
-        texts: language texts read, of a language and split; null: all.
+        texts: language texts at most, of each language and split; null: all.
     """
 
     run: list[Literal["seqeval", "paper_probe", "v_measure"]]
@@ -61,18 +61,23 @@ class CompatOptions(Section):
 
 @dataclass(frozen=True)
 class _Corpora:
-    """Vectors of one encoder: language text by split, the task's test split."""
+    """The vectors of one encoder.
+
+    Attributes:
+        text: of the language text, by split.
+        task: of the task's test units.
+    """
 
     text: dict[str, Texts]
     task: Texts
 
 
 class PublishedMeasure(Measure):
-    """The published probe, a converged one on the same texts, and clusters as published.
+    """The published probe, a converged probe on the same texts, and clusters as published.
 
     Raises:
-        LangspecError: when it is made: no table of the published settings, a language of the task
-            without text, or a split of the text without lines.
+        LangspecError: no table of the published settings, a language of the task without text, or
+            a split of the text without lines.
     """
 
     name: ClassVar[str] = "published"
@@ -124,12 +129,12 @@ class PublishedMeasure(Measure):
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
-        """Is any part of it asked for?"""
+        """Is any part of the published measure asked for?"""
         return bool(evaluate.compat.run)
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost | None:
-        """Published probes and clusterings, and an encoding pass of whole texts."""
+        """The cost of published probes and clusterings, and of an encoding pass of whole texts."""
         values = config.evaluate.compat
         if not {"paper_probe", "v_measure"} & set(values.run):
             return None
@@ -151,13 +156,13 @@ class PublishedMeasure(Measure):
         return Cost("compat", ", ".join(said), seconds, shape.encoders)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of one encoder, probes ``compat/...``, cached by it."""
+        """Add the rows of one encoder, with probes ``compat/...``."""
         findings.add(self._encoder_rows(subject))
 
     # What is read.
 
     def _read(self, subject: Subject) -> _Corpora:
-        """Vectors of the language texts by split, and of the task's test units."""
+        """Read the vectors of the language texts and of the task's test units."""
         import numpy as np
 
         from langspec.measurement.compat.paper_probe import Texts
@@ -184,7 +189,7 @@ class PublishedMeasure(Measure):
         text = {}
         for split in SPLITS:
             rows = np.flatnonzero(units.split == bank.splits.index(split))
-            # Texts without a scored unit are in no bank.
+            # A bank leaves out texts without a scored unit.
             _, counts = np.unique(units.row[rows], return_counts=True)
             text[split] = Texts(vectors[rows], places[units.language[rows]], counts)
         codes, _ = bench.unit_columns(bench.test)
@@ -198,11 +203,11 @@ class PublishedMeasure(Measure):
     # Languages and clusters.
 
     def _encoder_rows(self, subject: Subject) -> list[Result]:
-        """What depends on the encoder alone: cached by it."""
+        """The rows of one encoder, cached by the hash of its weights."""
         from langspec.measurement.compat.paper_probe import setting_of
 
-        bench, own = self.bench, setting_of(subject.method)
-        names = sorted(self.settings) if self.values.settings == "all" else [own]
+        bench, setting = self.bench, setting_of(subject.method)
+        names = sorted(self.settings) if self.values.settings == "all" else [setting]
         key = {
             "state": subject.state,
             "layer": subject.model.head_layer,
@@ -222,7 +227,7 @@ class PublishedMeasure(Measure):
             method=subject.method,
             seed=subject.encoder_seed,
         )
-        same = f"compat/paper_probe/{own}"
+        same = f"compat/paper_probe/{setting}"
         return [
             *(replace(row, probe="compat/paper_probe") for row in rows if row.probe == same),
             *rows,
@@ -269,7 +274,7 @@ class PublishedMeasure(Measure):
         return rows
 
     def _converged_probe(self, subject: Subject, corpora: _Corpora) -> list[Result]:
-        """The probe behind the leak, fitted as there, names every unit of whole texts."""
+        """Rows of the linear probe that the leak is measured by, applied to whole texts."""
         import numpy as np
 
         from langspec.measurement.probe import fit_probe_on
@@ -286,7 +291,10 @@ class PublishedMeasure(Measure):
         return self._language_rows("compat/linear", corpora, probe.predict)
 
     def _published_score(self, texts: Texts, predicted: np.ndarray) -> float:
-        """Of predicted languages: seqeval's macro-F1 of tokens, scikit-learn's of texts."""
+        """The published score of predicted languages.
+
+        It is seqeval's macro-F1 for tokens and scikit-learn's for texts.
+        """
         from langspec.measurement.compat.paper_scores import union_macro_f1
 
         if self.token:
@@ -294,7 +302,7 @@ class PublishedMeasure(Measure):
         return union_macro_f1(texts.languages, predicted)
 
     def _language_rows(self, probe: str, corpora: _Corpora, predict: Any) -> list[Result]:
-        """Scores of a language probe on text and on the task's test split."""
+        """Rows of a language probe on language text and on the task's test split."""
         import numpy as np
 
         from langspec.measurement.compat.paper_scores import error_correlation, whole_texts
@@ -328,7 +336,7 @@ class PublishedMeasure(Measure):
         return rows
 
     def _clusters(self, corpora: _Corpora) -> list[Result]:
-        """V-measures as published, and adjusted information at the true number of classes."""
+        """Rows of V-measures as published, and of adjusted mutual information."""
         import numpy as np
 
         from langspec.measurement.compat import v_measure as clusters
@@ -348,11 +356,11 @@ class PublishedMeasure(Measure):
         rows = []
         for corpus, unit, what, vectors, classes in wanted:
             k = clusters.LANGUAGE_CLUSTERS if what == "language" else len(task.labels)
-            found = {
+            values = {
                 "v_measure": clusters.published_v_measure(vectors, classes, k),
                 "ami": clusters.adjusted_information(vectors, classes),
             }
-            for metric, value in found.items():
+            for metric, value in values.items():
                 if not np.isfinite(value):
                     logger.warning(
                         "%s of %s in %s: not measured, %d vectors are too few for %d clusters",
@@ -372,7 +380,7 @@ class PublishedMeasure(Measure):
         return rows
 
     def _origin(self, corpus: str) -> Any:
-        """Method and seed are put in when rows come out of the cache."""
+        """The columns that rows share; method and seed are put in when the cache is read."""
         from langspec.measurement.rows import Origin
 
         return Origin(self.bench.task.name, "", 0, corpus, "test", self.name)

@@ -1,4 +1,4 @@
-"""What a probe reads of an encoder with random weights: the floor beside an audited encoder."""
+"""What a probe reads from an encoder with random weights, to compare an audited encoder with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from langspec.results import RANDOM, Result
 
 
 class RandomFloor(Measure):
-    """The linear probe on a random encoder of the same shape, at the first and the last layer."""
+    """The linear probe on an encoder of the same shape with random weights.
+
+    It reads the first and the last layer.
+    """
 
     name: ClassVar[str] = "audit.random"
     order: ClassVar[int] = 95
@@ -23,7 +26,7 @@ class RandomFloor(Measure):
         return bool(evaluate.full)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows with the measure ``random``, cached by the shape and the seed."""
+        """Add rows with the measure ``random``, cached by the hash of the audited encoder."""
         from langspec.measurement.leak import language_leak
         from langspec.measurement.rows import Origin
 

@@ -1,4 +1,4 @@
-"""How vectors lie: clusters, neighbours, variances, subspaces, translations, what moved."""
+"""The geometry of vectors: clusters, neighbours, variances, subspaces, retrieval, what moved."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ logger = logging.getLogger(__name__)
 
 
 class GeometryOptions(Section):
-    """Clusters, neighbours, variances and subspaces; retrieval of translations; CKA.
+    """Section ``evaluate.geometry``.
 
     Attributes:
-        run: measure them.
-        vectors: of the task's test text, a language.
+        run: measure the geometry?
+        vectors: vectors at most of each language, of the task's test text.
         per_class: vectors at most of each language or label, for clusters and neighbours.
-        starts: of k-means; the best is taken.
-        neighbours: k of the purity of neighbourhoods.
-        candidates: lines at most that a translation is looked for among.
+        starts: runs of k-means from other starting points; the best is taken.
+        neighbours: number of neighbours, k, of the purity of neighbourhoods.
+        candidates: lines at most among which a translation is searched.
     """
 
     run: bool
@@ -51,13 +51,13 @@ class GeometryOptions(Section):
 
 
 class SpaceGeometry(Measure):
-    """Geometry and alignment of every encoder by itself, and beside the starting one."""
+    """Geometry and retrieval of every encoder, and its similarity to the starting encoder."""
 
     name: ClassVar[str] = "geometry"
     order: ClassVar[int] = 50
     key: ClassVar[str] = "geometry"
     options: ClassVar[type[Section] | None] = GeometryOptions
-    # A file of its own: many layers and no single score, so that none of it is a chart.
+    # A file of its own: it has many rows and none is a score that methods are compared by.
     file: ClassVar[str] = "geometry"
     tables: ClassVar[tuple[TableSpec, ...]] = (GEOMETRY, ALIGNMENT, MOVES, BY_LANGUAGE)
     figures: ClassVar[tuple[FigureSpec, ...]] = GEOMETRY_FIGURES
@@ -68,21 +68,21 @@ class SpaceGeometry(Measure):
         super().__init__(bench)
         card = read_json(bench.paths.corpora / "card.json")
         notes = card["corpora"]["text"].get("notes", {})
-        # Wikipedia's paragraphs are numbered, but no translations: only files of lines say so.
+        # Only the card says whether lines are translations; numbered paragraphs need not be.
         self.parallel = str(notes.get("parallel", "no")).startswith("yes")
         if self.values.run and not self.parallel:
             logger.info("the language text is not parallel by line: no retrieval is measured")
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
-        """Is it asked for?"""
+        """Is the geometry asked for?"""
         return bool(evaluate.geometry.run)
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
-        """Clusterings of every layer, and an encoding pass of the test texts."""
+        """The cost of clusterings of every layer, and of an encoding pass of the test texts."""
         values = config.evaluate.geometry
-        # Language text per word and per text by language; task text by language and by label.
+        # Clustered by language: words and texts of language text, task text; by label: task text.
         classes = (shape.languages,) * 3 + (shape.labels,)
         work = sum(values.per_class * k * shape.hidden * k * 2 for k in classes)
         count = shape.encoders * shape.layers * len(classes)
@@ -91,7 +91,7 @@ class SpaceGeometry(Measure):
         return Cost("geometry", said, rounds * work / SMALL_RATE, shape.encoders)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of the encoder by itself and, where it is another, beside the starting one."""
+        """Add the rows of one encoder, and those that compare it with the starting encoder."""
         start = self.bench.encoder.card.sha256
         key = self._key() | {"state": subject.state}
         rows = self._rows(subject, "geometry_text", key | self._text_key(), self._text)
@@ -112,7 +112,7 @@ class SpaceGeometry(Measure):
     # An encoder by itself.
 
     def _text(self, subject: Subject) -> list[Result]:
-        """Geometry and retrieval on the language text; the same for every task."""
+        """Rows of geometry and retrieval on the language text; they hold for every task."""
         from langspec.measurement.alignment import retrieval
         from langspec.measurement.geometry import language_geometry
 
@@ -127,7 +127,7 @@ class SpaceGeometry(Measure):
         return rows
 
     def _task(self, subject: Subject) -> list[Result]:
-        """Geometry of languages and labels on the task's test text."""
+        """Rows of the geometry of languages and labels on the task's test text."""
         from langspec.measurement.geometry import label_geometry, language_geometry
 
         origin, task = self._origin(self.bench.task.name), self.bench.task
@@ -142,14 +142,17 @@ class SpaceGeometry(Measure):
     # Beside the start.
 
     def _beside_start(self, subject: Subject, text: bool) -> list[Result]:
-        """CKA with the starting encoder and what moved, on the language text or the task's."""
+        """Rows of CKA with the starting encoder, and of what moved.
+
+        ``text``: on the language text; else on the task's test text.
+        """
         from langspec.measurement.alignment import linear_cka
         from langspec.measurement.moves import moves
 
         bench = self.bench
         banks = bench.text_bank if text else self._task_bank
         bank = banks(subject.model.encoder, subject.state, subject.title)
-        # On the device of the trained one; the bank is nearly always there already.
+        # On the device of the trained encoder. The bank is nearly always in the cache.
         model = bench.encoder.model.to(next(subject.model.encoder.parameters()).device)
         before = banks(model, bench.encoder.card.sha256, "the starting encoder")
         units = ("token", "sentence") if text else (self._unit,)
@@ -165,11 +168,11 @@ class SpaceGeometry(Measure):
 
     @property
     def _unit(self) -> str:
-        """What a bank of the task's text holds; a pair is read as one text."""
+        """The unit of a bank of the task's text; a pair is encoded as one text."""
         return "token" if self.bench.task.unit == "token" else "sentence"
 
     def _task_bank(self, encoder: Any, state: str, title: str) -> Bank:
-        """Labelled vectors of the task's test text, every layer; lines are items."""
+        """The bank of labelled vectors of the task's test text, whose lines are items."""
         from langspec.features.bank import BankRows
 
         bench, token = self.bench, self._unit == "token"
@@ -200,7 +203,7 @@ class SpaceGeometry(Measure):
     # Options and keys.
 
     def _origin(self, corpus: str) -> Any:
-        """Method and seed are put in when rows come out of the cache."""
+        """The columns that rows share; method and seed are put in when the cache is read."""
         from langspec.measurement.rows import Origin
 
         return Origin(self.bench.task.name, "", 0, corpus, "test", self.name)

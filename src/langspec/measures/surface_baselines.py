@@ -1,4 +1,4 @@
-"""What heuristics that see no meaning reach on the task."""
+"""The scores of heuristics, which cannot understand a text, on the task."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from langspec.results import EVERY, Result
 
 
 class SurfaceBaselines(Measure):
-    """Scores of the task's heuristics, as those of the methods; how many units nobody scored."""
+    """Scores of the task's heuristics, and how many units are not scored."""
 
     name: ClassVar[str] = "baseline"
     order: ClassVar[int] = 15
     subjects: ClassVar[frozenset[str]] = frozenset({TEXTS})
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of every heuristic under its own name, and ``unscored`` under measure ``task``."""
+        """Add the rows of every heuristic, named by the column ``method``, and ``unscored``."""
         import numpy as np
 
         from langspec.measurement.rows import Origin
@@ -44,7 +44,7 @@ class SurfaceBaselines(Measure):
         findings.add([self._unscored(len(gold))])
 
     def _unscored(self, total: int) -> Result:
-        """How many gold units no method was scored on: words that truncation cut off."""
+        """The row ``unscored``: gold units that truncation cut off, so no method predicts them."""
         from langspec.measurement.rows import Origin
 
         bench, task = self.bench, self.bench.task

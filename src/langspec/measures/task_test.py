@@ -1,4 +1,4 @@
-"""How well a run does its task on the test texts of every language."""
+"""The scores of a run on the test texts of its task, in every language."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TaskTest(Measure):
     tables: ClassVar[tuple[TableSpec, ...]] = (BY_LANGUAGE,)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of the scores, and the predictions as a table."""
+        """Add the rows of the scores, and the predictions as a table."""
         from langspec.measurement.rows import Origin
         from langspec.measurement.task_scores import task_scores
 
@@ -95,7 +95,7 @@ class TaskTest(Measure):
         findings.add_table("predictions", self._table(subject, predicted))
 
     def _table(self, subject: Subject, predicted: np.ndarray) -> pa.Table:
-        """A row a test unit: gold and predicted class."""
+        """A table with a row for each test unit: its gold and predicted class."""
         import numpy as np
         import pyarrow as pa
 

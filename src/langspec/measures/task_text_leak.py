@@ -46,12 +46,12 @@ class TaskTextLeak(Measure):
 
     @classmethod
     def enabled(cls, evaluate: Any) -> bool:
-        """Are vectors of the task's texts asked for?"""
+        """Are probes on the task's texts asked for?"""
         return bool(evaluate.beyond.task_text)
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
-        """Probes at every layer, and an encoding pass of the test texts."""
+        """The cost of probes at every layer, and of an encoding pass of the test texts."""
         vectors = config.evaluate.beyond.task_text
         count = shape.encoders * shape.layers * (2 if shape.token else 1)
         seconds = scored_probe_seconds(shape, count, vectors)
@@ -59,7 +59,7 @@ class TaskTextLeak(Measure):
         return Cost("beyond.task_text", work, seconds, shape.encoders)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of one encoder, cached by it."""
+        """Add the rows of one encoder, cached by the hash of its weights."""
         key = {
             "state": subject.state,
             "test_bank": asdict(self._bank_options()),
@@ -104,7 +104,7 @@ class TaskTextLeak(Measure):
         origin = Origin(task.name, subject.method, seed, task.name, "test", self.name)
         units = ("token", "sentence") if token else ("pair",)
         try:
-            found = language_leak(
+            results = language_leak(
                 bank,
                 origin,
                 bench.probe,
@@ -117,12 +117,12 @@ class TaskTextLeak(Measure):
                 f"{error}; these are test rows of {task.name}: 0 leaves them out",
                 place="evaluate.beyond.task_text",
             ) from None
-        return [row for row in found if row.language == "all"]
+        return [row for row in results if row.language == "all"]
 
     def _items(self) -> np.ndarray:
-        """int ``[R]``: rows of the test set that may be translations of each other share one.
+        """The item of each test row, int ``[R]``; rows that may be translations share one.
 
-        Sentences of parallel treebanks share their id (after FILE/); sentence pairs their item.
+        Sentences of parallel treebanks share their id (after FILE/), sentence pairs their item.
         """
         import numpy as np
 

@@ -1,4 +1,4 @@
-"""How the language text lies in an encoder that is audited."""
+"""The geometry of the language text in an audited encoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TextGeometry(Measure):
     key: ClassVar[str] = "geometry"
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Rows of one encoder, cached by it."""
+        """Add the rows of one encoder, cached by the hash of its weights."""
         from langspec.measurement.geometry import language_geometry
         from langspec.measurement.rows import Origin
 

@@ -1,4 +1,4 @@
-"""A picture of the last layer, and how pure its neighbourhoods are."""
+"""A t-SNE map of the last layer, and the purity of its neighbourhoods."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class ProjectionOptions(Section):
-    """t-SNE of a balanced sample.
+    """Section ``evaluate.projection``: t-SNE of a balanced sample.
 
     Attributes:
         per_class: vectors at most of each pair of language and label.
-        max_points: vectors at most in all; fewer of each class are taken to stay within it.
-        perplexity: of t-SNE (lowered for very small samples).
+        max_points: vectors at most in all; fewer of each pair are drawn to stay within it.
+        perplexity: of t-SNE; it is lowered for very small samples.
     """
 
     per_class: Count
@@ -37,11 +37,11 @@ class TsneMap(Measure):
     subjects: ClassVar[frozenset[str]] = frozenset({RUN})
 
     def applies(self, subject: Subject) -> bool:
-        """Of the first seed of each method."""
+        """Is the subject the first seed of its method?"""
         return super().applies(subject) and subject.first
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """The map as a table, and the purity of neighbourhoods as rows."""
+        """Add the map as a table, and the rows of the purity of neighbourhoods."""
         import pyarrow as pa
 
         from langspec.measurement.projection import projection
@@ -75,11 +75,11 @@ class TsneMap(Measure):
         findings.add(rows)
 
     def _bank(self, subject: Subject) -> Bank:
-        """Labelled vectors of the last layer."""
+        """The bank of labelled vectors of the last layer."""
         from langspec.features.bank import BankRows
 
         bench, token = self.bench, self.bench.task.unit == "token"
-        # Several candidates for each class and language, so that rare classes are met too.
+        # Several candidates for each label and language, so that rare labels are among them.
         candidates = self.values.per_class * len(bench.task.labels) * 8
         options = bench.bank_options(
             max_tokens_per_language=candidates if token else 0,
