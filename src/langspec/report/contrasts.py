@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.measurement.difference import JudgeOptions, judge
-from langspec.measures.spec import Column
+from langspec.measures.spec import Column, TableSpec
 from langspec.report.compare_text import MEANS, probability, signed
 from langspec.report.compared import (
     LEAK,
@@ -20,12 +20,12 @@ from langspec.report.compared import (
     load_side,
     seeds_words,
 )
+from langspec.report.pivot import listed
 from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     METRIC_TITLES,
     Table,
     method_label,
-    task_title,
 )
 
 BASELINES = ("finetune", "control")
@@ -102,64 +102,77 @@ def _quantity(line: Line) -> str:
     return MEANS.get(line.language) or f"source ({language_name(line.language)})"
 
 
-def contrast_table(
-    run: Run, task: str, present: Contrasts, options: CompareOptions
-) -> Table | None:
-    """Baseline, method and quantity x (both values, difference, p, what is said of it)."""
-    if not present.pairs:
-        return None
-    judging = options.judge
-    records = []
-    for one in sorted(present.pairs, key=lambda c: _order(run, c)):
-        line, difference = one.line, one.line.compared.difference
-        low, high = difference.interval(judging.alpha)
-        record: dict[str, Any] = {
-            "section": f"against {one.baseline}",
-            "method": method_label(one.method),
-            "quantity": _quantity(line),
-            "metric": METRIC_TITLES.get(line.metric, METRIC_TITLES["macro_f1"]),
-            "value": line.compared.a,
-            "baseline_value": line.compared.b,
-            "difference": difference.value,
-            "difference_low": low,
-            "difference_high": high,
-            "p": difference.p,
-            "p_holm": line.judged.p_adjusted,
-            "p_equivalent_holm": line.judged.p_equivalent_adjusted,
-            "detectable": difference.detectable(judging) if difference.trained else None,
-            "seeds": seeds_words(line.compared),
-            "items": line.compared.items or None,
-            "verdict": line.verdict,
-            "words": line.verdict_words(judging),
-        }
-        records.append(record)
-    columns = (
+TABLE = TableSpec(
+    name="compare_{task}",
+    title="{task}: comparisons",
+    caption="{task}, test split: methods against a baseline on the same test items, with "
+    "{level} intervals: the wider of Student's t over seeds and of seeds and "
+    "items together (paired bootstrap of whole items); of the leak, seeds alone. p adjusted "
+    "over the methods of a block (Holm). Verdicts are about the method: better, worse (a "
+    "leak: higher, lower); equivalent: surely within ±{margin}; else undecided. "
+    "Detectable: the difference that would be found with {power} power.",
+    columns=(
+        Column("section", shown=False),
         Column("method", "Method"),
         Column("quantity", "Quantity"),
         Column("metric", "Metric"),
         Column("value", "method", "Mean over seeds", "score"),
         Column("baseline_value", "baseline", "Mean over seeds", "score"),
         Column("difference", "Difference", kind="score"),
+        Column("p", shown=False),
         Column("p_holm", "p (Holm)", kind="number"),
+        Column("p_equivalent_holm", shown=False),
         Column("detectable", "Detectable", kind="number"),
+        Column("seeds", shown=False),
+        Column("items", shown=False),
+        Column("verdict", shown=False),
         Column("words", "Verdict"),
-    )
-    caption = (
-        f"{task_title(task)}, test split: methods against a baseline on the same test items, with "
-        f"{1 - judging.alpha:.0%} intervals: the wider of Student's t over seeds and of seeds and "
-        "items together (paired bootstrap of whole items); of the leak, seeds alone. p adjusted "
-        "over the methods of a block (Holm). Verdicts are about the method: better, worse (a "
-        f"leak: higher, lower); equivalent: surely within ±{judging.margin:g}; else undecided. "
-        f"Detectable: the difference that would be found with {judging.power:.0%} power."
-    )
-    frame = pd.DataFrame(records)
-    frame = frame.apply(lambda c: c if c.dtype != object else c.where(c.notna(), None))
-    notes = tuple(
+    ),
+    section="section",
+)
+
+
+def contrast_table(
+    run: Run, task: str, present: Contrasts, options: CompareOptions
+) -> Table | None:
+    """Baseline, method and quantity x (both values, difference, p, what is said of it)."""
+    judging = options.judge
+    words = {
+        "level": f"{1 - judging.alpha:.0%}",
+        "margin": f"{judging.margin:g}",
+        "power": f"{judging.power:.0%}",
+    }
+    pairs = sorted(present.pairs, key=lambda one: _order(run, one))
+    left_out = (
         f"{method_label(method)}: every seed failed, so it is not compared."
         for method in present.left_out
     )
-    name, title = f"compare_{task}", f"{task_title(task)}: comparisons"
-    return Table(name, title, caption, columns, frame, section="section", notes=notes)
+    records = [_record(one, judging) for one in pairs]
+    return listed(TABLE, records, task=task, words=words, notes=left_out)
+
+
+def _record(one: Contrast, judging: JudgeOptions) -> dict[str, Any]:
+    line, difference = one.line, one.line.compared.difference
+    low, high = difference.interval(judging.alpha)
+    return {
+        "section": f"against {one.baseline}",
+        "method": method_label(one.method),
+        "quantity": _quantity(line),
+        "metric": METRIC_TITLES.get(line.metric, METRIC_TITLES["macro_f1"]),
+        "value": line.compared.a,
+        "baseline_value": line.compared.b,
+        "difference": difference.value,
+        "difference_low": low,
+        "difference_high": high,
+        "p": difference.p,
+        "p_holm": line.judged.p_adjusted,
+        "p_equivalent_holm": line.judged.p_equivalent_adjusted,
+        "detectable": difference.detectable(judging) if difference.trained else None,
+        "seeds": seeds_words(line.compared),
+        "items": line.compared.items or None,
+        "verdict": line.verdict,
+        "words": line.verdict_words(judging),
+    }
 
 
 def _order(run: Run, one: Contrast) -> tuple[int, int]:

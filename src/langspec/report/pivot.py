@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,7 @@ from langspec.measurement.baselines import is_baseline
 from langspec.measures.spec import Column, TableSpec, Where
 from langspec.report.run_results import KEYS, POOLED, by_family, language_family, language_name
 from langspec.report.table import (
+    SPREAD,
     Order,
     Table,
     eraser_label,
@@ -100,6 +101,58 @@ def fill(
         frame,
         section=spec.section,
         notes=(*filter(None, notes), *unconverged_note(frame)),
+    )
+
+
+def listed(
+    spec: TableSpec,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    task: str = "",
+    each: Sequence[str] = (),
+    without: Collection[str] = (),
+    words: Mapping[str, str] | None = None,
+    notes: Iterable[str] = (),
+) -> Table | None:
+    """The table whose rows are there already; None where there are none.
+
+    Args:
+        spec: what it shows; its columns are keys of the records.
+        records: a row each; a column that a record lacks is empty, a repeated one 0.
+        task: its key, for the name; its title, for title and caption.
+        each: what the columns with ``each`` are repeated for.
+        without: keys of columns that it does not have.
+        words: what further names in title and caption stand for.
+        notes: sentences below the table, after those of the spec.
+    """
+    if not records:
+        return None
+    wording = {"task": task_title(task), **(words or {})}
+    columns: list[Column] = []
+    for column in spec.columns:
+        if column.each:
+            columns += [
+                replace(column, key=column.key.format(one), label=one.replace("_", " "))
+                for one in each
+            ]
+        elif column.key not in without:
+            columns.append(column)
+    # In the CSV, the range and the interval of a score stand behind it, where records have them.
+    keys = {
+        key: 0 if column.each else None
+        for column in columns
+        for key in (column.key, *(f"{column.key}_{part}" for part in SPREAD[1:]))
+        if key == column.key or key in records[0]
+    }
+    frame = frame_of([{key: r.get(key, absent) for key, absent in keys.items()} for r in records])
+    return Table(
+        spec.name.format(**{**wording, "task": task}),
+        spec.title.format(**wording),
+        spec.caption.format(**wording),
+        tuple(_shown(spec, columns, frame, None)),
+        frame,
+        section=spec.section,
+        notes=(*spec.notes, *notes),
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.measures.spec import Column
+from langspec.measures.spec import Column, TableSpec
+from langspec.report.pivot import listed
 from langspec.report.run_results import Run
 from langspec.report.table import (
     Table,
     decimal,
-    frame_of,
     leaks,
     measured,
     method_label,
@@ -25,7 +25,6 @@ from langspec.report.table import (
     pick,
     put_score,
     task_scores,
-    task_title,
 )
 
 PAPER = "Tanti et al. 2021"
@@ -146,14 +145,37 @@ def published_value(run: Run, task: str, method: str, quantity: Quantity) -> flo
     return float(present.iloc[0]) if len(present) else None
 
 
+TABLE = TableSpec(
+    name="published_{task}",
+    title="{task}: published, their measure, ours",
+    caption=f"{{task}}: the numbers of {PAPER}, their measure on this run's checkpoints, "
+    "and this run's own measure on the same checkpoints. "
+    "Their measure: {score}, pooled over languages; languages named by a linear probe "
+    "that Adam trained for a few epochs at the settings of the counterpart's label head; "
+    "V-measure of k-means with k = 33 (labels: their number). Sound: macro-F1 and accuracy, "
+    "mean over languages; macro-F1 of a converged linear probe; adjusted mutual information "
+    "of k-means with as many clusters as classes (chance: 0). "
+    f"Ratio: to {BEFORE}, where that has {LEAST} or more. Mean over "
+    "seeds; smallest to largest seed; intervals only where the measure has them.",
+    columns=(
+        Column("quantity", shown=False),
+        Column("method", "Method"),
+        *(Column(key, label, "Score", "score") for key, label in COLUMNS.items()),
+        *(
+            Column(f"{key}_ratio", label, f"Ratio to {BEFORE}", "number")
+            for key, label in COLUMNS.items()
+        ),
+    ),
+    section="quantity",
+)
+
+
 def published_table(run: Run, task: str) -> Table | None:
     """Quantity and method x (published, their measure here, sound measure here, ratios)."""
     records = []
-    shown = quantities(run, task)
-    for quantity in shown:
-        methods = ordered_methods(run, [*quantity.compat["method"]])
+    for quantity in quantities(run, task):
         before: dict[str, Any] = {}
-        for method in methods:
+        for method in ordered_methods(run, quantity.compat["method"]):
             record: dict[str, Any] = {
                 "quantity": quantity.title,
                 "method": method_label(method),
@@ -165,46 +187,18 @@ def published_table(run: Run, task: str) -> Table | None:
             for key in COLUMNS:
                 record[f"{key}_ratio"] = _ratio(record[key], before.get(key))
             records.append(record)
-    if not records:
-        return None
-    columns = (
-        Column("method", "Method"),
-        *(Column(key, label, "Score", "score") for key, label in COLUMNS.items()),
-        *(
-            Column(f"{key}_ratio", label, f"Ratio to {BEFORE}", "number")
-            for key, label in COLUMNS.items()
-        ),
+    score = (
+        "seqeval's macro-F1 of raw labels"
+        if is_token(published_rows(run, task))
+        else "macro-F1 over the union of true and predicted labels"
     )
-    caption = (
-        f"{task_title(task)}: the numbers of {PAPER}, their measure on this run's checkpoints, "
-        "and this run's own measure on the same checkpoints. "
-        f"{_measures(run, task)} Ratio: to {BEFORE}, where that has {LEAST} or more. Mean over "
-        "seeds; smallest to largest seed; intervals only where the measure has them."
-    )
-    name, title = f"published_{task}", f"{task_title(task)}: published, their measure, ours"
-    return Table(name, title, caption, columns, frame_of(records), section="quantity")
+    return listed(TABLE, records, task=task, words={"score": score})
 
 
 def _ratio(value: Any, before: Any) -> float | None:
     if value is None or before is None or pd.isna(value) or before < LEAST:
         return None
     return float(f"{value / before:.3g}")
-
-
-def _measures(run: Run, task: str) -> str:
-    token = is_token(published_rows(run, task))
-    score = (
-        "seqeval's macro-F1 of raw labels"
-        if token
-        else "macro-F1 over the union of true and predicted labels"
-    )
-    return (
-        f"Their measure: {score}, pooled over languages; languages named by a linear probe "
-        "that Adam trained for a few epochs at the settings of the counterpart's label head; "
-        "V-measure of k-means with k = 33 (labels: their number). Sound: macro-F1 and accuracy, "
-        "mean over languages; macro-F1 of a converged linear probe; adjusted mutual information "
-        "of k-means with as many clusters as classes (chance: 0)."
-    )
 
 
 # --- words -----------------------------------------------------------------------------------

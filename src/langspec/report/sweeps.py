@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import pandas as pd
 
 from langspec.errors import LangspecError
 from langspec.files import read_json
-from langspec.measures.spec import Column
+from langspec.measures.spec import Column, TableSpec
 from langspec.report.drawing import Drawing
+from langspec.report.pivot import listed
 from langspec.report.table import (
     Table,
     decimal,
@@ -178,36 +179,53 @@ def _scored(trial: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {decimal(value)}" for key, value in numbers if value is not None)
 
 
+def _best_cells(name: str, group: str) -> tuple[Column, ...]:
+    """The score of a trial, and what it is made of."""
+    return tuple(Column(f"{name}_{key}", key, group, "number") for key in ("score", *MEASURED))
+
+
+STUDIES = TableSpec(
+    name="sweeps",
+    title="Sweeps",
+    caption="The best trial of every study beside the trial with the values of params.yaml. "
+    "dev_macro_f1: of the task on dev rows; dev_leak: macro-F1 of a fresh linear probe on the "
+    "tokens of dev lines. Neither is the transfer or the leak of the other tables: those are "
+    "of test rows. "
+    "A study of two aims has a front and no best trial.",
+    columns=(
+        *(Column(key, key) for key in ("study", "task", "method", "space")),
+        *(Column(key, key, "trials", "count") for key in ("complete", "pruned", "failed")),
+        Column("best_trial", "trial", "best", "count"),
+        *_best_cells("best", "best"),
+        Column("default_trial", shown=False),
+        *_best_cells("default", "params.yaml"),
+    ),
+)
+TRIALS = TableSpec(
+    name="{id}_trials",
+    title="Trials of {study}",
+    caption="Every trial that ended, in order; the origin of values that were not drawn by the "
+    "sampler, and why a trial was pruned or failed.",
+    columns=(
+        Column("trial", "trial", kind="count"),
+        Column("state", "ended"),
+        Column("front", "front"),
+        *(Column(key, key, kind="number") for key in ("score", *MEASURED)),
+        *(Column(key, key) for key in ("origin", "values", "reason")),
+    ),
+)
+
+
 def sweep_tables(studies: Sequence[Study]) -> list[Table]:
     """One table over all studies and one of each one's trials; none without a study."""
-    if not studies:
-        return []
-    rows = [_row(study) for study in studies]
-    columns = (
-        Column("study", "study"),
-        Column("task", "task"),
-        Column("method", "method"),
-        Column("space", "space"),
-        Column("complete", "complete", "trials", "count"),
-        Column("pruned", "pruned", "trials", "count"),
-        Column("failed", "failed", "trials", "count"),
-        Column("best_trial", "trial", "best", "count"),
-        Column("best_score", "score", "best", "number"),
-        Column("best_dev_macro_f1", "dev_macro_f1", "best", "number"),
-        Column("best_dev_leak", "dev_leak", "best", "number"),
-        Column("default_score", "score", "params.yaml", "number"),
-        Column("default_dev_macro_f1", "dev_macro_f1", "params.yaml", "number"),
-        Column("default_dev_leak", "dev_leak", "params.yaml", "number"),
-    )
-    caption = (
-        "The best trial of every study beside the trial with the values of params.yaml. "
-        "dev_macro_f1: of the task on dev rows; dev_leak: macro-F1 of a fresh linear probe on the "
-        "tokens of dev lines. Neither is the transfer or the leak of the other tables: those are "
-        "of test rows. "
-        "A study of two aims has a front and no best trial."
-    )
-    table = Table("sweeps", "Sweeps", caption, columns, pd.DataFrame(rows))
-    return [table, *(_trials(study) for study in studies)]
+    tables = [listed(STUDIES, [_row(study) for study in studies])]
+    for study in studies:
+        unused = "score" if study.tune["pareto"] else "front"  # of one aim, of two aims
+        page = tuple(column.key for column in TRIALS.columns if column.key != unused)
+        records = [_trial(study, trial) for trial in study.trials]
+        words = {"id": study.id, "study": study.name}
+        tables.append(listed(replace(TRIALS, page=page), records, words=words))
+    return [table for table in tables if table is not None]
 
 
 def _row(study: Study) -> dict[str, Any]:
@@ -223,35 +241,19 @@ def _row(study: Study) -> dict[str, Any]:
     return row
 
 
-def _trials(study: Study) -> Table:
-    rows = [
-        {
-            "trial": trial["number"],
-            "state": trial["state"].lower(),
-            "front": "yes" if trial["number"] in study.front else "",
-            **{key: trial[key] for key in ("score", *MEASURED)},
-            "origin": trial["origin"],
-            "values": " ".join(
-                f"{key.rpartition('methods.')[2].partition('.')[2]}={value}"
-                for key, value in trial["values"].items()
-            ),
-            "reason": trial["reason"],
-        }
-        for trial in study.trials
-    ]
-    columns = [Column("trial", "trial", kind="count"), Column("state", "ended")]
-    columns += [Column("front", "front")] * study.tune["pareto"]
-    columns += [Column("score", "score", kind="number")] * (not study.tune["pareto"])
-    columns += [
-        *(Column(name, name, kind="number") for name in MEASURED),
-    ]
-    columns += [Column("origin", "origin"), Column("values", "values"), Column("reason", "reason")]
-    caption = (
-        "Every trial that ended, in order; the origin of values that were not drawn by the "
-        "sampler, and why a trial was pruned or failed."
-    )
-    title = f"Trials of {study.name}"
-    return Table(f"{study.id}_trials", title, caption, tuple(columns), pd.DataFrame(rows))
+def _trial(study: Study, trial: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "trial": trial["number"],
+        "state": trial["state"].lower(),
+        "front": "yes" if trial["number"] in study.front else "",
+        **{key: trial[key] for key in ("score", *MEASURED)},
+        "origin": trial["origin"],
+        "values": " ".join(
+            f"{key.rpartition('methods.')[2].partition('.')[2]}={value}"
+            for key, value in trial["values"].items()
+        ),
+        "reason": trial["reason"],
+    }
 
 
 def sweep_figures(studies: Sequence[Study]) -> list[Drawing]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.measures.spec import Column
+from langspec.measures.spec import Column, TableSpec
+from langspec.report.pivot import listed
 from langspec.report.run_results import Run
-from langspec.report.table import Table, head_rows, pick, task_title
+from langspec.report.table import Table, head_rows, pick
 from langspec.results import RANDOM, label, leak_rows
 
 
@@ -73,11 +74,21 @@ def _strength(run: Run, task: str, method: str) -> float:
     return float("nan") if present is None else float(present)
 
 
-PATH = (
-    Column("strength", "lambda", kind="number"),
-    Column("seed", "Seed", kind="count"),
-    Column("leak", "token F1", "Language leak", "score"),
-    Column("score", "accuracy", "Mean of target languages", "score"),
+PATH = TableSpec(
+    name="path_{task}",
+    title="{task}: strengths of reversal",
+    caption="{task}: leak (a fresh linear probe, last layer) and transfer at each "
+    "strength of gradient reversal; a row a training, [95 % interval over test items].",
+    columns=(
+        *(Column(key, shown=False) for key in ("label", "method", "eraser")),
+        Column("seed", "Seed", kind="count"),
+        Column("of_path", shown=False),
+        Column("strength", "lambda", kind="number"),
+        Column("leak", "token F1", "Language leak", "score"),
+        Column("score", "accuracy", "Mean of target languages", "score"),
+    ),
+    section="method",
+    page=("strength", "seed", "leak", "score"),
 )
 
 
@@ -87,18 +98,10 @@ def path_table(run: Run, task: str) -> Table | None:
     points = tradeoff_points(run, task) if with_path else pd.DataFrame()
     if points.empty:
         return None
-    selected = points[points["method"].isin(with_path) & (points["eraser"] == "")].copy()
-    if selected.empty:
-        return None
-    for key in ("leak", "score"):  # of one seed: there is no range over seeds
-        selected[f"{key}_min"] = selected[f"{key}_max"] = selected[key]
-    selected = selected.sort_values(["method", "strength", "seed"]).reset_index(drop=True)
-    caption = (
-        f"{task_title(task)}: leak (a fresh linear probe, last layer) and transfer at each "
-        "strength of gradient reversal; a row a training, [95 % interval over test items]."
-    )
-    name, title = f"path_{task}", f"{task_title(task)}: strengths of reversal"
-    return Table(name, title, caption, PATH, selected, section="method")
+    selected = points[points["method"].isin(with_path) & (points["eraser"] == "")]
+    selected = selected.sort_values(["method", "strength", "seed"])
+    records: list[dict[Any, Any]] = selected.to_dict("records")
+    return listed(PATH, records, task=task)
 
 
 def _with_ends(row: pd.Series, key: str) -> dict[str, float]:
