@@ -119,7 +119,7 @@ def task_accuracies(
     accelerator.free_memory()
     model.load_state_dict(result.tensors, strict=False)
     test = rows("test", config.corpora.languages)
-    predicted = predict(model, test, config.features.batch_tokens, accelerator.device)
+    predicted = predict(model, test, config.features.batch_tokens, accelerator.device, "fp32")
     return accuracies(test, predicted)
 
 

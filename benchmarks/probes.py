@@ -122,6 +122,11 @@ def drawn_bank(layers: int, width: int, tokens: int, sentences: int) -> Drawn:
     )
 
 
+def bank_options(tokens: int, sentences: int | None) -> BankOptions:
+    """A pass in fp32."""
+    return BankOptions(tokens, sentences, "mean", seed=0, precision="fp32", tokens_per_batch=4096)
+
+
 @click.group()
 def main() -> None:
     """Benchmarks of probing."""
@@ -217,7 +222,7 @@ def reencode(lines: int, pieces: int, tokens: int, epochs: int) -> None:
 
     once, _ = seconds(epoch)
     with tempfile.TemporaryDirectory() as folder:
-        options = BankOptions(max_tokens_per_language=tokens)
+        options = bank_options(tokens, None)
         building, bank = seconds(
             lambda: build_bank(
                 model, 0, inputs, rows, options=options, key="bank", root=Path(folder)
@@ -272,7 +277,7 @@ def growth(factor: int | None) -> None:
         return
     inputs, rows = text(40 * factor)
     with tempfile.TemporaryDirectory() as folder:
-        options = BankOptions(max_tokens_per_language=500, max_sentences_per_language=40)
+        options = bank_options(500, 40)
         model = encoder(4, 128, 4)
         spent, bank = seconds(
             lambda: build_bank(

@@ -36,6 +36,7 @@ def child(given: Namespace) -> None:
     import torch
     from accelerate import Accelerator
 
+    from langspec.compute import resolve_precision
     from langspec.encoders.load import load_encoder
     from langspec.files import write_json
     from langspec.modelling.model import freeze_embeddings
@@ -43,13 +44,13 @@ def child(given: Namespace) -> None:
     from langspec.objectives import get_objective
     from langspec.paths import paths_of
     from langspec.tasks import get_task
+    from langspec.training.experiment import MIXED
     from langspec.training.loop import fit
-    from langspec.training.precision import ACCELERATE, resolve_precision
     from langspec.training.train_section import recipe_of
 
     torch.set_num_threads(1)
     precision = resolve_precision(config.compute.precision, "cpu")
-    accelerator = Accelerator(cpu=True, mixed_precision=ACCELERATE[precision])
+    accelerator = Accelerator(cpu=True, mixed_precision=MIXED[precision])
     if accelerator.num_processes != given.child:
         sys.exit(f"{accelerator.num_processes} processes, expected {given.child}")
     paths, task = paths_of(config, given.root), get_task(given.task)

@@ -131,15 +131,16 @@ def ours(
         subject.batch_tokens = round(rows * float(subject.data.lengths.mean()))
     from accelerate import Accelerator
 
+    from langspec.compute import resolve_precision
     from langspec.objectives import get_objective
+    from langspec.training.experiment import MIXED
     from langspec.training.half_weights import half_weights
-    from langspec.training.precision import ACCELERATE, resolve_precision
     from langspec.training.sampler import epoch_batches
     from langspec.training.stepper import Stepper
     from langspec.training.watch import Watch
 
     chosen = resolve_precision(precision or subject.config.compute.precision, "cpu")
-    accelerator = Accelerator(cpu=True, mixed_precision=ACCELERATE[chosen])
+    accelerator = Accelerator(cpu=True, mixed_precision=MIXED[chosen])
     train, objective = subject.config.train, get_objective("finetune")
     watch = Watch(train.watch, classes=subject.classes, languages=0)
     stepper = Stepper(
@@ -300,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     given.seed = 1
     config = configuration(given)
-    from langspec.training.precision import resolve_precision
+    from langspec.compute import resolve_precision
 
     if given.profile:
         print(profiled(given))

@@ -49,7 +49,7 @@ def measure(config: Config, root: Path, task_name: str, method: str, seed: int) 
     model.load_state_dict(result.tensors, strict=False)
     languages = config.corpora.languages
     test = task.data(task.rows(paths.corpora, "test", languages), encoder)
-    predicted = predict(model, test, config.features.batch_tokens, accelerator.device)
+    predicted = predict(model, test, config.features.batch_tokens, accelerator.device, "fp32")
     by = accuracies(test, predicted)
     last = [row for row in result.steps if "adversary_cross_entropy" in row][-25:]
     shown = {

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from langspec.features.bank import COLUMNS, NO_LABEL, Bank
+from langspec.features.bank import COLUMNS, NO_LABEL, Bank, BankOptions
+
+
+def bank_options(**changes: Any) -> BankOptions:
+    """A pass in fp32 that keeps 2,000 tokens of each language and every text."""
+    values: dict[str, Any] = {
+        "max_tokens_per_language": 2000,
+        "max_sentences_per_language": None,
+        "pooling": "mean",
+        "seed": 0,
+        "precision": "fp32",
+        "tokens_per_batch": 4096,
+    }
+    return BankOptions(**(values | changes))
 
 
 def bank_of(

@@ -19,8 +19,10 @@ from langspec.audit.audited_encoder import load_subject, short_name
 from langspec.audit.options import SPLITS, AuditOptions, Measures, Wanted
 from langspec.audit.place import out_folder
 from langspec.audit.run import run_audit
+from langspec.compute import resolve_precision
 from langspec.corpora.splits import key_split, line_splits
 from langspec.encoders.forward import hidden_states
+from langspec.encoders.inference import casts, encoding_model
 from langspec.encoders.inputs import collate, length_batches, text_inputs
 from langspec.encoders.load import Encoder
 from langspec.erasure.choice import check_eraser, make_eraser
@@ -79,16 +81,22 @@ def encode(
     chosen = _layers(layers, int(config.num_hidden_layers))
     inputs = text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix)
     vectors = np.empty((len(chosen), len(texts), int(config.hidden_size)), dtype=np.float32)
-    device = next(encoder.model.parameters()).device
+    device = _device(encoder)
+    precision = resolve_precision("auto", device)
+    model = encoding_model(encoder.model, precision, max(chosen))
     for rows in length_batches(inputs.lengths, _BATCH_TOKENS):
         batch = collate(inputs, rows, pad_id=int(encoder.tokenizer.pad_token_id))
         batch = {key: value.to(device) for key, value in batch.items()}
-        with torch.inference_mode():
-            states = hidden_states(encoder.model, batch)
+        with torch.inference_mode(), casts(device, precision):
+            states = hidden_states(model, batch)
             for place, layer in enumerate(chosen):
                 pooled = pool(states[layer].float(), batch["attention_mask"], card.pooling)
                 vectors[place, rows] = pooled.cpu().numpy()
     return vectors
+
+
+def _device(encoder: Encoder) -> str:
+    return str(next(encoder.model.parameters()).device.type)
 
 
 def _layers(layers: Sequence[int] | None, last: int) -> tuple[int, ...]:
@@ -170,8 +178,10 @@ def _bank(
         rows,
         options=BankOptions(
             max_tokens_per_language=max_words,
+            max_sentences_per_language=None,
             pooling="cls" if card.pooling == "cls" else "mean",
             seed=seed,
+            precision=resolve_precision("auto", _device(encoder)),
             tokens_per_batch=_BATCH_TOKENS,
         ),
         key="bank",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 from typing import Literal
 
 from langspec.errors import LangspecError
 from langspec.section import Count, Section
+
+logger = logging.getLogger(__name__)
 
 # Sums come out in another order with more threads or wider vectors, and so do the last digits
 # of every weight. With these, processors that have at least AVX2 run the same kernels.
@@ -31,7 +34,8 @@ class Compute(Section):
     Attributes:
         threads: of a worker; fixed, because the order of sums depends on it.
         workers: seeds, checkpoints and figures computed side by side; no result depends on it.
-        precision: of training; ``auto`` takes what the machine is good at.
+        precision: of training and of every encoding pass; ``auto``: the fastest that the processor
+            or GPU multiplies in hardware.
         launch: a file of ``accelerate config``: training runs in the processes that it names.
         trim_vocabulary: keep only the word embeddings that a training reads.
         portable: keep to AVX2 kernels, so that processors with more agree bit for bit.
@@ -50,10 +54,10 @@ def without_project(threads: int) -> Compute:
     return Compute(
         threads=threads,
         workers=1,
-        precision="fp32",
+        precision="auto",
         launch=None,
         trim_vocabulary=False,
-        portable=True,
+        portable=False,
     )
 
 
@@ -87,3 +91,71 @@ def _keep_freed_memory() -> bool:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     return mallopt is not None and all(mallopt(key, value) for key, value in _MALLOPT.items())
+
+
+def device_type() -> str:
+    """``cuda`` where PyTorch sees a GPU and no launcher's file says otherwise, else ``cpu``."""
+    import torch
+
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return "cuda" if torch.cuda.is_available() and not on_cpu else "cpu"
+
+
+def cpu_has_fast_bf16() -> bool:
+    """Does this processor multiply bf16 in hardware (AMX or AVX512-BF16)? Emulation is slow."""
+    import torch
+
+    if "AVX512" not in torch.backends.cpu.get_cpu_capability():  # or compute.portable hides it
+        return False
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    avx512 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return bool(amx() or avx512())
+
+
+def fast_precisions(device: str) -> tuple[str, ...]:
+    """What a device (``cpu`` or ``cuda``) multiplies in hardware, the fastest first."""
+    if device == "cuda":
+        import torch
+
+        return ("bf16", "fp16", "fp32") if torch.cuda.is_bf16_supported() else ("fp16", "fp32")
+    return ("bf16", "fp32") if cpu_has_fast_bf16() else ("fp32",)
+
+
+def resolve_precision(requested: str, device: str) -> str:
+    """The precision in use: ``fp32``, ``bf16`` or ``fp16``.
+
+    ``auto`` takes the fastest that the device multiplies in hardware. What it does not multiply
+    there would be emulated, slower than fp32: fp32 is used, and a warning says so.
+
+    Args:
+        requested: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        device: ``cpu`` or ``cuda``.
+    """
+    fast = fast_precisions(device)
+    if requested == "auto":
+        return fast[0]
+    if requested in fast:
+        return requested
+    what = "GPU" if device == "cuda" else "processor (compute.portable hides what is beyond AVX2)"
+    logger.warning(
+        "compute.precision: this %s does not multiply %s in hardware; using fp32", what, requested
+    )
+    return "fp32"
+
+
+def launched_precision(requested: str) -> str:
+    """``compute.precision``, or with ``auto`` what the launcher's file says, if it says any.
+
+    Raises:
+        LangspecError: the two differ.
+    """
+    named = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if named == "no" or named == requested:
+        return requested
+    if requested != "auto":
+        raise LangspecError(
+            f"found {requested}, but the launcher's mixed_precision is {named}; set auto here, or "
+            "no there",
+            place="compute.precision",
+        )
+    return named

@@ -75,7 +75,7 @@ def train(
     data: Any = token_data(rows, unit=unit)
     held: Any = token_data(dev, seed=9, unit=unit)
     if not objective.trains_encoder:
-        data, held = (encode_features(model, part, 256, "cpu") for part in (data, held))
+        data, held = (encode_features(model, part, 256, "cpu", "fp32") for part in (data, held))
         model.encoder = None
     if stop_at is not None and accelerator.process_index == accelerator.num_processes - 1:
         _stop_in(objective, stop_at)  # one process alone is told

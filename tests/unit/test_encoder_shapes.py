@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModel
 
+from bank_fixtures import bank_options
 from encoder_shapes import HIDDEN, LAYERS, SHAPES, publish
 from langspec.corpora.tables import NLI, POS
 from langspec.encoders.forward import encoder_arguments, hidden_states
@@ -19,7 +20,7 @@ from langspec.encoders.load import Encoder, load_encoder, random_encoder
 from langspec.encoders.published_encoder import published_encoder
 from langspec.encoders.save_folder import save_encoder
 from langspec.errors import LangspecError
-from langspec.features.bank import BankOptions, BankRows
+from langspec.features.bank import BankRows
 from langspec.features.encode import build_bank
 from langspec.modelling.saved import build_model, copy_encoder
 from langspec.tasks import get_task
@@ -300,7 +301,7 @@ def test_compat_bank_reads_the_pooler_at_the_last_layer_only(
         compat.tokenizer.pad_token_id,
         inputs,
         BankRows(languages=["en"] * len(TEXTS)),
-        options=BankOptions(pooling="compat"),
+        options=bank_options(pooling="compat"),
         key="k",
         root=tmp_path,
     )

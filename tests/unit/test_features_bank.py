@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
+from bank_fixtures import bank_options
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inputs import Inputs, collate
 from langspec.errors import LangspecError
@@ -86,7 +87,7 @@ def make(root: Path, model: BertModel, options: BankOptions, checkpoint: str = "
 def test_vectors_are_those_of_each_row_encoded_alone(tmp_path: Path, pooling: str) -> None:
     model = tiny_model(0)
     inputs = random_inputs(24)
-    bank = make(tmp_path, model, BankOptions(max_tokens_per_language=30, pooling=pooling))
+    bank = make(tmp_path, model, bank_options(max_tokens_per_language=30, pooling=pooling))
     tokens, sentences = bank.token_meta, bank.sentence_meta
     assert len(tokens) == 60
     assert len(sentences) == 24
@@ -119,7 +120,7 @@ def test_padding_does_not_change_vectors() -> None:
 def test_metadata_belongs_to_the_vectors(tmp_path: Path) -> None:
     inputs = random_inputs(24)
     rows = rows_of(inputs)
-    bank = make(tmp_path, tiny_model(0), BankOptions(max_tokens_per_language=30))
+    bank = make(tmp_path, tiny_model(0), bank_options(max_tokens_per_language=30))
     for units in (bank.token_meta, bank.sentence_meta):
         for i, row in enumerate(units.row):
             assert bank.languages[units.language[i]] == rows.languages[row]
@@ -137,7 +138,7 @@ def test_metadata_belongs_to_the_vectors(tmp_path: Path) -> None:
 
 
 def test_two_checkpoints_get_the_same_units_and_other_vectors(tmp_path: Path) -> None:
-    options = BankOptions(max_tokens_per_language=20, max_sentences_per_language=5)
+    options = bank_options(max_tokens_per_language=20, max_sentences_per_language=5)
     one = make(tmp_path, tiny_model(0), options, "a")
     two = make(tmp_path, tiny_model(1), options, "b")
     for name in ("row", "unit", "language", "line", "split", "label"):
@@ -150,14 +151,14 @@ def test_two_checkpoints_get_the_same_units_and_other_vectors(tmp_path: Path) ->
 
 def test_sentences_are_of_the_same_lines_in_all_languages_and_bounded(tmp_path: Path) -> None:
     """Translations are kept together, and more lines make no larger bank."""
-    few = make(tmp_path, tiny_model(0), BankOptions(max_sentences_per_language=5))
+    few = make(tmp_path, tiny_model(0), bank_options(max_sentences_per_language=5))
     units = few.sentence_meta
     lines = [set(units.line[units.language == i].tolist()) for i in range(2)]
     assert len(lines[0]) == 5
     assert lines[0] == lines[1]
-    more = make(tmp_path, tiny_model(0), BankOptions(max_sentences_per_language=8))
+    more = make(tmp_path, tiny_model(0), bank_options(max_sentences_per_language=8))
     assert lines[0] < set(more.sentence_meta.line.tolist())
-    every = make(tmp_path, tiny_model(0), BankOptions())
+    every = make(tmp_path, tiny_model(0), bank_options())
     assert len(every.sentence_meta) == 24
     for i, place in enumerate(units.row):
         whole = np.flatnonzero(every.sentence_meta.row == place)
@@ -185,7 +186,7 @@ def test_sample_ignores_row_order_and_other_languages_and_is_nested() -> None:
 
 
 def test_a_bank_is_opened_not_made_again(tmp_path: Path) -> None:
-    options = BankOptions(max_tokens_per_language=10)
+    options = bank_options(max_tokens_per_language=10)
     model = tiny_model(0)
     first = make(tmp_path, model, options).tokens(-1)
 
@@ -230,7 +231,7 @@ def damage_missing(folder: Path) -> None:
     "damage", [damage_json, damage_byte, damage_inputs, damage_cut, damage_missing]
 )
 def test_a_damaged_or_stale_bank_is_made_again(tmp_path: Path, damage, caplog) -> None:
-    options = BankOptions(max_tokens_per_language=10)
+    options = bank_options(max_tokens_per_language=10)
     bank = make(tmp_path, tiny_model(0), options)
     good = bank.tokens(1)
     damage(bank.folder)
@@ -246,7 +247,7 @@ def test_a_failed_pass_leaves_nothing(tmp_path: Path) -> None:
     with torch.no_grad():
         model.encoder.layer[1].output.dense.weight.fill_(float("nan"))
     with pytest.raises(LangspecError, match="layer 2 are not finite"):
-        make(tmp_path, model, BankOptions(max_tokens_per_language=10))
+        make(tmp_path, model, bank_options(max_tokens_per_language=10))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -255,7 +256,7 @@ def test_beyond_half_precision_is_kept_in_single(tmp_path: Path) -> None:
         model = tiny_model(0)
         with torch.no_grad():
             change(model.encoder.layer[1].output.LayerNorm)
-        bank = make(tmp_path / str(len(list(tmp_path.iterdir()))), model, BankOptions())
+        bank = make(tmp_path / str(len(list(tmp_path.iterdir()))), model, bank_options())
         return bank.meta["dtypes"], bank.tokens(-1)
 
     assert stored(lambda norm: None)[0] == {"tokens": "float16", "sentences": "float16"}
@@ -269,7 +270,7 @@ def test_beyond_half_precision_is_kept_in_single(tmp_path: Path) -> None:
 
 
 def test_least_recently_used_goes_first(tmp_path: Path) -> None:
-    options = BankOptions(max_tokens_per_language=10)
+    options = bank_options(max_tokens_per_language=10)
     banks = [make(tmp_path, tiny_model(0), options, name) for name in "abc"]
     for age, bank in zip((30, 20, 10), banks, strict=True):
         then = 1_700_000_000 - age
@@ -284,18 +285,18 @@ def test_least_recently_used_goes_first(tmp_path: Path) -> None:
 
 
 def test_layers_can_be_chosen(tmp_path: Path) -> None:
-    every = make(tmp_path, tiny_model(0), BankOptions())
-    last = make(tmp_path, tiny_model(0), BankOptions(layers=(-1,)))
+    every = make(tmp_path, tiny_model(0), bank_options())
+    last = make(tmp_path, tiny_model(0), bank_options(layers=(-1,)))
     assert last.layers == (2,)
     assert (last.tokens(-1) == every.tokens(2)).all()
     with pytest.raises(LangspecError, match="layer 0 is not in this feature bank"):
         last.tokens(0)
     with pytest.raises(LangspecError, match=r"0\.\.2"):
-        make(tmp_path, tiny_model(0), BankOptions(layers=(7,)))
+        make(tmp_path, tiny_model(0), bank_options(layers=(7,)))
 
 
 def test_no_units_and_no_tokens_are_allowed(tmp_path: Path) -> None:
-    bank = make(tmp_path, tiny_model(0), BankOptions(max_tokens_per_language=0))
+    bank = make(tmp_path, tiny_model(0), bank_options(max_tokens_per_language=0))
     assert bank.tokens(0).shape == (0, HIDDEN)
     assert bank.sentences(0).shape == (24, HIDDEN)
     reopened = open_bank(tmp_path, bank.folder.name)
@@ -311,14 +312,14 @@ def test_disagreeing_lengths_are_refused(tmp_path: Path) -> None:
             0,
             inputs,
             BankRows(languages=["en"] * 3),
-            options=BankOptions(),
+            options=bank_options(),
             key="k",
             root=tmp_path,
         )
 
 
 def test_equal_bytes_on_two_runs(tmp_path: Path) -> None:
-    options = BankOptions(max_tokens_per_language=20)
+    options = bank_options(max_tokens_per_language=20)
     one = make(tmp_path / "one", tiny_model(0), options).folder
     two = make(tmp_path / "two", tiny_model(0), options).folder
     names = sorted(file.name for file in one.iterdir())
@@ -329,7 +330,7 @@ def test_equal_bytes_on_two_runs(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("three_threads")
 def test_threads_give_the_bytes_of_one(tmp_path: Path) -> None:
-    options = BankOptions(max_tokens_per_language=20, tokens_per_batch=64)
+    options = bank_options(max_tokens_per_language=20, tokens_per_batch=64)
     many = make(tmp_path / "many", tiny_model(0), options).folder
     torch.set_num_threads(1)
     one = make(tmp_path / "one", tiny_model(0), options).folder
@@ -347,8 +348,8 @@ def three_threads() -> Iterator[None]:
 
 def test_whole_rows_are_as_few_as_have_enough_units(tmp_path: Path) -> None:
     model = tiny_model(0)
-    few = make(tmp_path, model, BankOptions(max_tokens_per_language=20, whole_rows=True))
-    spread = make(tmp_path, model, BankOptions(max_tokens_per_language=20))
+    few = make(tmp_path, model, bank_options(max_tokens_per_language=20, whole_rows=True))
+    spread = make(tmp_path, model, bank_options(max_tokens_per_language=20))
     counts = np.diff(random_inputs(24).unit_starts)
     for code in range(2):
         own = few.token_meta.language == code
@@ -359,5 +360,5 @@ def test_whole_rows_are_as_few_as_have_enough_units(tmp_path: Path) -> None:
         assert len(rows) < len(
             np.unique(spread.token_meta.row[spread.token_meta.language == code])
         )
-    everything = make(tmp_path, model, BankOptions(max_tokens_per_language=None, whole_rows=True))
+    everything = make(tmp_path, model, bank_options(max_tokens_per_language=None, whole_rows=True))
     assert len(everything.token_meta) == counts.sum()

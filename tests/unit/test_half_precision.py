@@ -9,10 +9,10 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from langspec.compute import launched_precision
 from langspec.errors import LangspecError
 from langspec.objectives import get_objective
 from langspec.training.loop import fit
-from langspec.training.precision import launched_precision
 from langspec.training.stepper import Stepper
 from training_fixtures import CLASSES, options, tiny_model, token_data
 

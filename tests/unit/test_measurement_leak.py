@@ -10,9 +10,10 @@ import torch
 from measure_options import PROBE, projection_options
 from torch import nn
 
+from bank_fixtures import bank_options
 from langspec.encoders.inputs import Inputs
 from langspec.errors import LangspecError
-from langspec.features.bank import Bank, BankOptions, BankRows, Units
+from langspec.features.bank import Bank, BankRows, Units
 from langspec.features.encode import build_bank
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.leak import language_leak
@@ -74,7 +75,7 @@ def planted_bank(root: Path, languages: tuple[str, ...] = LANGUAGES) -> Bank:
             splits=[("train", "train", "train", "dev", "test")[i % 5] for i in line],
             lines=line,
         ),
-        options=BankOptions(max_tokens_per_language=None),
+        options=bank_options(max_tokens_per_language=None),
         key="planted",
         root=root,
     )

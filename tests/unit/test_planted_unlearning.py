@@ -128,7 +128,7 @@ def accuracy(model: EncoderWithHeads) -> float:
     found = []
     for language in range(LANGUAGES):
         data = task_rows(150, 110 + language, language)
-        predicted = predict(model, data, 512, torch.device("cpu"))
+        predicted = predict(model, data, 512, torch.device("cpu"), "fp32")
         found.append(float((predicted == data.labels).mean()))
     return float(np.mean(found))
 

@@ -41,7 +41,7 @@ def train(
     data: Any = token_data(24, unit=unit)
     dev: Any = token_data(6, seed=9, unit=unit)
     if not objective.trains_encoder:
-        data, dev = (encode_features(model, rows, 256, "cpu") for rows in (data, dev))
+        data, dev = (encode_features(model, rows, 256, "cpu", "fp32") for rows in (data, dev))
         model.encoder = None
         model.train()
     return fit(

@@ -17,7 +17,6 @@ from langspec.objectives import get_objective
 from langspec.training import loop
 from langspec.training.checkpoint import Checkpoint, CheckpointStore
 from langspec.training.loop import FitResult, fit
-from langspec.training.precision import resolve_precision
 from langspec.training.sampler import epoch_batches, rank_rows
 from langspec.training.scoring import encode_features, predict
 from langspec.training.stepper import warmup_linear
@@ -183,8 +182,8 @@ def test_frozen_learns_on_features_encoded_once() -> None:
     # A random encoder keeps enough of a token's identity for a linear head to read it.
     model = tiny_model(dropout=0.0)
     before = {k: v.clone() for k, v in model.encoder.state_dict().items()}
-    train_features = encode_features(model, token_data(60), 256, "cpu")
-    dev_features = encode_features(model, token_data(20, seed=9), 256, "cpu")
+    train_features = encode_features(model, token_data(60), 256, "cpu", "fp32")
+    dev_features = encode_features(model, token_data(20, seed=9), 256, "cpu", "fp32")
     model.encoder, encoder = None, model.encoder
     result = fit(
         model,
@@ -203,7 +202,7 @@ def test_frozen_learns_on_features_encoded_once() -> None:
 def test_features_give_the_head_what_the_encoder_would() -> None:
     model = tiny_model().eval()
     data = token_data(12)
-    features = encode_features(model, data, 64, "cpu")
+    features = encode_features(model, data, 64, "cpu", "fp32")
     rows = np.asarray([3, 0, 7])
     with torch.inference_mode():
         direct = model(data.batch(rows))["task"]
@@ -216,7 +215,7 @@ def test_features_give_the_head_what_the_encoder_would() -> None:
 def test_predictions_stay_aligned_with_labels(unit: str) -> None:
     model = tiny_model(unit=unit).eval()
     data = token_data(15, unit=unit)
-    found = predict(model, data, 40, "cpu")
+    found = predict(model, data, 40, "cpu", "fp32")
     with torch.inference_mode():
         one_by_one = [model(data.batch(np.asarray([row])))["task"].argmax(-1) for row in range(15)]
     assert found.tolist() == torch.cat(one_by_one).tolist()
@@ -225,13 +224,6 @@ def test_predictions_stay_aligned_with_labels(unit: str) -> None:
 def test_no_rows_are_refused() -> None:
     with pytest.raises(LangspecError, match="no train rows"):
         train(data=token_data(0))
-
-
-def test_precision_is_resolved_and_said(caplog) -> None:
-    assert resolve_precision("fp16", "cpu") == "fp32"
-    assert "fp16 needs a GPU" in caplog.text
-    assert resolve_precision("bf16", "cpu") == "bf16"
-    assert resolve_precision("auto", "cpu") in ("fp32", "bf16")
 
 
 def test_the_loop_never_asks_which_method_or_task_runs() -> None:
@@ -293,7 +285,7 @@ def test_a_frozen_encoder_never_runs_backward(monkeypatch) -> None:
     )
     data, dev = token_data(40), token_data(12, seed=9)
     train_features, dev_features = (
-        encode_features(model, rows, 64, "cpu") for rows in (data, dev)
+        encode_features(model, rows, 64, "cpu", "fp32") for rows in (data, dev)
     )
     encoded = len(seen)
     assert encoded

@@ -43,6 +43,8 @@ class AuditOptions:
         max_words: words a language at most that are probed one by one, drawn by seed.
         batch_tokens: pieces, padding included, that are encoded at once.
         seed: of splits, samples and random weights.
+        precision: ``fp32``, ``bf16`` or ``fp16`` of the encoding pass; ``auto``: the fastest that
+            the machine multiplies in hardware.
         force: replace an earlier audit to which other files were added.
         command: the command line, for the page.
     """
@@ -58,6 +60,7 @@ class AuditOptions:
     max_words: int = 1000
     batch_tokens: int = 2048
     seed: int = 0
+    precision: str = "auto"
     force: bool = False
     command: str = ""
 

@@ -16,6 +16,7 @@ from langspec.audit.audited_encoder import Subject
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.text_folder import Texts
 from langspec.closure import cache_key
+from langspec.compute import device_type, resolve_precision
 from langspec.encoders.inputs import Inputs, text_inputs
 from langspec.encoders.load import random_encoder
 from langspec.errors import LangspecError
@@ -96,6 +97,7 @@ class TextBench:
         self.corpus = text.folder.resolve().name
         self.probe, self.bootstrap = measures.probe, measures.bootstrap
         self.beyond_probe: ProbeOptions = measures.beyond_probe
+        self.precision = resolve_precision(options.precision, device_type())
         self.cut = 0  # texts that were cut at the encoder's length
         self._bank = self._encoded(subject, text, options.max_words)
 
@@ -116,6 +118,7 @@ class TextBench:
             "layers": self.subject.layers,
             "words": self.chosen.max_words,
             "seed": self.chosen.seed,
+            "precision": self.precision,
         }
 
     @cached_property
@@ -152,27 +155,31 @@ class TextBench:
         everything = (config.num_hidden_layers + 1) * vectors * config.hidden_size * 4  # fp32
         options = BankOptions(
             max_tokens_per_language=words,
+            max_sentences_per_language=None,
             pooling="cls" if card.pooling == "cls" else "mean",
-            layers=None if everything < limit_gb * 1e9 else subject.layers,
             seed=self.chosen.seed,
+            precision=self.precision,
+            tokens_per_batch=self.chosen.batch_tokens,
+            layers=None if everything < limit_gb * 1e9 else subject.layers,
         )
         bank = build_bank(
             encoder.model,
             int(encoder.tokenizer.pad_token_id),
             inputs,
             BankRows(texts.languages, texts.splits, texts.lines),
-            # Not in the key: it changes rounding alone.
-            options=replace(options, tokens_per_batch=self.chosen.batch_tokens),
+            options=options,
             key=bank_key(
                 checkpoint=subject.sha256,
                 corpus=texts.sha256,
                 prefix=card.prefix,
                 max_tokens=card.max_tokens,
-                options=options,
+                # Batches are not in the key: they change rounding alone.
+                options=replace(options, tokens_per_batch=0),
             ),
             root=self.banks,
             limit_gb=limit_gb,
             progress=f"{subject.name}: encode",
+            knob="--batch-tokens",
         )
         self.cut += inputs.truncated
         return _LayersOf(bank.folder, bank.meta, subject.layers)

@@ -41,6 +41,13 @@ from langspec.errors import LangspecError
 @click.option("--max-words", default=1000, show_default=True, help="Words a language to probe.")
 @click.option("--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads.")
 @click.option("--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
+    help="Of encoding; auto: the fastest that this machine multiplies in hardware.",
+)
 @click.option("--threads", type=int, help="Processor threads. Default: all cores.")
 @click.option("--seed", default=0, show_default=True, help="Of samples, splits, random weights.")
 @click.option(

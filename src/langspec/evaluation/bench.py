@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from langspec.closure import cache_key
+from langspec.compute import device_type, resolve_precision
 from langspec.corpora.tables import read_table
 from langspec.encoders.inputs import Inputs, text_inputs
 from langspec.encoders.load import load_encoder
@@ -40,6 +41,7 @@ class Bench:
     def __init__(self, config: Config, paths: Paths, task: Task, limit_gb: float) -> None:
         self.config, self.paths, self.task, self.limit_gb = config, paths, task, limit_gb
         self.encoder = load_encoder(paths.encoder)
+        self.precision = resolve_precision(config.compute.precision, device_type())
         self.retrain: Callable[..., Any] | None = None
         languages = config.corpora.languages
         self.train_table = task.rows(paths.corpora, "train", [config.corpora.source])
@@ -93,6 +95,7 @@ class Bench:
             "languages": self.config.corpora.languages,
             "card": [card.prefix, card.max_tokens, card.pooling, card.sha256],
             "batch_tokens": self.config.features.batch_tokens,
+            "precision": self.precision,
             "seed": self.config.evaluate.seed,
         }
 
@@ -149,8 +152,8 @@ class Bench:
         if self._vectors is None or self._vectors[0] != subject.state:
             device = next(subject.model.parameters()).device
             tokens = self.config.features.batch_tokens
-            vectors = encode_features(subject.model, self.test, tokens, device).vectors
-            self._vectors = (subject.state, vectors)
+            rows = encode_features(subject.model, self.test, tokens, device, self.precision)
+            self._vectors = (subject.state, rows.vectors)
         return self._vectors[1]
 
     # Banks.
@@ -197,21 +200,18 @@ class Bench:
 
     def bank_options(self, **values: Any) -> BankOptions:
         """Options of a bank with the pooling, seed and batches that all banks here have."""
-        return BankOptions(
-            pooling=self.encoder.card.pooling,  # type: ignore[arg-type]
+        return BankOptions.of(
+            self.config.features,
+            pooling=self.encoder.card.pooling,
             seed=self.config.evaluate.seed,
-            tokens_per_batch=self.config.features.batch_tokens,
+            precision=self.precision,
             **values,
         )
 
     @property
     def text_bank_options(self) -> BankOptions:
         """What the bank of the language text holds."""
-        features = self.config.features
-        return self.bank_options(
-            max_tokens_per_language=features.max_tokens_per_language,
-            max_sentences_per_language=features.max_sentences_per_language,
-        )
+        return self.bank_options()
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """The bank of the language text, which all measures on it share."""

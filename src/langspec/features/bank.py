@@ -14,13 +14,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from langspec.closure import cache_key
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file
+
+if TYPE_CHECKING:
+    from langspec.features.feature_options import Features
 
 logger = logging.getLogger(__name__)
 
@@ -34,30 +37,43 @@ META = "meta.json"
 
 @dataclass(frozen=True)
 class BankOptions:
-    """What is kept of an encoding pass.
+    """An encoding pass, and what is kept of it.
 
     Attributes:
         max_tokens_per_language: token vectors kept of each language; None keeps all, 0 none.
         max_sentences_per_language: sentence vectors kept of each language, of the same lines in
             all languages that have them; None keeps all.
-        whole_rows: take tokens from as few rows as have enough of them, drawn at random, and not
-            from all rows: where few tokens of many rows are wanted, most need not be encoded.
         pooling: ``mean`` over the attention mask (special tokens included), ``cls``, or
             ``compat``: the encoder's own pooler at the last layer, ``cls`` below it.
-        layers: layers kept (0 = embeddings, negative counts from the last); None keeps all.
         seed: of the sample.
-        precision: ``fp32`` or ``bf16`` (autocast).
+        precision: ``fp32``, ``bf16`` or ``fp16``; what is used, not what was asked for.
         tokens_per_batch: padded pieces in one forward pass.
+        layers: layers kept (0 = embeddings, negative counts from the last); None keeps all. What
+            lies above the highest is not computed.
+        whole_rows: take tokens from as few rows as have enough of them, drawn at random, and not
+            from all rows: where few tokens of many rows are wanted, most need not be encoded.
     """
 
-    max_tokens_per_language: int | None = 2000
-    max_sentences_per_language: int | None = None
-    whole_rows: bool = False
-    pooling: Literal["mean", "cls", "compat"] = "mean"
+    max_tokens_per_language: int | None
+    max_sentences_per_language: int | None
+    pooling: str
+    seed: int
+    precision: str
+    tokens_per_batch: int
     layers: tuple[int, ...] | None = None
-    seed: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
-    tokens_per_batch: int = 4096
+    whole_rows: bool = False
+
+    @classmethod
+    def of(
+        cls, features: Features, *, pooling: str, seed: int, precision: str, **changes: Any
+    ) -> BankOptions:
+        """The pass that section ``features`` asks for, with ``changes`` to its fields."""
+        values = {
+            "max_tokens_per_language": features.max_tokens_per_language,
+            "max_sentences_per_language": features.max_sentences_per_language,
+            "tokens_per_batch": features.batch_tokens,
+        }
+        return cls(pooling=pooling, seed=seed, precision=precision, **(values | changes))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from langspec.encoders.forward import hidden_states
+from langspec.encoders.inference import casts, encoding_model, in_memory
 from langspec.encoders.inputs import Inputs, collate, length_batches
 from langspec.errors import LangspecError
 from langspec.features.bank import (
@@ -130,12 +130,14 @@ def _ranges(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.repeat(begins - offsets, lengths) + np.arange(lengths.sum())
 
 
-def _states(model: PreTrainedModel, batch: dict[str, torch.Tensor], bf16: bool) -> Any:
-    """The L+1 hidden states ``[B, T, H]`` of a collated batch, on the model's device."""
+def _states(
+    model: PreTrainedModel, batch: dict[str, torch.Tensor], precision: str, knob: str
+) -> Any:
+    """The hidden states ``[B, T, H]`` of a collated batch, on the model's device."""
     device = next(model.parameters()).device
     moved = {name: values.to(device) for name, values in batch.items()}
-    cast = torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
-    with torch.inference_mode(), cast:
+    fits = in_memory(batch["input_ids"], knob)
+    with torch.inference_mode(), casts(device, precision), fits:
         return hidden_states(model, moved)
 
 
@@ -147,23 +149,25 @@ def _encode(
     options: BankOptions,
     folder: Path,
     progress: str,
+    knob: str,
 ) -> tuple[int, ...]:
     """Write ``<kind>.fp32.tmp`` ``[layers, N, H]`` into ``folder``; return the layers."""
     needed = np.union1d(selection.unit_rows, selection.sentences)
     batches = length_batches(inputs.lengths[needed], options.tokens_per_batch)
     out: dict[str, np.ndarray] = {}
-    layers: tuple[int, ...] = ()
+    last = int(model.config.num_hidden_layers)
+    layers = _layers(options, last + 1)
+    model = encoding_model(model, options.precision, max(layers))
     bar = tqdm(total=len(needed), desc=progress, unit="row", leave=False, disable=None)
 
     def encoded(part: np.ndarray) -> tuple[np.ndarray, dict[str, torch.Tensor], Any]:
         batch = collate(inputs, needed[part], pad_id=pad_id)
-        return needed[part], batch, _states(model, batch, options.precision == "bf16")
+        return needed[part], batch, _states(model, batch, options.precision, knob)
 
     on_cpu = next(model.parameters()).device.type == "cpu"
     with bar:
         for rows, batch, states in (side_by_side if on_cpu else map)(encoded, batches):
             if not out:
-                layers = _layers(options, len(states))
                 for kind in KINDS:
                     shape = (len(layers), len(selection.tables[kind]), states[0].shape[-1])
                     out[kind] = open_memmap(
@@ -187,7 +191,7 @@ def _encode(
                     out["tokens"][index, units] = state[where, columns].float().cpu().numpy()
                 if chosen.any():
                     mask = batch["attention_mask"].to(state.device)
-                    pooler = getattr(model, "pooler", None) if layer == len(states) - 1 else None
+                    pooler = getattr(model, "pooler", None) if layer == last else None
                     vectors = pool(state.float(), mask, options.pooling, pooler)
                     out["sentences"][index, sentence[chosen]] = vectors.cpu().numpy()[chosen]
             bar.update(len(rows))
@@ -263,6 +267,7 @@ def build_bank(
     root: Path,
     limit_gb: float = 10.0,
     progress: str = "encode",
+    knob: str = "features.batch_tokens",
 ) -> Bank:
     """Open the bank of ``key``, or make it in one encoding pass.
 
@@ -280,6 +285,7 @@ def build_bank(
         root: folder of all banks.
         limit_gb: size that the folder of all banks is brought back to (10^9 bytes).
         progress: words before the progress bar.
+        knob: the option that a batch too large for memory names.
 
     Raises:
         LangspecError: no rows, lengths that disagree, an encoder without hidden states, layers it
@@ -296,7 +302,7 @@ def build_bank(
     model.eval()
     try:
         with atomic_folder(Path(root) / key) as folder:
-            layers = _encode(model, pad_id, inputs, selection, options, folder, progress)
+            layers = _encode(model, pad_id, inputs, selection, options, folder, progress, knob)
             meta = {"key": key, "fingerprint": fingerprint, "options": asdict(options)}
             _finish(folder, selection, layers, meta)
     finally:

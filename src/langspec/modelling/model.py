@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from langspec.encoders.forward import hidden_states
+from langspec.encoders.inference import encoding_model
 from langspec.modelling.pooling import float32, pool, units
 
 PADDED = ("input_ids", "attention_mask", "token_type_ids")  # [B, T] each
@@ -80,6 +82,15 @@ class EncoderWithHeads(nn.Module):
         encoder: Any = self.encoder
         last = int(encoder.config.num_hidden_layers)
         return self.feature_layer if self.feature_layer >= 0 else self.feature_layer + last + 1
+
+    def for_encoding(self, precision: str) -> Self:
+        """This model with its encoder as :func:`encoding_model` gives it; heads are shared."""
+        model = copy.copy(self)
+        encoder: Any = encoding_model(self.encoder, precision, self.head_layer)
+        model._modules = {**self._modules, "encoder": encoder}
+        if encoder.config.num_hidden_layers == self.head_layer:
+            model.feature_layer = -1
+        return model
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The vectors ``[N, H]`` of the batch's units (tokens) or rows (pairs)."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from langspec.encoders.load import Encoder
 from langspec.features.bank import Bank, BankRows
-from langspec.files import atomic_folder
+from langspec.files import atomic_folder, read_json
 from langspec.modelling.saved import RunCard, load_run, read_card
 from langspec.paths import checkpoint_hash
 from langspec.release.encoder_folder import ExportedHead, write_export
@@ -71,6 +71,7 @@ def load_seed(run: Path, encoder: Encoder, task: Task) -> TrainedSeed:
         weight=linear.weight.detach().numpy(),
         bias=linear.bias.detach().numpy(),
         single=getattr(task, "single", False),
+        precision=_precision(run.parent / "run.json"),
     )
     start = encoder.card
     name = f"{start.name}-{task.name}-{card.method}-{card.seed}"
@@ -78,6 +79,11 @@ def load_seed(run: Path, encoder: Encoder, task: Task) -> TrainedSeed:
     trained = replace(start, name=name, kind="folder", sha256="", source=source)
     state = checkpoint_hash(run) if card.trains_encoder else start.sha256
     return TrainedSeed(Encoder(model.encoder, encoder.tokenizer, trained), head, card, state)
+
+
+def _precision(facts: Path) -> str:
+    """What the seed was trained in; fp32 where there are no facts of the training."""
+    return str(read_json(facts)["effective_precision"]) if facts.is_file() else "fp32"
 
 
 def assemble(folder: Path, seed: TrainedSeed, card: str, erasers: Path | None = None) -> None:

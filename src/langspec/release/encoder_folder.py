@@ -41,6 +41,7 @@ class ExportedHead:
         weight: float32 ``[K, H]``.
         bias: float32 ``[K]``.
         single: whether a row has one text (``pair`` tasks).
+        precision: that it was trained in: ``fp32``, ``bf16`` or ``fp16``.
     """
 
     task: str
@@ -50,6 +51,7 @@ class ExportedHead:
     weight: np.ndarray
     bias: np.ndarray
     single: bool = False
+    precision: str = "fp32"
 
 
 def check_empty(folder: Path, *, place: str = "--out") -> None:
@@ -176,5 +178,6 @@ def _write_head(folder: Path, head: ExportedHead) -> None:
             "single": head.single,
             "labels": head.labels,
             "layer": head.layer,
+            "precision": head.precision,
         },
     )

@@ -13,6 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from langspec.compute import resolve_precision
+from langspec.encoders.inference import casts, in_memory
 from langspec.encoders.inputs import (
     Inputs,
     collate,
@@ -41,13 +43,18 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Head:
-    """What ``head/head.json`` says: ``unit`` is ``token`` or ``pair``; ``single``: one text."""
+    """What ``head/head.json`` says: ``unit`` is ``token`` or ``pair``; ``single``: one text.
+
+    ``precision`` is what the model was trained and measured in; it predicts in the same where the
+    processor multiplies it in hardware, else in fp32.
+    """
 
     task: str
     unit: Literal["token", "pair"]
     labels: tuple[str, ...]
     layer: int
     single: bool = False
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -62,6 +69,7 @@ class Predictor:
 
     Attributes:
         head: what it predicts.
+        precision: that it encodes in.
         truncated: rows of the last call that were longer than the encoder takes, and were cut.
     """
 
@@ -71,7 +79,8 @@ class Predictor:
         self.encoder = encoder
         self.head = head
         self.truncated = 0
-        self._model = model
+        self.precision = resolve_precision(head.precision, "cpu")
+        self._model = model.for_encoding(self.precision)
         self._erasers = erasers
 
     @property
@@ -162,7 +171,9 @@ class Predictor:
         predicted = np.zeros((count, len(self.head.labels)))
         for rows in length_batches(inputs.lengths, _BATCH_TOKENS):
             batch = collate(inputs, rows, pad_id=int(self.encoder.tokenizer.pad_token_id))
-            vectors = self._model.vectors(batch).float()
+            fits = in_memory(batch["input_ids"], "the length of the rows")
+            with casts("cpu", self.precision), fits:
+                vectors = self._model.vectors(batch).float()
             if fitted is not None:
                 vectors = torch.from_numpy(fitted.apply(vectors.numpy()))
             values = self._model.heads["task"](vectors).double().softmax(dim=-1).numpy()

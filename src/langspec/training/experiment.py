@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 from accelerate import Accelerator
-from accelerate.utils import parse_flag_from_env
 
 from langspec.closure import cache_key
+from langspec.compute import device_type, launched_precision, resolve_precision
 from langspec.encoders.load import Encoder, load_encoder
 from langspec.encoders.mlm import load_mlm_head
 from langspec.errors import LangspecError
@@ -33,7 +33,6 @@ from langspec.tasks import Task, TaskData, get_task
 from langspec.training.identity import TrainingFacts, run_settings, seed_key
 from langspec.training.language import LanguageData, read_language_data, with_mlm_head
 from langspec.training.loop import FitResult, fit
-from langspec.training.precision import ACCELERATE, launched_precision, resolve_precision
 from langspec.training.scoring import TrainingData, encode_features
 from langspec.training.selection import Rule, get_rule
 from langspec.training.train_section import Recipe, recipe_of
@@ -43,6 +42,9 @@ if TYPE_CHECKING:
     from langspec.config import Config
 
 logger = logging.getLogger(__name__)
+
+MIXED = {"fp32": "no", "bf16": "no", "fp16": "fp16"}
+"""Accelerate's ``mixed_precision``: autocast for fp16; bf16 weights are :mod:`half_weights`'."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,9 @@ class Workbench:
     def __init__(self, config: Config, task: str, corpora: Path, encoder: Path) -> None:
         self.corpora, self.encoder_folder = corpora, encoder
         self.task = get_task(task, corpora)
-        on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU")
-        self.precision = resolve_precision(
-            launched_precision(config.compute.precision),
-            "cuda" if torch.cuda.is_available() and not on_cpu else "cpu",
-        )
-        self.accelerator = Accelerator(mixed_precision=ACCELERATE[self.precision])
+        requested = launched_precision(config.compute.precision)
+        self.precision = resolve_precision(requested, device_type())
+        self.accelerator = Accelerator(mixed_precision=MIXED[self.precision])
         check_processes(self.accelerator.num_processes)
         if self.accelerator.device.type == "cpu":
             torch.set_num_threads(config.compute.threads)
@@ -267,7 +266,8 @@ class Workbench:
                 init=0.02,
             ).to(self.accelerator.device)
             tokens = config.features.batch_tokens
-            rows = encode_features(model, data, tokens, self.accelerator.device)
+            device = self.accelerator.device
+            rows = encode_features(model, data, tokens, device, self.precision)
             self._encoded[id(data)] = data, rows
         return self._encoded[id(data)][1]
 

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from torch import nn
 from tqdm import tqdm
 
+from langspec.encoders.inference import casts, in_memory
 from langspec.encoders.inputs import length_batches
 from langspec.measurement.scores import confusion, macro_f1_of_counts
 from langspec.tasks.task import IGNORED, TaskData, Unit, gather_labels
@@ -84,12 +85,16 @@ def _each_batch(data: TaskData, batch_tokens: int, device: torch.device, descrip
 
 
 @torch.inference_mode()
-def encode_features(model: Any, data: TaskData, batch_tokens: int, device: Any) -> FeatureData:
+def encode_features(
+    model: Any, data: TaskData, batch_tokens: int, device: Any, precision: str
+) -> FeatureData:
     """The vectors that a head would read, from an encoder in eval mode (no dropout noise)."""
-    model.eval()
+    model = model.eval().for_encoding(precision)
     vectors: np.ndarray | None = None
     for positions, batch in _each_batch(data, batch_tokens, device, "encode once"):
-        found = model.vectors(batch).float().cpu().numpy()
+        fits = in_memory(batch["input_ids"], "features.batch_tokens")
+        with casts(device, precision), fits:
+            found = model.vectors(batch).float().cpu().numpy()
         if vectors is None:
             vectors = np.zeros((len(data.labels), found.shape[1]), np.float32)
         vectors[positions] = found
@@ -106,9 +111,11 @@ def head_classes(head: nn.Module, vectors: np.ndarray) -> np.ndarray:
     return np.asarray(scores.argmax(dim=-1).cpu(), dtype=np.int64)
 
 
-def predict(model: Any, data: TaskData, batch_tokens: int, device: Any) -> np.ndarray:
+def predict(
+    model: Any, data: TaskData, batch_tokens: int, device: Any, precision: str
+) -> np.ndarray:
     """Class indices int64, aligned with ``data.labels``."""
-    vectors = encode_features(model, data, batch_tokens, device).vectors
+    vectors = encode_features(model, data, batch_tokens, device, precision).vectors
     return head_classes(model.heads["task"], vectors)
 
 

@@ -131,13 +131,15 @@ class TrialTrainer:
                 int(self.encoder.tokenizer.pad_token_id),
                 self.text_inputs,
                 self.text_rows,
-                options=BankOptions(
+                options=BankOptions.of(
+                    config.features,
+                    pooling="mean",  # of sentences; none is kept
+                    seed=config.evaluate.seed,
+                    precision=self.bench.precision,
                     max_tokens_per_language=config.tune.tokens_per_language,
                     max_sentences_per_language=0,
                     whole_rows=True,
                     layers=(layer,),
-                    seed=config.evaluate.seed,
-                    tokens_per_batch=config.features.batch_tokens,
                 ),
                 key="trial",
                 root=Path(folder),
