@@ -12,7 +12,7 @@ from conftest import CHECKOUT
 from langspec import presets
 from langspec.config import Config, parse_config, parse_yaml, set_values
 from langspec.objectives import methods
-from langspec.training.train_section import effective
+from langspec.precedence import effective
 from langspec.tuning import space as spaces
 
 METHODS = list(methods())

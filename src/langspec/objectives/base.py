@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from langspec.precedence import EVERYWHERE, RENAMED, of_method
 from langspec.section import Limit, Rate, Section, Share
 
 if TYPE_CHECKING:
@@ -37,17 +38,6 @@ class Override(Section):
     weight: Share | None = None
 
 
-# Keys of an override that say what the method's section says under another name.
-_RENAMED = {"discriminator.lr": "discriminator_lr"}
-# Keys of an override that every training has, whatever its method.
-_EVERYWHERE = ("epochs", "encoder_lr", "head_lr", "head_init", "batch_rows")
-
-
-def override_key(name: str) -> str:
-    """The key in ``overrides`` of a parameter of a method: ``discriminator_lr``."""
-    return _RENAMED.get(name, name)
-
-
 class MethodOptions(Section):
     """What every method has: its values on single tasks.
 
@@ -62,21 +52,11 @@ class MethodOptions(Section):
     @model_validator(mode="after")
     def _known(self) -> Self:
         for task, override in self.overrides.items():
-            for key in sorted(override.model_fields_set - {*_EVERYWHERE}):
-                names = [name for name, renamed in _RENAMED.items() if renamed == key] or [key]
+            for key in sorted(override.model_fields_set - {*EVERYWHERE}):
+                names = [name for name, renamed in RENAMED.items() if renamed == key] or [key]
                 if names[0].split(".")[0] not in type(self).model_fields:
                     raise ValueError(f"overrides.{task}.{key}: this method has no such value")
         return self
-
-    def value(self, task: str, name: str) -> Any:
-        """A parameter on a task: its override, else as the section says; None: in neither.
-
-        Args:
-            task: the task.
-            name: below the method's section, such as ``discriminator.lr``.
-        """
-        found = getattr(self.overrides.get(task), override_key(name), None)
-        return at(self, name) if found is None else found
 
     def for_task(self, task: str) -> Self:
         """This section with its overrides for a task put in."""
@@ -85,22 +65,15 @@ class MethodOptions(Section):
             return self
         changed: dict[str, Any] = {}
         for key in type(override).model_fields:
-            name = next((name for name, renamed in _RENAMED.items() if renamed == key), key)
+            name = next((name for name, renamed in RENAMED.items() if renamed == key), key)
             first, _, inner = name.partition(".")
             if getattr(override, key) is None or first not in type(self).model_fields:
                 continue
-            value = getattr(override, key)
+            value = of_method(self, task, name)
             changed[first] = (
                 getattr(self, first).model_copy(update={inner: value}) if inner else value
             )
         return self.model_copy(update=changed)
-
-
-def at(section: Any, name: str) -> Any:
-    """What a section holds under a dotted name; None where it has no such key."""
-    for part in name.split("."):
-        section = getattr(section, part, None)
-    return section
 
 
 def task_loss(logits: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> torch.Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.encoders.load import EncoderCard
 from langspec.languages import LANGUAGES
+from langspec.precedence import trained_values
 
 if TYPE_CHECKING:
     from langspec.corpora.corpora_section import Corpora
@@ -132,7 +133,8 @@ def _made(facts: ExportFacts) -> list[str]:
                 lines.append(
                     f"Epoch {entry['best_epoch']}, chosen by {run.get('selection')}; dev: {scores}"
                 )
-        values = ", ".join(f"{k}={v}" for k, v in sorted(run.get("params", {}).items()))
+        used = trained_values(run.get("params", {}), facts.trained.task, facts.trained.method)
+        values = ", ".join(f"{name}={value}" for name, value in sorted(used.items()))
         lines.append(f"Parameters: {values}")
     return lines
 

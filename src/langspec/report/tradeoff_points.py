@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.measures.spec import Column, TableSpec
+from langspec.precedence import trained_value
 from langspec.report.pivot import listed
 from langspec.report.run_results import Run
 from langspec.report.table import Table, head_rows, pick
@@ -68,10 +69,8 @@ def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
 def _strength(run: Run, task: str, method: str) -> float:
     """Lambda that a method was trained with; NaN where it has none."""
     params = run.runs.get((task, method), {}).get("params", {})
-    own = params.get(f"train.methods.{method}.strength")
-    on_task = params.get(f"train.methods.{method}.overrides.{task}.strength")
-    present = own if on_task is None else on_task
-    return float("nan") if present is None else float(present)
+    strength = trained_value(params, task, method, "strength")
+    return float("nan") if strength is None else float(strength)
 
 
 PATH = TableSpec(

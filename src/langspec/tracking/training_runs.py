@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from langspec.files import sha256_json
+from langspec.precedence import trained_value
 from langspec.tracking import tags as names
 from langspec.tracking.history import STEP_GROUP, Point, seed_points
 from langspec.tracking.runs import RunLogger, Tracker
@@ -59,10 +60,10 @@ class Training:
 
         So that one row of MLflow's compare page tells methods apart.
         """
-        section = f"train.methods.{self.method}."
-        for key in ("strength", "weight"):
-            if f"{section}{key}" in self.params:
-                return float(self.params[f"{section}{key}"])
+        for name in ("strength", "weight"):
+            value = trained_value(self.params, self.task, self.method, name)
+            if value is not None:
+                return float(value)
         return 0.0
 
     def tags(self) -> dict[str, Any]:

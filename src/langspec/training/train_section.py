@@ -1,8 +1,4 @@
-"""Section ``train`` of params.yaml, and which of its values a training uses.
-
-A parameter may be set for one method on one task (``overrides``), for a method, for a task or for
-all trainings. :func:`effective` is the only place that knows which of them counts.
-"""
+"""Section ``train`` of params.yaml, and the recipe of one training."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from langspec.objectives import MethodName, sections
-from langspec.objectives.base import at
+from langspec.precedence import effective
 from langspec.search import Search
 from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
 from langspec.training.watch import WatchOptions
@@ -84,22 +80,6 @@ class Train(Section):
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names {values} with a repetition")
         return self
-
-
-def effective(train: Train, task: str, method: str, name: str) -> Any:
-    """What a training uses for a parameter: the override's value, else the method's, the task's,
-    that of ``train``; None: none of them has one.
-
-    Args:
-        train: the section.
-        task: the task.
-        method: the method.
-        name: such as ``encoder_lr`` or ``discriminator.lr``.
-    """
-    found = getattr(train.methods, method).value(task, name)
-    for holder in (getattr(train, task), train):
-        found = at(holder, name) if found is None else found
-    return found
 
 
 @dataclass(frozen=True)

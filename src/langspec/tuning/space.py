@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from langspec.config import Config, parse_config
 from langspec.errors import LangspecError
 from langspec.objectives import Override, get_method, methods
-from langspec.objectives.base import override_key
+from langspec.precedence import effective, override_key
 from langspec.presets import load_preset
 from langspec.search import Search
 from langspec.section import Section
-from langspec.training.train_section import TaskTraining, Train, effective
+from langspec.training.train_section import TaskTraining, Train
 
 if TYPE_CHECKING:
     import optuna
