@@ -1,1 +1,1 @@
-"""Modules only: pooling, heads, the encoder with its heads."""
+"""PyTorch modules: pooling, heads, the encoder with its heads; a trained run on disk."""

@@ -1,4 +1,4 @@
-"""The language head that an encoder is trained against."""
+"""The discriminator: a head that predicts the language, against which an encoder is trained."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from torch.func import functional_call
 
 
 class Discriminator(nn.Module):
-    """Language logits ``[N, K]`` of vectors ``[N, H]``, at token or sentence level alike.
+    """Predicts the language of vectors, of tokens or of texts.
 
-    ``layers`` hidden layers of ``hidden`` units (0: one linear layer, as in Tanti et al. 2021),
-    dropout before each linear layer and never batch normalisation, which would tell the label and
-    language rows of a step apart.
+    Dropout comes before each linear layer. There is no batch normalisation, which would make the
+    output of language rows depend on the task rows of the same step.
     """
 
     def __init__(
@@ -27,7 +26,16 @@ class Discriminator(nn.Module):
         dropout: float,
         init: float | None = None,
     ) -> None:
-        """``init``: standard deviation of the output weights; null keeps torch's own."""
+        """Build the layers.
+
+        Args:
+            width: dimensions of a vector, H.
+            classes: number of languages, K.
+            layers: hidden layers; 0: one linear layer, as in Tanti et al. 2021.
+            hidden: units of a hidden layer.
+            dropout: probability of dropout.
+            init: standard deviation of the initial output weights; None: PyTorch's.
+        """
         super().__init__()
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         for i in range(layers):
@@ -43,15 +51,15 @@ class Discriminator(nn.Module):
         self.parts = nn.Sequential(parts)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Logits ``[N, K]``."""
+        """Logits ``[N, K]`` of vectors ``[N, H]``."""
         logits: torch.Tensor = self.parts(vectors)
         return logits
 
 
 def as_constant(module: nn.Module, vectors: torch.Tensor) -> torch.Tensor:
-    """``module(vectors)`` with the weights held fixed: gradients reach ``vectors`` alone.
+    """``module(vectors)`` with fixed weights: only ``vectors`` get a gradient.
 
-    So no weight of ``module`` needs averaging over processes, whoever wraps it.
+    So DDP has no gradient of the module to average over processes.
     """
     fixed = {name: value.detach() for name, value in module.named_parameters()}
     output: torch.Tensor = functional_call(module, fixed, (vectors,))

@@ -14,12 +14,19 @@ def float32(values: torch.Tensor) -> torch.Tensor:
 def pool(
     hidden: torch.Tensor, mask: torch.Tensor, how: str, pooler: nn.Module | None = None
 ) -> torch.Tensor:
-    """A vector a row: ``[B, T, H]`` and mask ``[B, T]`` to ``[B, H]``.
+    """One vector for each row.
 
-    ``mean`` averages every real piece, special ones included, as sentence-transformers does;
-    ``cls`` takes the first; ``compat`` passes the last layer's first through the checkpoint's
-    ``pooler`` (dense, tanh; Tanti et al. 2021). A pooler is trained to read the last layer: for
-    ``hidden`` of another one leave it out, and the first piece's vector is taken as it is.
+    Args:
+        hidden: states ``[B, T, H]``.
+        mask: ``[B, T]``, 1 for a token and 0 for padding.
+        how: ``mean``: of all tokens, special ones included, as sentence-transformers has it;
+            ``cls``: of the first token; ``compat``: the first token's vector, passed through the
+            pooler (Tanti et al. 2021).
+        pooler: of the checkpoint (dense, tanh), which is trained to read the last layer. For the
+            states of another layer leave it out: ``compat`` then takes the first token's vector.
+
+    Returns:
+        ``[B, H]``.
     """
     if how == "compat" and pooler is not None:
         return pooler(hidden)
@@ -31,5 +38,8 @@ def pool(
 
 
 def units(hidden: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """The vectors of chosen pieces: ``[B, T, H]`` to ``[N, H]``."""
+    """The vectors of chosen tokens: states ``[B, T, H]`` to ``[N, H]``.
+
+    ``rows`` and ``columns``, int64 ``[N]``, are their places in the batch.
+    """
     return hidden[rows, columns]

@@ -1,4 +1,4 @@
-"""Gradient reversal (Ganin & Lempitsky 2015, section 3.1)."""
+"""Gradient reversal (Ganin and Lempitsky 2015, section 3.1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class _Reversal(torch.autograd.Function):
-    """Identity forward; the gradient times ``-strength`` backward."""
+    """The identity forward; multiplies the gradient by ``-strength`` backward."""
 
     @staticmethod
     def forward(context: Any, vectors: torch.Tensor, strength: float) -> torch.Tensor:
@@ -21,9 +21,10 @@ class _Reversal(torch.autograd.Function):
 
 
 def reverse_gradient(vectors: torch.Tensor, strength: float) -> torch.Tensor:
-    """``vectors`` unchanged; what flows back through them is multiplied by ``-strength``.
+    """The vectors unchanged; the gradient that flows back through them is multiplied.
 
-    ``strength`` is the only place where lambda enters: the loss behind it keeps weight 1.
+    The factor is ``-strength``. This is the only place where lambda acts: the language loss itself
+    has weight 1.
     """
     reversed_vectors: torch.Tensor = _Reversal.apply(vectors, strength)
     return reversed_vectors

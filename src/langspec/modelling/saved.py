@@ -1,7 +1,8 @@
-"""A trained run on disk: the weights that changed, and what they change.
+"""A trained run on disk: the trained weights, and a card.
 
-``model.safetensors`` holds trained tensors only (a frozen run: the head; with frozen embeddings:
-all but them), ``model.json`` the rest; the starting encoder is named by its hash, not copied.
+``model.safetensors`` holds the trained tensors only: the head alone for a frozen encoder, all but
+the embeddings where these are frozen. ``model.json`` is the card. It names the starting encoder by
+its hash; the encoder itself is not copied.
 """
 
 from __future__ import annotations
@@ -26,7 +27,21 @@ _AGAIN = "run langspec train again"
 
 @dataclass(frozen=True)
 class RunCard:
-    """What ``model.json`` says."""
+    """The card of a trained run, ``model.json``.
+
+    Attributes:
+        task: that the run was trained for.
+        method: that trained it.
+        seed: of the training.
+        labels: of the task; the index of a label is its class.
+        pooling: of texts, as the head reads them.
+        feature_layer: the layer that the head reads; -1: the last.
+        dropout: before the head.
+        trains_encoder: was the encoder trained, or the head alone?
+        encoder_name: of the starting encoder.
+        encoder_sha256: hash of the starting encoder.
+        best_epoch: whose weights these are, from 1.
+    """
 
     task: str
     method: str
@@ -51,9 +66,19 @@ def build_model(
     with_encoder: bool = True,
     parts: int = 1,
 ) -> EncoderWithHeads:
-    """The encoder with a fresh task head (drawn from torch's global generator).
+    """The encoder with a new task head, whose weights PyTorch's global generator draws.
 
-    ``parts``: of a training step's rows, see :class:`EncoderWithHeads`.
+    Args:
+        encoder: to build on; its parameters above ``feature_layer`` are frozen.
+        task: whose labels the head predicts.
+        feature_layer: the layer that the head reads, 0 the embeddings; -1: the last.
+        dropout: before the head.
+        init: standard deviation of the initial weights of the head.
+        with_encoder: False: the head alone, for vectors that are encoded beforehand.
+        parts: of a training step's rows, see :class:`EncoderWithHeads`.
+
+    Raises:
+        LangspecError: no such layer, or one that the pooling cannot read.
     """
     layers = encoder.model.config.num_hidden_layers
     if not -(layers + 1) <= feature_layer <= layers:

@@ -22,15 +22,15 @@ _ABSENT = -1
 
 
 class TrimmedEmbedding(nn.Module):
-    """An embedding ``[V, H]`` of which the rows of ``pieces`` are kept; they are not trained.
+    """An embedding ``[V, H]`` reduced to the rows of ``pieces`` (ids of the vocabulary).
 
-    Another piece than these raises IndexError: it cannot be read as one of them.
+    They are not trained. Any other id raises IndexError.
     """
 
     def __init__(self, whole: nn.Embedding, pieces: np.ndarray) -> None:
         super().__init__()
-        kept = torch.as_tensor(pieces, device=whole.weight.device)
-        self.weight = nn.Parameter(whole.weight.detach()[kept].clone(), requires_grad=False)
+        chosen = torch.as_tensor(pieces, device=whole.weight.device)
+        self.weight = nn.Parameter(whole.weight.detach()[chosen].clone(), requires_grad=False)
         # No buffer: DDP would send it to every process in every step.
         self.rows = torch.full((len(whole.weight),), _ABSENT, dtype=torch.int32)
         self.rows[torch.as_tensor(pieces)] = torch.arange(len(pieces), dtype=torch.int32)
@@ -44,16 +44,16 @@ class TrimmedEmbedding(nn.Module):
 
 
 def pieces_of(rows: Iterable[np.ndarray], special: Iterable[int]) -> np.ndarray:
-    """The pieces that occur, int64 and sorted: of every array of ids, the special ones, and 0."""
-    found = [np.unique(ids) for ids in rows]
-    return np.unique(np.concatenate([*found, np.asarray([0, *special])]).astype(np.int64))
+    """The ids that occur in ``rows``, the special ones, and 0: int64, sorted."""
+    of_rows = [np.unique(ids) for ids in rows]
+    return np.unique(np.concatenate([*of_rows, np.asarray([0, *special])]).astype(np.int64))
 
 
 def trim_vocabulary(encoder: Any, pieces: np.ndarray) -> int:
-    """Leave in the encoder's word embedding the rows of ``pieces``; returns the bytes saved.
+    """Reduce the encoder's word embedding to the ids ``pieces``; returns the bytes saved.
 
     Raises:
-        LangspecError: its embedding is of a kind that looks up otherwise.
+        LangspecError: the embedding is not a plain table.
     """
     whole = encoder.get_input_embeddings()
     plain = type(whole) is nn.Embedding and whole.max_norm is None

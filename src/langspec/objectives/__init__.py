@@ -1,4 +1,4 @@
-"""What one step minimises: a method is one file of this folder, with its options and its class."""
+"""The methods of training: a file for each, with its options and what one step minimises."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic import AfterValidator, create_model
 
 from langspec.errors import LangspecError
 from langspec.objectives.base import (
+    ExtraOptimiser,
     LanguageCost,
     MethodOptions,
     Objective,
     Override,
-    OwnOptimiser,
     Setting,
 )
 from langspec.section import Section
@@ -25,13 +25,13 @@ def methods() -> dict[str, type[Objective]]:
     """Every method by its name, simple ones first: the named subclasses of :class:`Objective`."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    found: list[type[Objective]] = []
+    subclasses: list[type[Objective]] = []
     todo: list[type[Objective]] = [Objective]
     while todo:
         below = todo.pop().__subclasses__()
-        found += below
+        subclasses += below
         todo += below
-    named = [method for method in found if "name" in vars(method)]
+    named = [method for method in subclasses if "name" in vars(method)]
     named.sort(key=lambda method: (method.reads_language, method.trains_encoder, method.name))
     return {method.name: method for method in named}
 
@@ -49,13 +49,17 @@ def get_method(name: str) -> type[Objective]:
 
 
 def get_objective(name: str, options: Any = None) -> Objective:
-    """A fresh objective of a method; ``options``: its section of params.yaml."""
+    """Make a new objective of a method; ``options`` is its section of params.yaml.
+
+    Raises:
+        LangspecError: there is no such method.
+    """
     return get_method(name)(options)
 
 
 @cache
 def sections() -> type[Section]:
-    """The section ``train.methods`` of params.yaml: one entry a method."""
+    """The class of the section ``train.methods`` of params.yaml: an entry for each method."""
     fields: dict[str, Any] = {name: (one.Options, ...) for name, one in methods().items()}
     return create_model(
         "Methods",
@@ -77,12 +81,12 @@ MethodName = Annotated[str, AfterValidator(_known)]
 """The name of a method, as a type of sections."""
 
 __all__ = [
+    "ExtraOptimiser",
     "LanguageCost",
     "MethodName",
     "MethodOptions",
     "Objective",
     "Override",
-    "OwnOptimiser",
     "Setting",
     "get_method",
     "get_objective",

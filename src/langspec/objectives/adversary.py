@@ -1,4 +1,4 @@
-"""The iterative adversary: discriminator steps, then an encoder step against it."""
+"""The iterative adversary: steps of a language discriminator, then an encoder step against it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCALES = ("mean", "sum")
 
 
 class AdversaryOptions(UnlearningOptions):
-    """``adversary``: discriminator steps, then an encoder step against it."""
+    """Section ``train.methods.adversary``."""
 
     loss: Annotated[Literal["uniform_ce", "entropy", "neg_ce"], Search(choices=ALL)]
     scale: Annotated[Literal["mean", "sum"], Search(choices=ALL)]  # over the languages
@@ -33,14 +33,22 @@ class AdversaryOptions(UnlearningOptions):
 def language_term(
     logits: torch.Tensor, labels: torch.Tensor, loss: str, scale: str
 ) -> torch.Tensor:
-    """What the encoder minimises against a discriminator, ``[N]`` of logits ``[N, K]``.
+    """What the encoder minimises against the discriminator, for each vector.
 
-    A sum over the K languages, or (``mean``) a K-th of it:
+    Args:
+        logits: ``[N, K]`` of the discriminator, for K languages.
+        labels: int64 ``[N]``, the languages.
+        loss: ``uniform_ce``: ``-sum_l log p_l``, the cross-entropy to the uniform distribution;
+            its mean is ``ln K + KL(uniform | p)``, its sum the language loss of Tanti et al. 2021
+            (section 3). ``entropy``: ``sum_l p_l log p_l``, the negative entropy. ``neg_ce``:
+            ``log p_gold``, the negative loss of the discriminator, which has no lower bound.
+        scale: ``sum`` over the languages, or ``mean``, a K-th of it.
 
-    * ``uniform_ce``: ``-sum_l log p_l``, cross-entropy to the uniform distribution; its mean is
-      ``ln K + KL(uniform | p)``, its sum the paper's language loss (section 3);
-    * ``entropy``: ``sum_l p_l log p_l``, minus the entropy;
-    * ``neg_ce``: ``log p_gold``, minus the discriminator's own loss, without a lower bound.
+    Returns:
+        ``[N]``, nats.
+
+    Raises:
+        LangspecError: no such loss.
     """
     from torch.nn import functional
 
@@ -64,21 +72,25 @@ def language_term(
 
 
 class Adversary(Unlearning):
-    """Iterative: k discriminator steps, then an encoder step against it (``lang_ent_max``).
+    """The iterative adversary (``lang_ent_max`` of Tanti et al. 2021, section 3).
 
-    ``alternate: step`` takes ``inner_steps`` discriminator steps on fresh language rows before
-    every encoder step; ``epoch`` as many passes over the language rows before every epoch.
+    With ``alternate: step`` the discriminator takes ``inner_steps`` steps on further language rows
+    before every encoder step. With ``epoch`` it takes as many passes over the language rows before
+    every epoch.
     """
 
     name: ClassVar[str] = "adversary"
     Options: ClassVar[type[MethodOptions]] = AdversaryOptions
 
     def language_cost(self, tokens: float, corpus: float) -> LanguageCost:
-        """The discriminator reads rows of its own: ``inner_steps`` forward passes of them."""
+        """The cost of the language rows, with ``inner_steps`` forward passes more.
+
+        The discriminator's steps read rows that the encoder step does not read.
+        """
         beside = super().language_cost(tokens, corpus)
         whole = min(tokens, corpus) if self.options.alternate == "epoch" else tokens
         passes = beside.passes + self.options.inner_steps * whole
-        return LanguageCost(passes, beside.kept, beside.encoders)
+        return LanguageCost(passes, beside.batches, beside.encoders)
 
     def _fresh_step(self, rows: np.ndarray, stepper: Stepper) -> torch.Tensor:
         import torch
@@ -90,7 +102,7 @@ class Adversary(Unlearning):
         return self.discriminator_step(vectors, labels, stepper)
 
     def start_epoch(self, stepper: Stepper) -> None:
-        """With ``alternate: epoch``, the discriminator's passes; the encoder stays as it is."""
+        """Take the discriminator's passes of ``alternate: epoch``; the encoder does not change."""
         if self.options.alternate == "epoch":
             epoch, _ = stepper.place
             for stream in range(1, self.options.inner_steps + 1):
@@ -98,23 +110,23 @@ class Adversary(Unlearning):
                     self._fresh_step(rows, stepper)
 
     def before(self, stepper: Stepper) -> None:
-        """With ``alternate: step``, ``inner_steps`` steps on rows of their own stream."""
+        """Take the discriminator's ``inner_steps`` steps of ``alternate: step``."""
         if self.options.alternate == "step":
             epoch, index = stepper.place
             for stream in range(1, self.options.inner_steps + 1):
                 self._fresh_step(stepper.language.plan(epoch, stream)[index], stepper)
 
     def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
-        """As they are."""
+        """The vectors themselves."""
         return vectors
 
     def language_loss(
         self, logits: torch.Tensor, labels: torch.Tensor, cross_entropy: torch.Tensor
     ) -> torch.Tensor:
-        """The loss of ``train.methods.adversary.loss``."""
+        """The language term ``[N]`` that the key ``loss`` names (:func:`language_term`)."""
         return language_term(logits, labels, self.options.loss, self.options.scale)
 
     def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """(1 - w) task + w language."""
+        """The sum ``(1 - w) task + w language``; w is the key ``weight``."""
         weight = self.options.weight
         return (1.0 - weight) * task + weight * language

@@ -1,8 +1,8 @@
 """What a method is: its options, what it needs, and what one step minimises.
 
-The loop hands a batch and a :class:`~langspec.training.stepper.Stepper` to ``update`` and never
-asks which method it runs. No file of this folder imports PyTorch at its top: the options of every
-method are read by every command.
+The training loop passes a batch and a :class:`~langspec.training.stepper.Stepper` to ``update``.
+It does not know which method it runs. No file of this folder imports PyTorch at its top, because
+every command reads the options of every method.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Override(Section):
-    """What a method does otherwise on one task; a key that is absent stays as it is."""
+    """The values that a method has on one task; an absent key leaves the value unchanged."""
 
     epochs: Limit = None
     encoder_lr: Rate | None = None
@@ -39,10 +39,11 @@ class Override(Section):
 
 
 class MethodOptions(Section):
-    """What every method has: its values on single tasks.
+    """The section of a method, which is a subclass of this one in the file of the method.
 
-    A method's section is a subclass of this one, in the file of the method.
-    ``not_searched`` names parameters that change nothing in this method, so no sweep tries them.
+    Attributes:
+        not_searched: names of parameters that have no effect in this method; no sweep tries them.
+        overrides: values of the method on single tasks, by the name of the task.
     """
 
     not_searched: ClassVar[tuple[str, ...]] = ()
@@ -59,7 +60,7 @@ class MethodOptions(Section):
         return self
 
     def for_task(self, task: str) -> Self:
-        """This section with its overrides for a task put in."""
+        """This section with the values that it has on a task."""
         override = self.overrides.get(task)
         if override is None:
             return self
@@ -77,15 +78,19 @@ class MethodOptions(Section):
 
 
 def task_loss(logits: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> torch.Tensor:
-    """Cross-entropy over the units of *all* processes.
+    """The cross-entropy of a step, averaged over the units (tokens or pairs) of *all* processes.
 
-    Sum over this process's units / units of the whole step, times the number of processes,
-    since DDP averages gradients: so 1 and 2 processes minimise the same quantity.
+    It is the sum over the units of this process, divided by the number of units in all processes,
+    times the number of processes. DDP averages gradients over processes, so any number of
+    processes minimises the same quantity.
 
     Args:
-        logits: ``[N, C]``.
-        labels: int64 ``[N]``; ``IGNORED`` does not count.
+        logits: ``[N, C]`` of this process.
+        labels: int64 ``[N]``; units labelled ``IGNORED`` do not count.
         stepper: of the run.
+
+    Returns:
+        A scalar, nats a unit.
     """
     from torch.nn import functional
 
@@ -101,15 +106,15 @@ def task_loss(logits: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> t
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run has beside its batches, for methods that need more than the task's model.
+    """What a method can build its own modules from, before the first step.
 
     Attributes:
-        model: encoder and heads, before the first step.
-        language: rows of every language, where the method reads them.
+        model: encoder and heads.
+        language: rows of language text; None where the method does not read them.
         seed: of the run.
         rank: of this process.
         device: of this process.
-        init: standard deviation of a head's first weights.
+        init: standard deviation of the initial weights of a head.
     """
 
     model: Any
@@ -121,8 +126,16 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class OwnOptimiser:
-    """An optimiser beside the task's: constant rate, no weight decay, clipped apart."""
+class ExtraOptimiser:
+    """An optimiser besides that of the task.
+
+    Its rate is constant, it has no weight decay, and its gradients are clipped by themselves.
+
+    Attributes:
+        parameters: that it steps.
+        lr: learning rate.
+        betas: of Adam.
+    """
 
     parameters: list[nn.Parameter]
     lr: float
@@ -135,12 +148,12 @@ class LanguageCost:
 
     Attributes:
         passes: tokens times forward passes through the encoder; a backward pass counts as two.
-        kept: batches of language rows that a step keeps for its backward pass.
-        encoders: in memory beside the one that is trained.
+        batches: batches of language rows whose activations a step stores for its backward pass.
+        encoders: encoders in memory besides the one that is trained.
     """
 
     passes: float = 0
-    kept: int = 0
+    batches: int = 0
     encoders: int = 0
 
 
@@ -150,12 +163,14 @@ class Objective:
     Attributes:
         name: of the method; its section is ``train.methods.NAME`` of params.yaml.
         Options: the class of that section.
-        trains_encoder: False: the task's features are encoded once, and a head alone is trained.
+        trains_encoder: does it train the encoder? If not, the task's rows are encoded once, and
+            only a head is trained.
         reads_language: does a step read rows of language text?
-        options: the section with its overrides for the task; None where a method is only looked
-            up.
-        modules: are trained beside the model and wrapped apart; they enter checkpoints.
-        streams: random numbers apart from the run's; they enter checkpoints.
+        options: the section with the values of the task; None where only the class variables are
+            read.
+        modules: further modules that are trained, each wrapped for DDP by itself; checkpoints
+            hold them.
+        streams: random streams besides that of the run; checkpoints hold their states.
     """
 
     name: ClassVar[str]
@@ -170,28 +185,28 @@ class Objective:
 
     @property
     def asks_for_mlm_head(self) -> str:
-        """The key of the method's section by which it reads the encoder's masked-language head.
+        """The key of the section that makes the method read the encoder's masked-language head.
 
-        Empty: it reads none.
+        It is empty where the method does not read that head.
         """
         return ""
 
     def language_cost(self, tokens: float, corpus: float) -> LanguageCost:
-        """What an epoch costs beside the task, where the method reads language text.
+        """What language text adds to the cost of an epoch, where the method reads it.
 
         Args:
-            tokens: of the language text that goes with the task's rows in an epoch.
-            corpus: tokens of all the language text.
+            tokens: number of tokens of the language rows of an epoch.
+            corpus: number of tokens of all language text.
         """
-        return LanguageCost(passes=3 * tokens, kept=1)
+        return LanguageCost(passes=3 * tokens, batches=1)
 
     def set_up(self, setting: Setting) -> None:
-        """Once before the first step, with the model as it starts."""
+        """Build further modules and streams; called once before the first step."""
 
     def parameter_groups(self, model: nn.Module) -> dict[str, dict[str, list[nn.Parameter]]]:
-        """Parameters by optimiser name, then by learning-rate kind (``encoder`` or ``head``).
+        """The trained parameters by optimiser, then by learning rate (``encoder`` or ``head``).
 
-        Each optimiser steps, and is clipped, apart from the others.
+        Every optimiser steps by itself, and its gradients are clipped by themselves.
         """
         groups: dict[str, list[nn.Parameter]] = {"encoder": [], "head": []}
         for name, parameter in model.named_parameters():
@@ -199,15 +214,24 @@ class Objective:
                 groups["encoder" if name.startswith("encoder.") else "head"].append(parameter)
         return {"task": {kind: parameters for kind, parameters in groups.items() if parameters}}
 
-    def own_optimisers(self) -> dict[str, OwnOptimiser]:
-        """Optimisers of ``modules``, by name."""
+    def extra_optimisers(self) -> dict[str, ExtraOptimiser]:
+        """The optimisers of ``modules``, by the name of the module."""
         return {}
 
     def start_epoch(self, stepper: Stepper) -> None:
-        """Before the first step of an epoch (again, if a resumed run starts there)."""
+        """Called before the first step of an epoch, also where a resumed run starts there."""
 
     def update(
         self, batch: Mapping[str, torch.Tensor], progress: float, stepper: Stepper
     ) -> dict[str, torch.Tensor]:
-        """One step. ``progress`` in [0, 1] is the share of all steps done; returns losses."""
+        """Take one step.
+
+        Args:
+            batch: of the task, on the device of this process.
+            progress: share of all steps that are done, in [0, 1].
+            stepper: takes the optimiser steps, and holds the metrics of the step.
+
+        Returns:
+            The losses of the step by name, scalars without a gradient.
+        """
         raise NotImplementedError

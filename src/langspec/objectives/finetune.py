@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 class FinetuneOptions(MethodOptions):
-    """``finetune``: the task loss, encoder and head."""
+    """Section ``train.methods.finetune``.
+
+    Attributes:
+        freeze_embeddings: leave the word embeddings as they are?
+    """
 
     freeze_embeddings: bool
 
 
 class Finetune(Objective):
-    """Task loss only, encoder and head (the paper's ``fine_tune``, section 3)."""
+    """Training of encoder and head on the task loss (``fine_tune`` of Tanti et al. 2021)."""
 
     name: ClassVar[str] = "finetune"
     Options: ClassVar[type[MethodOptions]] = FinetuneOptions
@@ -28,7 +32,7 @@ class Finetune(Objective):
     def update(
         self, batch: Mapping[str, torch.Tensor], progress: float, stepper: Stepper
     ) -> dict[str, torch.Tensor]:
-        """One optimiser step on the task's cross-entropy."""
+        """Take one optimiser step on the cross-entropy of the task."""
         loss = task_loss(stepper.model(batch)["task"], batch["labels"], stepper)
         stepper.minimise(loss, "task")
         return {"loss": loss.detach()}

@@ -1,4 +1,4 @@
-"""A head on the encoder as it came: features are encoded once."""
+"""A head on the encoder without training it: features are encoded once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from langspec.section import Count, Rate
 
 
 class FrozenOptions(MethodOptions):
-    """``frozen``: a head on the encoder as it came; features encoded once."""
+    """Section ``train.methods.frozen``.
+
+    Attributes:
+        epochs: number of epochs.
+        head_lr: learning rate.
+        batch_tokens: tokens a step.
+    """
 
     not_searched: ClassVar[tuple[str, ...]] = ("encoder_lr",)
 
@@ -21,7 +27,7 @@ class FrozenOptions(MethodOptions):
 
 
 class Frozen(Finetune):
-    """The same loss with a head alone: the encoder never runs backward."""
+    """Training of a head alone on the task loss; no gradient flows back to the encoder."""
 
     name: ClassVar[str] = "frozen"
     Options: ClassVar[type[MethodOptions]] = FrozenOptions

@@ -1,4 +1,4 @@
-"""Gradient reversal at the encoder's boundary."""
+"""Gradient reversal between the encoder and a language discriminator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class GrlOptions(UnlearningOptions):
-    """``grl``: gradient reversal at the encoder's boundary."""
+    """Section ``train.methods.grl``; its lambda path holds further lambdas that are trained."""
 
     # lambda
     strength: Annotated[
@@ -38,16 +38,20 @@ class GrlOptions(UnlearningOptions):
 
 
 class GradientReversal(Control):
-    """Gradient reversal at the encoder's boundary (the paper's ``lang_grad_rev``).
+    """Gradient reversal (``lang_grad_rev`` of Tanti et al. 2021; Ganin and Lempitsky 2015).
 
-    The encoder gets ``g_task - lambda g_language``; the discriminator learns at full strength.
+    The encoder gets the gradient ``g_task - lambda g_language``. The discriminator gets its whole
+    gradient, without lambda.
     """
 
     name: ClassVar[str] = "grl"
     Options: ClassVar[type[MethodOptions]] = GrlOptions
 
     def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
-        """Behind the reversal, at lambda(progress)."""
+        """The vectors; the gradient that flows back through them is reversed.
+
+        It is multiplied by ``-lambda``, the lambda of the schedule at ``progress``.
+        """
         from langspec.modelling.reversal import reverse_gradient
 
         chosen = self.options
@@ -57,7 +61,7 @@ class GradientReversal(Control):
         return reverse_gradient(vectors, self.strength)
 
     def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """Weight 1 : 1; lambda enters in the backward pass alone."""
+        """The sum of both terms; lambda acts in the backward pass alone."""
         return task + language
 
     def _log(self, *arguments: Any) -> None:

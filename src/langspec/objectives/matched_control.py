@@ -1,4 +1,4 @@
-"""The matched control of gradient reversal."""
+"""The matched control of gradient reversal: the same rows and modules, without the reversal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class ControlOptions(UnlearningOptions):
-    """``control``: all that ``grl`` has but the reversed gradient."""
+    """Section ``train.methods.control``."""
 
-    # Nothing flows back from the discriminator, so these change nothing in the encoder.
+    # No gradient flows back from the discriminator, so these do not affect the encoder.
     not_searched: ClassVar[tuple[str, ...]] = (
         "inner_steps",
         "discriminator.layers",
@@ -26,21 +26,24 @@ class ControlOptions(UnlearningOptions):
 
 
 class Control(Unlearning):
-    """Language rows, discriminator, retention as in ``grl``; nothing flows back from there."""
+    """Training with the language rows, the discriminator and the retention of ``grl``.
+
+    No gradient flows back from the discriminator to the encoder.
+    """
 
     name: ClassVar[str] = "control"
     Options: ClassVar[type[MethodOptions]] = ControlOptions
 
     def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
-        """Detached."""
+        """The vectors without a gradient."""
         return vectors.detach()
 
     def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """The task alone."""
+        """The task term alone."""
         return task
 
     def inner(self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> Any:
-        """``inner_steps`` further steps on the same vectors."""
+        """Take ``inner_steps`` discriminator steps on the vectors of the encoder step."""
         logits = [
             self.discriminator_step(vectors, labels, stepper)
             for _ in range(self.options.inner_steps)
@@ -48,5 +51,8 @@ class Control(Unlearning):
         return logits[0] if logits else None
 
     def after(self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> None:
-        """The step that the reversed gradient was taken from: with no inner steps, the paper's."""
+        """Take a discriminator step on the vectors whose gradient was reversed.
+
+        With ``inner_steps: 0`` it is the only one, as in Tanti et al. 2021.
+        """
         self.discriminator_step(vectors, labels, stepper)

@@ -1,4 +1,4 @@
-"""Keeping what the starting encoder knew while language is unlearned."""
+"""Retention: losses that keep an encoder near its start while it unlearns language."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
     from langspec.training.language import LanguageData
 
-MASKED = 0.15  # share of pieces hidden, as in BERT's pre-training (Devlin et al. 2019, 3.1)
+MASKED = 0.15  # share of tokens, as in BERT's pre-training (Devlin et al. 2019, section 3.1)
 
 
 class RetentionOptions(Section):
-    """What holds the encoder to what it knew."""
+    """Section ``retention`` of a method.
+
+    Attributes:
+        kind: ``none``; ``distil``: :class:`Distil`; ``mlm``: :class:`Masked`.
+        weight: of the retention loss in the sum of losses.
+    """
 
     kind: Annotated[Literal["none", "distil", "mlm"], Search(choices=ALL)]
     weight: Annotated[
@@ -32,26 +37,36 @@ class RetentionOptions(Section):
 
 
 class Retention(Protocol):
-    """A loss on the language rows of a step that holds the encoder to what it was."""
+    """A retention loss on the language rows of a step.
+
+    Attributes:
+        streams: random streams that it draws from; checkpoints hold their states.
+    """
 
     streams: dict[str, RandomStream]
 
     def rows(self, batch: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor] | None:
-        """Further rows that have to go through the encoder, or None."""
+        """Further rows that go through the encoder in the step; None: there are none."""
         ...
 
     def loss(
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sum over, and number of, the units that count; ``states`` ``[B, T, H]`` of ``batch``."""
+        """The sum of the loss over the tokens that count, and their number.
+
+        Args:
+            states: ``[B, T, H]`` of the rows of :meth:`rows`, or of ``batch`` if there are none.
+            batch: the language rows of the step.
+        """
         ...
 
 
 class Distil:
-    """Token states stay near those of the starting encoder, on the language rows of the step.
+    """Distillation: the states of the language rows stay near those of the starting encoder.
 
-    Per piece ``|s - t|^2 / |t|^2``, so that the scale of an encoder does not matter; the teacher
-    runs without dropout. Only language rows: that is where the task's own text says nothing.
+    The loss of a token is ``|s - t|^2 / |t|^2``, with its state ``s`` and the teacher's ``t``, so
+    it does not depend on the scale of an encoder. The teacher is the starting encoder without
+    dropout. Only language rows are distilled, because the task's rows are in one language.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -60,13 +75,13 @@ class Distil:
         self.streams: dict[str, RandomStream] = {}
 
     def rows(self, batch: Mapping[str, torch.Tensor]) -> None:
-        """None: the language rows are there already."""
+        """None: the loss reads the states of the language rows themselves."""
         return None
 
     def loss(
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Summed relative squared distance, and the number of pieces."""
+        """The sum of the relative squared distances of all tokens, and their number."""
         import torch
 
         from langspec.encoders.forward import hidden_states
@@ -81,10 +96,10 @@ class Distil:
 
 
 class Masked:
-    """Masked pieces of the language rows are still predicted, by the encoder's own head.
+    """Masked language modelling: masked tokens of the language rows are still predicted.
 
-    The head stays as it was, so the states have to remain what it reads. The masked rows are
-    further rows of the step's one forward.
+    The head is the encoder's masked-language head and is not trained, so the states must remain
+    what it reads. The masked rows are further rows in the one forward pass of the step.
     """
 
     def __init__(self, setting: Setting, language: LanguageData) -> None:
@@ -103,7 +118,10 @@ class Masked:
         self._chosen: torch.Tensor | None = None
 
     def rows(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The language rows with pieces hidden: 80 % masked, 10 % another piece, 10 % as is."""
+        """The language rows with :data:`MASKED` of their tokens chosen to be predicted.
+
+        Of these, 80 % are masked, 10 % are replaced by another token, 10 % stay.
+        """
         import torch
 
         ids = batch["input_ids"]
@@ -122,20 +140,24 @@ class Masked:
     def loss(
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Summed cross-entropy of the hidden pieces, and their number."""
+        """The sum of the cross-entropy of the chosen tokens, and their number."""
         from torch.nn import functional
 
         from langspec.modelling.pooling import float32
 
         chosen = self._chosen
-        assert chosen is not None  # ``rows`` came first
+        assert chosen is not None  # ``rows`` was called before
         logits = self.head(states[:, : chosen.shape[1]][chosen])
         gold = batch["input_ids"][chosen]
         return functional.cross_entropy(float32(logits), gold, reduction="sum"), chosen.sum()
 
 
 def make_retention(kind: str, setting: Setting, language: LanguageData) -> Any:
-    """The retention of a kind (``none``, ``distil``, ``mlm``); None for ``none``."""
+    """Make the retention of a kind (``none``, ``distil``, ``mlm``); None for ``none``.
+
+    Raises:
+        LangspecError: ``mlm`` without a masked-language head, or with another layer than the last.
+    """
     if kind == "none":
         return None
     return Distil(setting) if kind == "distil" else Masked(setting, language)

@@ -1,4 +1,4 @@
-"""How strong the reversed gradient is at a share p of the training: lambda(p) / lambda."""
+"""How lambda changes during a training: lambda(p) / lambda at the share p of the steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 
 def strength_at(progress: float, *, strength: float, schedule: str, warmup: float) -> float:
-    """Lambda at ``progress`` in [0, 1]: 0 through the first ``warmup``, then the schedule.
+    """The lambda of a step.
+
+    Args:
+        progress: share of all steps that are done, in [0, 1].
+        strength: the lambda of the method.
+        schedule: a key of :data:`SCHEDULES`.
+        warmup: share of the steps with lambda 0; the schedule runs over the steps after them.
 
     Raises:
         LangspecError: no such schedule.

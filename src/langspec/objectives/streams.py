@@ -1,4 +1,4 @@
-"""Random numbers apart from the run's own: what an adversary draws changes nobody's dropout."""
+"""Random streams besides that of a run: what a discriminator draws does not change its dropout."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ if TYPE_CHECKING:
 
 
 class RandomStream:
-    """A context in which torch draws from a stream of its own, on the CPU and on ``device``.
+    """A context in which PyTorch draws from another random stream, on the CPU and on a device.
 
-    ``states`` (generator state by device type, uint8) is what a checkpoint keeps.
+    Attributes:
+        device: of this process.
+        states: uint8 state of each generator by type of device; checkpoints hold it.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:

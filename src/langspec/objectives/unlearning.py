@@ -1,8 +1,9 @@
-"""Unlearning language: gradient reversal, the iterative adversary, and their matched control.
+"""Unlearning language: what gradient reversal, the iterative adversary and the control share.
 
-All three read the same rows in the same order with the same dropout for one seed: task rows and
-language rows go through the encoder in one forward, and what a discriminator draws comes from a
-stream of its own. They differ in what flows back from the discriminator to the encoder.
+All three train the encoder against a discriminator, a head that predicts the language. For one
+seed they read the same rows in the same order with the same dropout: task rows and language rows
+go through the encoder in one forward pass, and the discriminator draws from another random stream.
+They differ in the gradient that flows back from the discriminator to the encoder.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pydantic import Field
 
 from langspec.errors import LangspecError
 from langspec.objectives.base import (
+    ExtraOptimiser,
     LanguageCost,
     Objective,
-    OwnOptimiser,
     Setting,
     task_loss,
 )
@@ -35,7 +36,10 @@ DISCRIMINATOR = "discriminator"
 
 
 class DiscriminatorOptions(Section):
-    """The language head that the encoder is trained against; its own optimiser always."""
+    """Section ``discriminator``: the language head that the encoder is trained against.
+
+    It has an optimiser of its own.
+    """
 
     unit: Literal["task", "token", "sentence"]  # task: what the task labels
     layers: Annotated[Natural, Search(0, 2)]  # hidden ones; 0: linear
@@ -46,7 +50,7 @@ class DiscriminatorOptions(Section):
 
 
 class UnlearningOptions(FinetuneOptions):
-    """What the three methods with a discriminator have in common."""
+    """The options that the three methods with a discriminator share."""
 
     inner_steps: Annotated[Natural, Search(0, 5)]  # k
     discriminator: DiscriminatorOptions
@@ -54,23 +58,30 @@ class UnlearningOptions(FinetuneOptions):
 
 
 class Unlearning(Objective):
-    """What the three have in common. Subclasses say what reaches the encoder."""
+    """A method with a discriminator; subclasses say which gradient it gives to the encoder."""
 
     reads_language: ClassVar[bool] = True
 
     @property
     def asks_for_mlm_head(self) -> str:
-        """``retention.kind``, where that is ``mlm``."""
+        """The key ``retention.kind`` where its value is ``mlm``, else nothing."""
         return "retention.kind" if self.options.retention.kind == "mlm" else ""
 
     def language_cost(self, tokens: float, corpus: float) -> LanguageCost:
-        """The rows forward and back; retention adds a teacher's forward, or masked rows."""
+        """The cost of the language rows, forward and backward.
+
+        Retention adds a forward pass of the teacher, or masked rows.
+        """
         kind = self.options.retention.kind
         passes = 3 * tokens + {"none": 0, "distil": tokens, "mlm": 3 * tokens}[kind]
         return LanguageCost(passes, 2 if kind == "mlm" else 1, 1 if kind == "distil" else 0)
 
     def set_up(self, setting: Setting) -> None:
-        """Build the discriminator and, with distillation, the teacher from the model as it is."""
+        """Build the discriminator and the retention.
+
+        Raises:
+            LangspecError: no rows of language text, or a retention that the encoder cannot have.
+        """
         import torch
 
         from langspec.modelling.discriminator import Discriminator
@@ -112,11 +123,11 @@ class Unlearning(Objective):
         if self.retention is not None:
             self.streams |= self.retention.streams
 
-    def own_optimisers(self) -> dict[str, OwnOptimiser]:
-        """The discriminator's."""
+    def extra_optimisers(self) -> dict[str, ExtraOptimiser]:
+        """The optimiser of the discriminator."""
         chosen = self.options.discriminator
         return {
-            DISCRIMINATOR: OwnOptimiser(
+            DISCRIMINATOR: ExtraOptimiser(
                 list(self.discriminator.parameters()), chosen.lr, tuple(chosen.betas)
             )
         }
@@ -124,35 +135,42 @@ class Unlearning(Objective):
     # What a method decides.
 
     def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:
-        """The language vectors as the adversary gets them in the encoder's step."""
+        """The language vectors ``[N, H]`` that the discriminator reads in the encoder step."""
         raise NotImplementedError
 
     def language_loss(
         self, logits: torch.Tensor, labels: torch.Tensor, cross_entropy: torch.Tensor
     ) -> torch.Tensor:
-        """The language term ``[N]`` of the encoder's step: the adversary's loss, if not said."""
+        """The language term ``[N]`` of the encoder step.
+
+        Here it is the discriminator's cross-entropy ``[N]``; a subclass may replace it.
+        """
         return cross_entropy
 
     def combine(self, task: torch.Tensor, language: torch.Tensor) -> torch.Tensor:
-        """Both terms, weighted."""
+        """The task term and the language term, combined into the loss of the encoder step."""
         raise NotImplementedError
 
     def before(self, stepper: Stepper) -> None:
-        """Discriminator steps on rows of their own, before the encoder's forward."""
+        """Take discriminator steps on further rows, before the forward pass of the encoder."""
 
     def inner(self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> Any:
-        """Discriminator steps on the step's detached vectors; the first logits, or None."""
+        """Take discriminator steps on the detached vectors of the encoder step.
+
+        Returns:
+            The logits before the first of them; None: there are none.
+        """
         return None
 
     def after(self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper) -> None:
-        """The discriminator's own step, once the encoder's is done."""
+        """Take a discriminator step after the encoder step."""
 
     # What all do.
 
     def language_vectors(
         self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Vectors ``[N, H]`` of the units that the adversary tells apart, languages ``[N]``."""
+        """The vectors ``[N, H]`` whose language is predicted, and the languages int64 ``[N]``."""
         from langspec.modelling.pooling import float32, units
 
         states = states[:, : batch["attention_mask"].shape[1]]
@@ -164,7 +182,13 @@ class Unlearning(Objective):
     def discriminator_step(
         self, vectors: torch.Tensor, labels: torch.Tensor, stepper: Stepper
     ) -> torch.Tensor:
-        """One step of the discriminator on detached vectors; its logits before the step."""
+        """Take one step of the discriminator; returns its logits ``[N, K]`` before the step.
+
+        Args:
+            vectors: ``[N, H]``, without a gradient.
+            labels: int64 ``[N]``, their languages.
+            stepper: of the run.
+        """
         from torch.nn import functional
 
         from langspec.modelling.pooling import float32
@@ -179,7 +203,7 @@ class Unlearning(Objective):
     def update(
         self, batch: Mapping[str, torch.Tensor], progress: float, stepper: Stepper
     ) -> dict[str, torch.Tensor]:
-        """One encoder step against the discriminator, and the discriminator's own steps."""
+        """Take one encoder step against the discriminator, and the discriminator's steps."""
         from torch.nn import functional
 
         from langspec.modelling.discriminator import as_constant
@@ -191,10 +215,10 @@ class Unlearning(Objective):
         language = stepper.language_batch()
         more = self.retention.rows(language) if self.retention is not None else None
         others = [language] if more is None else [language, more]
-        found = stepper.model(join(batch, others, self.pad_id))
-        task = task_loss(found["task"], batch["labels"], stepper)
+        outputs = stepper.model(join(batch, others, self.pad_id))
+        task = task_loss(outputs["task"], batch["labels"], stepper)
         rows = len(language["input_ids"])
-        states = found["states"]
+        states = outputs["states"]
         vectors, labels = self.language_vectors(states[:rows], language)
         detached = vectors.detach()
         stepper.note_features(detached, labels)
@@ -213,10 +237,10 @@ class Unlearning(Objective):
         total = self.combine(task, language_total)
         losses = {"loss": task.detach(), "loss_language": language_total.detach()}
         if self.retention is not None:
-            kept, kept_count = self.retention.loss(
+            retention_total, tokens = self.retention.loss(
                 states[:rows] if more is None else states[rows:], language
             )
-            retained = stepper.normalise(kept, kept_count)
+            retained = stepper.normalise(retention_total, tokens)
             losses["loss_retention"] = retained.detach()
             total = total + self.options.retention.weight * retained
         stepper.minimise(total, "task")
@@ -233,7 +257,10 @@ class Unlearning(Objective):
         vectors: torch.Tensor,
         stepper: Stepper,
     ) -> None:
-        """The adversary's numbers over all processes. None of them is evidence of removal."""
+        """Log numbers of the discriminator over all processes.
+
+        None of them is evidence that the language was removed: a new probe may still read it.
+        """
         import numpy as np
         import torch
         from torch.nn import functional

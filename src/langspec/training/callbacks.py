@@ -32,14 +32,15 @@ class FitResult:
     """What a training ended with.
 
     Attributes:
-        tensors: the trainable weights of the best epoch.
-        best_epoch: counted from 1; 0: the run failed before its first epoch ended, and the
-            weights are those of its last good step.
+        tensors: the trained weights of the best epoch.
+        best_epoch: number of the best epoch, from 1; 0: the run failed before its first epoch
+            ended, and the weights are those of its last good step.
         dev: scores of the best epoch.
         steps: a row of plain values for every step.
         epochs: a row of plain values for every epoch.
-        skipped_steps: in half precision, where a gradient overflowed.
-        failure: the symptom by which this run counts for nothing, if there was one.
+        skipped_steps: number of steps that were not taken because a half-precision gradient
+            overflowed.
+        failure: the symptom that made the run fail; None: it did not fail.
         warnings: the other symptoms.
     """
 
@@ -111,35 +112,38 @@ class Callback:
     name: ClassVar[str] = ""
 
     def start(self, run: Run) -> None:
-        """Before the first step that is taken here."""
+        """Called before the first step of this process."""
 
     def diverged(self, run: Run, error: Diverged) -> bool:
-        """A step was not taken. True: the run ends in order, instead of raising the error."""
+        """Called when a step was not taken; returns whether the error is dealt with.
+
+        True: the run ends as usual. False: the error is raised.
+        """
         return False
 
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
-        """After a step, with its metrics, to which the callback may add."""
+        """Called after a step; may add to its metrics."""
 
     def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
-        """After an epoch, with its scores, to which the callback may add."""
+        """Called after an epoch; may add to its scores."""
 
     def end(self, run: Run, result: FitResult) -> None:
-        """After the last step; fills its part of the result."""
+        """Called after the last step; writes its part of the result."""
 
     def state(self) -> Any:
-        """Plain values for a checkpoint."""
+        """The JSON-able values that a checkpoint holds."""
         return None
 
     def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
-        """Tensors for a checkpoint; called in every process."""
+        """The tensors that a checkpoint holds; called in every process."""
         return {}
 
     def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
-        """Take back what :meth:`state` and :meth:`tensors` gave."""
+        """Restore what :meth:`state` and :meth:`tensors` returned."""
 
 
 class Scores(Callback):
-    """Scores the model after every epoch, on dev rows of the source and on what the rule reads."""
+    """Scores the model after every epoch, on dev rows of the source and on the rule's rows."""
 
     def __init__(self, dev: TrainingData, judged: Mapping[str, TrainingData]) -> None:
         self._dev, self._judged = dev, judged
@@ -148,12 +152,12 @@ class Scores(Callback):
         """Add ``macro_f1`` and the others, and ``macro_f1_CODE`` of each language of the rule."""
         scores |= run.scores(self._dev)
         for code, rows in self._judged.items():
-            found = scores if rows is self._dev else run.scores(rows)
-            scores[language_metric(code)] = found[METRIC]
+            of_language = scores if rows is self._dev else run.scores(rows)
+            scores[language_metric(code)] = of_language[METRIC]
 
 
 class Watching(Callback):
-    """Watches for collapse and divergence; scores the target languages, which choose nothing."""
+    """Watches for collapse and divergence; scores targets, which do not select the epoch."""
 
     name: ClassVar[str] = "watch"
 
@@ -161,53 +165,53 @@ class Watching(Callback):
         self.watch, self._targets = watch, targets
 
     def start(self, run: Run) -> None:
-        """A run that had failed goes no further."""
+        """Stop a resumed run that had failed before its checkpoint."""
         run.stopped = self.watch.stops
 
     def diverged(self, run: Run, error: Diverged) -> bool:
-        """A failure, at the step that was not taken."""
+        """Note the divergence as a symptom of the step that was not taken."""
         self.watch.note("diverged", run.step + 1, str(error))
         run.stopped = self.watch.stops
         return True
 
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
-        """At the end of a window, add what the window shows."""
+        """Add the metrics of the window of steps, if the step ends one."""
         metrics |= self.watch.end_of_step(run.step, metrics, run.accelerator)
         run.stopped = self.watch.stops
 
     def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
-        """Add ``targets_macro_f1`` where there are rows of targets."""
-        found = [run.scores(rows)[METRIC] for rows in self._targets]
-        mean = float(np.mean(found)) if found else None
+        """Add ``targets_macro_f1``, the mean of the targets, where there are rows of them."""
+        of_targets = [run.scores(rows)[METRIC] for rows in self._targets]
+        mean = float(np.mean(of_targets)) if of_targets else None
         self.watch.end_of_epoch(run.step, scores[METRIC], mean)
         if mean is not None:
             scores["targets_macro_f1"] = mean
         run.stopped = self.watch.stops
 
     def end(self, run: Run, result: FitResult) -> None:
-        """The failure and the warnings."""
+        """Write the failure and the warnings."""
         failure = self.watch.failure
         result.failure = asdict(failure) if failure else None
         result.warnings = [asdict(s) for s in self.watch.symptoms if s != failure]
 
     def state(self) -> Any:
-        """The symptoms so far."""
+        """The symptoms so far, and where the window stands."""
         return self.watch.state()
 
     def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
-        """The unfinished window."""
+        """The sums of the unfinished window."""
         return self.watch.tensors(accelerator)
 
     def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
-        """Go on with the window."""
+        """Restore the symptoms and the unfinished window."""
         self.watch.load(state, tensors, accelerator)
 
 
 class History(Callback):
     """Keeps a row of every step and epoch, and logs them in the main process.
 
-    ``log(step, metrics)`` gets ``train/...`` of a step and ``val/...`` of an epoch. After a resume
-    it gets what happened before, so the record of the resumed run is whole.
+    ``log(step, metrics)`` gets the metrics ``train/...`` of a step and ``val/...`` of an epoch.
+    After a resume it first gets those of the steps before, so the log of the run is complete.
     """
 
     name: ClassVar[str] = "history"
@@ -218,35 +222,35 @@ class History(Callback):
         self.epochs: list[dict[str, float]] = []
 
     def start(self, run: Run) -> None:
-        """After a resume: log what happened before."""
+        """Log the rows before the checkpoint, after a resume."""
         for row in self.steps if run.resumed else ():
             self._log_row(row, "train/", ("step", "epoch"))
         for row in self.epochs if run.resumed else ():
             self._log_row(row, "val/", ("step", "epoch"))
 
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
-        """A row, and its log."""
+        """Add a row and log it."""
         if run.accelerator.is_main_process:
             self.steps.append({"step": run.step, "epoch": run.epoch, **metrics})
             self._log_row(self.steps[-1], "train/", ("step", "epoch"))
 
     def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
-        """A row, and its log."""
+        """Add a row and log it."""
         row = {"epoch": run.epoch, "step": run.step, **{f"val_{k}": v for k, v in scores.items()}}
         self.epochs.append(row)
         if run.accelerator.is_main_process:
             self._log_row(row, "val/", ("step", "epoch"))
 
     def end(self, run: Run, result: FitResult) -> None:
-        """All rows."""
+        """Write all rows."""
         result.steps, result.epochs = self.steps, self.epochs
 
     def state(self) -> Any:
-        """All rows."""
+        """All rows so far."""
         return {"steps": self.steps, "epochs": self.epochs}
 
     def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
-        """All rows before the checkpoint."""
+        """Restore the rows before the checkpoint."""
         self.steps, self.epochs = state["steps"], state["epochs"]
 
     def _log_row(self, row: dict[str, float], prefix: str, without: Sequence[str]) -> None:
@@ -261,16 +265,16 @@ class Look(Callback):
         self._look = look
 
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
-        """Look."""
+        """Call ``look``."""
         with run.full_precision():
             self._look(run.step, run.model)
 
 
 class ProgressBar(Callback):
-    """A bar in the terminal, with the losses of the step."""
+    """A progress bar in the terminal, with the losses of the last step."""
 
     def start(self, run: Run) -> None:
-        """Where a resumed run stands."""
+        """Open the bar; a resumed run starts at its step."""
         self._bar = tqdm(
             total=run.total_steps,
             initial=run.step,
@@ -280,18 +284,21 @@ class ProgressBar(Callback):
         )
 
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
-        """A step further."""
+        """Advance the bar by one step and show the losses."""
         self._bar.update()
         losses = {name: value for name, value in metrics.items() if name.startswith("loss")}
         self._bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
 
     def end(self, run: Run, result: FitResult) -> None:
-        """Close it."""
+        """Close the bar."""
         self._bar.close()
 
 
 class Selection(Callback):
-    """Keeps the weights of the epoch that the rule scores highest; of equal ones the last."""
+    """Keeps the weights of the epoch that the rule scores highest.
+
+    Of equally good epochs it keeps the last: unlearning has gone on, which the score cannot show.
+    """
 
     name: ClassVar[str] = "best"
 
@@ -302,38 +309,35 @@ class Selection(Callback):
         self._epoch = 0
 
     def epoch_ended(self, run: Run, scores: dict[str, float]) -> None:
-        """Take the epoch if no earlier one is better.
-
-        Of equally good epochs the last: unlearning has gone on, and the score cannot show it.
-        """
-        found = self._rule.score(scores)
-        if not self.scores or found >= self._rule.score(self.scores):
+        """Keep the weights of the epoch if no earlier one is better."""
+        score = self._rule.score(scores)
+        if not self.scores or score >= self._rule.score(self.scores):
             self.scores = {k: v for k, v in scores.items() if k != "targets_macro_f1"}
             self._epoch = 0 if run.stopped else run.epoch
             self._best = {k: v.cpu().clone() for k, v in run.stepper.weights().items()}
 
     def end(self, run: Run, result: FitResult) -> None:
-        """The best epoch."""
+        """Write the best epoch, its weights and its scores."""
         result.tensors, result.best_epoch, result.dev = self._best, self._epoch, self.scores
 
     def state(self) -> Any:
-        """The best epoch so far and its scores."""
+        """The number of the best epoch so far, and its scores."""
         return {"epoch": self._epoch, "dev": self.scores}
 
     def tensors(self, accelerator: Accelerator) -> dict[str, torch.Tensor]:
-        """Its weights."""
+        """The weights of the best epoch so far."""
         return self._best
 
     def load(self, state: Any, tensors: dict[str, torch.Tensor], accelerator: Accelerator) -> None:
-        """The best epoch before the checkpoint."""
+        """Restore the best epoch before the checkpoint."""
         self._epoch, self.scores, self._best = state["epoch"], state["dev"], tensors
 
 
 class Signals(Callback):
-    """Asks after every step whether a signal wants the run to end, in any of its processes."""
+    """Checks after every step whether any process of the run got a signal to end."""
 
     def step_ended(self, run: Run, metrics: dict[str, float]) -> None:
-        """All processes stop at the same step."""
+        """Set ``run.signal`` in all processes at the same step."""
         if run.stopped:
             return
         number = interrupts.pending() or 0

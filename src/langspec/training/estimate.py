@@ -49,7 +49,7 @@ def language_cost(
     """
     beside = rows * float(language.lengths.mean()) if equal == "rows" else float(tokens)
     cost = objective.language_cost(beside, float(language.lengths.sum()))
-    return StepCost(beside, cost.passes, 1 + beside / tokens * cost.kept, 1 + cost.encoders)
+    return StepCost(beside, cost.passes, 1 + beside / tokens * cost.batches, 1 + cost.encoders)
 
 
 def estimate(

@@ -78,7 +78,7 @@ class Stepper:
             if half is not None:
                 self._cast_after.add(name)
             optimisers[name] = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)
-        for name, one in objective.own_optimisers().items():
+        for name, one in objective.extra_optimisers().items():
             self._parameters[name] = one.parameters
             optimisers[name] = torch.optim.AdamW(
                 one.parameters, lr=one.lr, betas=one.betas, weight_decay=0.0, fused=True
