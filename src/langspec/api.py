@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from langspec.audit.audited_encoder import load_subject, short_name
-from langspec.audit.options import SPLITS, AuditOptions, Measures, Wanted
+from langspec.audit.options import SPLITS, AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import out_folder
 from langspec.audit.run import run_audit
 from langspec.compute import resolve_precision
@@ -55,7 +55,9 @@ def load_encoder(
     Raises:
         LangspecError: nothing of that name, or no encoder that reads text in both directions.
     """
-    return load_subject(Wanted(str(name), prefix, pooling), layers=None, max_tokens=None).encoder
+    return load_subject(
+        EncoderChoice(str(name), prefix, pooling), layers=None, max_tokens=None
+    ).encoder
 
 
 def encode(
@@ -122,8 +124,8 @@ def leak_by_layer(
     """Measure how much of a text's language a fresh linear probe reads from each layer.
 
     The probe is a multinomial logistic regression. It is trained on 60 % of the texts, its
-    regularisation is chosen on 10 %, and it is tested on 30 %. It settles its own
-    hyper-parameters, so every layer is probed alike.
+    regularisation is chosen on 10 %, and it is tested on 30 %. Every layer is probed
+    with the same choices.
 
     Args:
         encoder: of :func:`load_encoder`.
@@ -298,7 +300,7 @@ def audit_encoder(
         LangspecError: as the command refuses.
     """
     options = AuditOptions(
-        (Wanted(str(name)),),
+        (EncoderChoice(str(name)),),
         Path(text),
         None if parallel is None else Path(parallel),
         out=None if out is None else Path(out),

@@ -52,7 +52,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _tasks(self) -> Config:
         known = (*BUILT_IN_TASKS, *self.tasks)
-        told = ", ".join(map(repr, known))
+        tasks = ", ".join(map(repr, known))
         sections = self.train.model_extra or {}
         taken = {*BUILT_IN_TASKS, *Train.model_fields, "text", "pretrain", "all"}
         for name in self.tasks:
@@ -67,7 +67,7 @@ class Config(Section):
                 raise ValueError(f"train.{name}: unknown key{_near(name, [*Train.model_fields])}")
         for index, name in enumerate(self.train.tasks):
             if name not in known:
-                raise ValueError(f"train.tasks.{index}: found {name!r}, expected one of {told}")
+                raise ValueError(f"train.tasks.{index}: found {name!r}, expected one of {tasks}")
         for index, name in enumerate(self.evaluate.trajectory.of):
             trained = [one for one in self.train.run if get_method(one).trains_encoder]
             if name not in trained:
@@ -77,12 +77,12 @@ class Config(Section):
                     f"train.run that trains the encoder: {run}"
                 )
         if self.tune.task not in known:
-            raise ValueError(f"tune.task: found {self.tune.task!r}, expected one of {told}")
+            raise ValueError(f"tune.task: found {self.tune.task!r}, expected one of {tasks}")
         for method in Methods.model_fields:
             for name in getattr(self.train.methods, method).overrides:
                 if name not in known:
                     place = f"train.methods.{method}.overrides.{name}"
-                    raise ValueError(f"{place}: found {name!r}, expected one of {told}")
+                    raise ValueError(f"{place}: found {name!r}, expected one of {tasks}")
         if self.train.selection == "source_val" and not self.corpora.val:
             raise ValueError("train.selection: source_val needs corpora.val above 0")
         return self

@@ -155,8 +155,8 @@ def read_record(path: Path, kind: type[T], *, cure: str, schema: int | None = No
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict):
         raise DamagedFile(f"a JSON {type(values).__name__}, no object; {cure}", place=path)
-    if schema is not None and (found := values.pop("schema", None)) != schema:
-        raise DamagedFile(f"expected schema {schema}, found {found!r}; {cure}", place=path)
+    if schema is not None and (actual := values.pop("schema", None)) != schema:
+        raise DamagedFile(f"expected schema {schema}, found {actual!r}; {cure}", place=path)
     if unknown := sorted(set(values) - names):
         expected = ", ".join(sorted(names))
         raise DamagedFile(f"unknown key {unknown[0]!r}; expected {expected}; {cure}", place=path)

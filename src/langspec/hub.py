@@ -177,7 +177,7 @@ def _explained(error: Exception, repository: Repository) -> str:
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return f"the repository has no revision {repository.revision!r}; see {repository.page}"
-    # The Hub answers 401 for what does not exist, so as not to betray private names.
+    # The Hub answers 401 for what does not exist, so that nobody learns which private ones exist.
     if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 404):
         return (
             f"no such {repository.kind} at {hub}, or it is private; check the name, or log in "

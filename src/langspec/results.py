@@ -192,8 +192,8 @@ def headline(rows: pd.DataFrame, layer: int | None = None) -> dict[str, Interval
 
 def interval_of(rows: pd.DataFrame) -> Interval:
     """The mean of some rows' values; of a single row also the ends of its interval."""
-    found = {"value": float(rows["value"].mean())}
+    interval = {"value": float(rows["value"].mean())}
     if len(rows) == 1:
         ends = {end: float(rows[end].iloc[0]) for end in ("low", "high")}
-        found |= {end: bound for end, bound in ends.items() if bound == bound}
-    return found
+        interval |= {end: bound for end, bound in ends.items() if bound == bound}
+    return interval

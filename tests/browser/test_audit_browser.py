@@ -11,7 +11,7 @@ import pytest
 
 from audit_fixtures import planted, write_texts
 from langspec.audit.measure import measure
-from langspec.audit.options import AuditOptions, Measures, Wanted
+from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.run import write_audit
 from langspec.audit.text_folder import read_texts
 
@@ -44,7 +44,7 @@ def page(root: Path, codes: tuple[str, ...], encoders: int) -> str:
     folder = write_texts(root / "text", codes, 60)
     texts = read_texts(folder, parallel=True, max_texts=60, seed=0, near=0.8, place="--text")
     names = ("planted", "blend")[:encoders]
-    options = AuditOptions(tuple(map(Wanted, names)), folder, max_words=30)
+    options = AuditOptions(tuple(map(EncoderChoice, names)), folder, max_words=30)
     clusters = {code: i for i, code in enumerate(codes)}
     audits = [
         measure(

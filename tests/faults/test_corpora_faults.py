@@ -19,8 +19,7 @@ import pytest
 
 from langspec.corpora.conllu import Column, read_conllu
 from langspec.corpora.custom import CustomTask, Part, read_rows
-from langspec.corpora.lines import MAX_LINE_BYTES
-from langspec.corpora.text import read_text
+from langspec.corpora.lines import MAX_LINE_BYTES, read_text
 from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.corpora.xnli import read_pairs
 from langspec.encoders.pretraining_text import (

@@ -14,7 +14,7 @@ from audit_fixtures import planted, write_texts
 from langspec.audit.answers import answers, groups, named, percent
 from langspec.audit.figures import draw
 from langspec.audit.measure import Audited, measure
-from langspec.audit.options import AuditOptions, Measures, Wanted
+from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.page import render, warnings
 from langspec.audit.spec_tables import all_tables
 from langspec.audit.text_folder import Texts, read_texts
@@ -43,7 +43,7 @@ def banks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def audited(
     clusters: dict[str, int], strength: float, texts: Texts, banks: Path, *, parallel: bool = True
 ) -> Audited:
-    options = AuditOptions((Wanted("planted"),), texts.folder, max_words=60)
+    options = AuditOptions((EncoderChoice("planted"),), texts.folder, max_words=60)
     return measure(
         planted(clusters, strength),
         texts,
@@ -69,7 +69,7 @@ def test_languages_that_lie_apart_are_said_to(texts: Texts, banks: Path) -> None
 
 
 def test_one_layer_is_not_compared_with_itself(texts: Texts, banks: Path) -> None:
-    options = AuditOptions((Wanted("planted"),), texts.folder, max_words=60)
+    options = AuditOptions((EncoderChoice("planted"),), texts.folder, max_words=60)
     subject = replace(planted(APART, 4.0), layers=(1,))
     _, where, _ = answers(measure(subject, texts, None, options, QUICK, banks=banks))
     assert where.short == "Only the last layer (1) was measured."
@@ -137,7 +137,9 @@ def test_the_page_holds_answers_tables_and_warnings(texts: Texts, banks: Path) -
     failed = next(row for row in one.rows if row.metric == "converged")
     one.rows[one.rows.index(failed)] = replace(failed, value=0.0)
     one.cut = 7
-    options = AuditOptions((Wanted("a"), Wanted("b")), texts.folder, command="langspec audit <a>")
+    options = AuditOptions(
+        (EncoderChoice("a"), EncoderChoice("b")), texts.folder, command="langspec audit <a>"
+    )
     both = [one, two]
     tables, plots = all_tables(both, [texts]), draw(both)
     page = render(both, [texts], tables, [picture(plot) for plot in plots], options)

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from audit_fixtures import write_texts
 from langspec.audit.audited_encoder import load_subject, parse_layers, short_name
-from langspec.audit.options import AuditOptions, Measures, Wanted
+from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import bank_root, check_out, out_folder
 from langspec.audit.run import run_audit
 from langspec.encoders.load import EncoderCard
@@ -63,7 +63,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def options(encoder: Path | str, text: Path, out: Path, **changes: Any) -> AuditOptions:
     values: dict[str, Any] = {"max_words": 40, "parallel": text, "out": out}
-    return AuditOptions((Wanted(str(encoder)),), text, **values | changes)
+    return AuditOptions((EncoderChoice(str(encoder)),), text, **values | changes)
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_refusals_are_one_line_and_write_nothing(
         wanted = {key: changes.pop(key) for key in ("pooling", "prefix") if key in changes}
         asked = options(named, changes.pop("text", text), out, **changes)
         if wanted:
-            asked = AuditOptions((Wanted(str(named), **wanted),), text, out=out)
+            asked = AuditOptions((EncoderChoice(str(named), **wanted),), text, out=out)
         with pytest.raises(LangspecError) as error:
             run_audit(asked, QUICK)
         assert told in str(error.value), str(error.value)
@@ -203,7 +203,7 @@ def test_names_layers_and_places(
         with pytest.raises(LangspecError, match=r"LANGSPEC_CACHE: .*config\.json is a file"):
             bank_root()
     subject = load_subject(
-        Wanted(str(encoder), prefix="query: ", pooling="cls"), layers="1", max_tokens=10
+        EncoderChoice(str(encoder), prefix="query: ", pooling="cls"), layers="1", max_tokens=10
     )
     card = subject.encoder.card
     assert (card.prefix, card.pooling, card.max_tokens) == ("query: ", "cls", 10)

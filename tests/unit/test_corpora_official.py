@@ -10,8 +10,8 @@ import pytest
 
 from corpora_files import files_in
 from langspec.corpora.conllu import read_conllu
+from langspec.corpora.lines import read_text
 from langspec.corpora.sources import LocatedFile
-from langspec.corpora.text import read_text
 from langspec.corpora.xnli import read_pairs
 
 pytestmark = pytest.mark.corpora

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from corpora_files import pairs
-from langspec.corpora.text import read_text
+from langspec.corpora.lines import read_text
 from langspec.corpora.xnli import read_pairs
 
 

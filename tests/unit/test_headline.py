@@ -10,7 +10,7 @@ import pytest
 from langspec.files import read_json
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
-from langspec.release.numbers import seed_numbers
+from langspec.release.version_facts import seed_numbers
 from langspec.report.compared import CompareOptions, compare_sides, load_side
 from langspec.report.headline_table import headline as headline_table
 from langspec.report.metrics import write_metrics

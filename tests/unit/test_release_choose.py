@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langspec.release.choose import candidate, champion
-from langspec.release.numbers import interval_text, language_scores, seed_numbers
+from langspec.release.version_facts import interval_text, language_scores, seed_numbers
 from langspec.results import Result, results_frame
 from langspec.training.selection import METRIC
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from langspec.release.origin import origin_of, origin_text
+from langspec.release.version_facts import origin_of, origin_text
 
 VALUES = {"train.methods.grl.schedule": "cosine", "train.methods.grl.overrides.pos.strength": 0.7}
 ADOPTED = {"grl": {"pos": {"study": "s", "trial": 12, "front": None, "values": VALUES}}}

@@ -25,8 +25,7 @@ from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.release.encoder_folder import ExportedHead, write_export
 from langspec.release.predicted_rows import as_jsonl, as_tsv, conllu_rows, format_of, read_rows
-from langspec.release.predictor import Predictor, load_predictor
-from langspec.release.split_words import split_words
+from langspec.release.predictor import Predictor, load_predictor, split_words
 
 TEXTS = ["the dog sees a tree", "кот видит дерево", "der Hund sieht Bäume ,", "a", "我 看"]
 WIDTH = 16

@@ -12,13 +12,14 @@ from langspec.measurement.mixing import NEAREST_KINDS, Mixing
 from langspec.report.run_results import language_name
 
 APART, MIXED = 0.5, 0.5
-"""A language is kept apart from this apartness on, two are mixed from this index on."""
+"""A language is called kept apart from this apartness on, two are called mixed from this index."""
 ALIKE = 0.1
 """Layers whose mean apartness differs by less are said to be alike."""
 CONFUSED = 0.05
 """A pair is named as confused if the probe takes this share of one's texts for the other."""
 COSTS = (0.02, 0.1)
-"""First hits lost to the query's own language: below the first hardly, from the second much."""
+"""Share of first hits in the query's language: below the first it costs hardly anything, from the
+second on much."""
 
 _LISTED = 4  # languages that fit into the short answer
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -45,7 +46,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Groups:
-    """Languages that a layer keeps apart, the others, and pairs that are neighbours readily.
+    """Languages that a layer keeps apart, the others, and pairs that it mixes.
 
     ``pairs`` are (language, language, index), the most mixed first.
     """
@@ -157,11 +158,11 @@ def _which(audited: Audited) -> Answer:
         )
     else:
         short = f"{len(sorted_out.apart)} of {total}."
-    own = float(np.diagonal(mixed.shares).mean())
+    same = float(np.diagonal(mixed.shares).mean())
     chance = float(np.diagonal(mixed.chance).mean())
     neighbours = (
         f"At {layer_words(last, audited.subject.encoder.model.config.num_hidden_layers)}, "
-        f"{percent(own)} of the 10 texts nearest to a text are in its own language "
+        f"{percent(same)} of the 10 texts nearest to a text are in its own language "
         f"(by chance {percent(chance)}; translations of it do not count)."
     )
     if sorted_out.apart and len(sorted_out.others) > _LISTED:
@@ -193,7 +194,7 @@ def _which(audited: Audited) -> Answer:
 
 def _where(audited: Audited) -> Answer:
     apart = {layer: float(mixed.apartness.mean()) for layer, mixed in audited.mixings.items()}
-    own = {
+    same = {
         layer: float(np.diagonal(mixed.shares).mean()) for layer, mixed in audited.mixings.items()
     }
     top = audited.subject.encoder.model.config.num_hidden_layers
@@ -204,11 +205,10 @@ def _where(audited: Audited) -> Answer:
         short = "At all layers alike."
     else:
         short = f"Most at {layer_words(most, top)}, least at {layer_words(least, top)}."
-    shares = (
-        f"The share of own-language neighbours is {percent(own[most])} at {layer_words(most, top)}"
-    )
+    where = layer_words(most, top)
+    shares = f"The share of own-language neighbours is {percent(same[most])} at {where}"
     if most != least:
-        shares += f" and {percent(own[least])} at {layer_words(least, top)}"
+        shares += f" and {percent(same[least])} at {layer_words(least, top)}"
     f1 = {layer: probe_f1(audited, "token", layer) for layer in audited.layers}
     best, worst = max(f1, key=f1.__getitem__), min(f1, key=f1.__getitem__)
     read = "A linear probe reads the language of single words "
@@ -236,17 +236,17 @@ def _matters(audited: Audited) -> Answer:
     plain, erased = (
         audited.searches[name, last].nearest.mean(axis=0) for name in ("plain", ERASER)
     )
-    right, own, other = (float(value) for value in plain)
-    if own >= COSTS[1]:
+    right, same, other = (float(value) for value in plain)
+    if same >= COSTS[1]:
         short = "Yes, much."
-    elif own >= COSTS[0]:
+    elif same >= COSTS[0]:
         short = "Somewhat."
     else:
         short = "Hardly."
     search = (
         f"When the texts of all {len(audited.languages)} languages are searched, the first hit is "
         f"a translation for {percent(right)}, another text in the query's own language for "
-        f"{percent(own)}, in another language for {percent(other)}."
+        f"{percent(same)}, in another language for {percent(other)}."
     )
     by_language = audited.searches["plain", last].nearest[:, NEAREST_KINDS.index("own_language")]
     worst = int(by_language.argmax())

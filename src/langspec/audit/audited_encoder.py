@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from langspec import hub
-from langspec.audit.options import Wanted
+from langspec.audit.options import EncoderChoice
 from langspec.encoders.download import fetch
 from langspec.encoders.e5 import e5_encoder
 from langspec.encoders.load import Encoder, check_positions
@@ -19,8 +19,8 @@ PACKAGED = "e5"
 PLACE = "ENCODER"
 POOLINGS = ("mean", "cls")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
-# Messages of the loaders name the keys of params.yaml, which an audit has not.
-_OWN_WORDS = (
+# Messages of the loaders name keys of params.yaml; an audit has flags in their place.
+_FLAGS = (
     ("encoder.pooling", "--pooling"),
     ("encoder.prefix", "--prefix"),
     ("encoder.max_tokens", "--max-tokens"),
@@ -31,7 +31,7 @@ _OWN_WORDS = (
 
 @dataclass(frozen=True)
 class Subject:
-    """An encoder, the name it goes by in this audit, and the layers that are measured."""
+    """An encoder, its name in this audit, and the layers that are measured."""
 
     name: str
     encoder: Encoder
@@ -47,11 +47,11 @@ class Subject:
         return sha256_json({"weights": weights, "tokenizer": tokenizer})
 
 
-def load_subject(wanted: Wanted, *, layers: str | None, max_tokens: int | None) -> Subject:
+def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int | None) -> Subject:
     """Find, load and try an encoder.
 
     Args:
-        wanted: a folder (transformers' or sentence-transformers'), ``e5``, or a Hub id with
+        choice: a folder (transformers' or sentence-transformers'), ``e5``, or a Hub id with
             or without ``@revision``.
         layers: as the user wrote them; None: all.
         max_tokens: pieces a text at most; None: as many as the encoder reads.
@@ -59,23 +59,23 @@ def load_subject(wanted: Wanted, *, layers: str | None, max_tokens: int | None) 
     Raises:
         LangspecError: nothing of that name, or no encoder as it is needed here.
     """
-    if wanted.pooling not in (None, *POOLINGS):
+    if choice.pooling not in (None, *POOLINGS):
         raise LangspecError(
-            f"{wanted.pooling!r}; expected one of {', '.join(POOLINGS)}", place="--pooling"
+            f"{choice.pooling!r}; expected one of {', '.join(POOLINGS)}", place="--pooling"
         )
     try:
-        encoder, source = _load(wanted)
+        encoder, source = _load(choice)
     except LangspecError as error:
         text = str(error)
-        for theirs, ours in _OWN_WORDS:
-            text = text.replace(theirs, ours)
+        for key, flag in _FLAGS:
+            text = text.replace(key, flag)
         raise LangspecError(text) from error
     card = encoder.card
     card = replace(
         card,
-        name=short_name(wanted.encoder),
-        prefix=card.prefix if wanted.prefix is None else wanted.prefix,
-        pooling=card.pooling if wanted.pooling is None else wanted.pooling,
+        name=short_name(choice.encoder),
+        prefix=card.prefix if choice.prefix is None else choice.prefix,
+        pooling=card.pooling if choice.pooling is None else choice.pooling,
     )
     if max_tokens is not None:
         card = replace(card, max_tokens=max_tokens)
@@ -85,15 +85,15 @@ def load_subject(wanted: Wanted, *, layers: str | None, max_tokens: int | None) 
     return Subject(card.name, encoder, parse_layers(layers, count, card.name), source)
 
 
-def _load(wanted: Wanted) -> tuple[Encoder, str]:
-    named = wanted.encoder
-    if wanted.folder is not None:
-        return _published(wanted.folder, wanted), named
+def _load(choice: EncoderChoice) -> tuple[Encoder, str]:
+    named = choice.encoder
+    if choice.folder is not None:
+        return _published(choice.folder, choice), named
     folder = Path(named).expanduser()
     if not named.strip():
         raise LangspecError("'' names no encoder; expected a folder, a Hub id or e5", place=PLACE)
     if folder.is_dir():
-        return _published(folder, wanted), str(named)
+        return _published(folder, choice), str(named)
     if folder.exists():
         raise LangspecError(
             f"{named} is a file; expected the folder of a model, a Hub id or e5", place=PLACE
@@ -109,13 +109,13 @@ def _load(wanted: Wanted) -> tuple[Encoder, str]:
         )
     name, _, revision = named.partition("@")
     repository = hub.Repository("model", name, revision or "main")
-    return _published(fetch(repository), wanted), f"{repository} of the Hugging Face Hub"
+    return _published(fetch(repository), choice), f"{repository} of the Hugging Face Hub"
 
 
-def _published(folder: Path, wanted: Wanted) -> Encoder:
-    encoder = published_encoder(folder, prefix=wanted.prefix, pooling=wanted.pooling)
+def _published(folder: Path, choice: EncoderChoice) -> Encoder:
+    encoder = published_encoder(folder, prefix=choice.prefix, pooling=choice.pooling)
     if encoder.card.pooling not in POOLINGS:
-        # The folder's own: a pooler that reads the last layer only. Every layer is read here.
+        # The checkpoint's pooler reads the last layer alone; an audit reads every layer.
         encoder.card = replace(encoder.card, pooling="cls")
         try_encoder(encoder, place=folder)
     return encoder

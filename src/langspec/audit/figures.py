@@ -69,7 +69,7 @@ def by_layer(audits: Encoders) -> Plot | None:
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=2)
     alt = "Three line plots by layer. " if searched else "Two line plots by layer. "
-    alt += " ".join(map(_own_words, audits))
+    alt += " ".join(map(_ends_in_words, audits))
     return Plot("by_layer", "By layer", _by_layer_caption(searched=searched), alt, figure)
 
 
@@ -83,7 +83,7 @@ def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> 
             looks = {"dashes": _DASHES, "width": 1.3, "mfc": "white", "mec": colour}
         curve(axis, layers, values, colour, marker, size=4.5, **looks)
 
-    line(axes[0], [_own(audited, layer) for layer in layers])
+    line(axes[0], [_same_language(audited, layer) for layer in layers])
     for unit, dashed in (("sentence", False), ("token", True)):
         line(axes[1], [probe_f1(audited, unit, layer) for layer in layers], dashed=dashed)
     for name, dashed in (("plain", False), (ERASER, True)):
@@ -92,14 +92,14 @@ def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> 
             line(axes[2], [float(of[:, 0].mean()) for of in searches], dashed=dashed)
 
 
-def _own(audited: Audited, layer: int) -> float:
+def _same_language(audited: Audited, layer: int) -> float:
     """The share of neighbours in a text's own language, mean over the languages."""
     return float(np.diagonal(audited.mixings[layer].shares).mean())
 
 
-def _own_words(audited: Audited) -> str:
+def _ends_in_words(audited: Audited) -> str:
     ends = sorted({audited.layers[0], audited.layers[-1]})
-    shares = (f"{percent(_own(audited, layer))} at layer {layer}" for layer in ends)
+    shares = (f"{percent(_same_language(audited, layer))} at layer {layer}" for layer in ends)
     return f"{audited.name}: own-language neighbours {', '.join(shares)}."
 
 

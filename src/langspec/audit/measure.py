@@ -32,7 +32,7 @@ __all__ = ["ERASER", "TASK", "Audited", "measure", "unconverged"]
 
 @dataclass
 class Audited:
-    """What was found out about one encoder.
+    """The results of an audit of one encoder.
 
     Attributes:
         subject: the encoder.

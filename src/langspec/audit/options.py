@@ -1,4 +1,4 @@
-"""What an audit is asked for, and every default of it: there is no params.yaml here."""
+"""The options of an audit and their defaults: an audit reads no params.yaml."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SPLITS = (0.6, 0.1, 0.3)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which encoder, and what is said of it that its folder does not say (None: as it says).
+class EncoderChoice:
+    """Which encoder, its prefix and its pooling (None: as its folder states).
 
-    ``folder`` is where a model named otherwise (``models:/...``) lies on this machine.
+    ``folder`` holds a model of another name (``models:/...``) on this machine.
     """
 
     encoder: str
@@ -49,7 +49,7 @@ class AuditOptions:
         command: the command line, for the page.
     """
 
-    encoders: tuple[Wanted, ...]
+    encoders: tuple[EncoderChoice, ...]
     text: Path
     parallel: Path | None = None
     out: Path | None = None

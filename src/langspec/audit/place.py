@@ -1,4 +1,4 @@
-"""Where an audit is written, and where its vectors are kept for the next one."""
+"""The folder that an audit writes, and the cache of its vectors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def bank_root() -> Path:
     """The folder of feature banks: ``LANGSPEC_CACHE``, else the user's cache folder.
 
     Raises:
-        LangspecError: a file stands where the folder ought to be.
+        LangspecError: a file is in the place of the folder.
     """
     named = os.environ.get("LANGSPEC_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

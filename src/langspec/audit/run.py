@@ -27,14 +27,14 @@ PAGE = "index.html"
 
 
 def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
-    """Measure, write the folder whole or not at all, and say what was found.
+    """Measure, write the folder whole or not at all, and return the answers in words.
 
     Raises:
         LangspecError: anything that a user can put right, before much time is spent on it.
     """
     measures = measures or Measures()
     _check_numbers(options)
-    names = [short_name(wanted.encoder) for wanted in options.encoders]
+    names = [short_name(choice.encoder) for choice in options.encoders]
     if len(set(names)) < len(names):
         names = [f"{name}-{number}" for number, name in enumerate(names, 1)]
     out = out_folder(options.out, names)
@@ -42,9 +42,9 @@ def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
     text, parallel = _read(options, measures)
     subjects = [
         replace(
-            load_subject(wanted, layers=options.layers, max_tokens=options.max_tokens), name=name
+            load_subject(choice, layers=options.layers, max_tokens=options.max_tokens), name=name
         )
-        for wanted, name in zip(options.encoders, names, strict=True)
+        for choice, name in zip(options.encoders, names, strict=True)
     ]
     audits = []
     for subject in subjects:

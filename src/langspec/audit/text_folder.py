@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from langspec.audit.options import SPLITS
+from langspec.corpora.lines import read_text
 from langspec.corpora.near import NearSplits
 from langspec.corpora.splits import key_split, line_splits, rank
-from langspec.corpora.text import read_text
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
 from langspec.languages import LANGUAGES
@@ -57,7 +57,7 @@ class Texts:
         texts: the texts.
         parallel: is line n of one file a translation of line n of another?
         counts: a language each.
-        warnings: what is odd about them, in sentences.
+        warnings: what a reader of the numbers should know of them, in sentences.
     """
 
     folder: Path
@@ -93,7 +93,7 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "no such folder"
         raise LangspecError(f"{folder}: {what}; {expected}", place=place)
-    found: dict[str, list[Path]] = {}
+    by_language: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
@@ -104,16 +104,16 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
                     f"{path}: the folder's name is no language code; {expected}", place=place
                 )
             if inside:
-                found.setdefault(path.name, []).extend(inside)
+                by_language.setdefault(path.name, []).extend(inside)
         elif _is_text(path):
             code = path.name[: path.name.index(".txt")]
             if not _CODE.fullmatch(code):
                 raise LangspecError(
                     f"{path}: {code!r} is no language code; {expected}", place=place
                 )
-            found.setdefault(code, []).append(path)
+            by_language.setdefault(code, []).append(path)
     by_name: dict[str, str] = {}
-    for code, files in found.items():
+    for code, files in by_language.items():
         other = by_name.setdefault(code.casefold(), code)
         if other != code:
             raise LangspecError(
@@ -127,15 +127,15 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
                 f"{folder}: language {code} stands in several places ({named}); keep one",
                 place=place,
             )
-    if not found:
+    if not by_language:
         raise LangspecError(f"{folder}: holds no text files; {expected}", place=place)
-    if len(found) < 2:
+    if len(by_language) < 2:
         raise LangspecError(
-            f"{folder}: text of one language only ({next(iter(found))}); an audit compares "
+            f"{folder}: text of one language only ({next(iter(by_language))}); an audit compares "
             "languages and needs at least two files",
             place=place,
         )
-    return found
+    return by_language
 
 
 def _is_text(path: Path) -> bool:
@@ -205,7 +205,7 @@ def read_texts(
         rows += texts_of_code
         counts.append(_counts(code, lines, filled, taken, _near(texts_of_code, near)))
     languages, numbers, row_splits, texts = (list(column) for column in zip(*rows, strict=True))
-    found = Texts(
+    result = Texts(
         folder,
         languages,
         np.asarray(numbers, dtype=np.int64),
@@ -215,10 +215,10 @@ def read_texts(
         counts,
         len(set(sizes.values())) == 1,
     )
-    found.warnings.extend(_odd(found))
-    for warning in found.warnings:
+    result.warnings.extend(_remarks(result))
+    for warning in result.warnings:
         logger.warning("%s: %s", folder, warning)
-    return found
+    return result
 
 
 def _common_lines(read: dict[str, list[str]], count: int, max_texts: int, seed: int) -> set[int]:
@@ -243,9 +243,9 @@ def _counts(code: str, lines: list[str], filled: list[int], taken: list[int], ne
 
 def _check_equal(sizes: dict[str, int], folder: Path, place: str) -> None:
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{code} {count:,}" for code, count in sorted(sizes.items()))
+        counted = ", ".join(f"{code} {count:,}" for code, count in sorted(sizes.items()))
         raise LangspecError(
-            f"{folder}: parallel files must have equal numbers of lines, found {told}; put the "
+            f"{folder}: parallel files must have equal numbers of lines, found {counted}; put the "
             "missing lines back (an empty line will do), or leave --parallel out",
             place=place,
         )
@@ -273,26 +273,26 @@ def _near(rows: list[tuple[str, int, str, str]], threshold: float) -> int:
     return facts["train_rows_near_dev_or_test"] + facts["test_rows_near_dev"]
 
 
-def _odd(texts: Texts) -> list[str]:
+def _remarks(texts: Texts) -> list[str]:
     """Sentences on what a reader of the numbers should know."""
-    told = []
+    remarks = []
     unknown = [code for code in texts.codes if code not in LANGUAGES]
     if unknown:
-        told.append(
+        remarks.append(
             f"Not in the table of languages: {', '.join(unknown)}. They are measured like all "
             "others; only their names and families are not known."
         )
     empty = {row.language: row.empty for row in texts.counts if row.empty}
     if empty:
         listed = ", ".join(f"{code} {count:,}" for code, count in empty.items())
-        told.append(f"Empty lines were left out: {listed}.")
+        remarks.append(f"Empty lines were left out: {listed}.")
     seen: dict[str, set[str]] = {}
     for code, text in zip(texts.languages, texts.texts, strict=True):
         seen.setdefault(text, set()).add(code)
     shared = sum(len(codes) > 1 for codes in seen.values())
     if shared:
         words = "1 text stands" if shared == 1 else f"{shared:,} texts stand"
-        told.append(
+        remarks.append(
             f"{words} in more than one language word for word; no encoder can tell which "
             "language is meant."
         )
@@ -301,15 +301,15 @@ def _odd(texts: Texts) -> list[str]:
         words = (
             "1 text is a near duplicate" if near == 1 else f"{near:,} texts are near duplicates"
         )
-        told.append(
+        remarks.append(
             f"{words} of a text in another part (training, validation, test): the probe looks a "
             "little better than it is."
         )
     sizes = Counter(texts.languages)
     if max(sizes.values()) > 2 * min(sizes.values()):
         least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
-        told.append(
+        remarks.append(
             f"Languages differ in size (from {sizes[least]:,} texts, {least}, to "
             f"{sizes[most]:,}, {most}); compare with chance, which knows it."
         )
-    return told
+    return remarks

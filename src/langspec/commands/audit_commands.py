@@ -87,13 +87,13 @@ def audit(
 
     cores = threads or available_cores()
     set_environment(without_project(cores))
-    from langspec.audit.options import AuditOptions, Wanted
+    from langspec.audit.options import AuditOptions, EncoderChoice
     from langspec.stages import audit as stage
 
-    encoders = [Wanted(encoder, values.pop("prefix"), values.pop("pooling"))]
+    encoders = [EncoderChoice(encoder, values.pop("prefix"), values.pop("pooling"))]
     second = values.pop("against_prefix"), values.pop("against_pooling")
     if against is not None:
-        encoders.append(Wanted(against, *second))
+        encoders.append(EncoderChoice(against, *second))
     elif any(value is not None for value in second):
         raise LangspecError("needs --against", place="--against-prefix, --against-pooling")
     command = shlex.join(["langspec", *sys.argv[1:]])

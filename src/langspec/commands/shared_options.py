@@ -58,8 +58,8 @@ def configure(assignments: tuple[str, ...], preset: str | None = None) -> Config
 
     if assignments and os.environ.get("DVC_STAGE"):
         raise LangspecError(
-            "a stage that DVC started reads params.yaml alone, or its lock file would lie; use "
-            "dvc exp run -S KEY=VALUE",
+            "a stage that DVC started reads params.yaml alone, else dvc.lock would hold other "
+            "values than the run had; use dvc exp run -S KEY=VALUE",
             place="--set",
         )
     if preset is None:

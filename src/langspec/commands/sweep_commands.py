@@ -20,7 +20,7 @@ def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
 @click.option("--task", help="pos, nli or one of tasks.")
 @click.option("--method", help="frozen, finetune, control, grl or adversary.")
 @click.option("--trials", type=int, metavar="N", help="Of the study, over all workers of it.")
-@click.option("--workers", type=click.IntRange(1), default=1, help="Processes here.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="Processes on this machine.")
 @click.option("--study", metavar="NAME", help="Its name; there: go on with it.")
 @click.option(
     "--storage", metavar="URL", envvar="LANGSPEC_STUDIES", help="A database, or a journal file."

@@ -3,9 +3,9 @@
 =================================  ==============================================================
 which files                        ``recognise`` (names of official files), ``sources`` (folders),
                                    ``manifest`` (their list), ``enter`` (``langspec corpora add``),
-                                   ``licences``, ``generated`` (the demo's), ``origins`` (a run's)
-readers of official files          ``conllu``, ``xnli``, ``text``, ``wikipedia``; ``lines`` below
-                                   them; ``hub`` for parquet repositories
+                                   ``generated`` (the demo's), ``origins`` (a run's)
+readers of official files          ``conllu``, ``xnli``, ``wikipedia``; ``lines`` below them;
+                                   ``hub`` for parquet repositories
 tasks that params.yaml describes   ``custom`` (the section), ``formats`` (a file a format)
 what is taken                      ``filters``, ``splits``, ``near``, ``across`` (near duplicates)
 what is written                    ``prepare`` with ``pos_table``, ``nli_table``, ``custom_table``,

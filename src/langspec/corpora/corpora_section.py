@@ -38,7 +38,7 @@ class TextSplits(Section):
     train: Share
     dev: Share
     test: Share
-    val: Share  # a part that nothing here reads: the paper has four
+    val: Share  # a part that langspec does not read: the paper has four
 
     @property
     def shares(self) -> tuple[float, float, float, float]:

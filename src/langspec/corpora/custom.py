@@ -1,6 +1,6 @@
 """Corpora of tasks that ``params.yaml`` describes: the section, its files, their rows.
 
-What stands in a file is read by its format: one file a format in :mod:`langspec.corpora.formats`.
+The format of a file reads its rows: one file a format in :mod:`langspec.corpora.formats`.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ def _known_format(name: str) -> str:
 
 
 class CustomTask(Section):
-    """A section of ``tasks``: what the corpus of a task is, and where it stands.
+    """A section of ``tasks``: the corpus of a task, and which fields or columns it is read from.
 
-    What is not said is null. ``text`` and ``*_field`` are names of fields (of json lines, say).
+    A key that does not apply is null. ``text`` and ``*_field`` are names of fields (of json lines,
+    for example).
     """
 
     unit: Literal["token", "text", "pair"]  # words with labels; texts or pairs, a label each

@@ -98,11 +98,11 @@ def known_tokens(tokenizer: Path, texts: Callable[[Row], Sequence[str]]) -> Filt
 
 @dataclass
 class Ledger:
-    """Rows by (language, split): read, dropped by each filter, left out by the limit, kept."""
+    """Rows by (language, split): read, dropped by each filter, left out by the limit, written."""
 
     read: Counter[tuple[str, str]] = field(default_factory=Counter)
     dropped: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
-    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    written: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def apply(self, rows: Iterable[Row], filters: Iterable[Filter]) -> Iterator[Row]:
         """Yield the rows that pass all filters; count the others under the first that fails."""
@@ -128,23 +128,23 @@ class Ledger:
         """Count a row that something other than a filter of :meth:`apply` left out."""
         self.dropped.setdefault(name, Counter())[row["language"], row["split"]] += 1
 
-    def keep(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def count_written(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows that reach the table."""
         for row in rows:
-            self.kept[row["language"], row["split"]] += 1
+            self.written[row["language"], row["split"]] += 1
             yield row
 
     def over_limit(self, key: tuple[str, str]) -> int:
         """Rows that passed every filter but not the limit."""
-        return self.read[key] - self.kept[key] - sum(n[key] for n in self.dropped.values())
+        return self.read[key] - self.written[key] - sum(n[key] for n in self.dropped.values())
 
-    def heavy(self, share: float = 0.5) -> list[tuple[str, str, int, int, int]]:
+    def mostly_dropped(self, share: float = 0.5) -> list[tuple[str, str, int, int, int]]:
         """Where a filter drops over ``share`` of the rows of a language.
 
         Each entry is (filter, language, dropped, read, left by all filters).
         """
         languages = sorted({language for language, _ in self.read})
-        heavy = []
+        mostly = []
         for language in languages:
 
             def total(counts: Counter[tuple[str, str]], code: str = language) -> int:
@@ -154,5 +154,5 @@ class Ledger:
             left = read - sum(total(counts) for counts in self.dropped.values())
             for name, counts in sorted(self.dropped.items()):
                 if total(counts) > share * read:
-                    heavy.append((name, language, total(counts), read, left))
-        return heavy
+                    mostly.append((name, language, total(counts), read, left))
+        return mostly

@@ -69,7 +69,7 @@ class _LabelledRows:
     def recorded(self) -> Iterator[Row]:
         """Every row of the table, in order, counted."""
         part, corpus = self.part, self.corpus
-        for row in corpus.ledger.keep(self._distinct()):
+        for row in corpus.ledger.count_written(self._distinct()):
             text = "\n".join(part.texts(row))
             corpus.record(row["language"], row["split"], text, part.words(row), part.labels(row))
             yield row

@@ -18,12 +18,12 @@ from langspec.corpora import filters
 from langspec.corpora.corpora_section import Corpora
 from langspec.corpora.filters import Filter, Ledger, Row
 from langspec.corpora.hub.parts import HubFile
+from langspec.corpora.lines import read_text
 from langspec.corpora.near import NearSplits
 from langspec.corpora.sources import LocatedFile
 from langspec.corpora.splits import key_split, line_splits, sample, stratified_splits
 from langspec.corpora.tables import SPLITS, write_table
 from langspec.corpora.tally import Corpus
-from langspec.corpora.text import read_text
 from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.errors import LangspecError
 
@@ -82,7 +82,7 @@ def write_text_table(
                         corpus.ledger.drop("near_duplicate", out)
                         continue
                     text = row["text"]
-                    corpus.ledger.kept[code, split] += 1
+                    corpus.ledger.written[code, split] += 1
                     corpus.record(code, split, text, len(text.split()))
                     yield out | {"text": text}
     finally:

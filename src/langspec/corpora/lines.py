@@ -88,6 +88,19 @@ def numbered_lines(
         raise LangspecError("the file is empty; fetch it again or remove it", place=path)
 
 
+def read_text(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield ``(line, text)``, lines from 0, white space around the text removed.
+
+    Empty lines are yielded too, so that the line numbers of parallel files stay aligned.
+    Windows line ends are accepted, as NTREX-128 is published with them.
+
+    Raises:
+        LangspecError: as :func:`numbered_lines`.
+    """
+    for number, text in numbered_lines(path, carriage_returns="strip"):
+        yield number - 1, text.strip()
+
+
 def json_objects(path: Path, *, open_end: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield ``(number, object)`` for each line of a file of json lines, numbers from 1.
 

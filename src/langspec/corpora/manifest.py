@@ -1,7 +1,7 @@
 """The manifest of official files: entering folders into it, finding its files again.
 
 The manifest (``data/sources.json``, committed) knows files by relative name and hash. Where their
-folders are on this machine stands in a local file (never committed) or in the variable
+folders are on this machine is written in a local file (never committed) or in the variable
 ``LANGSPEC_CORPORA``.
 """
 

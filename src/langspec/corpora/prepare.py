@@ -102,7 +102,7 @@ def _facts(
 
 def _replace(new: Path, folder: Path) -> None:
     """Move the files in; take away tables that this run does not have."""
-    # Tables only lie there: those of tasks that params.yaml no longer describes go, too.
+    # Only tables end so: those of tasks that params.yaml no longer describes are removed, too.
     for table in folder.glob("*.parquet"):
         table.unlink()
     for file in sorted(path for path in new.rglob("*") if path.is_file()):
@@ -164,13 +164,13 @@ def _check_tests(labelled: Sequence[Corpus], section: Corpora) -> None:
 
 
 def _describe_gaps(job: Job, corpus: Corpus, *, labelled: bool) -> None:
-    for name, code, gone, read, left in corpus.ledger.heavy():
+    for name, code, gone, read, left in corpus.ledger.mostly_dropped():
         job.warn(
             f"{corpus.name}: {name} drops {gone} of {read} rows of {code}, over half; {left} pass "
             "all filters"
         )
     rows_left: Counter[str] = Counter()
-    for (code, _), n in corpus.ledger.kept.items():
+    for (code, _), n in corpus.ledger.written.items():
         rows_left[code] += n
     for code in sorted({code for code, _ in corpus.ledger.read}):
         if not rows_left[code]:

@@ -91,7 +91,7 @@ def is_archive(name: str) -> bool:
 
 
 def part_of(kind: str, name: str) -> tuple[str, str]:
-    """What a file is, wherever it lies: a release file by its name, or the language text."""
+    """Which part of a corpus a file is, in any folder: by its name, or the language text."""
     if kind in TEXT_KINDS:
         return "text", ""
     # Only releases promise that a name says what a file is.

@@ -6,11 +6,10 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from langspec.corpora.licences import licence_beside, licence_files, licence_name
 from langspec.corpora.lines import without_compression
 from langspec.corpora.recognise import (
     TEXT_KINDS,
@@ -23,6 +22,15 @@ from langspec.corpora.recognise import (
 )
 from langspec.errors import LangspecError
 from langspec.files import sha256_file
+
+_LICENCE = re.compile(r"(licen[cs]e|copying)(\.(txt|md))?", re.IGNORECASE)
+_CREATIVE_COMMONS = re.compile(
+    r"\bCC[ -](?P<short>BY(?:-NC)?(?:-SA|-ND)?)[ -](?P<version>\d\.\d)"
+    r"|creativecommons\.org/licenses/(?P<link>by[a-z-]*)/(?P<link_version>\d\.\d)",
+)
+_ATTRIBUTION = re.compile(
+    r"Attribution(?P<nc>[ -]NonCommercial)?(?P<sa>[ -]ShareAlike)? (?P<version>\d\.\d)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def discover(folder: Path, patterns: Sequence[re.Pattern[str]] = ()) -> Contents
             + (f"; unpack its archives first ({', '.join(archives[:3])})" if archives else ""),
             place=folder,
         )
-    licences = licence_files(names)
+    licences = _licence_files(names)
     files = []
     with tqdm(total=len(recognised), unit=" files", desc="hash", disable=None) as bar:
         for name, facts in recognised:
@@ -116,7 +124,7 @@ def _source_file(folder: Path, name: str, facts: Facts, licences: set[str]) -> S
         size, digest = path.stat().st_size, sha256_file(path)
     except OSError as error:
         raise LangspecError(f"cannot be read ({error.strerror})", place=path) from None
-    licence = licence_beside(name, licences)
+    licence = _licence_beside(name, licences)
     return SourceFile(
         name=name,
         kind=facts.kind,
@@ -126,7 +134,7 @@ def _source_file(folder: Path, name: str, facts: Facts, licences: set[str]) -> S
         bytes=size,
         sha256=digest,
         licence=licence,
-        licence_name=licence_name(folder / licence) if licence else None,
+        licence_name=_licence_name(folder / licence) if licence else None,
     )
 
 
@@ -186,3 +194,35 @@ def _check_once(files: Iterable[SourceFile], place: Path) -> None:
                 f"the same file twice: {first[key]} and {file.name}; keep one of them", place=place
             )
         first[key] = file.name
+
+
+def _licence_files(names: Iterable[str]) -> set[str]:
+    """Those of ``names`` that are licences."""
+    return {name for name in names if _LICENCE.fullmatch(PurePosixPath(name).name)}
+
+
+def _licence_beside(name: str, licences: set[str]) -> str | None:
+    """The licence file in the file's folder or the nearest folder above it."""
+    for parent in PurePosixPath(name).parents:
+        beside = sorted(one for one in licences if PurePosixPath(one).parent == parent)
+        if beside:
+            return beside[0]
+    return None
+
+
+def _licence_name(path: Path) -> str | None:
+    """The licence that a file names: MIT or one of Creative Commons; None: another, or unread."""
+    try:
+        with path.open("rb") as handle:
+            text = handle.read(1 << 16).decode("utf-8", errors="replace")
+    except OSError:
+        return None
+    if match := _CREATIVE_COMMONS.search(text):
+        kind = match["short"] or match["link"].upper()
+        return f"CC {kind} {match['version'] or match['link_version']}"
+    if match := _ATTRIBUTION.search(text):
+        kind = "BY" + ("-NC" if match["nc"] else "") + ("-SA" if match["sa"] else "")
+        return f"CC {kind} {match['version']}"
+    if "MIT License" in text:
+        return "MIT"
+    return None

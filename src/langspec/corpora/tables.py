@@ -71,7 +71,7 @@ def described(schema: pa.Schema, **facts: Any) -> pa.Schema:
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """What :func:`described` said of a table; empty where nothing was said.
+    """The facts that :func:`described` put into a table; empty where there are none.
 
     Raises:
         LangspecError: no such file, or no parquet.

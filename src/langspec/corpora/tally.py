@@ -56,7 +56,9 @@ class Corpus:
 
     def having(self, split: str) -> list[str]:
         """Languages with rows in a split."""
-        return sorted(code for (code, part), n in self.ledger.kept.items() if part == split and n)
+        return sorted(
+            code for (code, part), n in self.ledger.written.items() if part == split and n
+        )
 
     def without(self, split: str) -> list[str]:
         """Languages of the run without rows in a split."""
@@ -78,7 +80,7 @@ class Corpus:
                         if counts[key]
                     },
                     "over_limit": self.ledger.over_limit(key),
-                    "kept": self.ledger.kept[key],
+                    "kept": self.ledger.written[key],
                     "words": _lengths(tally.words),
                     "characters": _lengths(tally.characters),
                     "labels": dict(sorted(tally.labels.items())),

@@ -67,10 +67,10 @@ _LAYER = {
     "fo": "output.dense",
     "oln": "output.LayerNorm",
 }
-_KEPT = (
+_TILDE = (
     "\uff5e"  # fullwidth tilde: the one character that NFKC changes and this tokenizer does not
 )
-_SHELTER = "\ufdd0"  # a noncharacter, never in text: stands for _KEPT while NFKC runs
+_PLACEHOLDER = "\ufdd0"  # a noncharacter, never in text: stands for _TILDE while NFKC runs
 
 
 def packaged_file() -> Path:
@@ -105,9 +105,9 @@ def e5_encoder(path: Path | None = None, *, sha256: str | None = SHA256) -> Enco
     path = packaged_file() if path is None else Path(path)
     if not path.is_file():
         raise LangspecError("no such file; expected the 4-bit e5 weights", place=path)
-    if sha256 is not None and (found := sha256_file(path)) != sha256:
+    if sha256 is not None and (actual := sha256_file(path)) != sha256:
         raise LangspecError(
-            f"SHA-256 {found[:12]}..., expected {sha256[:12]}...: not the file of {PACKAGE} "
+            f"SHA-256 {actual[:12]}..., expected {sha256[:12]}...: not the file of {PACKAGE} "
             f"{VERSION}; install it again: pip install --force-reinstall {PACKAGE}=={VERSION}",
             place=path,
         )
@@ -230,9 +230,9 @@ def _normaliser(table: dict[str, str]) -> normalizers.Normalizer:
     return normalizers.Sequence(
         [
             *steps,
-            normalizers.Replace(_KEPT, _SHELTER),
+            normalizers.Replace(_TILDE, _PLACEHOLDER),
             normalizers.NFKC(),
-            normalizers.Replace(_SHELTER, _KEPT),
+            normalizers.Replace(_PLACEHOLDER, _TILDE),
             normalizers.Replace(Regex(" {2,}"), " "),
             normalizers.Strip(left=False, right=True),
         ]

@@ -25,7 +25,7 @@ _SPACELESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_TEXT_WORD = re.compile(f"[{_SPACELESS}]|[^\\s{_SPACELESS}]+")
+TEXT_WORD = re.compile(f"[{_SPACELESS}]|[^\\s{_SPACELESS}]+")
 _CHUNK = 4096  # rows tokenised at once: bounds the memory that encodings take
 
 
@@ -65,7 +65,7 @@ class Inputs:
 def content_pieces(tokenizer: PreTrainedTokenizerFast) -> np.ndarray:
     """bool ``[V]``: whether a piece has content; special tokens and word boundaries have none.
 
-    The unknown piece counts: it stands for a word, badly.
+    The unknown piece has content: it stands for a word, although it does not say which.
     """
     vocabulary = tokenizer.get_vocab()
     content = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
@@ -88,7 +88,7 @@ def _unit_columns(
     if not len(columns) or not len(spans):
         return np.full(len(spans), -1, dtype=np.int64)
     begins, ends = offsets[columns, 0].copy(), offsets[columns, 1]
-    for i, begin in enumerate(begins):  # a piece may own the space before it
+    for i, begin in enumerate(begins):  # a piece may include the space before it
         if text[begin].isspace():
             begins[i] += 1
     first = np.searchsorted(ends, spans[:, 0], side="right")
@@ -216,7 +216,7 @@ def text_inputs(
     full = [prefix + text for text in texts]
     spans = (
         np.asarray(
-            [m.span() for m in _TEXT_WORD.finditer(text, len(prefix))], dtype=np.int64
+            [m.span() for m in TEXT_WORD.finditer(text, len(prefix))], dtype=np.int64
         ).reshape(-1, 2)
         for text in full
     )
@@ -234,8 +234,8 @@ def pair_inputs(
 ) -> Inputs:
     """Tokenise pairs of premise and hypothesis, joined as the tokenizer joins pairs; no units.
 
-    Token types are ours: 1 from the first piece of the hypothesis on, whatever the tokenizer's
-    template says (XLM-R's gives zeros). Models without a second type never see them. Without
+    Token types are 1 from the first piece of the hypothesis on, also where the tokenizer's
+    template gives zeros (XLM-R). Models without a second type never see them. Without
     ``token_types`` all are 0, as in the published set-up.
     """
     builder = _Builder()

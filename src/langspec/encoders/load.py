@@ -31,7 +31,7 @@ from langspec.files import read_record
 CARD = "langspec.json"
 COMPAT = "compat"
 POOLINGS = ("mean", "cls", COMPAT)
-# What a forgotten or deliberate absence of which changes nothing that is used here.
+# Weights that nothing here uses: they may be absent.
 UNUSED_WEIGHTS = ("pooler.", "position_ids")
 
 
@@ -228,7 +228,7 @@ def _load_card(folder: Path) -> EncoderCard | None:
     card = read_record(place, EncoderCard, cure="build the encoder again")
     if card.sha256 and card.sha256 != sha256:
         raise LangspecError(
-            "the weights are not those the card tells of (another SHA-256); build the encoder "
+            "the weights are not those that the card names (another SHA-256); build the encoder "
             f"again, or delete {CARD} if you replaced the weights on purpose",
             place=place,
         )

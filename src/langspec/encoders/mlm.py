@@ -1,6 +1,6 @@
 """The masked-language head of an encoder, where it has one.
 
-An encoder folder of this project holds it in a file apart, ``mlm_head.safetensors``,
+An encoder folder of this project holds it in a separate file, ``mlm_head.safetensors``,
 under the names that transformers gives its tensors.
 """
 

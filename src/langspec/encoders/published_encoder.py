@@ -1,8 +1,9 @@
 """A published encoder: a Hugging Face folder, or sentence-transformers' folder around one.
 
 sentence-transformers (Reimers & Gurevych 2019) writes ``modules.json``, the steps from text to
-vector, with a folder for each: a transformer, a pooling, perhaps more. What can be said by a
-prefix and a pooling is taken over; what changes the vector after that is refused, or said.
+vector, with a folder for each: a transformer, a pooling, perhaps more. A prefix and a
+pooling are taken over. A module that changes the vector after that is refused; normalising is
+logged.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ MODULES = "modules.json"
 PROMPTS = "config_sentence_transformers.json"
 _SETTINGS = "sentence_bert_config.json"
 _POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}
-# How far a vector may move when a longer row lies beside it: rounding, in fp32.
+# How far rounding in fp32 may move a vector when a longer row is in the batch.
 _TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class _Modules:
-    """Where the model lies; what the folder says of the rest, None where it says nothing."""
+    """The folder of the model; pooling and prefix as the files state them, else None."""
 
     model: Path
     pooling: str | None = None
@@ -49,25 +50,25 @@ def published_encoder(
 ) -> Encoder:
     """Load an encoder that others made, and check what it computes.
 
-    A keyword that is None takes what the folder says: sentence-transformers' files or our own
-    card; a plain folder has no prefix and mean pooling.
+    A keyword that is None takes what sentence-transformers' files or langspec's card state; a
+    plain folder has no prefix and mean pooling.
 
     Raises:
         LangspecError: what :func:`load_encoder` refuses; sentence-transformers modules that
             change the vector otherwise; a model that is not an encoder as this project needs one.
     """
     folder = Path(folder)
-    said = _Modules(folder)
+    stated = _Modules(folder)
     if (folder / MODULES).is_file():
-        said = _read_modules(folder, ask_pooling=pooling is None, ask_prefix=prefix is None)
+        stated = _read_modules(folder, ask_pooling=pooling is None, ask_prefix=prefix is None)
     encoder = load_encoder(
-        said.model,
+        stated.model,
         name=folder.resolve().name,
-        prefix=said.prefix if prefix is None else prefix,
-        pooling=said.pooling if pooling is None else pooling,
+        prefix=stated.prefix if prefix is None else prefix,
+        pooling=stated.pooling if pooling is None else pooling,
         max_tokens=max_tokens,
     )
-    try_encoder(encoder, place=said.model)
+    try_encoder(encoder, place=stated.model)
     return encoder
 
 
@@ -245,12 +246,11 @@ def _prompt(place: Path) -> str:
 
 
 def _object(place: Path, kind: type = dict) -> Any:
+    cure = "expected a file of sentence-transformers"
     try:
-        value = read_json(place)
-    except (OSError, ValueError) as error:
-        raise LangspecError(
-            f"cannot be read ({error}); expected a file of sentence-transformers", place=place
-        ) from error
+        value = read_json(place, cure=cure)
+    except OSError as error:
+        raise LangspecError(f"cannot be read ({error}); {cure}", place=place) from error
     if not isinstance(value, kind):
         raise LangspecError(
             f"a json {type(value).__name__}, expected a {kind.__name__}", place=place

@@ -28,7 +28,7 @@ class Pretrain(Section):
         pairs: share that are unlabelled premise-hypothesis pairs of one language. The rest are
             single sentences.
         code_switch: probability that a word of a single sentence that is in the dictionary is
-            said in another language.
+            replaced by its translation.
         restart_positions: the second text of a pair counts its positions from 0.
     """
 

@@ -52,8 +52,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 def _named_tokens(folder: Path) -> dict[str, str]:
     """Which token is the padding, the mask, ...: what tokenizer.json itself does not say.
 
-    The pipeline is always tokenizer.json's: transformers' own classes may rebuild it from the
-    vocabulary alone. They are only asked for the names that older folders leave to them.
+    tokenizer.json alone says how text is split: the classes of transformers may rebuild that from
+    the vocabulary. They only give the names of tokens that older folders do not state.
     """
     place = folder / "tokenizer_config.json"
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from langspec.encoders.inputs import _TEXT_WORD
+from langspec.encoders.inputs import TEXT_WORD
 from langspec.errors import LangspecError
 from langspec.features.bank import Units
 
@@ -46,7 +46,7 @@ def unit_texts(
             text, truncation=True, max_length=max_tokens, return_offsets_mapping=True
         )
         offsets = encoding["offset_mapping"]
-        words = [match.span() for match in _TEXT_WORD.finditer(text, len(prefix))]
+        words = [match.span() for match in TEXT_WORD.finditer(text, len(prefix))]
         for i in members:
             column = int(units.unit[i])
             begin, end = offsets[column] if column < len(offsets) else (0, 0)

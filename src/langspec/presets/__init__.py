@@ -23,7 +23,8 @@ class _Representer(RoundTripRepresenter):
 
 
 _Representer.add_representer(
-    type(None), lambda own, _: own.represent_scalar("tag:yaml.org,2002:null", "null")
+    type(None),
+    lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"),
 )
 
 
@@ -39,8 +40,8 @@ def commented_yaml() -> YAML:
 def names() -> list[str]:
     """Names of the presets shipped, the base first."""
     files = (entry.name for entry in resources.files(__name__).iterdir())
-    found = sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
-    return sorted(found, key=lambda name: name != BASE)
+    presets = sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml"))
+    return sorted(presets, key=lambda name: name != BASE)
 
 
 def listing() -> str:
@@ -96,7 +97,7 @@ def load_preset(name: str, assignments: list[str]) -> Config:
 def write(name: str, path: Path) -> str:
     """Write a preset to ``path``; returns the changes, one dotted key a line."""
     text = preset_text(name)
-    new = flatten(parse_config(YAML(typ="safe", pure=True).load(text), place=f"preset {name}"))
+    new = flatten(parse_config(parse_yaml(text), place=f"preset {name}"))
     old: dict[str, Any] = {}
     if path.exists():
         try:

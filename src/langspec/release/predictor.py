@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from langspec.compute import resolve_precision
 from langspec.encoders.inference import casts, in_memory
 from langspec.encoders.inputs import (
+    TEXT_WORD,
     Inputs,
     collate,
     length_batches,
@@ -29,7 +31,6 @@ from langspec.erasure.eraser_folder import CARD, load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import read_record
 from langspec.modelling.model import EncoderWithHeads, LinearHead
-from langspec.release.split_words import split_words
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Predictor:
 
     @property
     def erasers(self) -> tuple[str, ...]:
-        """Names of the erasers that lie in the folder."""
+        """Names of the erasers in the folder."""
         return tuple(sorted(self._erasers))
 
     def predict(self, rows: Sequence[Row], eraser: str = "") -> list[dict[str, Any]]:
@@ -196,6 +197,37 @@ class Predictor:
             labels[word] = self.head.labels[int(values.argmax())]
             probabilities[word] = float(values.max())
         return {"words": words, "labels": labels, "probabilities": probabilities}
+
+
+def split_words(text: str) -> tuple[list[str], list[bool]]:
+    """Split a text into words; says for each word whether a space follows it.
+
+    White space separates words, and punctuation at a word's ends is a word of its own;
+    contractions stay whole. Treebanks split more finely: give words where they are known.
+    """
+    words: list[str] = []
+    spaces: list[bool] = []
+    for match in TEXT_WORD.finditer(text):
+        parts = _without_ends(match.group())
+        words += parts
+        spaces += [False] * len(parts)
+        spaces[-1] = text[match.end() : match.end() + 1].isspace()
+    return words, spaces
+
+
+def _without_ends(chunk: str) -> list[str]:
+    begin, end = 0, len(chunk)
+    while begin < end and _is_mark(chunk[begin]):
+        begin += 1
+    while end > begin and _is_mark(chunk[end - 1]):
+        end -= 1
+    middle = [chunk[begin:end]] if begin < end else []
+    return [*chunk[:begin], *middle, *chunk[end:]]
+
+
+def _is_mark(character: str) -> bool:
+    """Punctuation or a symbol."""
+    return unicodedata.category(character)[0] in "PS"
 
 
 def _words(row: Row) -> tuple[list[str], list[bool]]:

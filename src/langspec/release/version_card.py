@@ -7,8 +7,7 @@ from typing import Any
 
 from langspec.languages import LANGUAGES
 from langspec.release.model_card import ExportFacts, model_card
-from langspec.release.numbers import interval_text
-from langspec.release.origin import origin_text
+from langspec.release.version_facts import interval_text, origin_text
 
 _NAMES = {
     "transfer": "transfer: test accuracy, mean over the languages without the source",

@@ -19,16 +19,16 @@ def run(options: AuditOptions) -> str:
         LangspecError: what :func:`langspec.audit.run.run_audit` refuses, or a model that the
             registry does not have.
     """
-    if not any(wanted.encoder.startswith(_REGISTERED) for wanted in options.encoders):
+    if not any(choice.encoder.startswith(_REGISTERED) for choice in options.encoders):
         return run_audit(options)
     from langspec.tracking.registered_encoder import registered_encoder
 
     with tempfile.TemporaryDirectory(prefix="langspec-") as scratch:
         encoders = []
-        for number, wanted in enumerate(options.encoders):
-            if wanted.encoder.startswith(_REGISTERED):
+        for number, choice in enumerate(options.encoders):
+            if choice.encoder.startswith(_REGISTERED):
                 place = Path(scratch) / str(number)
                 place.mkdir()
-                wanted = replace(wanted, folder=registered_encoder(wanted.encoder, place))
-            encoders.append(wanted)
+                choice = replace(choice, folder=registered_encoder(choice.encoder, place))
+            encoders.append(choice)
         return run_audit(replace(options, encoders=tuple(encoders)))

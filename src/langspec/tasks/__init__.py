@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from langspec.corpora.tables import facts_of
+from langspec.corpora.tables import UPOS, facts_of
 from langspec.errors import LangspecError
-from langspec.tasks.nli import NLI
-from langspec.tasks.pos import POS
 from langspec.tasks.task import IGNORED, Task, TaskData
 from langspec.tasks.text_task import TextTask
 from langspec.tasks.token_task import TokenTask
 
-_ALL: tuple[Task, ...] = (POS, NLI)
+_ALL: tuple[Task, ...] = (
+    TokenTask("pos", UPOS),
+    TextTask("nli", ("contradiction", "entailment", "neutral")),
+)
 TASKS = {task.name: task for task in _ALL}
+"""The built-in tasks: tags of UD words; one of three labels for a premise and a hypothesis."""
 
 
 def get_task(name: str, corpora: Path | None = None) -> Task:

@@ -1,6 +1,6 @@
 """Names of metrics in MLflow, from the rows and files that stages keep.
 
-Before the first ``/`` stands the group of the pages' charts: ``train`` (steps), ``val``
+The part before the first ``/`` is the group of the pages' charts: ``train`` (steps), ``val``
 (every epoch), ``best`` (the chosen epoch), ``test`` (task scores), ``leak`` (language probes),
 ``headline`` (the few to compare methods by).
 """
@@ -87,18 +87,18 @@ def evaluation_points(rows: pd.DataFrame) -> list[Point]:
     Raises:
         LangspecError: two rows have one name even after their corpus is added to it.
     """
-    kept = rows[(rows["probe"] == "") | (rows["language"] == "all")].copy()
-    kept["name"] = [_metric_name(row) for row in kept.to_dict("records")]
-    shared = kept["name"].duplicated(keep=False)
-    kept.loc[shared, "name"] += ":" + kept.loc[shared, "corpus"]
-    again = kept["name"][kept["name"].duplicated()]
+    logged = rows[(rows["probe"] == "") | (rows["language"] == "all")].copy()
+    logged["name"] = [_metric_name(row) for row in logged.to_dict("records")]
+    shared = logged["name"].duplicated(keep=False)
+    logged.loc[shared, "name"] += ":" + logged.loc[shared, "corpus"]
+    again = logged["name"][logged["name"].duplicated()]
     if len(again):
         raise LangspecError(f"two rows of the results would both be logged as {again.iloc[0]!r}")
-    points = [point for row in kept.to_dict("records") for point in _with_ends(row, row["name"])]
+    points = [point for row in logged.to_dict("records") for point in _with_ends(row, row["name"])]
     points += [
         Point(f"headline/{name}", number["value"], 0) for name, number in headline(rows).items()
     ]
-    layers = kept[(kept["probe"] != "") & (kept["layer"] >= 0)]
+    layers = logged[(logged["probe"] != "") & (logged["layer"] >= 0)]
     for row in layers.sort_values("layer").to_dict("records"):
         series = row["name"].replace(f"/layer_{row['layer']:02d}/", "/by_layer/")
         points += _with_ends(row, series, int(row["layer"]))

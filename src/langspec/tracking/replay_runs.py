@@ -164,7 +164,7 @@ def _replay_evaluation(
 ) -> None:
     """Scores and probes: of a seed to its run, their means to the method's.
 
-    Methods without a training (baselines, the random encoder) get a run of their own, so that
+    Methods without a training (baselines, the random encoder) get a separate run, so that
     floors stand beside the methods in the pages; what an eraser leaves of a method
     (``finetune+leace``) gets one below the method's.
     """
@@ -276,7 +276,7 @@ def _attach_files(
 ) -> None:
     """Attach the table of results, and the report's tables and figures, to the method's run.
 
-    A file that has another task's name in its own is left to that task.
+    A file whose name holds another task's name is left to that task.
     """
     assert tracker.client is not None
     others = tasks - {method.training.task}

@@ -21,7 +21,7 @@ class ServedModel(PythonModel):
 
         self.predictor = load_predictor(Path(context.artifacts["model"]))
 
-    # MLflow takes another annotation of the input for a signature; that stands in the model.
+    # MLflow reads another annotation of the input as a signature; the saved model has one already.
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> Any:

@@ -89,7 +89,7 @@ def tracking_store(uri: str | None = None, *, root: Path | None = None) -> Store
     place = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{root / 'mlflow.db'}"
     if uri.startswith(_SQLITE):
-        # `mlflow run` hands its store on with a space as %20, which SQLAlchemy takes back.
+        # `mlflow run` passes its store on with a space as %20; SQLAlchemy decodes it.
         file = (root / unquote(uri.removeprefix(_SQLITE))).resolve()
         return Store(f"{_SQLITE}{file}", file.parent / "mlartifacts")
     if urlparse(uri).scheme in ("", "file"):

@@ -77,7 +77,7 @@ def git_tags(folder: Path | None = None) -> dict[str, str]:
 
 def _git(*arguments: str, folder: Path | None) -> str | None:
     command = ["git", *arguments]
-    # status refreshes the index; no lock is taken for that beside a user's own git command.
+    # status refreshes the index; no lock is taken for that beside a git command of the user.
     environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = subprocess.run(

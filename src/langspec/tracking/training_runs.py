@@ -91,7 +91,7 @@ class SeedRun:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log metrics of a step. Names start with their group (``train/loss``, ``val/accuracy``).
 
-        Those of ``train`` become means over windows; at step 0 stands what is of no step.
+        Those of ``train`` become means over windows; metrics that belong to no step have step 0.
         """
         of_step = {k: v for k, v in metrics.items() if step > 0 and k.startswith(STEP_GROUP)}
         if of_step:
@@ -213,4 +213,4 @@ def mean_points(seeds: Iterable[Iterable[Point]]) -> dict[str, float]:
     for points in seeds:
         for point in points:
             values[point.name].append(point.value)
-    return {name: fmean(found) for name, found in values.items()}
+    return {name: fmean(numbers) for name, numbers in values.items()}

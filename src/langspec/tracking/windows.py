@@ -50,6 +50,6 @@ class Windows:
     def rest(self) -> list[Window]:
         """The window that is not full, if it holds anything; what follows is not in it."""
         # Not fmean: it refuses infinities of both signs, which a diverged run has.
-        means = {name: sum(found) / len(found) for name, found in self._values.items()}
+        means = {name: sum(numbers) / len(numbers) for name, numbers in self._values.items()}
         self._values.clear()
         return [Window(self._step, means)] if means else []

@@ -5,8 +5,8 @@
 (https://huggingface.co/docs/hub/datasets-manual-configuration).
 
 Where the README says nothing (``refs/convert/parquet`` has none), ``datasets`` sees one single
-configuration of all files. There the names decide, here: a folder is a configuration, and a
-file's name, or else its folder's, says the split.
+configuration of all files. This module then goes by the names: a folder is a configuration, and
+a file's name, or else its folder's, is the split.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Layout:
     def splits(self, config: str) -> list[str]:
         """The splits of a configuration, by their names here."""
         files = self._files[config]
-        return [ours for ours, names in SPLIT_NAMES.items() if any(n in files for n in names)]
+        return [name for name, others in SPLIT_NAMES.items() if any(o in files for o in others)]
 
     def files(self, config: str, split: str) -> list[str]:
         """The parquet files of one split (train, dev, test), in the order of their rows.

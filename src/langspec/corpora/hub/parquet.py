@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from langspec.errors import LangspecError
 
 _BATCH = 512
 
+Decoder = Callable[[Any, int], str]
+"""From a value of a label column, and the number of its row (from 0), to a name."""
+
 
 def _library() -> Any:
-    """``datasets``, silent: what goes wrong is raised, and said once."""
+    """``datasets`` without its log and progress bars: a fault is raised, and reported once."""
     import datasets
 
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
@@ -62,10 +65,6 @@ class ParquetTable:
                     place=self.place,
                 )
 
-    def has(self, column: str) -> bool:
-        """Is there such a column?"""
-        return column in self.schema.names
-
     def rows(self, *columns: str) -> Iterator[dict[str, Any]]:
         """Yield each row's values in ``columns``.
 
@@ -104,7 +103,7 @@ class ParquetTable:
         readme: Sequence[str] | None,
         *,
         none: str | None = None,
-    ) -> Labels:
+    ) -> Decoder:
         """What turns the values of a label column into names, whichever order numbers have.
 
         Args:
@@ -123,7 +122,7 @@ class ParquetTable:
         while pa.types.is_list(kind) or pa.types.is_large_list(kind):
             kind = kind.value_type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return Labels(column, self.place, known, None, none)
+            return _decoder(column, self.place, known, None, none)
         names = self._class_names(column) or readme
         if not pa.types.is_integer(kind):
             raise LangspecError(
@@ -144,7 +143,7 @@ class ParquetTable:
                 f"{', '.join(known)}, in any order",
                 place=self.place,
             )
-        return Labels(column, self.place, known, tuple(names), none)
+        return _decoder(column, self.place, known, names, none)
 
     def _class_names(self, column: str) -> tuple[str, ...] | None:
         """The class names that ``datasets`` wrote into the file itself."""
@@ -163,30 +162,21 @@ def class_names(feature: Any) -> tuple[str, ...] | None:
     return tuple(map(str, names)) if names else None
 
 
-class Labels:
-    """From the values of a label column to names."""
+def _decoder(
+    column: str, place: str, known: Sequence[str], names: Sequence[str] | None, none: str | None
+) -> Decoder:
+    labels = frozenset(known)
 
-    def __init__(
-        self,
-        column: str,
-        place: str,
-        known: Sequence[str],
-        names: tuple[str, ...] | None,
-        none: str | None,
-    ) -> None:
-        self.column, self.place, self.names = column, place, names
-        self.known, self.none = frozenset(known), none
-        self.expected = ", ".join(known)
-
-    def __call__(self, value: Any, row: int) -> str:
-        """The name of a value in row number ``row`` (from 0)."""
-        if self.none is not None and (value is None or value == -1):
-            return self.none
-        if self.names is not None and isinstance(value, int) and 0 <= value < len(self.names):
-            return self.names[value]
-        if self.names is None and value in self.known:
+    def decode(value: Any, row: int) -> str:
+        if none is not None and (value is None or value == -1):
+            return none
+        if names is None and value in labels:
             return str(value)
+        if names is not None and isinstance(value, int) and 0 <= value < len(names):
+            return names[value]
         raise LangspecError(
-            f"label {value!r} in column {self.column!r}; expected one of {self.expected}",
-            place=f"{self.place}, row {row}",
+            f"label {value!r} in column {column!r}; expected one of {', '.join(known)}",
+            place=f"{place}, row {row}",
         )
+
+    return decode

@@ -92,7 +92,7 @@ def locate(sources: Sequence[Source]) -> list[LocatedFile]:
     """The files that a run reads, in the cache or downloaded into it.
 
     Raises:
-        LangspecError: what a source needs is not there or cannot be had.
+        LangspecError: a file that a source needs is not there and cannot be downloaded.
     """
     from tqdm import tqdm
 

@@ -1,9 +1,9 @@
 """A dataset repository of the Hub, or a local folder laid out like one: its section, its files.
 
-``datasets.load_dataset(repository)`` is not what opens a repository here. Offline it reads only
-what it has itself converted to Arrow, never the Hub's cache, and it then takes the last revision
-that it converted, whichever was asked for. So ``langspec.hub`` brings the files of one revision
-into the cache (``HF_HOME``), and ``datasets`` reads them there: the README in
+``datasets.load_dataset(repository)`` does not open repositories here. Offline it reads only what
+it has converted to Arrow before, never the Hub's cache, and it takes the revision that it
+converted last, not the one that was asked for. So ``langspec.hub`` brings the files of one
+revision into the cache (``HF_HOME``), and ``datasets`` reads them there: the README in
 :mod:`langspec.corpora.hub.layout`, the rows in :mod:`langspec.corpora.hub.parquet`.
 """
 

@@ -3,7 +3,7 @@
 Two forms are read. ``commul/universal_dependencies`` (a revision a UD release) keeps the words of
 a sentence, the multi-word ranges beside them (``mwt``) and MISC as text. The Hub's own conversion
 of the former script repository (``refs/convert/parquet``, UD 2.7) lists ranges and empty nodes
-*among* the words; they lack a head, which tells them apart; and MISC as the text of a Python dict.
+*among* the words, where only they have no head; MISC is the text of a Python dict.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def _read_ud(file: HubFile, table: ParquetTable) -> Iterator[Row]:
     source = file.source
     known = (*UPOS, _UNTAGGED)
     label = table.decoder("upos", known, file.part.labels)
-    ranged = table.has("mwt")
-    ident = next((name for name in ("sent_id", "idx") if table.has(name)), None)
+    ranged = "mwt" in table.schema.names
+    ident = next((name for name in ("sent_id", "idx") if name in table.schema.names), None)
     columns = ["tokens", "upos", "misc", *(["mwt"] if ranged else ["head", "text"])]
     for number, row in enumerate(
         table.rows(*columns, *([ident] if ident else [])), start=file.first_row
@@ -219,8 +219,8 @@ def _without_ranges(
 ) -> tuple[list[str], list[str], list[bool]]:
     """Take ranges and empty nodes out from among the words; ranges decide the spacing.
 
-    How many words a range covers is not said: as many, two at least, as lie before the next one
-    that goes on in the text of the sentence.
+    The data do not say how many words a range covers. It covers at least two, and all words before
+    the next one that continues the text of the sentence.
     """
     items = [
         (form, tag, space, head not in _NO_HEAD)

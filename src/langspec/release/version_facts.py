@@ -1,6 +1,9 @@
-"""The few numbers of one seed that a registry shows."""
+"""What a registry shows of one seed: its few numbers, and the sweep that its values are from."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +18,7 @@ def seed_numbers(
     Args:
         rows: tidy results of the task.
         method: its name.
-        seed: of the training; the leak of a frozen encoder stands under seed 0.
+        seed: of the training; the leak of a frozen encoder has seed 0.
         layer: that the head reads, 0 = embeddings.
         eraser: that the vectors went through; "": none.
     """
@@ -49,3 +52,32 @@ def interval_text(interval: Interval | None) -> str:
     if {"low", "high"} <= set(interval):
         text += f" [{interval['low']:.3f}, {interval['high']:.3f}]"
     return text
+
+
+_ORIGIN = ("study", "trial", "front")
+
+
+def origin_of(
+    adopted: Mapping[str, Mapping[str, Any]], run: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The trial whose values a training had; None where it had none, or not all of one's.
+
+    Args:
+        adopted: section ``adopted`` of params.yaml as plain values, by method and task.
+        run: content of ``run.json``: what was trained decides, not what params.yaml says now.
+
+    Returns:
+        ``study``, ``trial`` and, if it was chosen from a front, its place there as ``front``.
+    """
+    adopted_trial = adopted.get(run["method"], {}).get(run["task"])
+    if adopted_trial is None or any(
+        run["params"].get(key, ...) != value for key, value in adopted_trial["values"].items()
+    ):
+        return None
+    return {key: adopted_trial[key] for key in _ORIGIN if adopted_trial[key] is not None}
+
+
+def origin_text(origin: Mapping[str, Any]) -> str:
+    """An origin in words."""
+    place = f", place {origin['front']} on its front" if "front" in origin else ""
+    return f"trial {origin['trial']} of study {origin['study']}{place}"
