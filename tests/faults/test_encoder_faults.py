@@ -185,7 +185,11 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
         "out of the folder",
         "modules.json",
     ),
-    "modules: broken": (lambda f: (f / "modules.json").write_text("["), "not JSON", "modules.json"),
+    "modules: broken": (
+        lambda f: (f / "modules.json").write_text("["),
+        "not JSON",
+        "modules.json",
+    ),
     "modules: not a list": (
         lambda f: (f / "modules.json").write_text("{}"),
         "a json dict",
