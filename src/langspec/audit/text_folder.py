@@ -169,8 +169,7 @@ def read_texts(
         place: what the folder was named by, for messages.
 
     Raises:
-        LangspecError: as :func:`files_of`; a file that is not UTF-8 text; parallel files of
-            different lengths; too few texts.
+        LangspecError: as :func:`files_of`; no UTF-8; unequal parallel files; too few texts.
     """
     read = {
         code: [text for file in files for _, text in read_text(file)]
@@ -205,16 +204,9 @@ def read_texts(
         rows += texts_of_code
         counts.append(_counts(code, lines, filled, taken, _near(texts_of_code, near)))
     languages, numbers, row_splits, texts = (list(column) for column in zip(*rows, strict=True))
-    result = Texts(
-        folder,
-        languages,
-        np.asarray(numbers, dtype=np.int64),
-        row_splits,
-        texts,
-        parallel,
-        counts,
-        len(set(sizes.values())) == 1,
-    )
+    lines_of = np.asarray(numbers, dtype=np.int64)
+    equal = len(set(sizes.values())) == 1
+    result = Texts(folder, languages, lines_of, row_splits, texts, parallel, counts, equal)
     result.warnings.extend(_remarks(result))
     for warning in result.warnings:
         logger.warning("%s: %s", folder, warning)

@@ -94,12 +94,12 @@ def _classes(bank: Bank, units: Units, rows: np.ndarray, factor: Factor) -> np.n
     classes = (units.language if factor == "language" else units.label)[rows].astype(np.int64)
     names, counts = np.unique(classes, return_counts=True)
     if len(names) < 2:
-        found = (
+        present = (
             ", ".join(bank.languages[i] for i in names)
             if factor == "language"
             else f"{len(names)} label" + ("" if len(names) == 1 else "s")
         )
-        raise LangspecError(f"geometry needs vectors of at least two {factor}s, found {found}")
+        raise LangspecError(f"geometry needs vectors of at least two {factor}s, found {present}")
     if len(rows) <= len(names) or counts.max() < 2:
         raise LangspecError(f"geometry needs more vectors than {factor}s, found {len(rows)}")
     return classes

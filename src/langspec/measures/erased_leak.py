@@ -35,7 +35,7 @@ NO_PROOF = (
     "is gone."
 )
 OF_ORACLES = (
-    "Oracle erasers are told the language of every vector, also of test vectors: what "
+    "Oracle erasers get the language of every vector, also of test vectors: what "
     "they subtract writes the label into the features, which non-linear probes can read. "
     "They bound what centring could do; they are no way to unlearn."
 )

@@ -1,4 +1,4 @@
-"""An encoder with its heads, as one module: one forward a step, so that DDP sees every use."""
+"""An encoder with its heads, as one module that DDP wraps: one forward pass a step."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from langspec.modelling.pooling import float32, pool, units
 
 PADDED = ("input_ids", "attention_mask", "token_type_ids")  # [B, T] each
 _WASTE = 1.05
-"""Task rows and others go through the encoder apart where one rectangle around both, padding
-included, is larger than their own two by this factor; below it one large pass is cheaper."""
+"""Task rows and language rows go through the encoder in two passes where one padded batch of both
+would be larger than two by this factor. Below it one large pass is cheaper."""
 
 
 class LinearHead(nn.Module):
@@ -38,22 +38,31 @@ class LinearHead(nn.Module):
 
 
 class EncoderWithHeads(nn.Module):
-    """Encoder, then each head on the task's units.
+    """An encoder, and heads on the units of a task: tokens, or rows of one or two texts.
 
-    A batch that carries ``features`` (vectors encoded beforehand, for a frozen encoder) skips
-    the encoder; ``encoder`` may then be ``None``. A batch that carries ``task_rows``, how many of
-    its rows belong to the task, gets the hidden states of the rows after them as well: one forward
-    a step, whatever else a method reads. ``widths``, the longest of the task's rows and of the
-    others, lets the encoder take the two one after the other where that spares padding.
+    A batch with ``features`` (vectors that were encoded beforehand) does not use the encoder,
+    which may then be None. In a batch with ``task_rows`` the first so many rows are the task's;
+    the others are further rows that a method reads, and their states are returned too, so that a
+    step has one forward pass. ``widths``, the longest row of both kinds, lets the encoder take the
+    two kinds one after the other where that saves padding.
 
-    With ``parts`` > 1 a training batch goes through the encoder in so many parts of equal numbers
-    of rows. Only the last hidden states of all are kept; what a part's backward pass needs is
-    calculated again when it comes (Chen et al. 2016, section 4), a third more arithmetic. A method
-    sees one batch whatever ``parts`` is, also where it looks at the vectors before it goes back.
+    With ``parts`` > 1 a training batch goes through the encoder in so many micro-batches of equal
+    numbers of rows. Only the last hidden states of all are stored. What the backward pass of a
+    micro-batch needs is computed again (Chen et al. 2016, section 4), a third more arithmetic. A
+    method gets one batch for any number of parts.
 
-    Where the encoder's weights are half precision, its states are; heads read them as float32.
-    ``passes`` makes the context that the encoder's forward passes run in (see
-    :class:`~langspec.modelling.quick_dropout.QuickDropout`).
+    States have the precision of the encoder's weights; heads read them as float32.
+
+    Attributes:
+        encoder: the bare encoder; None where batches carry ``features``.
+        heads: by name.
+        unit: ``token``, or ``pair`` for rows.
+        pooling: of rows (:func:`langspec.modelling.pooling.pool`).
+        feature_layer: the layer that heads read, 0 the embeddings; -1: the last.
+        parts: micro-batches of a training step.
+        passes: makes the context of the encoder's forward passes (see
+            :class:`~langspec.modelling.quick_dropout.QuickDropout`).
+        boundary: what the heads read of the task's rows in the last step, ``[N, H]``.
     """
 
     def __init__(
@@ -93,7 +102,7 @@ class EncoderWithHeads(nn.Module):
         return model
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The vectors ``[N, H]`` of the batch's units (tokens) or rows (pairs)."""
+        """The vectors ``[N, H]`` of the units of a batch."""
         if "features" in batch:
             return batch["features"].float()
         return self._select(self._encode(batch), batch)
@@ -109,8 +118,8 @@ class EncoderWithHeads(nn.Module):
         if self.parts == 1 or not torch.is_grad_enabled():
             cuts = self._cuts(batch, rows, width)
             states = [
-                self.states({key: batch[key][begin:end, :own] for key in PADDED})
-                for begin, end, own in cuts
+                self.states({key: batch[key][begin:end, :longest] for key in PADDED})
+                for begin, end, longest in cuts
             ]
             if len(states) == 1:
                 return states[0]
@@ -123,20 +132,26 @@ class EncoderWithHeads(nn.Module):
         )
 
     def _cuts(self, batch: Mapping[str, Any], rows: int, width: int) -> list[tuple[int, int, int]]:
-        """First row, end and width of each pass: one, or the task's rows and then the others."""
+        """The first row, the end and the width of each pass of the encoder.
+
+        There is one pass, or one of the task's rows and one of the others.
+        """
         whole = [(0, rows, width)]
         task = batch.get("task_rows", rows)
         if not 0 < task < rows or "widths" not in batch:
             return whole
         apart = [(0, task, batch["widths"][0]), (task, rows, batch["widths"][1])]
-        area = sum((end - begin) * own for begin, end, own in apart)
+        area = sum((end - begin) * longest for begin, end, longest in apart)
         return apart if rows * width > _WASTE * area else whole
 
     def _part(self, rows: Mapping[str, torch.Tensor], width: int) -> torch.Tensor:
-        """The same of some rows, without their own padding on the way, with none of it kept."""
+        """States ``[b, width, H]`` of the ``b`` rows of a micro-batch; stores no activations.
+
+        The encoder reads the rows without the padding that all of them have.
+        """
         longest = int(rows["attention_mask"].sum(1).max())
-        own = {key: value[:, :longest] for key, value in rows.items()}
-        hidden = checkpoint(self.states, own, use_reentrant=False)
+        unpadded = {key: value[:, :longest] for key, value in rows.items()}
+        hidden = checkpoint(self.states, unpadded, use_reentrant=False)
         padded: torch.Tensor = functional.pad(hidden, (0, 0, 0, width - longest))
         return padded
 
@@ -146,14 +161,14 @@ class EncoderWithHeads(nn.Module):
         return self.pooled(hidden, batch["attention_mask"][: len(hidden)])
 
     def pooled(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """A vector a row ``[B, H]`` of states ``[B, T, H]``, as this model's heads read them."""
+        """What heads read of rows, ``[B, H]``: of states ``[B, T, H]`` with mask ``[B, T]``."""
         return float32(pool(hidden, mask, self.pooling, getattr(self.encoder, "pooler", None)))
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        """Logits of every head by its name.
+        """The logits of every head by its name.
 
-        With ``task_rows`` also ``states`` ``[B - task_rows, T, H]``; ``boundary`` is then what
-        the heads read ``[N, H]``, and keeps its gradient.
+        With ``task_rows`` also ``states`` ``[B - task_rows, T, H]`` of the further rows; then
+        ``boundary`` is set and its gradient is stored.
         """
         if "task_rows" not in batch:
             vectors = self.vectors(batch)
@@ -170,15 +185,15 @@ class EncoderWithHeads(nn.Module):
 
 
 def freeze_embeddings(encoder: Any) -> None:
-    """Leave the word embeddings out of training: most parameters, few gradients each."""
+    """Leave the word embeddings out of training: they are most of the parameters."""
     encoder.get_input_embeddings().weight.requires_grad_(False)
 
 
 def freeze_above(encoder: Any, layer: int) -> None:
-    """Leave out of training what comes after hidden state ``layer``: it gets no gradient.
+    """Leave the parameters after hidden state ``layer`` out of training.
 
-    Averaging over processes waits for every parameter that is trained. Which ones lie above is
-    seen from a backward pass, since architectures name their layers differently.
+    They get no gradient, and DDP waits for the gradient of every trained parameter. A backward
+    pass shows which they are, because architectures name their layers differently.
     """
     if layer in (-1, encoder.config.num_hidden_layers):
         return

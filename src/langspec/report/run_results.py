@@ -171,11 +171,8 @@ def load_run(
     projections = _projections(root, tasks, missing)
     failed = _failed(runs)
     results = _without(pd.concat([rows, *_geometry(root, tasks, missing)]), failed)
-    missing += [
-        f"evaluate/{task}/predictions.parquet"
-        for task in tasks
-        if not (root / "evaluate" / task / "predictions.parquet").is_file()
-    ]
+    predictions = [f"evaluate/{task}/predictions.parquet" for task in tasks]
+    missing += [file for file in predictions if not (root / file).is_file()]
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
     encoder_path = Path(encoder_card)
     if encoder_path.is_dir():

@@ -305,10 +305,8 @@ class Workbench:
         train = self.source_rows(source, "train", changes.rows, seed)
         dev = self.source_rows(source, rule.source_split)
         judged = self.judged_rows(config, dev)
-        language, targets = None, []
-        if objective.reads_language:
-            language = self.language_rows(config, objective)
-            targets = self.target_rows(config)
+        language = self.language_rows(config, objective) if objective.reads_language else None
+        targets = self.target_rows(config) if objective.reads_language else []
         facts = self._facts(config, objective, train, tuple(judged))
         if config.compute.trim_vocabulary and not self._trimmed:
             rows = [data.inputs.ids for data in (train, dev, *judged.values(), *targets)]

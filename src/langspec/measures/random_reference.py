@@ -8,7 +8,7 @@ from langspec.measures.base import AUDIT, Findings, Measure, Subject
 from langspec.results import RANDOM, Result
 
 
-class RandomFloor(Measure):
+class RandomReference(Measure):
     """The linear probe on an encoder of the same shape with random weights.
 
     It reads the first and the last layer.
