@@ -21,6 +21,13 @@ RANDOM = "random"
 EVERY = "all"
 """The method whose rows are of the texts, whatever encoder reads them."""
 
+OVER_LANGUAGES = {
+    "mean_targets": "mean of targets",
+    "mean": "mean of all",
+    "gap": "source − targets",
+}
+"""What people read for a ``language`` that is none: means over languages, and their difference."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:

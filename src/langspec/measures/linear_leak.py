@@ -75,8 +75,8 @@ _CHOSEN = {"metric": "chosen_c"}
 PROBES = TableSpec(
     name="probes",
     title="Probe diagnostics",
-    caption="The linear language probes behind the leak numbers: one probe a seed, unit and "
-    "layer; inverse regularisation C chosen on validation for each condition by itself; "
+    caption="The linear language probes behind the leak numbers: one probe for each seed, "
+    "unit and layer; inverse regularisation C chosen on validation for each condition by itself; "
     "iterations of the solver; how many of the probes converged.",
     where={"measure": "leak", "probe": "linear", "metric": _FITTED},
     rows=("task", "method", "unit", "layer"),

@@ -168,7 +168,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel of a figure: a line a method, by layer.
+    """One panel of a figure: a line for each method, by layer.
 
     Attributes:
         title: above the panel; ``{n}`` counts its units.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from langspec.measures.base import RUN, Findings, Measure, Subject
 from langspec.measures.spec import IN_SHORT, Column, TableSpec
+from langspec.results import OVER_LANGUAGES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,13 +43,7 @@ BY_LANGUAGE = TableSpec(
     ),
     section="part",
     pooled="over languages",
-    names={
-        "language": {
-            "mean_targets": "mean of targets",
-            "mean": "mean of all",
-            "gap": "source − targets",
-        }
-    },
+    names={"language": OVER_LANGUAGES},
 )
 
 

@@ -11,16 +11,12 @@ from typing import Any
 import numpy as np
 
 from langspec.measurement.difference import JudgeOptions
-from langspec.report.compared import LEAK, POOLED, Line, Side, seeds_words
+from langspec.report.compared import LEAK, Line, Side, seeds_words
 from langspec.report.run_results import by_family, language_name
-from langspec.report.table import (
-    METRIC_TITLES,
-    decimal,
-    task_title,
-)
+from langspec.report.table import METRIC_TITLES, decimal, task_title
+from langspec.results import OVER_LANGUAGES
 
 FORMATS = ("text", "md", "csv", "json")
-MEANS = {"mean_targets": "mean of targets", "mean": "mean of all", "gap": "source − targets"}
 
 
 def chosen_lines(lines: Sequence[Line], metric: str, source: str) -> list[Line]:
@@ -28,7 +24,7 @@ def chosen_lines(lines: Sequence[Line], metric: str, source: str) -> list[Line]:
     if metric == LEAK:
         return [line for line in lines if line.metric == LEAK]
     selected = {line.language: line for line in lines if line.metric == metric}
-    codes = by_family([code for code in selected if code not in POOLED], source)
+    codes = by_family([code for code in selected if code not in OVER_LANGUAGES], source)
     leaks = [line for line in lines if line.metric == LEAK and line.of_head]
     order = ["mean_targets", *codes, "gap"]
     return [selected[code] for code in order if code in selected] + leaks
@@ -38,8 +34,8 @@ def name_of(line: Line, source: str = "") -> str:
     """A line's name for its first column."""
     if line.metric == LEAK:
         return f"leak, {line.unit}, layer {line.layer}"
-    if line.language in MEANS:
-        return MEANS[line.language]
+    if line.language in OVER_LANGUAGES:
+        return OVER_LANGUAGES[line.language]
     role = ", source" if line.language == source else ""
     return f"{language_name(line.language)} ({line.language}{role})"
 

@@ -20,10 +20,9 @@ from langspec.measurement.comparison import (
     pair_seeds,
 )
 from langspec.measurement.difference import Judged, JudgeOptions, judge
-from langspec.results import LEAK, head_layer, leak_rows, read_results
+from langspec.results import LEAK, OVER_LANGUAGES, head_layer, leak_rows, read_results
 from langspec.results import label as label_of
 
-POOLED = ("mean_targets", "mean", "gap")
 _WORDS = {"higher": "better", "lower": "worse"}
 
 
@@ -290,8 +289,8 @@ def compare_sides(a: Side, b: Side, options: CompareOptions, source: str = "") -
     lines = []
     for metric in ("accuracy", "macro_f1"):
         selected = [one for one in present if one.metric == metric]
-        families = [[one] for one in selected if one.language in POOLED]
-        families.insert(0, [one for one in selected if one.language not in POOLED])
+        families = [[one] for one in selected if one.language in OVER_LANGUAGES]
+        families.insert(0, [one for one in selected if one.language not in OVER_LANGUAGES])
         for family in families:
             judged = judge([one.difference for one in family], options.judge)
             lines += [

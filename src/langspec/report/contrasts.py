@@ -9,7 +9,7 @@ import pandas as pd
 
 from langspec.measurement.difference import JudgeOptions, judge
 from langspec.measures.spec import Column, TableSpec
-from langspec.report.compare_text import MEANS, probability, signed
+from langspec.report.compare_text import probability, signed
 from langspec.report.compared import (
     LEAK,
     CompareOptions,
@@ -27,6 +27,7 @@ from langspec.report.table import (
     Table,
     method_label,
 )
+from langspec.results import OVER_LANGUAGES
 
 BASELINES = ("finetune", "control")
 _MAIN = ("mean_targets", "accuracy")
@@ -99,7 +100,7 @@ def _lines(run: Run, a: Side, b: Side, options: CompareOptions) -> dict[tuple[st
 def _quantity(line: Line) -> str:
     if line.metric == LEAK:
         return f"language leak (token, layer {line.layer})"
-    return MEANS.get(line.language) or f"source ({language_name(line.language)})"
+    return OVER_LANGUAGES.get(line.language) or f"source ({language_name(line.language)})"
 
 
 TABLE = TableSpec(
@@ -138,9 +139,9 @@ def contrast_table(
     """Baseline, method and quantity x (both values, difference, p, what is said of it)."""
     judging = options.judge
     words = {
-        "level": f"{1 - judging.alpha:.0%}",
+        "level": f"{100 * (1 - judging.alpha):g} %",
         "margin": f"{judging.margin:g}",
-        "power": f"{judging.power:.0%}",
+        "power": f"{100 * judging.power:g} %",
     }
     pairs = sorted(present.pairs, key=lambda one: _order(run, one))
     left_out = (

@@ -72,7 +72,7 @@ HEADLINE = TableSpec(
 
 
 def headline(run: Run) -> Table:
-    """Method x (transfer, source, gap, leak), one body a task, chance in its last row."""
+    """Transfer, source, gap and leak of each method, task by task; the last row is chance."""
     rows = pd.concat([of for task in run.tasks for of in _headline_rows(run, task)])
     words = {
         "sizes": _task_sizes(run),

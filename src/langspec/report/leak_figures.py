@@ -1,4 +1,4 @@
-"""Figures of the language leak: by layer, and by language and layer."""
+"""The figure of the language leak by language and layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from langspec.results import at_layer
 
 
 def leak_heatmap(run: Run, task: str) -> Plot | None:
-    """Recall of the token probe by language and layer, one panel a method."""
+    """Recall of the token probe by language and layer, one panel for each method."""
     rows = pick(leak_scores(run, task), metric="recall", unit="token")
     if rows.empty or rows["layer"].nunique() < 2:
         return None

@@ -1,7 +1,7 @@
 """t-SNE maps of the report: before and after, by language and by label.
 
-Sizes are in inches throughout, so that what is told apart on paper does not depend on how many
-languages or methods there are: panels have one size, and the figure grows.
+Sizes are in inches throughout: panels have one size and the figure grows, so that many languages
+or methods can be distinguished on paper as well as few.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Entry:
 
 
 def projection(run: Run, task: str) -> Plot | None:
-    """t-SNE grid: a column a method (before, after), a row by language, a row by label."""
+    """t-SNE grid: a column for each method, a row coloured by language, one by label."""
     frame = run.projections.get(task)
     if frame is None or frame.empty:
         return None
@@ -88,10 +88,10 @@ def projection(run: Run, task: str) -> Plot | None:
     seeds = join(frame["seed"].astype(str))
     caption = (
         f"t-SNE of last-layer vectors, {task_title(task)}, corpus {join(frame['corpus'])}: "
-        f"{span(counts)} points a panel column, the same sample of "
+        f"{span(counts)} points in each column, the same sample of "
         f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
         "(top; families beyond the palette share grey) or label "
-        "(bottom), each language or label with a marker of its own. Letters stand where a "
+        "(bottom), with one marker for each language or label. Letters stand where a "
         "language or label lies densest, a line leads there where they had to make room. "
         "Each column is fitted by itself: axes, distances between clusters and cluster sizes "
         "carry no unit; read neighbourhoods only."

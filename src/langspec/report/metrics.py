@@ -18,7 +18,8 @@ def write_metrics(results: Path, tasks: Sequence[str], methods: Sequence[str]) -
     """Write ``metrics.json`` and ``plots/leak_TASK_METHOD.csv`` into ``results``.
 
     The metrics are :func:`langspec.results.headline` of each task and method, over seeds, six
-    significant digits; the plots hold macro-F1 of the linear language probe, a line a layer.
+    significant digits. The plots hold macro-F1 of the linear language probe, a line for each
+    layer.
     """
     values: dict[str, Any] = {}
     with atomic_folder(results / PLOTS) as plots:
@@ -37,7 +38,7 @@ def write_metrics(results: Path, tasks: Sequence[str], methods: Sequence[str]) -
 
 
 def _by_layer(rows: pd.DataFrame) -> pd.DataFrame:
-    """Columns ``token_macro_f1`` and ``sentence_macro_f1``, a row a layer."""
+    """Columns ``token_macro_f1`` and ``sentence_macro_f1``, a row for each layer."""
     leaks = leak_rows(rows, None)
     if leaks.empty:
         return pd.DataFrame()

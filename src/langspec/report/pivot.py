@@ -1,4 +1,4 @@
-"""Tables made from their specs: tidy rows over seeds, pivoted."""
+"""Tables made from their specs: pivots of tidy rows over seeds, or lists of records."""
 
 from __future__ import annotations
 

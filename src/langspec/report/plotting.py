@@ -63,7 +63,7 @@ class Plot:
 
 @contextmanager
 def looks() -> Iterator[None]:
-    """Draw with the report's own looks."""
+    """Draw in the style of the report, whatever matplotlibrc a user has."""
     # From matplotlib's own defaults, so that no user's matplotlibrc changes a byte.
     with mpl.rc_context():
         mpl.rcdefaults()

@@ -39,11 +39,12 @@ SHOWN = {
     "label_macro": "task label",
 }
 STYLES = {"published": (MUTED, "D"), "compat": (PALETTE[1], "s"), "sound": (PALETTE[0], "o")}
+FITTING = 24  # letters below a panel that stand in one line
 ACCURACIES = (*np.linspace(0, 0.9, 19), *np.linspace(0.91, 1, 19))
 
 
 def three_columns(run: Run, task: str) -> Plot | None:
-    """A panel a quantity, its methods side by side, a line a column of the table."""
+    """One panel for each quantity: its methods from left to right, a line for each column."""
     shown = [quantity for quantity in quantities(run, task) if quantity.key in SHOWN]
     if not shown:
         return None
@@ -68,9 +69,10 @@ def three_columns(run: Run, task: str) -> Plot | None:
                 + ", ".join(f"{methods[i]} {decimal(values[i])}" for i in known)
             )
         axis.set_title(SHOWN[quantity.key])
-        axis.set_xticks(places, [method_label(method) for method in methods])
-        if len(methods) > 3:
-            axis.tick_params(axis="x", labelrotation=30)
+        names = [method_label(method) for method in methods]
+        axis.set_xticks(places, names)
+        if len("".join(names)) > FITTING:
+            axis.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
         axis.set_xlim(-0.3, len(methods) - 0.7)
         axis.set_ylim(0, 1.02)
         axis.grid(axis="x", visible=False)

@@ -17,9 +17,9 @@ from langspec.errors import LangspecError
 from langspec.files import read_json
 from langspec.languages import LANGUAGES
 from langspec.measures.spec import FigureSpec, TableSpec
-from langspec.results import COLUMNS, read_results
+from langspec.results import COLUMNS, OVER_LANGUAGES, read_results
 
-POOLED = ("all", "mean", "mean_targets", "gap")
+POOLED = ("all", *OVER_LANGUAGES)
 
 PUBLISHED = ["task", "method", "metric", "language", "value"]
 _PUBLISHED_FILE = "tanti2021_results.csv"
@@ -50,7 +50,7 @@ Failed = Mapping[tuple[str, str, float | None, int], str]
 
 @dataclass(frozen=True)
 class History:
-    """Training history of one seed: one row a step and one row an epoch (either may be empty)."""
+    """The training of one seed: tables with a row for each step and each epoch, or empty ones."""
 
     task: str
     method: str

@@ -1,4 +1,4 @@
-"""Figures of task scores by language, and of the labels that were to be found."""
+"""Figures of task scores by language, and of the gold labels."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from langspec.report.table import (
     task_scores,
     task_title,
 )
+from langspec.results import OVER_LANGUAGES
 
 
 def transfer(run: Run, task: str) -> Plot | None:
-    """Accuracy and macro-F1 by language: a dot a method, bootstrap interval, seeds as ticks."""
+    """Accuracy and macro-F1 by language: a dot for each method, its interval, ticks for seeds."""
     scores = task_scores(run, task)
     languages = scored_languages(run, task)
     if scores.empty or not languages:
@@ -104,7 +105,7 @@ def _dot(
 
 def _name_rows(axis: Axes, rows: Sequence[str], positions: Sequence[float], source: str) -> None:
     """Languages beside their rows, the source and the means in bold, from top to bottom."""
-    names = {"mean_targets": "mean of targets"}
+    names = OVER_LANGUAGES
     axis.set_yticks(
         positions,
         [

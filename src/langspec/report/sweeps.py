@@ -1,4 +1,4 @@
-"""Sweeps: what each study searched, what it found beside the values it began with."""
+"""Sweeps: what each study searched, and its best trial beside the values of params.yaml."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _DOTS = 110 / 96  # of a figure's file, by a CSS pixel
 class Study:
     """One study from its files: ``tune`` as it was set, ``trials`` in order; ``id`` of anchors.
 
-    ``front`` are the numbers of the trials that the sweep found to be beaten by no other in both
+    ``front`` are the numbers of the trials that no other trial beats in both
     aims; empty where it had one aim, or no complete trial.
     """
 
@@ -121,21 +121,21 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
         file = folder / "study.json"
         if not file.is_file():
             continue
-        kept = read_json(file)
-        if not kept.get("trials"):
+        document = read_json(file)
+        if not document.get("trials"):
             continue
-        if kept.get("schema") != records.SCHEMA:
+        if document.get("schema") != records.SCHEMA:
             raise LangspecError(
-                f"schema {kept.get('schema')}, expected {records.SCHEMA}; delete the folder, or "
-                "run the sweep again",
+                f"schema {document.get('schema')}, expected {records.SCHEMA}; delete the folder, "
+                "or run the sweep again",
                 place=file,
             )
         try:
-            parts = kept["identity"]
+            parts = document["identity"]
             tune, space = parts["tune"], parts["space"]
             front = folder / "front.csv"
             numbers = frozenset(pd.read_csv(front)["trial"]) if front.is_file() else frozenset()
-            present.append(Study(folder.name, folder, tune, space, kept["trials"], numbers))
+            present.append(Study(folder.name, folder, tune, space, document["trials"], numbers))
         except (KeyError, TypeError) as error:
             raise LangspecError(
                 f"expected the key {error} of a study; delete the folder, or run the sweep again",

@@ -13,10 +13,7 @@ import pandas as pd
 from langspec.files import atomic_file
 from langspec.measurement.baselines import is_baseline
 from langspec.measures.spec import Column
-from langspec.report.run_results import (
-    Run,
-    by_family,
-)
+from langspec.report.run_results import POOLED, Run, by_family
 from langspec.results import RANDOM, at_layer, head_layer, leak_rows
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
@@ -153,7 +150,7 @@ def ordered_methods(run: Order, present: Iterable[str]) -> list[str]:
 def scored_languages(run: Run, task: str) -> list[str]:
     """Languages with a test score, the source first, then by family and name."""
     rows = task_scores(run, task)
-    codes = set(rows["language"]) - {"all", "mean", "mean_targets", "gap"}
+    codes = set(rows["language"]) - set(POOLED)
     return by_family(sorted(codes), run.source)
 
 

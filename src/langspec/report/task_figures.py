@@ -22,7 +22,7 @@ from langspec.workers import Send
 
 
 class Drawer:
-    """Draws the figures of one task a call; a worker."""
+    """A worker: each call draws the figures of one task."""
 
     facts = None
 

@@ -26,7 +26,7 @@ from langspec.report.tradeoff_points import tradeoff_points
 
 
 def tradeoff(run: Run, task: str) -> Plot | None:
-    """Transfer against leak: one point a method and seed, trained or erased, with intervals."""
+    """Transfer against leak: a point for each method and seed, trained or erased."""
     points = tradeoff_points(run, task)
     if points.empty:
         return None
@@ -85,7 +85,7 @@ def _ends(point: dict[Any, Any], key: str) -> list[list[float]]:
 
 
 def _point(axis: Axes, point: dict[Any, Any], colour: str, marker: str) -> None:
-    """A method and seed with its intervals; hollow: told the language, so no way to unlearn it."""
+    """A method and seed with its intervals; hollow: an oracle, which knows the language."""
     erased, oracle = bool(point["eraser"]), point["eraser"].endswith(ORACLE)
     axis.errorbar(
         point["leak"],
@@ -128,9 +128,9 @@ def _caption(task: str, points: pd.DataFrame) -> str:
     )
     return (
         f"{task_title(task)}: mean accuracy over the target languages against the token-level "
-        "language leak, test splits; one point a method and seed "
-        f"({count} seed{'s' * (count != '1')} a method). Colour: the trained method; "
+        "language leak, test splits; one point for each method and seed "
+        f"({count} seed{'s' * (count != '1')} of each method). Colour: the trained method; "
         "small marker: what was erased from it in closed form, its head kept (hollow: an oracle "
-        f"that is told the language).{joined} Bars: 95 % interval over test items. Dotted: "
+        f"that knows the language).{joined} Bars: 95 % interval over test items. Dotted: "
         "always the largest class. Up and left is better."
     )

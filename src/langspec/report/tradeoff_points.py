@@ -27,7 +27,7 @@ def _variants(run: Run, rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
-    """One row a method, eraser, strength and seed that has both a leak and a transfer score.
+    """One row for each method, eraser, strength and seed that has a leak and a transfer score.
 
     Columns: ``label`` (what people read), ``method``, ``eraser``, ``seed``, ``of_path`` (is it a
     point of the method's path?), ``strength`` (lambda; NaN for a method without one), then
@@ -77,7 +77,7 @@ PATH = TableSpec(
     name="path_{task}",
     title="{task}: strengths of reversal",
     caption="{task}: leak (a fresh linear probe, last layer) and transfer at each "
-    "strength of gradient reversal; a row a training, [95 % interval over test items].",
+    "strength of gradient reversal; one row for each training, [95 % interval over test items].",
     columns=(
         *(Column(key, shown=False) for key in ("label", "method", "eraser")),
         Column("seed", "Seed", kind="count"),
@@ -92,7 +92,7 @@ PATH = TableSpec(
 
 
 def path_table(run: Run, task: str) -> Table | None:
-    """Lambda x (leak, transfer): the points of every path, with the method's own strength."""
+    """Leak and transfer at each lambda of a path, and at the lambda of the method itself."""
     with_path = set(run.results[run.results["strength"].notna()]["method"])
     points = tradeoff_points(run, task) if with_path else pd.DataFrame()
     if points.empty:

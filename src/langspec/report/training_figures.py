@@ -20,7 +20,7 @@ from langspec.report.table import (
 
 
 def training(run: Run, task: str) -> Plot | None:
-    """Training loss by step and the dev score by epoch, a thin line a seed."""
+    """Training loss by step and the dev score by epoch, a thin line for each seed."""
     histories = [h for h in run.histories if h.task == task]
     losses = [(h, *present) for h in histories if (present := _loss(h))]
     devs = [(h, metric) for h in histories if (metric := _dev_metric(h.epochs))]
@@ -52,9 +52,9 @@ def training(run: Run, task: str) -> Plot | None:
     seeds = sorted({h.seed for h in histories})
     smoothing = "; losses are running means over a fiftieth of the steps" if by_step else ""
     caption = (
-        f"Training of {task_title(task)}: a line a seed (seeds {', '.join(map(str, seeds))}). "
+        f"Training of {task_title(task)}: a line for each seed ({', '.join(map(str, seeds))}). "
         f"Left: training loss{smoothing}. Right: {_metric_words(metric) or 'no development score'}"
-        " by epoch; a ring marks the epoch kept, where the files name it."
+        " by epoch; a ring marks the chosen epoch, where the files name it."
     )
     alt = f"Training curves of {', '.join(map(method_label, methods))}, {len(seeds)} seed(s)."
     return Plot(f"training_{task}", f"{task_title(task)}: training", caption, alt, figure)
@@ -63,7 +63,7 @@ def training(run: Run, task: str) -> Plot | None:
 def _dev_scores(
     axis: Axes, run: Run, history: History, name: str, colour: str, marker: str
 ) -> None:
-    """Scores by epoch, with a ring around the epoch kept."""
+    """Scores by epoch, with a ring around the chosen epoch."""
     epochs = history.epochs
     x = epochs["epoch"] if "epoch" in epochs else pd.Series(range(1, len(epochs) + 1))
     looks = {"size": 4, "width": 1.1, "mew": 0.5}
@@ -101,7 +101,7 @@ def _metric_words(name: str) -> str:
 
 
 def chosen_epoch(run: Run, history: History) -> int | None:
-    """The epoch kept for a seed, as ``run.json`` names it."""
+    """The epoch that was chosen for a seed, as ``run.json`` names it."""
     document = run.runs.get((history.task, history.method), {})
     for entry in document.get("seeds", ()):
         if entry.get("seed") == history.seed:

@@ -94,9 +94,9 @@ def _caption(task: str, methods: Sequence[str], linear: pd.DataFrame, same: pd.D
         + ", ".join(f"{count:,} test {unit}s" for unit, count in n.items())
         + "): read the shape, and the leak tables for the numbers. "
         + (
-            "The weights at the end are those that were kept, bit for bit."
+            "The weights at the end are those of the trained run, bit for bit."
             if (same["value"] == 1).all()
-            else "The weights at the end are not those that were kept (a processor or a number of "
-            "processes differs): it is another run of the same recipe."
+            else "The weights at the end are not those of the trained run (a processor or a "
+            "number of processes differs): it is another run of the same recipe."
         )
     )
