@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 from forked import ForkServer
 
@@ -46,6 +47,7 @@ def official_files() -> Path:
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.CompletedProcess[str]]
+Make = Callable[[Path], Path]
 
 
 def command_line(start: Start) -> Run:
@@ -96,3 +98,27 @@ def make_project(folder: Path) -> Path:
         shutil.copytree(CHECKOUT / "data" / part, folder / "data" / part)
     subprocess.run([sys.executable, "-m", "langspec", "preset", "tiny"], cwd=folder, check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ready_project(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Make:
+    """Makes projects at size `tiny` whose corpora and encoder are there: copies of one.
+
+    All workers of pytest-xdist share that one; whoever needs it first prepares it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    prepared, done = shared / "prepared project", shared / "prepared"
+
+    def make(folder: Path) -> Path:
+        with FileLock(shared / "prepared.lock"):
+            if not done.exists():
+                shutil.rmtree(prepared, ignore_errors=True)
+                make_project(prepared)
+                for stage in ("corpora", "encoder"):
+                    langspec(prepared, stage)
+                done.touch()
+        return Path(shutil.copytree(prepared, folder))
+
+    return make

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import make_project
+from conftest import Make, Run
 from langspec.results import read_results
 
 pytestmark = pytest.mark.slow
@@ -28,10 +28,8 @@ SETS = [
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, langspec) -> Path:
-    folder = make_project(tmp_path_factory.mktemp("path") / "project")
-    langspec(folder, "corpora")
-    langspec(folder, "encoder", "--set", "encoder.pretrain.steps=20")
+def project(tmp_path_factory: pytest.TempPathFactory, ready_project: Make, langspec: Run) -> Path:
+    folder = ready_project(tmp_path_factory.mktemp("path") / "project")
     langspec(folder, "train", "--task", "pos", "--method", "grl", *SETS)
     langspec(folder, "evaluate", "--task", "pos", *SETS)
     langspec(folder, "report", *SETS)

@@ -22,7 +22,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
-from conftest import CHECKOUT, Run, make_project
+from conftest import CHECKOUT, Make, Run
 from langspec.config import load_config
 from langspec.corpora.generated import FOLDER
 from langspec.files import read_json, sha256_folder, write_json
@@ -33,15 +33,13 @@ CHAMPION = "models:/langspec-{}@champion"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, ready_project: Make, langspec: Run) -> Path:
     """Two tasks trained, evaluated and registered at `tiny` size."""
-    folder = make_project(tmp_path_factory.mktemp("registry") / "a project")
+    folder = ready_project(tmp_path_factory.mktemp("registry") / "a project")
     params = folder / "params.yaml"
     text = params.read_text()
     assert text.count("run: [frozen, finetune]") == 1
     params.write_text(text.replace("run: [frozen, finetune]", "run: [finetune]"))
-    for stage in ("corpora", "encoder"):
-        langspec(folder, stage)
     for task in ("pos", "nli"):
         langspec(folder, "train", "--task", task, "--method", "finetune")
         langspec(folder, "evaluate", "--task", task)

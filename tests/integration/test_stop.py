@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CHECKOUT, make_project
+from conftest import CHECKOUT, Make
 from langspec.files import read_json, sha256_file
 
 pytestmark = pytest.mark.slow
@@ -23,12 +23,10 @@ LAUNCHED = ("--set", "compute.launch=accelerate/cpu-2.yaml")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, langspec) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, ready_project: Make) -> Path:
     """A project at size `tiny` that is ready to train."""
-    folder = make_project(tmp_path_factory.mktemp("stop") / "project")
+    folder = ready_project(tmp_path_factory.mktemp("stop") / "project")
     shutil.copytree(CHECKOUT / "accelerate", folder / "accelerate")
-    for stage in ("corpora", "encoder"):
-        langspec(folder, stage)
     return folder
 
 

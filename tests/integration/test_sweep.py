@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from conftest import make_project
+from conftest import Make
 from langspec.config import load_config
 from langspec.files import sha256_folder
 
@@ -24,11 +24,8 @@ SHORT = ("--rows", "40", "--set", "tune.rungs=1", "--set", "tune.tokens_per_lang
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, langspec) -> Path:
-    folder = make_project(tmp_path_factory.mktemp("sweep") / "a project")
-    langspec(folder, "corpora")
-    langspec(folder, "encoder")
-    return folder
+def project(tmp_path_factory: pytest.TempPathFactory, ready_project: Make) -> Path:
+    return ready_project(tmp_path_factory.mktemp("sweep") / "a project")
 
 
 def trials_of(folder: Path, study: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from conftest import Run, make_project
+from conftest import Make, Run
 from langspec import presets
 from langspec.config import load_config
 from langspec.files import read_json
@@ -32,12 +32,12 @@ def register(folder: Path, langspec: Run) -> tuple[str, dict[str, str], str]:
     return done.stderr, newest.tags, card.read_text(encoding="utf-8")
 
 
-def test_a_winner_is_named_in_the_registry(tmp_path: Path, langspec: Run) -> None:
-    folder = make_project(tmp_path / "a project")
+def test_a_winner_is_named_in_the_registry(
+    tmp_path: Path, ready_project: Make, langspec: Run
+) -> None:
+    folder = ready_project(tmp_path / "a project")
     params = folder / "params.yaml"
     presets.change(SMALL, params)
-    for stage in ("corpora", "encoder"):
-        langspec(folder, stage)
     langspec(folder, "sweep", "--trials", "3", "--study", "two-aims", "--pareto")
     rows = (folder / ".langspec/studies/two-aims/front.csv").read_text().splitlines()[1:]
     langspec(folder, "adopt", "two-aims", "--front", "0")

@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 import postgres_server
-from conftest import make_project
+from conftest import Make
 from langspec.errors import LangspecError
 from langspec.tracking import link
 from langspec.tracking import tags as names
@@ -175,11 +175,11 @@ def ended(server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_is_killed_in_the_middle_of_a_training(tmp_path: Path, langspec: Any) -> None:
+def test_a_server_is_killed_in_the_middle_of_a_training(
+    tmp_path: Path, ready_project: Make, langspec: Any
+) -> None:
     """The training ends with code 0 and the same bits; a replay makes its runs whole."""
-    folder = make_project(tmp_path / "project")
-    for stage in ("corpora", "encoder"):
-        langspec(folder, stage)
+    folder = ready_project(tmp_path / "project")
     address = f"http://127.0.0.1:{postgres_server.free_port()}"
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1",

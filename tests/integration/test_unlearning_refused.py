@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import make_project
+from conftest import Make
 
 pytestmark = pytest.mark.slow
 
@@ -19,12 +19,9 @@ MLM = "train.methods.control.retention={kind: mlm, weight: %s}"
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, langspec) -> Path:
-    """Corpora and an encoder of one step: enough to be refused on."""
-    folder = make_project(tmp_path_factory.mktemp("refused") / "project")
-    langspec(folder, "corpora")
-    langspec(folder, "encoder", "--set", "encoder.pretrain.steps=1")
-    return folder
+def prepared(tmp_path_factory: pytest.TempPathFactory, ready_project: Make) -> Path:
+    """Corpora and an encoder."""
+    return ready_project(tmp_path_factory.mktemp("refused") / "project")
 
 
 @pytest.fixture
