@@ -78,6 +78,27 @@ def langspec(forked: ForkServer) -> Run:
     return command_line(forked.run)
 
 
+@pytest.fixture(scope="session")
+def made_up_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Result files with planted numbers of one task, for reports; not to be changed."""
+    from report_files import write_predictions, write_run
+
+    folder = tmp_path_factory.mktemp("made-up run")
+    languages, seeds = ("en", "de", "tr"), (1, 2)
+    write_run(folder, tasks=("pos",), seeds=seeds, points=4, languages=languages)
+    accuracies = {"frozen": 0.7, "finetune": 0.8}
+    write_predictions(folder / "results", "pos", accuracies, seeds=seeds, languages=languages)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_up_report(made_up_run: Path) -> Path:
+    """The report of these files, with no sweep and no measure but the usual ones."""
+    from report_files import build_made_up
+
+    return build_made_up(made_up_run, made_up_run / "report", title="A <made-up> title")
+
+
 def copy_code(folder: Path) -> Path:
     """A copy of ``src`` that may be edited, with its compiled files: these hold while unedited."""
     return Path(shutil.copytree(CHECKOUT / "src", folder))

@@ -16,7 +16,7 @@ from langspec.report.declared import figure_of
 from langspec.report.report_page import picture
 from langspec.report.run_results import load_run
 from langspec.report.style import class_styles, language_styles, method_styles
-from report_files import build_made_up, write_predictions, write_run
+from report_files import build_made_up
 
 METHODS = ("frozen", "finetune")
 
@@ -26,19 +26,13 @@ def build(root: Path, out: Path, **options: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    write_run(folder, tasks=("pos",), seeds=(1, 2), points=4, languages=("en", "de", "tr"))
-    accuracies = dict(zip(METHODS, (0.7, 0.8), strict=True))
-    write_predictions(
-        folder / "results", "pos", accuracies, seeds=(1, 2), languages=("en", "de", "tr")
-    )
-    return folder
+def root(made_up_run: Path) -> Path:
+    return made_up_run
 
 
 @pytest.fixture(scope="module")
-def report(root: Path) -> Path:
-    return build(root, root / "report", title="A <made-up> title")
+def report(made_up_report: Path) -> Path:
+    return made_up_report
 
 
 class Page(HTMLParser):

@@ -9,7 +9,7 @@ import pytest
 from langspec.measures.spec import Column, FigureSpec, Panel, TableSpec
 from langspec.report.declared import declared_figures, declared_tables
 from langspec.report.run_results import Run, load_run
-from report_files import build_made_up, write_run
+from report_files import build_made_up
 
 WHERE = {"probe": "linear", "language": "all", "metric": "macro_f1", "split": "test"}
 
@@ -51,10 +51,8 @@ DECLARED = (TABLE, OTHER_TABLE, FIGURE, OTHER_FIGURE)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    write_run(folder, tasks=("pos",), seeds=(1, 2), points=4, languages=("en", "de"))
-    return folder
+def root(made_up_run: Path) -> Path:
+    return made_up_run
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +91,5 @@ def test_the_page_shows_both_after_what_it_has_a_place_for(root: Path, tmp_path:
     assert page.count('id="table-') == page.count("tables/") // 2
 
 
-def test_without_such_a_measure_the_page_has_no_such_part(root: Path, tmp_path: Path) -> None:
-    page = (build_made_up(root, tmp_path / "without") / "index.html").read_text(encoding="utf-8")
-    assert "further" not in page
+def test_without_such_a_measure_the_page_has_no_such_part(made_up_report: Path) -> None:
+    assert "further" not in (made_up_report / "index.html").read_text(encoding="utf-8")

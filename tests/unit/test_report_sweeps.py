@@ -13,7 +13,7 @@ from langspec.errors import LangspecError
 from langspec.files import write_json
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
 from langspec.tuning.records import TrialRecord, write_study
-from report_files import build_made_up, write_run
+from report_files import build_made_up
 
 TUNE = {
     "task": "pos", "method": "grl", "space": "default", "penalty": 0.5, "epochs": 1, "rows": None,
@@ -95,16 +95,16 @@ def test_what_is_no_study_is_refused_and_an_empty_one_is_left_out(tmp_path: Path
             load_studies([tmp_path / "other"])
 
 
-def test_the_page_has_a_section_only_where_there_is_a_study(tmp_path: Path) -> None:
-    write_run(tmp_path, tasks=("pos",), seeds=(1,), points=4, languages=("en", "de"))
-    found = {}
-    for name, studies in (("without", []), ("with", [write(tmp_path / "one")])):
-        build_made_up(tmp_path, tmp_path / name, studies=studies)
-        found[name] = (tmp_path / name / "index.html").read_text(encoding="utf-8")
-    assert 'id="sweeps"' not in found["without"]
-    assert not list((tmp_path / "without").rglob("sweep*"))
+def test_the_page_has_a_section_only_where_there_is_a_study(
+    made_up_run: Path, made_up_report: Path, tmp_path: Path
+) -> None:
+    page = (made_up_report / "index.html").read_text(encoding="utf-8")
+    assert 'id="sweeps"' not in page
+    assert not list(made_up_report.rglob("sweep*"))
+    build_made_up(made_up_run, tmp_path / "with", studies=[write(tmp_path / "one")])
+    page = (tmp_path / "with" / "index.html").read_text(encoding="utf-8")
     for text in ('<a href="#sweeps">', 'id="sweep-one"', 'id="sweep-one-history"', SPACE[KEY]):
-        assert text in found["with"]
+        assert text in page
     assert (tmp_path / "with" / "figures" / "sweep-one-history.png").read_bytes() == PNG
     assert (tmp_path / "with" / "tables" / "sweep-one_trials.csv").is_file()
     assert (tmp_path / "with" / "tables" / "sweeps.csv").is_file()
