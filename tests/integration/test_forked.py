@@ -45,7 +45,8 @@ def test_the_libraries_are_there_and_nothing_stays(forked: ForkServer) -> None:
 def test_kernels_are_those_that_commands_set(forked: ForkServer) -> None:
     script = "import sys; sys.path[:0] = {!r}; import forked\n".format([str(CHECKOUT / "tests")])
     script += "from langspec.compute import set_environment, without_project; import os\n"
-    script += "set_environment(without_project(1)); import torch\n"
+    script += "compute = without_project(1).model_copy(update={'portable': True})\n"
+    script += "set_environment(compute); import torch\n"
     script += "assert forked.KERNELS.items() <= os.environ.items()\n"
     script += "print(torch.backends.cpu.get_cpu_capability())"
     done = forked.run(["-c", script])
