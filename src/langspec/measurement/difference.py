@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import optimize, stats
+from scipy.special import nctdtr, stdtr, stdtrit
 
 Verdict = Literal["higher", "lower", "equivalent", "undecided"]
 _MOST = 1e4  # degrees of freedom; above it Student's t is the normal distribution
@@ -57,7 +57,7 @@ class Spread:
 
     def half_width(self, alpha: float) -> float:
         """Half the width of the two-sided interval of level ``1 - alpha``."""
-        return float(stats.t.ppf(1 - alpha / 2, self.freedom) * self.error)
+        return float(stdtrit(self.freedom, 1 - alpha / 2) * self.error)
 
     def tail(self, value: float) -> float:
         """The probability of a Student's t above ``value / error``.
@@ -66,21 +66,23 @@ class Spread:
         """
         if self.error == 0:
             return 0.5 - 0.5 * float(np.sign(value))
-        return float(stats.t.sf(value / self.error, self.freedom))
+        return float(stdtr(self.freedom, -value / self.error))
 
     def detectable(self, alpha: float, power: float) -> float:
         """The difference that a two-sided test at ``alpha`` finds with probability ``power``."""
+        from scipy.optimize import brentq
+
         if self.error == 0:
             return 0.0
         freedom = min(self.freedom, _MOST)
-        edge = stats.t.ppf(1 - alpha / 2, freedom)
+        edge = stdtrit(freedom, 1 - alpha / 2)
 
         def excess(shift: float) -> float:
-            return float(stats.nct.cdf(edge, freedom, shift)) - (1 - power)
+            return float(nctdtr(freedom, shift, edge)) - (1 - power)
 
         # The upper end of the search: there a t below the edge is rarer than 1 - power, whatever
         # the degrees of freedom.
-        return float(optimize.brentq(excess, 0.0, edge * 3 + 10)) * self.error
+        return float(brentq(excess, 0.0, edge * 3 + 10)) * self.error
 
 
 def add_spreads(one: Spread, other: Spread) -> Spread:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
 LEVEL = 0.95
 """The level of every interval that results give."""
@@ -48,7 +48,7 @@ def _reach(level: float, items: int) -> float:
 
     The variance was estimated from ``items`` items, so there are ``items - 1`` degrees of freedom.
     """
-    return float(stats.t.ppf((1 + level) / 2, items - 1))
+    return float(stdtrit(items - 1, (1 + level) / 2))
 
 
 def share_interval(value: float, error: float, items: int, level: float) -> Interval:
@@ -76,11 +76,11 @@ def share_interval(value: float, error: float, items: int, level: float) -> Inte
     if not extreme and not error > 1e-12:  # every item has the same score
         return Interval(value, value, value)
     trials = float(items) if extreme else value * (1 - value) / error**2
-    trials *= (stats.norm.ppf((1 + level) / 2) / _reach(level, items)) ** 2
+    trials *= (ndtri((1 + level) / 2) / _reach(level, items)) ** 2
     hits, outside = min(max(value, 0.0), 1.0) * trials, (1 - level) / 2
     misses = trials - hits
-    low = stats.beta.ppf(outside, hits, misses + 1) if hits > 1e-9 else 0.0
-    high = stats.beta.isf(outside, hits + 1, misses) if misses > 1e-9 else 1.0
+    low = betaincinv(hits, misses + 1, outside) if hits > 1e-9 else 0.0
+    high = betainccinv(hits + 1, misses, outside) if misses > 1e-9 else 1.0
     return Interval(value, float(low), float(high))
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langspec.encoders.load import EncoderCard
 from langspec.languages import LANGUAGES
 from langspec.precedence import trained_values
 
 if TYPE_CHECKING:
     from langspec.corpora.corpora_section import Corpora
+    from langspec.encoders.load import EncoderCard
     from langspec.erasure.base import ErasureMap
     from langspec.modelling.saved import RunCard
 

@@ -14,7 +14,6 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.spatial import cKDTree
 
 from langspec.report.plotting import Plot, span
 from langspec.report.run_results import Run, language_family, language_name
@@ -147,8 +146,10 @@ def densest(places: np.ndarray) -> np.ndarray:
     """
     if len(places) <= 2:
         return np.asarray(places[0])
-    distances, _ = cKDTree(places).query(places, k=max(2, len(places) // 3 + 1))
-    return np.asarray(places[int(np.argmin(distances[:, -1]))])
+    count = max(2, len(places) // 3 + 1)
+    gaps = places[:, None, :] - places[None, :, :]
+    reach = np.partition((gaps**2).sum(axis=2), count - 1, axis=1)[:, count - 1]
+    return np.asarray(places[int(np.argmin(reach))])
 
 
 def _name(axis: Axes, names: list[str], groups: list[np.ndarray], styles: Styles) -> None:

@@ -22,6 +22,7 @@ from langspec.report.table import (
     method_label,
     ordered_methods,
     pick,
+    put_row,
     put_score,
     task_title,
     unconverged_note,
@@ -228,6 +229,8 @@ def _record(
     fits: pd.DataFrame | None,
     floor: pd.DataFrame | None,
 ) -> dict[str, Any]:
+    # Plain rows: a data frame takes a millisecond to find the one row of a cell.
+    rows = at.to_dict("records")
     record: dict[str, Any] = {}
     for column in columns:
         key = column.key
@@ -235,21 +238,30 @@ def _record(
             record[key] = column.text.format(**names) if column.text else names[key]
         elif column.floor:
             put_score(record, key, _level(floor, column.where, values))
-        elif column.part == "score":
-            cell = select(at, column.where)
-            put_score(record, key, cell)
-            if column.marked and fits is not None and len(fits) and len(cell):
-                put_unconverged(record, key, fits, cell.iloc[0])
         else:
-            record[key] = _part(column, select(at, column.where))
+            cell = _first(rows, column.where)
+            if column.part != "score":
+                record[key] = _part(column, cell)
+                continue
+            put_row(record, key, cell)
+            if column.marked and fits is not None and len(fits) and cell is not None:
+                put_unconverged(record, key, fits, cell)
     return record
 
 
-def _part(column: Column, rows: pd.DataFrame) -> Any:
+Row = Mapping[Any, Any]
+
+
+def _first(rows: Iterable[Row], where: Where) -> Row | None:
+    """The first of some rows that ``where`` names; a tuple of values: any of them."""
+    wanted = [(key, v if isinstance(v, tuple) else (v,)) for key, v in where.items()]
+    return next((row for row in rows if all(row[key] in any_of for key, any_of in wanted)), None)
+
+
+def _part(column: Column, row: Row | None) -> Any:
     """A cell that is one number without its range, or yes or no."""
-    if rows.empty:
+    if row is None:
         return "no" if column.part == "flag" else None
-    row = rows.iloc[0]
     if column.part == "flag":
         return "yes" if row["value"] else "no"
     if column.part == "count":
@@ -257,7 +269,7 @@ def _part(column: Column, rows: pd.DataFrame) -> Any:
     return float(row[column.part])
 
 
-def put_unconverged(record: dict[str, Any], key: str, fits: pd.DataFrame, cell: pd.Series) -> None:
+def put_unconverged(record: dict[str, Any], key: str, fits: pd.DataFrame, cell: Row) -> None:
     """Put the number of ``fits`` behind a cell that did not converge, if any, into ``record``."""
     equal = {name: cell[name] for name in _FIT if not pd.isna(cell[name])}
     if failed := len(pick(fits, **equal)):

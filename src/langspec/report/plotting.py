@@ -77,7 +77,9 @@ def laid_out(make: Callable[[], Plot | None]) -> Plot | None:
         plot = make()
         if plot is not None:
             plot.figure.set_dpi(PNG_DPI)
-            plot.figure.draw_without_rendering()
+            # What drawing begins with, without drawing.
+            if (engine := plot.figure.get_layout_engine()) is not None:
+                engine.execute(plot.figure)
             plot.figure.set_layout_engine("none")
     return plot
 

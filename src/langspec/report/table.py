@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -173,7 +173,11 @@ def leak_place(run: Run) -> str:
 
 def put_score(record: dict[str, Any], key: str, rows: pd.DataFrame) -> None:
     """Put the one row of ``rows`` (or nothing) into ``record`` as KEY, KEY_min .. KEY_high."""
-    row = rows.iloc[0] if len(rows) else None
+    put_row(record, key, rows.iloc[0] if len(rows) else None)
+
+
+def put_row(record: dict[str, Any], key: str, row: Mapping[Any, Any] | pd.Series | None) -> None:
+    """Put a row of SPREAD (or nothing) into ``record`` as KEY, KEY_min .. KEY_high."""
     for part in SPREAD:
         name = key if part == "value" else f"{key}_{part}"
         record[name] = None if row is None else row[part]

@@ -6,8 +6,12 @@ import math
 from pathlib import Path
 
 from langspec.config import Config
-from langspec.evaluation.work import all_work, costs, describe, shape_of
-from langspec.paths import paths_of, require
+from langspec.evaluation.finished_work import RUNNER, FinishedWork
+from langspec.evaluation.work import Work, all_work, costs, describe, shape_of
+from langspec.evaluation.write import write_findings
+from langspec.features.cache import evict
+from langspec.measures.base import Findings
+from langspec.paths import Paths, paths_of, require
 from langspec.stages.retrain import retrain
 from langspec.workers import available_cores, crew_of
 
@@ -28,23 +32,49 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     require(paths.corpora, "corpora")
     require(paths.encoder, "encoder")
     work = all_work(config, paths, task_name)
+    finished = FinishedWork(config, paths, task_name)
+    found = {name: finished.read(one) for name, one in work.items()}
+    left = {name: one for name, one in work.items() if found[name] is None}
+    if left:
+        found |= _measure(config, paths, task_name, left, finished)
+    from langspec.stages.replay import run as replay
+
+    write_findings(paths.evaluate(task_name), [one for one in found.values() if one is not None])
+    replay(config, root)
+    return paths.evaluate(task_name)
+
+
+def _measure(
+    config: Config, paths: Paths, task: str, work: dict[str, Work], finished: FinishedWork
+) -> dict[str, Findings]:
+    """Have workers measure what is left, each work kept as soon as it is finished."""
     # Works are many and small: a worker more than there are cores would only prepare in vain.
     cores = max(1, available_cores() // config.compute.threads)
     count = min(config.compute.workers, len(work), cores)
     # A bank that another worker reads must not be evicted: with several, at the end.
     limit_gb = config.features.cache_gb if count == 1 else math.inf
-    runner = "langspec.evaluation.runner:Runner"
-    with crew_of(runner, config, paths, task_name, limit_gb, retrain, count=count) as crew:
+    with crew_of(RUNNER, config, paths, task, limit_gb, retrain, count=count) as crew:
         # After the workers: this process imports MLflow while they import PyTorch.
-        from langspec.stages.replay import run as replay
+        import langspec.tracking.runs  # noqa: F401
 
-        findings = list(crew.run(work).values())
+        found = crew.run(work, _Keeper(work, finished))
     if count > 1:
-        from langspec.features.cache import evict  # imports PyTorch
-
         evict(paths.cache / "banks", config.features.cache_gb)
-    from langspec.evaluation.write import write_findings
+    return found
 
-    write_findings(paths.evaluate(task_name), findings)
-    replay(config, root)
-    return paths.evaluate(task_name)
+
+class _Keeper:
+    """Keeps what a worker found of a work."""
+
+    def __init__(self, work: dict[str, Work], finished: FinishedWork) -> None:
+        self._work, self._finished = work, finished
+
+    def started(self, name: str) -> None:
+        """Nothing is kept of it yet."""
+
+    def message(self, name: str, value: object) -> None:
+        """Workers send none."""
+
+    def done(self, name: str, result: Findings) -> None:
+        """Keep it."""
+        self._finished.write(self._work[name], result)

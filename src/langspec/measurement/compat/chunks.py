@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
 
 from langspec.errors import LangspecError
 
@@ -77,6 +76,9 @@ class ChunkScorer:
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
+        # Here: figures import this file, and seqeval imports scikit-learn.
+        from seqeval.metrics.sequence_labeling import end_of_chunk, start_of_chunk
+
         if not all(labels):
             raise LangspecError("seqeval cannot read an empty label", place="labels")
         # Two more states: the boundary after a sentence, and the beginning of everything.

@@ -1,0 +1,128 @@
+"""What was found of each work of an evaluation, kept: measured once, it needs no encoder again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langspec.closure import cache_key
+from langspec.compute import device_type, resolve_precision
+from langspec.erasure.choice import eraser_classes
+from langspec.evaluation.work import Work
+from langspec.files import atomic_folder, read_json, sha256_file, sha256_folder
+from langspec.measures.base import Findings
+from langspec.measures.discovery import measures
+from langspec.objectives import get_method
+from langspec.results import Result
+
+if TYPE_CHECKING:
+    from langspec.config import Config
+    from langspec.paths import Paths
+
+RUNNER = "langspec.evaluation.runner:Runner"
+_VALUES = "findings.json"
+# What no measurement depends on: where and when, other stages, which other runs there are.
+_ELSEWHERE: Any = {
+    "name": True,
+    "compute": {"workers", "launch", "trim_vocabulary"},
+    "train": {"tasks", "run", "seeds", "checkpoint_steps"},
+    "tune": True,
+    "adopted": True,
+    "report": True,
+    "tracking": True,
+}
+
+
+class FinishedWork:
+    """The findings of works of one task by hashes of all that they depend on.
+
+    A measure keeps its numbers too; those spare the measuring, this the imports, the encoder and
+    the texts. An entry is a folder: rows and plain tables as JSON, the others as Arrow files.
+
+    Args:
+        config: the configuration.
+        paths: of the run; its corpora and its encoder exist.
+        task: name of the task.
+    """
+
+    def __init__(self, config: Config, paths: Paths, task: str) -> None:
+        self._folder = paths.cache / "works"
+        self._hashes: dict[Path, str] = {}
+        corpora = (f"{task}.parquet", "text.parquet", "card.json")
+        methods = [get_method(name) for name in type(config.train.methods).model_fields]
+        self._code = (RUNNER.partition(":")[0], *measures(), *eraser_classes().values(), *methods)
+        self._parts = {
+            "task": task,
+            "first": config.train.seeds[0],
+            "precision": _precision(config.compute.precision),
+            "config": config.model_dump(mode="json", exclude=_ELSEWHERE),
+            "corpora": [sha256_file(paths.corpora / name) for name in corpora],
+            "encoder": sha256_folder(paths.encoder),
+            "published": sha256_folder(paths.root / "data" / "published"),
+        }
+
+    def read(self, work: Work) -> Findings | None:
+        """What was found of a work; None where that is not known."""
+        place = self._place(work)
+        if not (place / _VALUES).is_file():
+            return None
+        import pyarrow as pa
+
+        values = read_json(place / _VALUES)
+        rows = {file: [Result(**row) for row in found] for file, found in values["rows"].items()}
+        tables: dict[str, list[Any]] = {}
+        for name, parts in values["tables"].items():
+            tables[name] = list(parts)
+            for number, part in enumerate(parts):
+                if part is None:
+                    with pa.OSFile(str(place / f"{name}-{number}.arrow")) as file:
+                        tables[name][number] = pa.ipc.open_file(file).read_all()
+        return Findings(rows, tables)
+
+    def write(self, work: Work, findings: Findings) -> None:
+        """Keep what was found of a work."""
+        import pyarrow as pa
+
+        with atomic_folder(self._place(work)) as folder:
+            tables: dict[str, list[Any]] = {}
+            for name, parts in findings.tables.items():
+                tables[name] = [None if isinstance(part, pa.Table) else part for part in parts]
+                for number, part in enumerate(parts):
+                    if isinstance(part, pa.Table):
+                        _write_arrow(part, folder / f"{name}-{number}.arrow")
+            rows = {file: [asdict(row) for row in found] for file, found in findings.rows.items()}
+            text = json.dumps({"rows": rows, "tables": tables}, default=_plain)
+            (folder / _VALUES).write_text(text, encoding="utf-8")
+
+    def _place(self, work: Work) -> Path:
+        values = asdict(work)
+        runs = [*work.runs, *([work.training] if work.training is not None else [])]
+        values |= {"runs": None, "training": work.training is not None}
+        named = [[run.method, run.seed, run.strength, self._hash(run.folder)] for run in runs]
+        key = cache_key("work", code=self._code, work=values, trained=named, **self._parts)
+        return self._folder / key
+
+    def _hash(self, folder: Path) -> str:
+        if folder not in self._hashes:
+            self._hashes[folder] = sha256_folder(folder)
+        return self._hashes[folder]
+
+
+def _precision(requested: str) -> str:
+    """What encodes on this machine; PyTorch is asked only where it has a choice."""
+    return requested if requested == "fp32" else resolve_precision(requested, device_type())
+
+
+def _write_arrow(table: Any, place: Path) -> None:
+    """Write a table of Arrow with exactly its schema and its chunks."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(place), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
+        out.write_table(table)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of NumPy as JSON has them."""
+    return value.tolist()

@@ -1,0 +1,87 @@
+"""What an evaluation keeps of its works, and when it does not count any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from langspec.evaluation.finished_work import FinishedWork
+from langspec.evaluation.work import TrainedRun, Work
+from langspec.measures.base import Findings
+from langspec.paths import Paths, paths_of
+from langspec.presets import load_preset
+from langspec.results import Result
+
+ROW = {"task": "pos", "method": "frozen", "seed": 1, "corpus": "pos", "split": "test", "n": 3}
+ROW |= {"language": "de", "layer": -1, "measure": "task", "probe": "", "unit": "token"}
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """A project with as little in its files as the hashes need."""
+    found = paths_of(load_preset("tiny", []), tmp_path)
+    for folder in (found.corpora, found.encoder, tmp_path / "data" / "published", seed(found)):
+        folder.mkdir(parents=True)
+        for name in ("pos.parquet", "text.parquet", "card.json"):
+            (folder / name).write_text(folder.name)
+    return found
+
+
+def seed(paths: Paths) -> Path:
+    return paths.train("pos", "frozen") / "seed-1"
+
+
+def work(paths: Paths) -> Work:
+    return Work(runs=(TrainedRun("frozen", 1, seed(paths)),))
+
+
+def findings() -> Findings:
+    found = Findings()
+    found.add([Result(**ROW, metric="accuracy", value=np.float64(1) / 3, low=None, high=0.5)])
+    found.add([Result(**ROW, metric="norm", value=np.float32(0.1))], file="geometry")
+    found.add_table("predictions", pa.table({"item": ["a", "b"], "predicted": pa.array([1, 2])}))
+    found.add_table("trajectory", {"step": 3, "value": float("nan")})
+    return found
+
+
+def test_findings_come_back_as_they_were(paths: Paths) -> None:
+    kept = FinishedWork(load_preset("tiny", []), paths, "pos")
+    assert kept.read(work(paths)) is None
+    kept.write(work(paths), findings())
+    found = FinishedWork(load_preset("tiny", []), paths, "pos").read(work(paths))
+    assert found is not None
+    assert found.rows == findings().rows
+    assert found.tables["predictions"] == findings().tables["predictions"]
+    assert str(found.tables["trajectory"]) == str(findings().tables["trajectory"])
+
+
+@pytest.mark.parametrize(
+    "change", ["train.run=[finetune, frozen]", "train.seeds=[1, 7]", "tune.trials=3"]
+)
+def test_other_runs_and_stages_change_nothing(paths: Paths, change: str) -> None:
+    FinishedWork(load_preset("tiny", []), paths, "pos").write(work(paths), findings())
+    assert FinishedWork(load_preset("tiny", [change]), paths, "pos").read(work(paths)) is not None
+
+
+@pytest.mark.parametrize(
+    "change", ["evaluate.seed=5", "train.seeds=[2, 1]", "features.batch_tokens=7"]
+)
+def test_values_that_are_measured_with_count(paths: Paths, change: str) -> None:
+    FinishedWork(load_preset("tiny", []), paths, "pos").write(work(paths), findings())
+    assert FinishedWork(load_preset("tiny", [change]), paths, "pos").read(work(paths)) is None
+
+
+@pytest.mark.parametrize("where", ["weights", "text", "encoder", "published"])
+def test_files_that_are_measured_count(paths: Paths, where: str) -> None:
+    FinishedWork(load_preset("tiny", []), paths, "pos").write(work(paths), findings())
+    places = {
+        "weights": seed(paths) / "pos.parquet",
+        "text": paths.corpora / "text.parquet",
+        "encoder": paths.encoder / "card.json",
+        "published": paths.root / "data" / "published" / "card.json",
+    }
+    places[where].write_text("another")
+    assert FinishedWork(load_preset("tiny", []), paths, "pos").read(work(paths)) is None
