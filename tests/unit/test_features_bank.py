@@ -362,3 +362,22 @@ def test_whole_rows_are_as_few_as_have_enough_units(tmp_path: Path) -> None:
         )
     everything = make(tmp_path, model, bank_options(max_tokens_per_language=None, whole_rows=True))
     assert len(everything.token_meta) == counts.sum()
+
+
+def test_banks_that_need_the_same_rows_share_a_pass(tmp_path: Path) -> None:
+    model, passes = tiny_model(0), []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    whole = bank_options(max_tokens_per_language=None, max_sentences_per_language=0, layers=(1,))
+    few = bank_options(max_tokens_per_language=5, max_sentences_per_language=0)
+    alone = make(tmp_path / "alone", model, whole)
+    once = len(passes)
+    beside = {key_of(whole): whole, key_of(few): few}
+    first = make(tmp_path / "both", model, bank_options(), beside=beside)
+    assert len(passes) == 2 * once
+    other = make(tmp_path / "both", model, whole)
+    assert len(passes) == 2 * once  # it was there
+    assert np.array_equal(alone.tokens(1), other.tokens(1))
+    assert other.meta == alone.meta
+    assert first.layers == (0, 1, 2)
+    # It needs other rows, so its batches, and with them the last digits, would be others.
+    assert not (tmp_path / "both" / key_of(few)).exists()

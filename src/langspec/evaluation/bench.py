@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,11 @@ class Bench:
         self.text_hash = sha256_file(paths.corpora / "text.parquet")
         self.task_hash = sha256_file(paths.corpora / f"{task.name}.parquet")
         self.bootstrap = config.evaluate.bootstrap_options
+        self.beside_text: list[tuple[str, BankOptions]] = []
+        """Hash of the texts and options of further banks that need all language text.
+
+        They are written in the pass that writes :meth:`text_bank`.
+        """
         self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
 
     corpus = "text"
@@ -104,6 +109,12 @@ class Bench:
         """The key of numbers on the language text, without the weights."""
         bank = asdict(self.text_bank_options)
         return self.encoder_key | {"text": self.text_hash, "bank": bank}
+
+    @property
+    def head_layer(self) -> int:
+        """The layer that heads read; 0 are the embeddings."""
+        layer, last = self.config.train.feature_layer, self.encoder.model.config.num_hidden_layers
+        return int(layer if layer >= 0 else layer + last + 1)
 
     @property
     def task_key(self) -> dict[str, Any]:
@@ -167,6 +178,7 @@ class Bench:
         rows: BankRows,
         options: BankOptions,
         progress: str,
+        beside: Sequence[tuple[str, BankOptions]] = (),
     ) -> Bank:
         """The feature bank of an encoder on some texts.
 
@@ -178,24 +190,30 @@ class Bench:
             rows: language, split, line and label of each text.
             options: what the bank holds.
             progress: title of the progress bar.
+            beside: hash of the texts and options of banks that may be written in the same pass.
         """
         card = self.encoder.card
+
+        def key(corpus: str, options: BankOptions) -> str:
+            return bank_key(
+                checkpoint=state,
+                corpus=corpus,
+                prefix=card.prefix,
+                max_tokens=card.max_tokens,
+                options=options,
+            )
+
         return build_bank(
             encoder,
             int(self.encoder.tokenizer.pad_token_id),
             inputs,
             rows,
             options=options,
-            key=bank_key(
-                checkpoint=state,
-                corpus=corpus,
-                prefix=card.prefix,
-                max_tokens=card.max_tokens,
-                options=options,
-            ),
+            key=key(corpus, options),
             root=self.paths.cache / "banks",
             limit_gb=self.limit_gb,
             progress=progress,
+            beside={key(*one): one[1] for one in beside},
         )
 
     def bank_options(self, **values: Any) -> BankOptions:
@@ -223,4 +241,5 @@ class Bench:
             self.text_rows,
             self.text_bank_options,
             f"encode text: {title}",
+            self.beside_text,
         )

@@ -2,132 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inference import casts, encoding_model, in_memory
 from langspec.encoders.inputs import Inputs, collate, length_batches
 from langspec.errors import LangspecError
-from langspec.features.bank import (
-    COLUMNS,
-    KINDS,
-    META,
-    NO_LABEL,
-    Bank,
-    BankOptions,
-    BankRows,
-    file_checksum,
-    open_bank,
-)
+from langspec.features.bank import Bank, BankOptions, BankRows, open_bank
+from langspec.features.bank_writer import BankWriter
 from langspec.features.cache import evict
-from langspec.features.sample import fewest_rows, lowest_per_group, unit_ranks
-from langspec.files import atomic_folder, write_json
-from langspec.modelling.pooling import pool
+from langspec.features.chosen_units import Selection, fingerprint_of, select
+from langspec.files import atomic_folder
 from langspec.threads import side_by_side
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-# fp16 is refused for a kind of vectors when, in some dimension, rounding would add more than
-# this share of the dimension's standard deviation: shrunken or shifted features (what an
-# adversary likes to make) would otherwise read as less informative than they are.
-_ROUNDING = 0.05
-
-
-@dataclass(frozen=True)
-class _Selection:
-    """Sampled units in row order: flat unit indices, their rows, and rows with a sentence."""
-
-    languages: tuple[str, ...]
-    splits: tuple[str, ...]
-    units: np.ndarray
-    unit_rows: np.ndarray
-    sentences: np.ndarray
-    tables: dict[str, np.ndarray]
-
-
-def _select(inputs: Inputs, rows: BankRows, options: BankOptions) -> _Selection:
-    count = len(inputs)
-    for name in ("languages", "splits", "lines", "row_labels"):
-        values = getattr(rows, name)
-        optional = name != "languages" and (values is None or len(values) == 0)
-        if not optional and len(values) != count:
-            raise LangspecError(f"expected {count} {name}, one a row, found {len(values)}")
-    if rows.token_labels is not None and len(rows.token_labels) != len(inputs.units):
-        raise LangspecError(
-            f"expected {len(inputs.units)} token_labels, one a unit, "
-            f"found {len(rows.token_labels)}"
-        )
-    languages = tuple(sorted(set(rows.languages)))
-    splits = tuple(sorted(set(rows.splits)))
-    language = np.asarray([languages.index(code) for code in rows.languages], dtype=np.int64)
-    split = np.asarray([splits.index(name) for name in rows.splits] or [-1] * count, np.int64)
-    line = np.arange(count) if rows.lines is None else np.asarray(rows.lines, dtype=np.int64)
-
-    unit_rows = np.repeat(np.arange(count), np.diff(inputs.unit_starts))
-    ranks = unit_ranks(
-        options.seed, languages, language[unit_rows], line[unit_rows], inputs.unit_words
-    )
-    row_ranks = unit_ranks(options.seed, languages, language, line, np.full(count, -1))
-    most = options.max_tokens_per_language
-    candidates = np.arange(len(unit_rows))
-    if options.whole_rows and most is not None:
-        enough = fewest_rows(row_ranks, language, np.diff(inputs.unit_starts), most)
-        candidates = candidates[enough[unit_rows]]
-    units = candidates[lowest_per_group(ranks[candidates], language[unit_rows[candidates]], most)]
-    # One language for the ranks: translations are kept together.
-    one = np.zeros(count, dtype=np.int64)
-    line_ranks = unit_ranks(options.seed, ("",), one, line, one - 1)
-    sentences = lowest_per_group(line_ranks, language, options.max_sentences_per_language)
-
-    def table(row: np.ndarray, column: np.ndarray, label: np.ndarray | None) -> np.ndarray:
-        if label is None:
-            label = np.full(len(row), NO_LABEL)
-        columns = (row, column, language[row], line[row], split[row], label)
-        return np.stack(columns, axis=1).astype(np.int32)
-
-    token_labels = None if rows.token_labels is None else np.asarray(rows.token_labels)[units]
-    row_labels = None if rows.row_labels is None else np.asarray(rows.row_labels)[sentences]
-    tables = {
-        "tokens": table(unit_rows[units], inputs.units[units], token_labels),
-        "sentences": table(sentences, np.full(len(sentences), -1), row_labels),
-    }
-    return _Selection(languages, splits, units, unit_rows[units], sentences, tables)
-
-
-def _fingerprint(inputs: Inputs, selection: _Selection) -> str:
-    """SHA-256 of the pieces and of the selection: what the vectors are of."""
-    digest = hashlib.sha256("\0".join((*selection.languages, "", *selection.splits)).encode())
-    for array in (inputs.ids, inputs.starts, inputs.segments, *selection.tables.values()):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _layers(options: BankOptions, total: int) -> tuple[int, ...]:
-    """The layers to keep of ``total`` hidden states, ascending."""
-    if options.layers is None:
-        return tuple(range(total))
-    wanted = {layer + total if layer < 0 else layer for layer in options.layers}
-    if not wanted or min(wanted) < 0 or max(wanted) >= total:
-        raise LangspecError(
-            f"layers {list(options.layers)} are not among those of this encoder: 0..{total - 1}"
-        )
-    return tuple(sorted(wanted))
-
-
-def _ranges(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The integers of all half-open ranges, one range after the other."""
-    lengths = ends - begins
-    offsets = np.cumsum(lengths) - lengths
-    return np.repeat(begins - offsets, lengths) + np.arange(lengths.sum())
 
 
 def _states(
@@ -145,115 +43,58 @@ def _encode(
     model: PreTrainedModel,
     pad_id: int,
     inputs: Inputs,
-    selection: _Selection,
-    options: BankOptions,
-    folder: Path,
+    writers: Sequence[BankWriter],
     progress: str,
     knob: str,
-) -> tuple[int, ...]:
-    """Write ``<kind>.fp32.tmp`` ``[layers, N, H]`` into ``folder``; return the layers."""
-    needed = np.union1d(selection.unit_rows, selection.sentences)
+) -> None:
+    """One pass over the rows that the first bank needs, for all banks."""
+    first = writers[0]
+    needed, options = first.selection.rows, first.options
     batches = length_batches(inputs.lengths[needed], options.tokens_per_batch)
-    out: dict[str, np.ndarray] = {}
-    last = int(model.config.num_hidden_layers)
-    layers = _layers(options, last + 1)
-    model = encoding_model(model, options.precision, max(layers))
+    top = max(max(writer.layers) for writer in writers)
+    half = encoding_model(model, options.precision, top)
     bar = tqdm(total=len(needed), desc=progress, unit="row", leave=False, disable=None)
 
-    def encoded(part: np.ndarray) -> tuple[np.ndarray, dict[str, torch.Tensor], Any]:
+    def encoded(part: np.ndarray) -> tuple[np.ndarray, torch.Tensor, Any]:
         batch = collate(inputs, needed[part], pad_id=pad_id)
-        return needed[part], batch, _states(model, batch, options.precision, knob)
+        states = _states(half, batch, options.precision, knob)
+        return needed[part], batch["attention_mask"], states
 
     on_cpu = next(model.parameters()).device.type == "cpu"
     with bar:
-        for rows, batch, states in (side_by_side if on_cpu else map)(encoded, batches):
-            if not out:
-                for kind in KINDS:
-                    shape = (len(layers), len(selection.tables[kind]), states[0].shape[-1])
-                    out[kind] = open_memmap(
-                        folder / f"{kind}.fp32.tmp", mode="w+", dtype=np.float32, shape=shape
-                    )
-            begins = np.searchsorted(selection.unit_rows, rows, side="left")
-            ends = np.searchsorted(selection.unit_rows, rows, side="right")
-            units = _ranges(begins, ends)
-            where = torch.from_numpy(np.repeat(np.arange(len(rows)), ends - begins))
-            columns = torch.from_numpy(inputs.units[selection.units[units]].astype(np.int64))
-            sentence = np.searchsorted(selection.sentences, rows)
-            sentence = np.minimum(sentence, max(len(selection.sentences) - 1, 0))
-            chosen = (
-                selection.sentences[sentence] == rows
-                if len(selection.sentences)
-                else np.zeros(len(rows), dtype=bool)
-            )
-            for index, layer in enumerate(layers):
-                state = states[layer]
-                if len(units):
-                    out["tokens"][index, units] = state[where, columns].float().cpu().numpy()
-                if chosen.any():
-                    mask = batch["attention_mask"].to(state.device)
-                    pooler = getattr(model, "pooler", None) if layer == last else None
-                    vectors = pool(state.float(), mask, options.pooling, pooler)
-                    out["sentences"][index, sentence[chosen]] = vectors.cpu().numpy()[chosen]
+        for rows, mask, states in (side_by_side if on_cpu else map)(encoded, batches):
+            for writer in writers:
+                writer.write(rows, mask, states)
             bar.update(len(rows))
-    for array in out.values():
-        array.flush()  # type: ignore[attr-defined]
-    return layers
 
 
-def _fits_half(vectors: np.ndarray, kind: str, layers: tuple[int, ...]) -> bool:
-    """Does fp16 hold ``[layers, N, H]`` within its range and without drowning a dimension?"""
-    for layer, values in zip(layers, vectors, strict=True):
-        if not np.isfinite(values).all():
-            raise LangspecError(
-                f"{kind} vectors of layer {layer} are not finite; the checkpoint has diverged"
-            )
-        if not values.size:
-            continue
-        largest = np.abs(values).max(axis=0)
-        if largest.max() > np.finfo(np.float16).max:
-            return False
-        error = np.sqrt(np.square(values - values.astype(np.float16)).mean(axis=0))
-        spread = values.std(axis=0, dtype=np.float64)
-        varies = spread > 1e-6 * largest
-        if (error[varies] > _ROUNDING * spread[varies]).any():
-            return False
-    return True
-
-
-def _compact(folder: Path, kind: str, layers: tuple[int, ...]) -> tuple[list[int], str]:
-    """Turn the float32 file of a kind into its final one; return shape and dtype."""
-    temporary = folder / f"{kind}.fp32.tmp"
-    vectors = np.load(temporary, mmap_mode="r")
-    final = folder / f"{kind}.npy"
-    if _fits_half(vectors, kind, layers):
-        half = open_memmap(final, mode="w+", dtype=np.float16, shape=vectors.shape)
-        for index in range(len(vectors)):
-            half[index] = vectors[index]
-        half.flush()
-        temporary.unlink()
-        return list(vectors.shape), "float16"
-    temporary.rename(final)
-    return list(vectors.shape), "float32"
-
-
-def _finish(
-    folder: Path, selection: _Selection, layers: tuple[int, ...], facts: dict[str, Any]
+def _write_banks(
+    model: PreTrainedModel,
+    pad_id: int,
+    inputs: Inputs,
+    banks: Mapping[str, tuple[Selection, BankOptions]],
+    root: Path,
+    progress: str,
+    knob: str,
 ) -> None:
-    """Write the vectors in their final type, what they stand for, and ``meta.json``."""
-    meta: dict[str, Any] = {
-        **facts,
-        "languages": selection.languages,
-        "splits": selection.splits,
-        "layers": layers,
-        "columns": COLUMNS,
-        "shapes": {},
-        "dtypes": {},
-    }
-    for kind in KINDS:
-        meta["shapes"][kind], meta["dtypes"][kind] = _compact(folder, kind, layers)
-        np.save(folder / f"{kind}_meta.npy", selection.tables[kind])
-    meta["sha256"] = {file.name: file_checksum(file) for file in folder.glob("*.npy")}
-    write_json(folder / META, meta)
+    """Write banks by their key, in one pass over the rows that all of them need."""
+    was_training = model.training
+    model.eval()
+    try:
+        with ExitStack() as stack:
+            writers = {
+                name: BankWriter(
+                    stack.enter_context(atomic_folder(root / name)), inputs, *bank, model
+                )
+                for name, bank in banks.items()
+            }
+            _encode(model, pad_id, inputs, tuple(writers.values()), progress, knob)
+            for name, writer in writers.items():
+                fingerprint = fingerprint_of(inputs, writer.selection)
+                facts = {"key": name, "fingerprint": fingerprint}
+                writer.finish({**facts, "options": asdict(writer.options)})
+    finally:
+        model.train(was_training)
 
 
 def build_bank(
@@ -268,6 +109,7 @@ def build_bank(
     limit_gb: float = 10.0,
     progress: str = "encode",
     knob: str = "features.batch_tokens",
+    beside: Mapping[str, BankOptions] = MappingProxyType({}),
 ) -> Bank:
     """Open the bank of ``key``, or make it in one encoding pass.
 
@@ -286,6 +128,8 @@ def build_bank(
         limit_gb: size that the folder of all banks is brought back to (10^9 bytes).
         progress: words before the progress bar.
         knob: the option that a batch too large for memory names.
+        beside: further banks by their key, of the same pooling, batches and precision. One that
+            needs the same rows is written in the same pass, where it is not there yet.
 
     Raises:
         LangspecError: no rows, lengths that disagree, an encoder without hidden states, layers it
@@ -293,20 +137,16 @@ def build_bank(
     """
     if not len(inputs):
         raise LangspecError("there are no rows to encode; expected at least one")
-    selection = _select(inputs, rows, options)
-    fingerprint = _fingerprint(inputs, selection)
+    selection = select(inputs, rows, options)
     found = open_bank(root, key)
-    if found is not None and found.meta["fingerprint"] == fingerprint:
+    if found is not None and found.meta["fingerprint"] == fingerprint_of(inputs, selection):
         return found
-    was_training = model.training
-    model.eval()
-    try:
-        with atomic_folder(Path(root) / key) as folder:
-            layers = _encode(model, pad_id, inputs, selection, options, folder, progress, knob)
-            meta = {"key": key, "fingerprint": fingerprint, "options": asdict(options)}
-            _finish(folder, selection, layers, meta)
-    finally:
-        model.train(was_training)
+    banks = {key: (selection, options)}
+    for other_key, other in beside.items():
+        chosen = select(inputs, rows, other)
+        if np.array_equal(chosen.rows, selection.rows) and not (Path(root) / other_key).exists():
+            banks[other_key] = chosen, other
+    _write_banks(model, pad_id, inputs, banks, Path(root), progress, knob)
     evict(root, limit_gb, keep=key)
     bank = open_bank(root, key)
     if bank is None:

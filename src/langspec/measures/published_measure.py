@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from langspec.evaluation.bench import Bench
+    from langspec.features.bank import BankOptions
     from langspec.measurement.compat.paper_probe import Texts
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,13 @@ class _Corpora:
     task: Texts
 
 
+def _apart(config: Any) -> bool:
+    """Is there language text that the leak's pass encodes and the published measure leaves out?"""
+    texts, shares = config.evaluate.compat.texts, config.corpora.text_splits.model_dump()
+    most = max(shares.values()) * (config.corpora.limits.text or math.inf)
+    return texts is not None and most > texts
+
+
 class PublishedMeasure(Measure):
     """The published probe, a converged probe on the same texts, and clusters as published.
 
@@ -97,6 +105,7 @@ class PublishedMeasure(Measure):
         from langspec.measurement.compat.paper_probe import published_settings
         from langspec.measurement.compat.texts import first_texts
 
+        self.corpus = f"{bench.text_hash}-{self.values.texts}"  # and which texts are taken
         rows = bench.text_rows
         self.languages = tuple(sorted(set(rows.languages)))
         self._check_text()
@@ -112,6 +121,8 @@ class PublishedMeasure(Measure):
             seed=bench.config.evaluate.seed,
         )
         self.scorer = ChunkScorer(self.languages)
+        if self.inputs is bench.text_inputs:  # all texts: encoded in the same pass as the leak's
+            bench.beside_text.append((self.corpus, self._bank_options(bench.head_layer)))
 
     def _check_text(self) -> None:
         from langspec.errors import LangspecError
@@ -153,13 +164,21 @@ class PublishedMeasure(Measure):
             vectors = 100 * shape.languages
             rounds = shape.encoders * 30 * KMEANS_ROUNDS
             seconds += rounds * vectors * shape.hidden * 66 / SMALL_RATE
-        return Cost("compat", ", ".join(said), seconds, shape.encoders)
+        return Cost("compat", ", ".join(said), seconds, shape.encoders * _apart(config))
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Add the rows of one encoder, with probes ``compat/...``."""
         findings.add(self._encoder_rows(subject))
 
     # What is read.
+
+    def _bank_options(self, layer: int) -> BankOptions:
+        """Every word, or every text, at the layer that the head reads."""
+        return self.bench.bank_options(
+            max_tokens_per_language=None if self.token else 0,
+            max_sentences_per_language=0 if self.token else None,
+            layers=(layer,),
+        )
 
     def _read(self, subject: Subject) -> _Corpora:
         """Read the vectors of the language texts and of the task's test units."""
@@ -169,18 +188,13 @@ class PublishedMeasure(Measure):
         from langspec.measurement.compat.texts import task_lengths
 
         bench, layer = self.bench, subject.model.head_layer
-        options = bench.bank_options(
-            max_tokens_per_language=None if self.token else 0,
-            max_sentences_per_language=0 if self.token else None,
-            layers=(layer,),
-        )
         bank = bench.bank(
             subject.model.encoder,
             subject.state,
-            f"{bench.text_hash}-{self.values.texts}",
+            self.corpus,
             self.inputs,
             self.rows_of_text,
-            options,
+            self._bank_options(layer),
             f"encode whole texts: {subject.title}",
         )
         units = bank.token_meta if self.token else bank.sentence_meta
@@ -227,11 +241,8 @@ class PublishedMeasure(Measure):
             method=subject.method,
             seed=subject.encoder_seed,
         )
-        same = f"compat/paper_probe/{setting}"
-        return [
-            *(replace(row, probe="compat/paper_probe") for row in rows if row.probe == same),
-            *rows,
-        ]
+        same = (row for row in rows if row.probe == f"compat/paper_probe/{setting}")
+        return [*(replace(row, probe="compat/paper_probe") for row in same), *rows]
 
     def _measured(self, subject: Subject, names: list[str]) -> list[Result]:
         corpora = self._read(subject)

@@ -46,6 +46,8 @@ def first_texts(
     # One language for the ranks: lines that are translations are drawn together.
     ranks = unit_ranks(seed, ("",), same, lines, same)
     chosen = lowest_per_group(ranks, language * len(splits) + split, most)
+    if len(chosen) == len(inputs):
+        return inputs, rows
     return subset(inputs, chosen), BankRows(
         languages=[rows.languages[i] for i in chosen],
         splits=[rows.splits[i] for i in chosen],

@@ -1,0 +1,92 @@
+"""Which rows, words and texts of the inputs a bank holds."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from langspec.encoders.inputs import Inputs
+from langspec.errors import LangspecError
+from langspec.features.bank import NO_LABEL, BankOptions, BankRows
+from langspec.features.sample import fewest_rows, lowest_per_group, unit_ranks
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Sampled units in row order: flat unit indices, their rows, and rows with a sentence."""
+
+    languages: tuple[str, ...]
+    splits: tuple[str, ...]
+    units: np.ndarray
+    unit_rows: np.ndarray
+    sentences: np.ndarray
+    tables: dict[str, np.ndarray]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows that must be encoded, ascending."""
+        return np.union1d(self.unit_rows, self.sentences)
+
+
+def select(inputs: Inputs, rows: BankRows, options: BankOptions) -> Selection:
+    """Draw what ``options`` ask for; equal arguments give equal units.
+
+    Raises:
+        LangspecError: lengths that disagree.
+    """
+    count = len(inputs)
+    for name in ("languages", "splits", "lines", "row_labels"):
+        values = getattr(rows, name)
+        optional = name != "languages" and (values is None or len(values) == 0)
+        if not optional and len(values) != count:
+            raise LangspecError(f"expected {count} {name}, one a row, found {len(values)}")
+    if rows.token_labels is not None and len(rows.token_labels) != len(inputs.units):
+        raise LangspecError(
+            f"expected {len(inputs.units)} token_labels, one a unit, "
+            f"found {len(rows.token_labels)}"
+        )
+    languages = tuple(sorted(set(rows.languages)))
+    splits = tuple(sorted(set(rows.splits)))
+    language = np.asarray([languages.index(code) for code in rows.languages], dtype=np.int64)
+    split = np.asarray([splits.index(name) for name in rows.splits] or [-1] * count, np.int64)
+    line = np.arange(count) if rows.lines is None else np.asarray(rows.lines, dtype=np.int64)
+
+    unit_rows = np.repeat(np.arange(count), np.diff(inputs.unit_starts))
+    ranks = unit_ranks(
+        options.seed, languages, language[unit_rows], line[unit_rows], inputs.unit_words
+    )
+    row_ranks = unit_ranks(options.seed, languages, language, line, np.full(count, -1))
+    most = options.max_tokens_per_language
+    candidates = np.arange(len(unit_rows))
+    if options.whole_rows and most is not None:
+        enough = fewest_rows(row_ranks, language, np.diff(inputs.unit_starts), most)
+        candidates = candidates[enough[unit_rows]]
+    units = candidates[lowest_per_group(ranks[candidates], language[unit_rows[candidates]], most)]
+    # One language for the ranks: translations are kept together.
+    one = np.zeros(count, dtype=np.int64)
+    line_ranks = unit_ranks(options.seed, ("",), one, line, one - 1)
+    sentences = lowest_per_group(line_ranks, language, options.max_sentences_per_language)
+
+    def table(row: np.ndarray, column: np.ndarray, label: np.ndarray | None) -> np.ndarray:
+        if label is None:
+            label = np.full(len(row), NO_LABEL)
+        columns = (row, column, language[row], line[row], split[row], label)
+        return np.stack(columns, axis=1).astype(np.int32)
+
+    token_labels = None if rows.token_labels is None else np.asarray(rows.token_labels)[units]
+    row_labels = None if rows.row_labels is None else np.asarray(rows.row_labels)[sentences]
+    tables = {
+        "tokens": table(unit_rows[units], inputs.units[units], token_labels),
+        "sentences": table(sentences, np.full(len(sentences), -1), row_labels),
+    }
+    return Selection(languages, splits, units, unit_rows[units], sentences, tables)
+
+
+def fingerprint_of(inputs: Inputs, selection: Selection) -> str:
+    """SHA-256 of the pieces and of the selection: what the vectors are of."""
+    digest = hashlib.sha256("\0".join((*selection.languages, "", *selection.splits)).encode())
+    for array in (inputs.ids, inputs.starts, inputs.segments, *selection.tables.values()):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
