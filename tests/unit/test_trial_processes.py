@@ -110,6 +110,15 @@ def test_processes_that_cannot_begin_are_told_in_one_line(monkeypatch) -> None:
         processes().__enter__()
 
 
+def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    with pytest.raises(LangspecError, match=r"two\.yaml: .*too long; set a shorter TMPDIR$"):
+        processes().__enter__()
+    assert not list(folder.iterdir())
+
+
 def test_processes_end_when_the_worker_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"

@@ -208,9 +208,11 @@ class TrialProcesses:
             started = 0
             while started < self._launch.processes:
                 started += self._receive()[1] == "prepared"
-        except ProcessLost as error:
+        except (ProcessLost, OSError) as error:
             self._end()
-            raise LangspecError(str(error), place=f"compute.launch: {self._launch.path}") from None
+            more = "; set a shorter TMPDIR" if "too long" in str(error) else ""
+            place = f"compute.launch: {self._launch.path}"
+            raise LangspecError(f"{error}{more}", place=place) from None
         except BaseException:
             self._end()
             raise
