@@ -12,31 +12,37 @@ from langspec.commands.shared_options import ROOT, configure, plan_or_run, stage
 @click.command()
 @stage_options
 def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
-    """Stage: the sweep that params.yaml names, one worker, repeatable; none with tune.trials 0."""
+    """Stage: the sweep of params.yaml, by one worker, repeatable; tune.trials 0: none."""
     plan_or_run("tune", assignments, dry_run)
 
 
 @click.command()
 @click.option("--task", help="pos, nli or one of tasks.")
 @click.option("--method", help="frozen, finetune, control, grl or adversary.")
-@click.option("--trials", type=int, metavar="N", help="Of the study, over all workers of it.")
+@click.option(
+    "--trials", type=int, metavar="N", help="Number of trials of the study, over all workers."
+)
 @click.option("--workers", type=click.IntRange(1), default=1, help="Processes on this machine.")
-@click.option("--study", metavar="NAME", help="Its name; there: go on with it.")
+@click.option("--study", metavar="NAME", help="Its name; an existing study is continued.")
 @click.option(
     "--storage", metavar="URL", envvar="LANGSPEC_STUDIES", help="A database, or a journal file."
 )
-@click.option("--pareto", is_flag=True, help="Transfer and leak each for itself: a front.")
+@click.option(
+    "--pareto", is_flag=True, help="Two aims, dev_macro_f1 and dev_leak, and their front."
+)
 @click.option(
     "--space",
     is_flag=False,
     flag_value="list",
     type=click.Choice(["default", "paper", "list"]),
-    help="What is searched; alone: list all of it.",
+    help="Parameters that are searched; without a value: list them.",
 )
 @click.option("--epochs", type=int, metavar="N", help="Of a trial.")
 @click.option("--rows", type=int, metavar="N", help="Training rows of a trial.")
 @click.option("--seed", type=int, metavar="N", help="Of the sampler.")
-@click.option("--lost", multiple=True, metavar="HOST", help="A machine that will not come back.")
+@click.option(
+    "--lost", multiple=True, metavar="HOST", help="A machine whose processes have all ended."
+)
 @click.option("--worker", is_flag=True, hidden=True)
 @stage_options
 def sweep(
@@ -50,7 +56,7 @@ def sweep(
     dry_run: bool,
     **values: Any,
 ) -> None:
-    """Search a method's parameters with Optuna; the same command goes on with a study.
+    """Search a method's parameters with Optuna; the same command continues its study.
 
     What is not given is as in the section tune of params.yaml.
     """
@@ -86,9 +92,12 @@ def sweep(
 @click.command()
 @click.argument("study")
 @click.option(
-    "--storage", metavar="URL", envvar="LANGSPEC_STUDIES", help="Where, if not in its journal."
+    "--storage",
+    metavar="URL",
+    envvar="LANGSPEC_STUDIES",
+    help="Storage of the study, if not its journal.",
 )
-@click.option("--trial", type=int, metavar="N", help="Not the best one, but this.")
+@click.option("--trial", type=int, metavar="N", help="This trial, in place of the best one.")
 @click.option("--front", "row", type=int, metavar="I", help="Row I of front.csv, from 0.")
 def adopt(study: str, storage: str | None, trial: int | None, row: int | None) -> None:
     """Write the values of a study's best trial into params.yaml; STUDY tune: of the stage."""

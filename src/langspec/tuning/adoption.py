@@ -1,4 +1,4 @@
-"""A study's winner, taken over into params.yaml with its comments kept."""
+"""Writing the values of a study's best trial into params.yaml, whose comments stay."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from langspec.tuning.space import put
 from langspec.tuning.storage import open_storage
 from langspec.tuning.study import CODE, IDENTITY, UID, different, load_study
 
-STAGE = "tune"  # the study of the stage, which is kept in its out
+STAGE = "tune"  # the study of stage tune: its out holds it
 
 
 @dataclass(frozen=True)
-class KeptStudy:
-    """A study as it was kept."""
+class StoredStudy:
+    """A study, read from its storage or from the out of stage tune."""
 
     name: str
     uid: str
@@ -51,7 +51,7 @@ def take_over(
         config: of params.yaml.
         root: of the project.
         study: its name; ``tune``: that of the stage.
-        storage: where it is kept.
+        storage: URL or file of the study; None: its journal.
         trial: the number of a complete trial; None: the best.
         place_on_front: a row of ``front.csv`` instead, counted from 0.
 
@@ -83,7 +83,7 @@ def take_over(
     return "\n".join([*shown, *(f"  {line}" for line in values)])
 
 
-def _from_storage(root: Path, study: str, storage: str | None) -> KeptStudy:
+def _from_storage(root: Path, study: str, storage: str | None) -> StoredStudy:
     place = place_for(study, storage, studies_folder(root))
     if place.file is not None and not place.file.is_file():
         known = sorted(file.stem for file in place.file.parent.glob("*.log"))
@@ -99,10 +99,10 @@ def _from_storage(root: Path, study: str, storage: str | None) -> KeptStudy:
             f"its trials were not measured by {' and '.join(MEASURED)}; run the sweep again",
             place=study,
         )
-    return KeptStudy(study, attrs[UID], attrs[IDENTITY], attrs[CODE], records(opened))
+    return StoredStudy(study, attrs[UID], attrs[IDENTITY], attrs[CODE], records(opened))
 
 
-def _stage(config: Config, root: Path) -> KeptStudy:
+def _stage(config: Config, root: Path) -> StoredStudy:
     file = paths_of(config, root).results / "tune" / "study.json"
     if not file.is_file():
         raise LangspecError("not there yet; run: langspec tune (or dvc repro tune)", place=file)
@@ -115,10 +115,10 @@ def _stage(config: Config, root: Path) -> KeptStudy:
         TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"})
         for trial in stored["trials"]
     ]
-    return KeptStudy(STAGE, stored["uid"], stored["identity"], stored["code"], trials)
+    return StoredStudy(STAGE, stored["uid"], stored["identity"], stored["code"], trials)
 
 
-def _choose(stored: KeptStudy, number: int | None, row: int | None) -> TrialRecord:
+def _choose(stored: StoredStudy, number: int | None, row: int | None) -> TrialRecord:
     whole = complete(stored.trials, stored.name)
     if number is not None and row is not None:
         raise LangspecError("give one of --trial and --front")
@@ -150,8 +150,8 @@ def _choose(stored: KeptStudy, number: int | None, row: int | None) -> TrialReco
     return best(stored.trials, stored.name)
 
 
-def _differences(config: Config, root: Path, stored: KeptStudy) -> Sequence[str]:
-    """What is otherwise now than when the trials were made."""
+def _differences(config: Config, root: Path, stored: StoredStudy) -> Sequence[str]:
+    """What differs now from what the trials were made with."""
     tune = Tune(**{**config.tune.model_dump(), **stored.parts["tune"]})
     as_then = config.model_copy(update={"tune": tune})
     now = identity_of(as_then, root, space_for(as_then, root))
@@ -164,7 +164,7 @@ def _differences(config: Config, root: Path, stored: KeptStudy) -> Sequence[str]
     return lines
 
 
-def _mark(config: Config, root: Path, stored: KeptStudy, chosen: TrialRecord) -> None:
+def _mark(config: Config, root: Path, stored: StoredStudy, chosen: TrialRecord) -> None:
     from langspec.tracking.runs import Tracker
     from langspec.tracking.sweep_runs import mark_adopted
 

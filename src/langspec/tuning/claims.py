@@ -1,11 +1,11 @@
-"""Who works on which trial: slots, claims, and the trials of processes that are gone.
+"""Which process works on which trial: slots, claims, and retries after killed processes.
 
-A study of N trials has N slots over all workers of all machines. A slot is claimed under a lock
-that the system takes back from a killed process: a lock on the journal's (or sqlite's) file, or a
-row of the database, locked for the length of a transaction. Under the same lock the claimed trial
-gets its values and its owner, so a trial that runs without a living owner was left by a killed
-process. It is failed, and tried again as a new trial with the same values, twice at most: a third
-process that dies on them has hardly met an accident.
+A study of N trials has N slots over all workers of all machines. A worker claims a slot under a
+lock, which the system releases when the worker is killed: a lock on the file of the journal (or of
+sqlite), or a row of the database that is locked during one transaction. The claimed trial gets its
+values and its owner under the same lock. So a running trial without a living owner belongs to a
+killed process. That trial is failed. A new trial retries the same values, twice at most: after
+three killed processes the values are the likely cause.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ OWNER, VALUES, REASON = "owner", "values", "reason"
 RETRY_OF, RETRIED_BY, ORIGIN = "retry_of", "retried_by", "origin"
 _FIXED = "fixed_params"  # Optuna's own name for the values of an enqueued trial
 RETRIES = 2
-"""How often the values of a trial whose process died are put up again."""
+"""How many times the values of a trial whose process was killed are tried again."""
 
 Lock = Callable[[], AbstractContextManager[Any]]
 
 
 def lock_of(place: Place, storage: optuna.storages.BaseStorage, study: str) -> Lock:
-    """What gives the lock of a study, each time anew."""
+    """A function that makes the lock of a study; every call makes a new one."""
     if place.url is None or place.url.get_backend_name() == "sqlite":
         file = place.file or Path(place.url.database or "memory").absolute()  # type: ignore[union-attr]
         return lambda: file_lock(file)
@@ -51,7 +51,7 @@ def lock_of(place: Place, storage: optuna.storages.BaseStorage, study: str) -> L
 
 @contextmanager
 def _row_lock(storage: RDBStorage, study: str) -> Iterator[None]:
-    """A row of a table of ours, locked; Optuna's own rows stay free for its transactions."""
+    """Lock a row of a table that only langspec uses: Optuna must be able to write its rows."""
     table = Table("langspec_claims", MetaData(), Column("study", String(512), primary_key=True))
     for attempt in (0, 1):
         try:
@@ -88,16 +88,17 @@ class Owner:
         return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
 
     def text(self) -> str:
-        """As kept with a trial."""
+        """The text that is stored with a trial."""
         return json.dumps([self.host, self.pid, round(self.started, 2)])
 
 
-def is_gone(trial: FrozenTrial, lost: Sequence[str] = ()) -> bool:
-    """Was a running trial left by a process that ended?
+def owner_ended(trial: FrozenTrial, lost: Sequence[str] = ()) -> bool:
+    """Has the process that worked on a running trial ended?
 
     Args:
         trial: a running trial, read under the lock.
-        lost: hosts that are gone for good; of other hosts than this one nothing else is known.
+        lost: hosts whose processes have all ended. Nothing is known of a host that is neither
+            this one nor one of them.
     """
     text = trial.user_attrs.get(OWNER)
     if text is None:
@@ -116,7 +117,7 @@ def is_gone(trial: FrozenTrial, lost: Sequence[str] = ()) -> bool:
 
 
 def used(trials: Sequence[FrozenTrial]) -> int:
-    """Slots that are taken: all trials but those waiting and those whose retry stands for them."""
+    """How many slots are taken: a waiting trial takes none, nor does one that is retried."""
     return sum(
         trial.state != TrialState.WAITING and RETRIED_BY not in trial.user_attrs
         for trial in trials
@@ -124,23 +125,23 @@ def used(trials: Sequence[FrozenTrial]) -> int:
 
 
 def free(trials: Sequence[FrozenTrial], slots: int) -> int:
-    """Slots that nobody has taken."""
+    """How many slots no worker has claimed."""
     return max(0, slots - used(trials))
 
 
 def abandon(study: optuna.Study, trial: FrozenTrial, reason: str, *, suspect: bool = True) -> None:
-    """Fail a running trial and put its values up again. The caller holds the lock.
+    """Fail a running trial and queue a trial with its values. The caller holds the lock.
 
     Args:
         study: whose trial it is.
         trial: what ended early.
-        reason: why, as the trial keeps it.
-        suspect: the values may be the reason, so there are ``RETRIES`` at most.
+        reason: stored with the failed trial.
+        suspect: the values may have killed the process: at most ``RETRIES`` retries.
     """
     if not suspect or _deaths_before(study, trial) < RETRIES:
         params = {**trial.system_attrs.get(_FIXED, {}), **trial.params}
         origin = {key: trial.user_attrs[key] for key in (ORIGIN,) if key in trial.user_attrs}
-        if _retry(study, trial) is None:  # else who began this was killed, too
+        if _retry(study, trial) is None:  # a process killed in this function may have queued it
             study.enqueue_trial(params, user_attrs={RETRY_OF: trial.number, **origin})
         retry = _retry(study, trial)
         # Before the end: Optuna changes nothing of a finished trial.
@@ -150,7 +151,7 @@ def abandon(study: optuna.Study, trial: FrozenTrial, reason: str, *, suspect: bo
 
 
 def _deaths_before(study: optuna.Study, trial: FrozenTrial) -> int:
-    """How many trials this one repeats: the one that it retries, and what that one retried."""
+    """How many trials came before this one with the same values, each killed."""
     trials = study.get_trials(deepcopy=False)
     count = 0
     while RETRY_OF in trial.user_attrs:
@@ -160,7 +161,7 @@ def _deaths_before(study: optuna.Study, trial: FrozenTrial) -> int:
 
 
 def _retry(study: optuna.Study, trial: FrozenTrial) -> int | None:
-    """The number of the trial that repeats another."""
+    """The number of the trial that retries another; None: no trial does."""
     trials = study.get_trials(deepcopy=False)
     same = (other.number for other in trials if other.user_attrs.get(RETRY_OF) == trial.number)
     return next(same, None)
@@ -172,19 +173,19 @@ def _set(study: optuna.Study, trial: FrozenTrial, key: str, value: Any) -> None:
 
 
 def reap(study: optuna.Study, lost: Sequence[str] = ()) -> list[int]:
-    """Abandon the trials of processes that are gone; their numbers. The caller holds the lock."""
+    """Abandon all trials whose processes ended; their numbers. The caller holds the lock."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    gone = [trial for trial in trials if is_gone(trial, lost)]
-    for trial in gone:
+    ended = [trial for trial in trials if owner_ended(trial, lost)]
+    for trial in ended:
         owner = json.loads(trial.user_attrs.get(OWNER, '["?", "?", 0]'))
         abandon(study, trial, f"process {owner[1]} on {owner[0]} ended without a result")
-    return [trial.number for trial in gone]
+    return [trial.number for trial in ended]
 
 
 def claim(
     study: optuna.Study, space: Space, tune: Tune, slots: int, lock: Lock
 ) -> tuple[optuna.trial.Trial, dict[str, Any]] | None:
-    """A trial of this process's own and its values by name; None where no slot is free."""
+    """Claim a trial for this process; its values by name. None: no slot is free."""
     with lock():
         reap(study)
         trials = study.get_trials(deepcopy=False)

@@ -1,4 +1,4 @@
-"""The study of a configuration: its space, its fingerprint, where it is kept."""
+"""The study of a configuration: its search space, its fingerprint and its storage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOT_OF_A_TRIAL = ("trials", "seed", "startup")  # what a study may be continued
 
 @dataclass(frozen=True)
 class Opened:
-    """A study, opened, and what is needed to work on it."""
+    """An opened study with what workers need."""
 
     name: str
     place: Place
@@ -40,24 +40,24 @@ class Opened:
 
 
 def default_name(config: Config) -> str:
-    """``NAME-TASK-METHOD``, with the space and the aim where they are not the usual ones."""
+    """``NAME-TASK-METHOD``; ``-paper`` and ``-pareto`` follow where the study is of that kind."""
     tune = config.tune
     more = [tune.space] * (tune.space != "default") + ["pareto"] * tune.pareto
     return "-".join([config.name, tune.task, tune.method, *more])
 
 
 def studies_folder(root: Path) -> Path:
-    """Where journals and figures lie: in the main checkout, whatever copy of it this is."""
+    """The folder of journals and figures: in the main checkout, also for a copy that DVC made."""
     from langspec.tracking.store import checkout_root
 
     return checkout_root(root) / ".langspec" / "studies"
 
 
 def place_for(name: str, storage: str | None, folder: Path) -> Place:
-    """The storage named, or the study's journal.
+    """The storage that was given; without one, the study's journal.
 
     Raises:
-        LangspecError: the name would not do for a file.
+        LangspecError: the name cannot be a file name.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise LangspecError(
@@ -67,13 +67,13 @@ def place_for(name: str, storage: str | None, folder: Path) -> Place:
 
 
 def space_for(config: Config, root: Path) -> Space:
-    """The space, without what the starting encoder cannot do."""
+    """The search space; without values that the starting encoder does not support."""
     encoder = require(paths_of(config, root).encoder, "encoder")
     return space_of(config, masked_head=(encoder / MASKED_HEAD).is_file())
 
 
 def identity_of(config: Config, root: Path, space: Space) -> Identity:
-    """The fingerprint of a study: everything that a trial's score depends on but its values."""
+    """The fingerprint of a study: all that a trial's score depends on beside its values."""
     paths, tune = paths_of(config, root), config.tune
     settings = run_settings(config, tune.task, tune.method, exclude_unset=True) | flatten(
         {
@@ -102,7 +102,7 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
 
 
 def trial_code(method: str) -> tuple[str, str]:
-    """The modules that compute a trial of a method: its study says when their code is another."""
+    """The modules that compute a trial of a method: a study warns when their code has changed."""
     return ("langspec.tuning.trial", get_method(method).__module__)
 
 
@@ -128,7 +128,7 @@ def open_for(config: Config, root: Path, name: str, place: Place) -> Opened:
 
 
 def enqueue(study: Study, config: Config, space: Space) -> str:
-    """Put the starting points up, if nothing was tried yet; what cannot be, in words."""
+    """Queue the starting points of a new study; returns a text on those outside the space."""
     points, untried = starting_points(config, space)
     if not study.get_trials(deepcopy=False):
         for origin, values in points:

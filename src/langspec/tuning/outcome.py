@@ -1,4 +1,4 @@
-"""What a study found, as plain records and as figures."""
+"""The trials of a study as plain records, and Optuna's figures of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
 
 
 def draw(study: optuna.Study, folder: Path) -> list[Path]:
-    """Optuna's figures of a study as PNG; those that it cannot draw are told and left out."""
+    """Write Optuna's figures of a study as PNG; a figure that fails is logged and left out."""
     import matplotlib
 
     matplotlib.use("Agg")

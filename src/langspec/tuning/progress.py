@@ -1,4 +1,4 @@
-"""A sweep as it goes: its progress bar, the trials of killed workers, its runs of MLflow."""
+"""Watching a running sweep: progress bar, trials of killed workers, runs of MLflow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Looks after the study: the progress bar, killed workers, MLflow."""
+    """Draws the progress bar, retries trials of killed workers, writes runs of MLflow."""
 
     def __init__(self, config: Config, opened: Opened, runs: SweepRuns) -> None:
         self._config, self._opened, self._runs = config, opened, runs
@@ -39,11 +39,11 @@ class Progress:
         self._bar.close()
 
     def ended(self) -> int:
-        """Slots whose trials ended."""
+        """How many slots have a trial that ended."""
         return finished(records(self._opened.study))
 
     def update(self) -> None:
-        """Bring the bar and MLflow up to date; trials of killed workers are put up again."""
+        """Redraw the bar, log ended trials to MLflow, queue trials of killed workers again."""
         with self._opened.lock():
             claims.reap(self._opened.study)
             trials = records(self._opened.study)
@@ -68,7 +68,7 @@ def finished(trials: Sequence[TrialRecord]) -> int:
 
 @contextlib.contextmanager
 def open_runs(config: Config, root: Path, opened: Opened) -> Iterator[SweepRuns]:
-    """The runs of MLflow; the parent ends as what happened."""
+    """The runs of MLflow; the parent run ends as FINISHED, KILLED or FAILED."""
     from langspec.tracking.runs import Tracker
     from langspec.tracking.sweep_runs import SweepRuns
 
@@ -91,7 +91,7 @@ def open_runs(config: Config, root: Path, opened: Opened) -> Iterator[SweepRuns]
 
 
 def sweep_of(config: Config, opened: Opened) -> Any:
-    """What the runs of a study have in common."""
+    """What all runs of a study share."""
     from langspec.tracking.sweep_runs import Sweep
 
     return Sweep(

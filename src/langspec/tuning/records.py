@@ -1,4 +1,4 @@
-"""A study's trials as plain values, and what follows from them."""
+"""Trials of a study as plain values: the best, the front, tables and files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from langspec.tuning.score import MEASURED
 _PROCESS = re.compile(r"process \S+ on \S+ ended")
 SCHEMA = 2
 """Of ``study.json``."""
-_NOT_KEPT = ("started", "ended")  # differ from run to run
+_LEFT_OUT = ("started", "ended")  # differ from run to run
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class TrialRecord:
         number: its place in the study.
         state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING.
         values: by their keys of params.yaml.
-        score: of a finished trial with one aim; None where there is none.
+        score: of a finished trial; None with two aims.
         dev_macro_f1: of the last measurement (:class:`langspec.tuning.score.Measured`).
         dev_leak: of the last measurement.
-        rungs: scores on the way.
+        rungs: score by rung, of a trial with one aim.
         reason: why it was pruned or failed.
-        origin: where its values come from, if they were not drawn.
+        origin: of values that the sampler did not draw, such as ``params.yaml``; else "".
         retry_of: the trial that it repeats.
         retried_by: the trial that repeats it.
-        started: of its work.
-        ended: of its work.
-        more: further numbers.
+        started: when its training began.
+        ended: when it ended.
+        more: further numbers, such as ``dev_en`` and ``best_epoch``.
     """
 
     number: int
@@ -58,7 +58,7 @@ class TrialRecord:
 
     @property
     def finished(self) -> bool:
-        """Has it ended, however?"""
+        """Has it ended: complete, pruned or failed?"""
         return self.state in ("COMPLETE", "PRUNED", "FAIL")
 
 
@@ -170,7 +170,7 @@ def write_study(
     chosen = []
     for trial in trials:
         if trial.finished:
-            values = {k: v for k, v in asdict(trial).items() if k not in _NOT_KEPT}
+            values = {k: v for k, v in asdict(trial).items() if k not in _LEFT_OUT}
             chosen.append(values | {"reason": _PROCESS.sub("its process ended", trial.reason)})
     values = {"schema": SCHEMA, "uid": uid, "identity": parts, "code": code, "trials": chosen}
     write_json(folder / "study.json", values)

@@ -1,7 +1,7 @@
 """The sweep of stage tune: one worker in one process, repeatable bit for bit.
 
-The worker takes the trials in their order, each with a sampler of its own seed, and prunes by
-scores of trials before it, never by time: the same parameters, data and code give the same bytes.
+The worker takes the trials in order. Each trial has a sampler with a seed of its own. Trials are
+pruned by scores of earlier ones, never by time. Equal parameters, data and code give equal bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a trial gives back, and its score."""
+"""What is measured of a trial, and its score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MEASURED = ("dev_macro_f1", "dev_leak")
 
 @dataclass(frozen=True)
 class Measured:
-    """A model's worth in a sweep. No test row is read.
+    """What a sweep measures of a model, without reading a test row.
 
     The headline (:func:`langspec.results.headline`) has other numbers: it is of test rows, and its
     ``transfer`` is accuracy over the target languages.
@@ -21,7 +21,7 @@ class Measured:
         dev_macro_f1: of the task on dev rows: mean over the languages of ``tune.selection``.
         dev_leak: the leak (:func:`langspec.results.leak_rows`), read on dev lines of the text in
             place of test lines, from few of its tokens.
-        more: further numbers to keep.
+        more: further numbers that are stored with the trial.
     """
 
     dev_macro_f1: float
@@ -34,7 +34,7 @@ class Measured:
 
 
 class Collapsed(Exception):
-    """A training that the watch failed: its reason."""
+    """The watch failed the training; the text says why."""
 
 
 class ProcessLost(Exception):
@@ -48,9 +48,9 @@ class Objective(Protocol):
     """Trains with some values (by their keys of params.yaml) and measures what came of it."""
 
     def __call__(self, paths: Mapping[str, Any], report: Report) -> Measured:
-        """Train, telling ``report`` each rung but the last, which is the result.
+        """Train and measure. ``report`` gets every rung but the last, which is the result.
 
         Raises:
-            Collapsed: the training counts for nothing.
+            Collapsed: the watch failed the training.
         """
         ...

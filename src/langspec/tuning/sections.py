@@ -11,7 +11,7 @@ from langspec.section import Count, Limit, Natural, Section, Text
 
 
 class Tune(Section):
-    """Sweeps: what one trial is and how it is scored; the stage tune runs this one."""
+    """What one trial of a sweep is, and how it is scored; stage tune runs this sweep."""
 
     trials: Natural  # 0: the stage does nothing
     task: Text
@@ -25,7 +25,7 @@ class Tune(Section):
     rungs: Count  # times that a trial is measured, evenly over its steps; it may be pruned at each
     selection: Literal["source_dev", "mean_dev"]  # languages of dev_macro_f1
     penalty: Annotated[float, Field(ge=0)]  # score = dev_macro_f1 - penalty x dev_leak
-    pareto: bool  # both for themselves; nothing is pruned then
+    pareto: bool  # two aims, no score; no trial is pruned then
     tokens_per_language: Annotated[int, Field(ge=20)]  # of text, that a trial's probe reads
 
 
@@ -34,5 +34,5 @@ class Adopted(Section):
 
     study: Text
     trial: Natural
-    front: Natural | None  # its place on the front, where it was chosen from one
-    values: dict[str, Any]  # by their keys; where one is changed by hand, this no longer counts
+    front: Natural | None  # its row in front.csv, where it was chosen by that
+    values: dict[str, Any]  # by their keys; void as soon as a training had another value

@@ -1,8 +1,8 @@
 """The parameters that a sweep may change, collected from the sections that declare them.
 
-A value of a sweep belongs to one method on one task: where the method's ``overrides`` know the
-parameter it is written there, so that adopting the rate of one method leaves the others as they
-are; what overrides do not know is written into the method's section.
+A value of a sweep belongs to one method on one task. If ``overrides`` has the parameter, the value
+is written there, so that no other method or task changes. Otherwise it is written into the section
+of the method.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Parameter:
     when: tuple[str, tuple[Any, ...]] | None = None
 
     def holds(self, value: Any) -> bool:
-        """Is ``value`` one that the sweep could try?"""
+        """Can the sweep draw ``value``?"""
         if self.same_as:
             return True
         if self.low is None or self.high is None:
@@ -66,7 +66,7 @@ class Parameter:
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def in_words(self) -> str:
-        """The values in words."""
+        """The values as text, such as ``0.01 to 10, logarithmic``."""
         if self.same_as:
             return f"= {self.same_as}"
         if self.low is None:
@@ -74,7 +74,7 @@ class Parameter:
         return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
 
     def suggest(self, trial: optuna.trial.Trial) -> Any:
-        """A value of the trial's; floats as they will be written."""
+        """Draw a value for the trial; a float has the digits that params.yaml will show."""
         if self.low is None or self.high is None:
             return trial.suggest_categorical(self.name, self.choices)
         if self.whole:
@@ -91,7 +91,7 @@ class Space:
         self.parameters = parameters
 
     def counts(self, parameter: Parameter, values: Mapping[str, Any]) -> bool:
-        """Does it make a difference beside the ``values`` of the others?"""
+        """Does the parameter have an effect, given the ``values`` of the others?"""
         if parameter.when is None:
             return True
         name, wanted = parameter.when
@@ -122,7 +122,7 @@ class Space:
         return result
 
     def outside(self, values: Mapping[str, Any]) -> list[str]:
-        """Those of ``values`` that the sweep could not try, told with what it would."""
+        """A line for each of ``values`` that the sweep cannot draw, with what it can."""
         return [
             f"{parameter.path} = {values[parameter.name]} (tried: {parameter.in_words()})"
             for parameter in self.parameters
@@ -130,7 +130,7 @@ class Space:
         ]
 
     def in_words(self) -> dict[str, str]:
-        """The space in words, for fingerprints."""
+        """The space as text, for fingerprints."""
         return {
             p.name: p.in_words() + (f" when {p.when[0]} in {list(p.when[1])}" if p.when else "")
             for p in self.parameters
@@ -186,7 +186,7 @@ def space_of(config: Config, *, masked_head: bool = True) -> Space:
 def _parameter(
     config: Config, name: str, kind: Any, search: Search, masked_head: bool
 ) -> Parameter | None:
-    """A declared field as a parameter of the chosen space; None where it has no part in it."""
+    """A declared field as a parameter of the chosen space; None: the space does not search it."""
     tune = config.tune
     section = f"train.methods.{tune.method}"
     key = override_key(name)
@@ -217,10 +217,10 @@ def _published() -> Config:
 
 
 def starting_points(config: Config, space: Space) -> tuple[list[tuple[str, dict[str, Any]]], str]:
-    """What is tried before anything is drawn: what params.yaml holds, then what was published.
+    """The first trials, before any is drawn: the values of params.yaml, then the published ones.
 
     Returns:
-        (origin, values by name) in order, and what cannot be tried, in words ("" if all can).
+        (origin, values by name) in order, and a text on those outside the space ("": none is).
     """
     result = [("params.yaml", space.at(config))]
     if space.method in PAPER_METHODS and space.task in PAPER_TASKS:
@@ -245,7 +245,7 @@ def with_values(config: Config, paths: Mapping[str, Any]) -> Config:
 
 
 def put(values: Any, paths: Mapping[str, Any]) -> None:
-    """Set dotted keys in nested mappings, in place; ``overrides`` may lack what is put there."""
+    """Set dotted keys in nested mappings, in place; a missing mapping is made."""
     for path, value in paths.items():
         *parents, last = path.split(".")
         section = values

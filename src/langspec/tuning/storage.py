@@ -1,4 +1,4 @@
-"""Where studies are kept: in a journal file by default, or in a database that Optuna knows."""
+"""The storage of studies: a journal file, or a database that Optuna supports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def file_lock(file: Path) -> FileLock:
 
 @dataclass(frozen=True)
 class Place:
-    """Where studies are kept: a journal ``file``, or the ``url`` of a database."""
+    """The storage of a study: a journal ``file``, or the ``url`` of a database."""
 
     file: Path | None = None
     url: URL | None = None
@@ -72,7 +72,7 @@ def place_of(storage: str) -> Place:
 
 
 def open_storage(place: Place, *, write: bool = True) -> optuna.storages.BaseStorage:
-    """The storage, reached and ready.
+    """Open a storage and check that it can be used.
 
     Args:
         place: where it is.

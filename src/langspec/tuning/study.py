@@ -1,7 +1,6 @@
-"""A study: what it may be continued with, how it samples and prunes.
+"""A study: how it samples and prunes, and the fingerprint that its trials share.
 
-A study keeps a fingerprint of all that makes its trials comparable, and is continued with nothing
-else.
+The fingerprint holds all that makes trials comparable. A sweep with another one is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes trials comparable: ``parts`` must be equal, other ``code`` is only told."""
+    """What makes trials comparable: ``parts`` must be equal; other ``code`` is warned of."""
 
     parts: Mapping[str, Any]
     code: str
@@ -45,7 +44,7 @@ def open_study(
     """The study, made if there is none; the caller holds the lock.
 
     Raises:
-        LangspecError: there is one of that name with another fingerprint.
+        LangspecError: the study of that name has another fingerprint.
     """
     if name not in optuna.study.get_all_study_names(storage):
         study = optuna.create_study(study_name=name, storage=storage, directions=_directions(tune))
@@ -59,7 +58,7 @@ def open_study(
 
 
 def memory_study(name: str, tune: Tune) -> optuna.Study:
-    """A study of this process alone (Hyperband hashes the name, so equal names prune alike)."""
+    """A study in memory. Hyperband hashes the name, so equal names prune equally."""
     return optuna.create_study(
         study_name=name, directions=_directions(tune), pruner=pruner_of(tune)
     )
@@ -75,7 +74,7 @@ def load_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
     """A study by name.
 
     Raises:
-        LangspecError: there is none of that name.
+        LangspecError: there is no study of that name.
     """
     try:
         return optuna.load_study(study_name=name, storage=storage)
@@ -85,7 +84,7 @@ def load_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
 
 
 def check_identity(study: optuna.Study, identity: Identity) -> None:
-    """Refuse a study of something else; warn of one by other code."""
+    """Refuse a study with another fingerprint; warn of one that other code made."""
     result = study.user_attrs.get(IDENTITY)
     if result is None:
         raise LangspecError(
@@ -120,7 +119,7 @@ def different(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") 
 
 
 def _listed(value: Any) -> Any:
-    """As JSON gives it back."""
+    """The value after a way through JSON."""
     return list(value) if isinstance(value, tuple) else value
 
 

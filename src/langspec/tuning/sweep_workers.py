@@ -1,4 +1,4 @@
-"""Worker processes of a sweep: processes of the same command, which end when this one does."""
+"""Worker processes of a sweep. They run the same command and end when this process ends."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _POLL_SECONDS = 2.0
 
 
 def free_slots(opened: Opened, config: Config) -> int:
-    """Trials of the study that nobody has taken."""
+    """How many trials of the study no worker has claimed."""
     return claims.free(opened.study.get_trials(deepcopy=False), config.tune.trials)
 
 
-def work_here(config: Config, root: Path, opened: Opened, watch: Progress | None) -> None:
-    """Work on trials in this process."""
+def work_in_process(config: Config, root: Path, opened: Opened, watch: Progress | None) -> None:
+    """Work on trials in this process until no slot is free."""
     with trial_trainer(config, paths_of(config, root)) as trainer:
         work(
             opened.study,
@@ -67,7 +67,7 @@ class SweepWorkers:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """End all workers: they put their trials up once more."""
+        """End all workers; each queues its trial again."""
         for process in self._processes:
             if process.poll() is None:
                 process.terminate()
@@ -81,7 +81,7 @@ class SweepWorkers:
             file.close()
 
     def start(self, free: int) -> None:
-        """Start as many workers as there is work for."""
+        """Start workers, at most one for each of ``free`` trials."""
         self._logs.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "langspec", "sweep", "--worker"]
         command += ["--study", self._opened.name]
@@ -104,10 +104,10 @@ class SweepWorkers:
             )
 
     def work(self, watch: Progress) -> None:
-        """Wait until no slot is free; where workers were killed, others take their places.
+        """Wait until no slot is free; other workers are started in place of killed ones.
 
         Raises:
-            LangspecError: workers ended without having ended a trial.
+            LangspecError: all workers ended, and none had ended a trial.
         """
         while True:
             before = watch.ended()
@@ -139,9 +139,9 @@ class SweepWorkers:
 
 
 def end_with_parent() -> None:
-    """Where it was killed, too: nobody would look after the study."""
+    """End this worker when its parent ends, also where the parent was killed."""
     sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)  # puts the trial up once more
+    os.kill(os.getpid(), signal.SIGTERM)  # the worker queues its trial again
 
 
 def _exit(number: int, frame: Any) -> None:
@@ -150,7 +150,7 @@ def _exit(number: int, frame: Any) -> None:
 
 @contextlib.contextmanager
 def sigterm_exits() -> Iterator[None]:
-    """While the body runs, SIGTERM raises SystemExit: a trial is put up once more."""
+    """While the body runs, SIGTERM raises SystemExit, so that the trial is queued again."""
     before = signal.signal(signal.SIGTERM, _exit)
     try:
         yield

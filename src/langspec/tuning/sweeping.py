@@ -1,8 +1,7 @@
 """A sweep: workers side by side on one study, here and on other machines, logged to MLflow.
 
-This process starts workers (processes of the same command), shows how far they are, marks trials
-of killed ones, and is the only one here that writes to MLflow. A worker is never left behind: it
-ends when this process does.
+This process starts workers (processes of the same command), draws the progress bar and retries
+trials of killed workers. It alone writes to MLflow. A worker ends when this process ends.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from langspec.tuning.sweep_workers import (
     end_with_parent,
     free_slots,
     sigterm_exits,
-    work_here,
+    work_in_process,
 )
 from langspec.tuning.trial_processes import launch_of
 
@@ -58,20 +57,20 @@ def run(
     workers: int = 1,
     lost: Sequence[str] = (),
 ) -> str:
-    """Work on a study until it has ``tune.trials`` trials; what it found, in words.
+    """Work on a study until it has ``tune.trials`` trials; returns the outcome as text.
 
     Args:
         config: the configuration, with ``assignments`` already in it.
         root: of the project.
-        assignments: what workers have to put over params.yaml, too.
-        study: its name; None: of the run, the task and the method.
+        assignments: ``KEY=VALUE`` over params.yaml, which workers need too.
+        study: its name; None: :func:`default_name`.
         storage: URL or file; None: a journal in the main checkout.
-        workers: processes.
-        lost: hosts whose trials will not come back.
+        workers: number of worker processes.
+        lost: hosts whose processes have all ended; their trials are tried again.
 
     Raises:
-        LangspecError: the study is of something else, its storage cannot be reached, workers
-            cannot work, or no trial was complete.
+        LangspecError: the study has another fingerprint, its storage or compute.launch cannot be
+            used, all workers ended early, or no trial is complete.
     """
     if not config.tune.trials:
         raise LangspecError("found 0, expected the number of trials", place="--trials")
@@ -95,17 +94,17 @@ def run(
         if crew is not None:
             crew.work(watch)
         elif free_slots(opened, config):
-            work_here(config, root, opened, watch)
+            work_in_process(config, root, opened, watch)
         watch.update()
         trials = records(opened.study)
         files = write_outcome(folder / name, trials, opened, config)
         runs.files(files)
-    keep_study(root, config, opened, trials, files)
+    write_for_report(root, config, opened, trials, files)
     return describe(config, opened, trials, folder / name)
 
 
 def worker(config: Config, root: Path, *, study: str) -> None:
-    """One worker process: its study is named by the process that started it, which made it.
+    """One worker process. The process that started it has made the study.
 
     Raises:
         LangspecError: as :func:`run`.
@@ -114,13 +113,13 @@ def worker(config: Config, root: Path, *, study: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     place = place_for(study, os.environ[STORAGE_VARIABLE], root)
     with sigterm_exits():
-        work_here(config, root, open_for(config, root, study, place), None)
+        work_in_process(config, root, open_for(config, root, study, place), None)
 
 
 def plan(
     config: Config, root: Path, *, study: str | None, storage: str | None, workers: int
 ) -> str:
-    """What :func:`run` would do; nothing is made, no storage is opened."""
+    """What :func:`run` would do, as text. Nothing is written, and no storage is opened."""
     tune = config.tune
     name = study or default_name(config)
     place = place_for(name, storage, studies_folder(root))
@@ -147,7 +146,7 @@ def plan(
 def write_outcome(
     folder: Path, trials: Sequence[TrialRecord], opened: Opened, config: Config
 ) -> list[Path]:
-    """Tables and figures of a study; the files written."""
+    """Write tables and figures of a study; returns the files."""
     files = [folder / "trials.csv"]
     write_trials(files[0], trials)
     if config.tune.pareto and any(trial.state == "COMPLETE" for trial in trials):
@@ -156,10 +155,10 @@ def write_outcome(
     return files + draw(opened.study, folder)
 
 
-def keep_study(
+def write_for_report(
     root: Path, config: Config, opened: Opened, trials: Sequence[TrialRecord], files: list[Path]
 ) -> None:
-    """Leave the outcome where the stage report reads it."""
+    """Write the outcome to ``data/sweeps``, where stage report reads it."""
     attributes = opened.study.user_attrs
     with atomic_folder(root / "data" / "sweeps" / config.name / opened.name) as folder:
         write_study(
@@ -176,7 +175,7 @@ def keep_study(
 
 
 def describe(config: Config, opened: Opened, trials: Sequence[TrialRecord], folder: Path) -> str:
-    """The outcome in words: what was tried first, and the best or the front.
+    """The outcome as text: the first trials, and the best one or the front.
 
     Raises:
         LangspecError: no trial is complete.

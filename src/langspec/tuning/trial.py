@@ -79,8 +79,8 @@ class TrialTrainer:
         self.encoder = self.bench.encoder
         source = config.corpora.source
         codes = [source] if config.tune.selection == "source_dev" else config.corpora.languages
-        found = {code: self.bench.rows("dev", code) for code in codes}
-        self._dev = {code: rows for code, rows in found.items() if rows is not None}
+        dev = {code: self.bench.rows("dev", code) for code in codes}
+        self._dev = {code: rows for code, rows in dev.items() if rows is not None}
         if source not in self._dev:
             raise LangspecError(
                 f"no dev rows of {source} for {self.bench.task.name}", place=corpora
@@ -102,15 +102,15 @@ class TrialTrainer:
         )
 
     def _text(self, corpora: Path) -> None:
-        """The language text, its splits renamed to what the probe does with them."""
+        """Tokenise the language text; its splits get the names of the probe's parts."""
         text = read_table(corpora, "text", languages=self.config.corpora.languages)
         split = np.asarray(text["split"].to_pylist())
         lines = text["line"].to_numpy()
         train = np.unique(lines[split == "train"])
         choosing = np.isin(lines, train[::_CHOICE_LINES]) & (split == "train")
         role = np.where(choosing, "choose", np.where(split == "train", "fit", split))
-        kept = np.flatnonzero(np.isin(role, ("fit", "choose", "dev")))
-        text = text.take(pa.array(kept))
+        chosen = np.flatnonzero(np.isin(role, ("fit", "choose", "dev")))
+        text = text.take(pa.array(chosen))
         self.text_inputs = text_inputs(
             self.encoder.tokenizer,
             text["text"].to_pylist(),
@@ -118,7 +118,9 @@ class TrialTrainer:
             prefix=self.encoder.card.prefix,
         )
         self.text_rows = BankRows(
-            languages=text["language"].to_pylist(), splits=role[kept].tolist(), lines=lines[kept]
+            languages=text["language"].to_pylist(),
+            splits=role[chosen].tolist(),
+            lines=lines[chosen],
         )
 
     def leak(self, encoder: Any) -> float:
@@ -133,7 +135,7 @@ class TrialTrainer:
                 self.text_rows,
                 options=BankOptions.of(
                     config.features,
-                    pooling="mean",  # of sentences; none is kept
+                    pooling="mean",  # of sentences, of which the bank holds none
                     seed=config.evaluate.seed,
                     precision=self.bench.precision,
                     max_tokens_per_language=config.tune.tokens_per_language,
@@ -161,7 +163,7 @@ class TrialTrainer:
         return macro_f1(label[part["dev"]], predicted, len(bank.languages))
 
     def measure(self, model: Any, dev: Mapping[str, TrainingData]) -> Measured:
-        """Both numbers of a model as it is; its mode is put back.
+        """Measure a model as it is; afterwards it is in training mode again if it was before.
 
         Of processes that train together, each scores a part of the dev rows; only the first one
         measures the leak, which is NaN in the others.
@@ -179,7 +181,7 @@ class TrialTrainer:
                 self._frozen_leak = self.leak(self.encoder.model)
             leak = self._frozen_leak
         model.train(was_training)
-        f1 = {code: found["macro_f1"] for code, found in scores.items()}
+        f1 = {code: score["macro_f1"] for code, score in scores.items()}
         return Measured(
             dev_macro_f1=float(np.mean(list(f1.values()))),
             dev_leak=leak,
@@ -213,11 +215,11 @@ class TrialTrainer:
             experiment.accelerator.free_memory()
         if result.failure is not None:
             raise Collapsed("{name}: {text} (step {step})".format(**result.failure))
-        # The best epoch's weights: what the stage train would keep.
+        # The weights of the best epoch, which stage train would save.
         model.load_state_dict(result.tensors, strict=False)
-        found = measure(model)
-        more = {**found.more, "best_epoch": float(result.best_epoch)}
-        return Measured(found.dev_macro_f1, found.dev_leak, more)
+        end = measure(model)
+        more = {**end.more, "best_epoch": float(result.best_epoch)}
+        return Measured(end.dev_macro_f1, end.dev_leak, more)
 
 
 def rung_steps(experiment: Experiment, count: int) -> dict[int, int]:

@@ -141,11 +141,11 @@ class TrialProcesses:
 
     def _send(self, message: Any) -> None:
         for pipe in self._pipes:
-            with contextlib.suppress(OSError):  # a process that was killed: told at its next turn
+            with contextlib.suppress(OSError):  # a killed process: the next _receive raises
                 pipe.send(message)
 
     def _receive(self) -> tuple[int, str, Any]:
-        """The next message: rank, kind, value. Processes that have just started are let in."""
+        """The next message: rank, kind, value. Connects processes that have just started."""
         while True:
             waiting = connection.wait([self._server, *self._pipes], _POLL_SECONDS)
             for ready in waiting:
@@ -159,8 +159,8 @@ class TrialProcesses:
             code = self._launcher.poll() if self._launcher else None
             if not waiting and code is not None and len(self._pipes) < self._launch.processes:
                 raise LangspecError(
-                    f"the launcher ended with {code} before its processes had started; what it "
-                    "said of it stands above",
+                    f"the launcher ended with {code} before its processes had started; its "
+                    "messages stand above",
                     place=f"compute.launch: {self._launch.path}",
                 )
 
@@ -171,7 +171,7 @@ class TrialProcesses:
         except (EOFError, OSError):
             raise self._lost(pipe) from None
         if kind == "failed":
-            # The others raise as well where one was killed: that one is the reason.
+            # Where a process was killed, the others raise too: the killed one is the reason.
             for other in connection.wait([one for one in self._pipes if one is not pipe], 0.2):
                 assert isinstance(other, connection.Connection)
                 if _is_closed(other):

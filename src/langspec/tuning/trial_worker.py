@@ -1,4 +1,4 @@
-"""A worker: claims a trial, trains it, tells how it ended, until no slot is left."""
+"""A worker: claims a trial, trains it, reports its end, until no slot is free."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def work(
     slots: int,
     after: Callable[[], None] = lambda: None,
 ) -> int:
-    """Work on trials until the study has ``slots`` of them; returns how many were done here.
+    """Work on trials until the study has ``slots`` of them; returns how many this process did.
 
-    A trial that collapses is pruned; one that raises is failed with its reason, and the next one
-    is begun. A trial that lost one of its processes is failed and tried again, as one of a killed
-    worker. A signal or Ctrl-C puts the trial up again and goes on to end the process.
+    A trial that collapses is pruned. A trial that raises is failed with the reason, and the worker
+    claims the next one. A trial of which a process was killed is failed and queued again, as is a
+    trial of a killed worker. A signal or Ctrl-C queues the trial again and ends the worker.
     """
     done = 0
     while (result := claims.claim(study, space, tune, slots, lock)) is not None:
@@ -59,6 +59,7 @@ def _abandon(
     *,
     suspect: bool,
 ) -> None:
+    """Fail a trial and queue it again, unless it has ended."""
     with lock():
         frozen = study.get_trials(deepcopy=False)[trial.number]
         if frozen.state == TrialState.RUNNING:
@@ -72,14 +73,14 @@ def _run(
     tune: Tune,
     objective: Objective,
 ) -> None:
-    """Train one trial and tell its end."""
+    """Train one trial and report its end to the study."""
 
     def report(rung: int, result: Measured) -> None:
         if tune.pareto:  # Optuna takes no intermediate values of two aims
             return
         trial.report(result.score(tune.penalty), rung)
         if trial.should_prune():
-            _keep(trial, result)
+            _store(trial, result)
             raise optuna.TrialPruned(f"at rung {rung} of {tune.rungs}")
 
     try:
@@ -90,7 +91,7 @@ def _run(
     except Collapsed as collapse:
         trial.set_user_attr(claims.REASON, f"collapsed: {collapse}")
         if not tune.pareto:
-            # The worst score there is, at the last rung so far: the sampler must not like it.
+            # Below any score, at the next rung: the sampler turns away from such values.
             rung = study.get_trials(deepcopy=False)[trial.number].last_step or 0
             trial.report(-max(1.0, tune.penalty) - 1.0, rung + 1)
         study.tell(trial, state=TrialState.PRUNED)
@@ -103,7 +104,7 @@ def _run(
         trial.set_user_attr(claims.REASON, f"{kind}{first}")
         study.tell(trial, state=TrialState.FAIL)
     else:
-        _keep(trial, result)
+        _store(trial, result)
         if tune.pareto:
             study.tell(trial, [result.dev_macro_f1, result.dev_leak])
         else:
@@ -112,7 +113,7 @@ def _run(
             study.tell(trial, score)
 
 
-def _keep(trial: optuna.trial.Trial, result: Measured) -> None:
+def _store(trial: optuna.trial.Trial, result: Measured) -> None:
     measured = {name: getattr(result, name) for name in MEASURED}
     for name, value in {**measured, **result.more}.items():
         trial.set_user_attr(name, value)
