@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from langspec.errors import LangspecError
+from langspec.errors import DamagedFile
 from langspec.files import atomic_file
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Result:
 
 COLUMNS = tuple(field.name for field in fields(Result))
 _NUMBERS = ("strength", "value", "low", "high")
+_COUNTS = ("seed", "layer", "n")
 
 
 def label(method: str, eraser: str = "", strength: float | None = None) -> str:
@@ -108,21 +109,29 @@ def read_results(path: Path, *, before: tuple[str, ...] = ()) -> pd.DataFrame:
         before: further columns that stand before :data:`COLUMNS`.
 
     Raises:
-        LangspecError: a file with other columns.
+        DamagedFile: other columns, text in the place of a number, or no CSV.
+        OSError: no such file, or it cannot be read.
     """
     import pandas as pd
 
-    frame = pd.read_csv(
-        path, keep_default_na=False, na_values={name: ["", "nan"] for name in _NUMBERS}
-    )
+    cure = "rerun the stage that writes it"
+    try:
+        frame = pd.read_csv(
+            path, keep_default_na=False, na_values={name: ["", "nan"] for name in _NUMBERS}
+        )
+    except ValueError as error:  # empty, not UTF-8, or lines of different lengths
+        raise DamagedFile(f"cannot be read as results ({error}); {cure}", place=path) from None
     expected = (*before, *COLUMNS)
     if tuple(frame.columns) != expected:
-        raise LangspecError(
+        raise DamagedFile(
             f"expected the columns {', '.join(expected)}, found {', '.join(frame.columns)}; "
-            "rerun the stage that writes it",
+            f"{cure}",
             place=path,
         )
-    return frame.astype(dict.fromkeys(_NUMBERS, float))
+    try:
+        return frame.astype(dict.fromkeys(_NUMBERS, float) | dict.fromkeys(_COUNTS, int))
+    except ValueError as error:
+        raise DamagedFile(f"a number is none ({error}); {cure}", place=path) from None
 
 
 Interval = dict[str, float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,27 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = 1
 RECORD, CARD, ERASERS = "register.json", "README.md", "erasers"
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """Content of ``register.json``: the versions of one task.
+
+    Attributes:
+        name: that of ``results/<name>``.
+        task: the task.
+        champion: method of the champion; None: there is none.
+        why: reason for either.
+        versions: a record a version.
+        left_out: why a method has no version, by its name.
+    """
+
+    name: str
+    task: str
+    champion: str | None
+    why: str
+    versions: list[dict[str, Any]]
+    left_out: dict[str, str]
 
 
 @dataclass
@@ -77,16 +98,15 @@ class Versions:
                 logger.warning("%s %s is not registered: %s", name, one.method, one.refusal)
         if best is None:
             logger.warning("%s has no champion: %s", name, why)
-        values = {
-            "schema": SCHEMA,
-            "name": self.config.name,
-            "task": name,
-            "champion": best.method if best else None,
-            "why": why,
-            "versions": versions,
-            "left_out": {one.method: one.refusal for one in candidates if one.entry is None},
-        }
-        write_json(folder / RECORD, values)
+        record = TaskRecord(
+            name=self.config.name,
+            task=name,
+            champion=best.method if best else None,
+            why=why,
+            versions=versions,
+            left_out={one.method: one.refusal for one in candidates if one.entry is None},
+        )
+        write_json(folder / RECORD, {"schema": SCHEMA, **asdict(record)})
 
     def _run_file(self, method: str) -> dict[str, Any]:
         task = self.task.name

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from langspec.errors import LangspecError
 from langspec.files import read_json
@@ -89,7 +90,11 @@ def evaluated_methods(folder: Path, task: str) -> list[str]:
 
 def _variants(path: Path) -> dict[str, tuple[str, float | None]]:
     """Method and strength of the predictions by what people call them, in their order."""
-    present = pd.read_parquet(path, columns=["method", "strength"]).drop_duplicates()
+    try:
+        present = pd.read_parquet(path, columns=["method", "strength"]).drop_duplicates()
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = f"cannot be read ({str(error).splitlines()[0]}); rerun the stage evaluate"
+        raise LangspecError(reason, place=path) from None
     strengths = present["strength"].astype(object).where(present["strength"].notna(), None)
     pairs = zip(present["method"].astype(str), strengths, strict=True)
     return {label_of(method, strength=strength): (method, strength) for method, strength in pairs}

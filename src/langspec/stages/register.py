@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from langspec.config import Config
-from langspec.files import atomic_folder, read_json
+from langspec.files import atomic_folder, read_record
 from langspec.paths import Paths, paths_of, require
 
 
@@ -41,10 +42,9 @@ def run(config: Config, root: Path) -> str:
     from langspec.tasks import get_task
 
     paths = paths_of(config, root)
-    require(paths.corpora, "corpora")
-    require(paths.encoder, "encoder")
-    for name in config.train.tasks:
-        require(paths.evaluate(name), f"evaluate --task {name}")
+    stages = [(paths.evaluate(name), f"evaluate --task {name}") for name in config.train.tasks]
+    for place, stage in ((paths.corpora, "corpora"), (paths.encoder, "encoder"), *stages):
+        require(place, stage)
     with atomic_folder(register_folder(paths)) as temporary:
         for name in config.train.tasks:
             task = get_task(name, paths.corpora)
@@ -56,11 +56,11 @@ def run(config: Config, root: Path) -> str:
 
 
 def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
-    """Register what the files tell and the registry lacks; nothing the second time.
+    """Register the versions of the files that the registry lacks; nothing the second time.
 
     ``take_over``: give the alias ``champion`` to this run where another run has it.
     """
-    from langspec.release.write_versions import RECORD, assemble_version
+    from langspec.release.write_versions import RECORD, SCHEMA, TaskRecord, assemble_version
     from langspec.tracking.runs import Tracker
     from langspec.tracking.versions import register_task
 
@@ -75,6 +75,6 @@ def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
                 yield Path(name) / "model"
 
         tracker = Tracker.open(config.tracking, root=root, required=True)
-        done = register_task(tracker, read_json(file), folder, take_over=take_over)
-        lines.append(done.summary)
+        record = read_record(file, TaskRecord, cure="run: langspec register", schema=SCHEMA)
+        lines.append(register_task(tracker, asdict(record), folder, take_over=take_over).summary)
     return "\n".join(lines)

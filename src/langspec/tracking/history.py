@@ -39,23 +39,26 @@ def read_history(file: Path) -> Iterator[Point]:
     ``train/x``; an empty cell is no point.
 
     Raises:
-        LangspecError: the column ``step`` is missing or a cell is no number.
+        LangspecError: no such file, no UTF-8, no column ``step``, or a cell that is no number.
     """
-    with Path(file).open(encoding="utf-8", newline="") as handle:
-        reader = csv.DictReader(handle)
-        for row in reader:
-            try:
-                step = int(row.pop("step"))
-                row.pop("epoch", None)
-                for column, cell in row.items():
-                    if cell:
-                        yield Point(_history_name(column), float(cell), step)
-            except (KeyError, TypeError, ValueError) as error:
-                raise LangspecError(
-                    f"expected a column 'step' and numbers in every cell, found {error}; "
-                    "rerun the stage train",
-                    place=f"{file}:{reader.line_num}",
-                ) from error
+    cure = "rerun the stage train"
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LangspecError(f"cannot be read ({error}); {cure}", place=file) from None
+    reader = csv.DictReader(lines)
+    for row in reader:
+        try:
+            step = int(row.pop("step"))
+            row.pop("epoch", None)
+            for column, cell in row.items():
+                if cell:
+                    yield Point(_history_name(column), float(cell), step)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise LangspecError(
+                f"expected a column 'step' and numbers in every cell, found {error}; {cure}",
+                place=f"{file}:{reader.line_num}",
+            ) from error
 
 
 def _history_name(column: str) -> str:

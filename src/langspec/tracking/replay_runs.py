@@ -105,21 +105,37 @@ def replay(tracker: Tracker, results: Path, name: str, corpora: Path | None = No
     return added
 
 
-def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -> _Method:
-    run = read_json(file)
+def read_training(file: Path, name: str) -> tuple[Training, list[_Member]]:
+    """A training and its members, from ``run.json``.
+
+    Args:
+        file: that stage train wrote.
+        name: that of ``results/<name>``.
+
+    Raises:
+        LangspecError: another schema, a missing key, or a value of another kind.
+    """
+    cure = "rerun the stage train"
+    run = read_json(file, cure=cure)
+    if not isinstance(run, dict) or not isinstance(run.get("params", {}), dict):
+        raise LangspecError(f"expected an object with 'params'; {cure}", place=file)
     if run.get("schema") != SCHEMA:
         raise LangspecError(
-            f"expected schema {SCHEMA}, found {run.get('schema')!r}; rerun the stage train",
-            place=file,
+            f"expected schema {SCHEMA}, found {run.get('schema')!r}; {cure}", place=file
         )
     try:
         training = Training.of(run | {"name": name})
         members = [_Member(file.parent, training.method, entry) for entry in run["seeds"]]
         members += [_Member(file.parent, training.method, entry) for entry in run.get("path", ())]
     except KeyError as error:
-        raise LangspecError(
-            f"expected the key {error}; rerun the stage train", place=file
-        ) from error
+        raise LangspecError(f"expected the key {error}; {cure}", place=file) from error
+    except (TypeError, ValueError) as error:
+        raise LangspecError(f"is no record of a training ({error}); {cure}", place=file) from error
+    return training, members
+
+
+def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -> _Method:
+    training, members = read_training(file, name)
     known = {"experiment": training.experiment, "name": name}
     run_of_method = tracker.find_run(training.run_key, **known)
     ids: dict[str, str] = {}
