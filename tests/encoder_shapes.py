@@ -6,7 +6,7 @@ v2 and 3) and byte-level BPE (RoBERTa, ModernBERT), each over the same few made-
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from tokenizers import (
     pre_tokenizers,
     processors,
 )
+
+from langspec.encoders.wordpiece import train_wordpiece
 
 LAYERS, HIDDEN, POSITIONS = 3, 16, 30
 _BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]"}
@@ -171,3 +173,21 @@ def publish(folder: Path, name: str, **changes: Any) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def random_bert(
+    lines: Iterable[str], *, pieces: int, positions: int = 24
+) -> tuple[hf.BertModel, hf.PreTrainedTokenizerFast]:
+    """A BERT of two layers and width 16 with random weights; its tokenizer knows ``lines``."""
+    tokenizer = train_wordpiece(lines, pieces)
+    torch.manual_seed(0)
+    config = hf.BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=positions,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return hf.BertModel(config, add_pooling_layer=False).eval(), tokenizer

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import torch
 from measure_options import geometry_options
-from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
+from transformers import GPT2Config, GPT2Model
 
 from audit_fixtures import write_texts
+from encoder_shapes import random_bert
 from langspec.audit.audited_encoder import load_subject, parse_layers, short_name
 from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import bank_root, check_out, out_folder
 from langspec.audit.run import run_audit
 from langspec.encoders.load import EncoderCard
 from langspec.encoders.save_folder import save_encoder
-from langspec.encoders.wordpiece import train_wordpiece
 from langspec.errors import LangspecError
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.results import read_results
@@ -38,18 +38,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def encoder(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [line for file in text.iterdir() for line in file.read_text().splitlines()]
-    tokenizer = train_wordpiece(words, 150)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=24,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    model = BertModel(config, add_pooling_layer=False).eval()
+    model, tokenizer = random_bert(words, pieces=150)
     folder = tmp_path_factory.mktemp("encoders") / "tiny"
     save_encoder(folder, model, tokenizer, EncoderCard("tiny", max_tokens=20))
     return folder

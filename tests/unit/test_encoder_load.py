@@ -8,18 +8,16 @@ import pytest
 import torch
 from encoder_fixtures import options, write_pretraining_text
 from transformers import (
-    BertConfig,
     BertForMaskedLM,
-    BertModel,
     DistilBertConfig,
     DistilBertModel,
     XLMRobertaConfig,
     XLMRobertaModel,
 )
 
+from encoder_shapes import random_bert
 from langspec.encoders.load import Encoder, EncoderCard, load_encoder, random_encoder
 from langspec.encoders.save_folder import save_encoder
-from langspec.encoders.wordpiece import train_wordpiece
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
 
@@ -28,18 +26,7 @@ TEXTS = ["the dog sees a tree", "кот видит дерево", "der Hund sieh
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    tokenizer = train_wordpiece(TEXTS, 80)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=24,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    model = BertModel(config, add_pooling_layer=False).eval()
+    model, tokenizer = random_bert(TEXTS, pieces=80)
     return Encoder(model, tokenizer, EncoderCard("tiny", prefix="query: ", max_tokens=20))
 
 

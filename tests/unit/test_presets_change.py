@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_changes_are_written_and_shown(project: Path) -> None:
 )
 def test_a_bad_value_writes_nothing(project: Path, bad: str) -> None:
     before = (project / "params.yaml").read_text()
-    with pytest.raises(LangspecError):
+    with pytest.raises(LangspecError, match=re.escape(bad.partition("=")[0])):
         list(write_values("", [bad], project))
     assert (project / "params.yaml").read_text() == before
 

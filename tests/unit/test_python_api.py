@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from transformers import BertConfig, BertModel
 
 import langspec
 from audit_fixtures import write_texts
 from conftest import CHECKOUT
+from encoder_shapes import random_bert
 from langspec.encoders.load import Encoder, EncoderCard
 from langspec.encoders.save_folder import save_encoder
-from langspec.encoders.wordpiece import train_wordpiece
 from langspec.errors import LangspecError
 from report_files import write_predictions, write_run
 
@@ -35,20 +33,10 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT with random weights, whose tokenizer knows the texts."""
     lines = [line for file in text.glob("*.txt") for line in file.read_text().splitlines()]
-    tokenizer = train_wordpiece(lines, 200)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=HIDDEN,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    model, tokenizer = random_bert(lines, pieces=200, positions=64)
     place = tmp_path_factory.mktemp("encoders") / "small"
     card = EncoderCard("small", max_tokens=64)
-    save_encoder(place, BertModel(config, add_pooling_layer=False), tokenizer, card)
+    save_encoder(place, model, tokenizer, card)
     return place
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def train(
     )  # fmt: skip
 
 
+@cache
+def whole(method: str, unit: str = "token", changes: tuple[str, ...] = ()) -> FitResult:
+    """The same training without an interruption; several tests compare with it."""
+    return train(method, unit, changes=changes)
+
+
 def at(step: int, do: Callable[[], None]) -> Callable[[int, dict[str, float]], None]:
     """A log that does something when a step is told."""
 
@@ -85,20 +92,20 @@ def kill() -> None:
 def test_killed_or_stopped_anywhere_it_ends_bit_equal(
     tmp_path: Path, method: str, unit: str
 ) -> None:
-    whole = train(method, unit)
+    uninterrupted = whole(method, unit)
     # kill -9: what was not saved is lost.
     with pytest.raises(Killed):
         train(method, unit, tmp_path / "killed", at(5, kill))
     saved = CheckpointStore(tmp_path / "killed").load()
     assert saved is not None
     assert saved.state["step"] == 3
-    equal(whole, train(method, unit, tmp_path / "killed"))
+    equal(uninterrupted, train(method, unit, tmp_path / "killed"))
     if unit == "token":
-        ends_when_asked(whole, method, tmp_path / "stopped", signal.SIGTERM, 4)
+        ends_when_asked(uninterrupted, method, tmp_path / "stopped", signal.SIGTERM, 4)
 
 
 def ends_when_asked(
-    whole: FitResult, method: str, folder: Path, number: int, step: int, **more: Any
+    uninterrupted: FitResult, method: str, folder: Path, number: int, step: int, **more: Any
 ) -> None:
     """The signal's step is saved, and the run goes on from there."""
 
@@ -111,14 +118,14 @@ def ends_when_asked(
     saved = CheckpointStore(folder).load()
     assert saved is not None
     assert saved.state["step"] == step
-    equal(whole, train(method, store=folder, **more))
+    equal(uninterrupted, train(method, store=folder, **more))
 
 
 def test_a_signal_at_the_end_of_an_epoch_or_of_all(tmp_path: Path) -> None:
-    whole = train("grl")
-    an_epoch = sum(row["epoch"] == 1 for row in whole.steps)
-    for step in (an_epoch, len(whole.steps)):
-        ends_when_asked(whole, "grl", tmp_path / str(step), signal.SIGINT, step)
+    uninterrupted = whole("grl")
+    an_epoch = sum(row["epoch"] == 1 for row in uninterrupted.steps)
+    for step in (an_epoch, len(uninterrupted.steps)):
+        ends_when_asked(uninterrupted, "grl", tmp_path / str(step), signal.SIGINT, step)
 
 
 @pytest.mark.parametrize("method", ["grl", "adversary"])
@@ -126,11 +133,11 @@ def test_an_epoch_wise_adversary_and_retention_go_on(tmp_path: Path, method: str
     changes = ["retention.kind=distil", "inner_steps=1"]
     changes += ["alternate=epoch"] if method == "adversary" else []
     chosen = {"changes": tuple(changes)}
-    whole = train(method, **chosen)
+    uninterrupted = whole(method, **chosen)
     for step in (1, 7):
         with pytest.raises(Killed):
             train(method, store=tmp_path / str(step), log=at(step, kill), **chosen)
-        equal(whole, train(method, store=tmp_path / str(step), **chosen))
+        equal(uninterrupted, train(method, store=tmp_path / str(step), **chosen))
 
 
 @interrupts.delayed()
@@ -192,7 +199,6 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_schema_and_half_of_a_checkpoint_are_passed_over(tmp_path: Path, caplog) -> None:
-    whole = train("grl")
     store = stopped(tmp_path / "run", checkpoint_steps=2)  # both slots
     assert len(list(store.folder.glob("slot-*"))) == 2
     newest, older = sorted(store.folder.glob("slot-*"), key=CheckpointStore._step, reverse=True)
@@ -207,7 +213,7 @@ def test_another_schema_and_half_of_a_checkpoint_are_passed_over(tmp_path: Path,
     assert "damaged" in caplog.text
     # From the start, then: slower, and the same.
     again = train("grl", store=store.folder, checkpoint_steps=2)
-    assert [row["loss"] for row in again.steps] == [row["loss"] for row in whole.steps]
+    assert [row["loss"] for row in again.steps] == [row["loss"] for row in whole("grl").steps]
 
 
 def test_it_says_that_an_unfinished_run_had_other_parameters(tmp_path: Path, caplog) -> None:
@@ -225,7 +231,6 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_last_checkpoint(
     tmp_path: Path, monkeypatch
 ) -> None:
     """The writer fails as it does on a full disk: what it writes goes to /dev/full."""
-    whole = train("finetune")
 
     def full(tensors: Any, path: Path) -> None:
         if len(list(path.parent.parent.glob("slot-*"))):
@@ -243,4 +248,4 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_last_checkpoint(
         train("finetune", store=tmp_path / "run")
     monkeypatch.undo()
     assert not list((tmp_path / "run").glob(".*part"))
-    equal(whole, train("finetune", store=tmp_path / "run"))
+    equal(whole("finetune"), train("finetune", store=tmp_path / "run"))
