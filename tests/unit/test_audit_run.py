@@ -73,6 +73,7 @@ def test_a_folder_is_left_that_holds_everything(
     assert set(frame["layer"]) == {-1, 0, 2}
     assert {"linear", "majority", "neighbours", "search", "cosine"} <= set(frame["probe"])
     facts = json.loads((out / "audit.json").read_text())
+    assert facts["precision"] in ("fp32", "bf16", "fp16")  # what was used, not "auto"
     seconds = facts["encoders"][0]["seconds"]
     assert {"encoding", "linear probes", "search"} <= set(seconds)
     assert min(seconds.values()) >= 0

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langspec.errors import LangspecError
-from langspec.objectives import get_objective
+from langspec.objectives import get_method, get_objective
 from langspec.training import loop
 from langspec.training.checkpoint import Checkpoint, CheckpointStore
 from langspec.training.loop import FitResult, fit
@@ -43,6 +43,13 @@ def train(checkpoints=None, *, model=None, data=None, log=lambda *_: None, **cha
         checkpoints=checkpoints,
         log=log,
     )
+
+
+def test_a_step_that_does_not_fit_into_memory_names_its_batch(monkeypatch) -> None:
+    monkeypatch.setattr(get_method("finetune"), "update", lambda *_: {"loss": torch.empty(2**60)})
+    expected = r"a batch of \d+ rows of \d+ tokens does not fit .* or raise train\.accumulate"
+    with pytest.raises(LangspecError, match=expected):
+        train()
 
 
 @settings(max_examples=40, deadline=None)

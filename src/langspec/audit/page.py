@@ -138,6 +138,7 @@ def facts(
         ("Texts", f"{len(read.texts):,} in {len(read.codes)} languages"),
         ("Parts", f"training, validation, test {shares}, by {by}"),
         ("Words", f"at most {options.max_words:,} a language, drawn by seed"),
+        ("Encoded in", options.precision),
         ("Seed", str(options.seed)),
     ]
     return wording

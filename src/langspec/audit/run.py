@@ -17,6 +17,7 @@ from langspec.audit.place import FACTS, bank_root, check_out, out_folder
 from langspec.audit.plain_tables import confusion_frame, mixing_frame
 from langspec.audit.spec_tables import all_tables
 from langspec.audit.text_folder import FEWEST, Texts, read_texts
+from langspec.compute import device_type, resolve_precision
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.results import write_results
@@ -33,6 +34,8 @@ def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
         LangspecError: anything that a user can put right, before much time is spent on it.
     """
     measures = measures or Measures()
+    precision = resolve_precision(options.precision, device_type())
+    options = replace(options, precision=precision)
     _check_numbers(options)
     names = [short_name(choice.encoder) for choice in options.encoders]
     if len(set(names)) < len(names):
@@ -129,5 +132,10 @@ def write_audit(
             }
             for audited in audits
         ]
-        facts = {"langspec": __version__, "encoders": encoders, "files": files}
+        facts = {
+            "langspec": __version__,
+            "precision": options.precision,
+            "encoders": encoders,
+            "files": files,
+        }
         write_json(folder / FACTS, facts)

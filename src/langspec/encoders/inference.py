@@ -84,12 +84,13 @@ def casts(device: torch.device | str, precision: str) -> AbstractContextManager[
 
 
 @contextmanager
-def in_memory(ids: torch.Tensor, knob: str) -> Iterator[None]:
+def in_memory(ids: torch.Tensor, knob: str, else_: str = "") -> Iterator[None]:
     """Say which batch did not fit, where memory runs out.
 
     Args:
         ids: of the batch, ``[B, T]``.
         knob: the option that makes batches smaller.
+        else_: what else helps.
 
     Raises:
         LangspecError: memory ran out.
@@ -102,6 +103,7 @@ def in_memory(ids: torch.Tensor, knob: str) -> Iterator[None]:
             raise
         rows, width = ids.shape
         raise LangspecError(
-            f"a batch of {rows} rows of {width} tokens does not fit into memory; lower {knob}",
+            f"a batch of {rows} rows of {width} tokens does not fit into memory; lower {knob}"
+            f"{else_}",
             place=knob,
         ) from error

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from langspec import interrupts
+from langspec.encoders.inference import in_memory
 from langspec.errors import LangspecError
 from langspec.objectives import Objective, Setting
 from langspec.tasks import IGNORED
@@ -207,7 +208,9 @@ def _step(run: Run, train: TrainingData, rows: np.ndarray, done: int) -> dict[st
     stepper.set_progress((run.step + 1) / (run.total_steps + 1))
     if done == 1:
         run.objective.start_epoch(stepper)
-    return run.objective.update(batch, run.step / run.total_steps, stepper)
+    ids = batch.get("input_ids", batch["labels"].unsqueeze(1))  # features have no ids
+    with in_memory(ids, "train.TASK.batch_tokens", ", or raise train.accumulate"):
+        return run.objective.update(batch, run.step / run.total_steps, stepper)
 
 
 def _stepper(
