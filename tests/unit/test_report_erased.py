@@ -85,7 +85,7 @@ def test_the_table_sets_erasers_below_their_method(run: Run) -> None:
     assert rows.loc["finetune", "token_leak_macro_f1"] == pytest.approx(0.973)
     assert pd.isna(rows.loc["finetune", "variance_removed"])
     assert rows.loc["finetune+centring_oracle", "eraser"] == "centring (oracle)"
-    assert any("told the language" in note for note in table.notes)
+    assert any("get the language" in note for note in table.notes)
     assert "0.048" in table.caption  # chance
 
 
