@@ -260,7 +260,7 @@ def test_no_server_is_told_in_seconds(project: Path, langspec: Run, stage: list[
     done = langspec(project, *stage, *sets(), check=False, **variables)
     assert "cannot be reached" in refused(done)
     assert "run langspec fetch again" in done.stderr
-    assert time.monotonic() - began < 30  # importing on a busy machine is most of it
+    assert time.monotonic() - began < 60  # importing on a busy machine is most of it
 
 
 def test_offline_without_a_fetch_says_what_to_run(project: Path, langspec: Run) -> None:

@@ -154,6 +154,6 @@ def test_nobody_waits_for_work_in_threads_once_stopped(tmp_path: Path) -> None:
     began = time.monotonic()
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=50)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30  # the work itself sleeps for 60
     assert child.returncode == 130
     assert errors.startswith("stopped by SIGINT")

@@ -387,5 +387,5 @@ def test_a_claim_waits_for_another(tmp_path: Path) -> None:
         thread.join(0.3)
         assert not claimed
         assert TrialState.RUNNING.name not in states(study)
-    thread.join(10)
+    thread.join(60)
     assert len(claimed) == 1
