@@ -97,20 +97,20 @@ def _near(name: str, known: list[str]) -> str:
 
 def _expected(error: Mapping[str, Any]) -> str:
     """One pydantic error as what was found and what was expected."""
-    kind, context, found = error["type"], error.get("ctx", {}), error.get("input")
+    kind, context, given = error["type"], error.get("ctx", {}), error.get("input")
     if kind == "extra_forbidden":
         return "unknown key"
     if kind == "missing":
         return "missing; add it or take it from a preset (langspec preset demo)"
     if kind == "literal_error":
-        return f"found {found!r}, expected one of {context['expected']}"
+        return f"found {given!r}, expected one of {context['expected']}"
     message = error["msg"].removeprefix("Value error, ")
     message = (
         message.replace("Input should be", "expected")
         .replace("a valid ", "a ")
         .replace("a integer", "an integer")
     )
-    return message if kind == "value_error" else f"found {found!r}, {message}"
+    return message if kind == "value_error" else f"found {given!r}, {message}"
 
 
 def _hint(values: Any, location: tuple[Any, ...]) -> str:

@@ -37,8 +37,8 @@ def of_method(section: Any, task: str, name: str) -> Any:
         task: the task.
         name: below the section, such as ``discriminator.lr``.
     """
-    found = at(at(at(section, "overrides"), task), override_key(name))
-    return at(section, name) if found is None else found
+    value = at(at(at(section, "overrides"), task), override_key(name))
+    return at(section, name) if value is None else value
 
 
 def effective(train: Any, task: str, method: str, name: str) -> Any:
@@ -51,10 +51,10 @@ def effective(train: Any, task: str, method: str, name: str) -> Any:
         method: the method.
         name: such as ``encoder_lr`` or ``discriminator.lr``.
     """
-    found = of_method(at(at(train, "methods"), method), task, name)
+    value = of_method(at(at(train, "methods"), method), task, name)
     for holder in (at(train, task), train):
-        found = at(holder, name) if found is None else found
-    return found
+        value = at(holder, name) if value is None else value
+    return value
 
 
 def trained_value(params: Mapping[str, Any], task: str, method: str, name: str) -> Any:
@@ -82,18 +82,18 @@ def trained_values(params: Mapping[str, Any], task: str, method: str) -> dict[st
         alone has, any other by its key.
     """
     train = _nested(params).get("train")
-    own, of_task = f"train.methods.{method}.", f"train.{task}."
+    prefix, of_task = f"train.methods.{method}.", f"train.{task}."
     shared = {key.removeprefix(of_task) for key in params if key.startswith(of_task)}
     shared |= set(EVERYWHERE)
     values: dict[str, Any] = {}
     for key, value in params.items():
-        of_its_own = key.startswith(own)
-        name = key.removeprefix(own if of_its_own else of_task).removeprefix("train.")
-        if key.startswith(f"{own}overrides."):
+        of_the_method = key.startswith(prefix)
+        name = key.removeprefix(prefix if of_the_method else of_task).removeprefix("train.")
+        if key.startswith(f"{prefix}overrides."):
             continue
         if name in shared:
             values[f"train.{name}"] = effective(train, task, method, name)
-        elif of_its_own:
+        elif of_the_method:
             values[f"{method}.{name}"] = effective(train, task, method, name)
         else:
             values[key] = value

@@ -354,15 +354,40 @@ def test_an_exported_encoder_gives_langspecs_own_vectors(
     assert "not an empty folder" in done.stderr
 
 
+def skip_unless_weights_are_equal(project: Path) -> None:
+    weights = json.loads((REFERENCE / "tiny_weights.json").read_text())
+    trained = project / "results" / "tiny" / "train"
+    if any(sha256_file(trained / file) != digest for file, digest in weights.items()):
+        pytest.skip("this make of processor trains other last digits than the reference holds")
+
+
 @pytest.mark.parametrize("task", ["pos", "nli"])
 @pytest.mark.parametrize("name", ["results", "geometry", "trajectory"])
 def test_numbers_are_those_of_the_code_before(project: Path, task: str, name: str) -> None:
     """Row by row, after the mapping of the schema, where the processor trains equal weights."""
+    skip_unless_weights_are_equal(project)
     folder = project / "results" / "tiny"
-    weights = json.loads((REFERENCE / "tiny_weights.json").read_text())
-    if any(sha256_file(folder / "train" / file) != digest for file, digest in weights.items()):
-        pytest.skip("this make of processor trains other last digits than the reference holds")
     before = sorted_rows(pd.read_csv(REFERENCE / f"tiny_{task}_{name}.csv.xz", **PLAIN))
     columns = ("step",) if name == "trajectory" else ()
     now = read_results(folder / "evaluate" / task / f"{name}.csv", before=columns)
     pd.testing.assert_frame_equal(in_old_schema(now), before, check_exact=True, check_dtype=False)
+
+
+@pytest.mark.parametrize("trained", ["pos/grl", "nli/adversary", "pos/control"])
+def test_unlearned_weights_are_those_of_the_code_before(
+    project: Path, tmp_path: Path, langspec, trained: str
+) -> None:
+    skip_unless_weights_are_equal(project)
+    shutil.copy(project / "params.yaml", tmp_path)
+    shutil.copytree(project / "data", tmp_path / "data")
+    task, method = trained.split("/")
+    values = (
+        f"train.run=[{method}]", "train.seeds=[1]", "train.methods.grl.path=[0.1]",
+        "evaluate.trajectory.of=[]",
+    )  # fmt: skip
+    sets = [part for value in values for part in ("--set", value)]
+    langspec(tmp_path, "train", "--task", task, "--method", method, *sets)
+    reference = json.loads((REFERENCE / "tiny_unlearning_weights.json").read_text())
+    expected = {file: digest for file, digest in reference.items() if file.startswith(trained)}
+    weights = tmp_path / "results" / "tiny" / "train"
+    assert {file: sha256_file(weights / file) for file in expected} == expected

@@ -61,9 +61,9 @@ def encoding_model(encoder: M, precision: str, top: int | None = None) -> M:
     if cut:
         parent, _, name = _STACKS[model.config.model_type].rpartition(".")
         holder = model.get_submodule(parent)
-        kept = max(1, top or 0)  # transformers records hidden states of at least one layer
-        setattr(holder, name, getattr(holder, name)[:kept])
-        model.config.num_hidden_layers = kept
+        count = max(1, top or 0)  # transformers records hidden states of at least one layer
+        setattr(holder, name, getattr(holder, name)[:count])
+        model.config.num_hidden_layers = count
     return model
 
 

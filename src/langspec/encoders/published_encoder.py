@@ -95,11 +95,11 @@ def try_encoder(encoder: Encoder, *, place: Path) -> None:
     together = _states(encoder, [short, long, other], pad, place)
     name = config.model_type
     expected = (config.num_hidden_layers + 1, 3, length, config.hidden_size)
-    if (found := (len(together), *together[0].shape)) != expected or len(
+    if (shape := (len(together), *together[0].shape)) != expected or len(
         {state.shape for state in together}
     ) > 1:
         raise LangspecError(
-            f"{name} gives hidden states of {found} (layers, rows, pieces, width), expected "
+            f"{name} gives hidden states of {shape} (layers, rows, pieces, width), expected "
             f"{expected}: a vector a piece at the embeddings and at every layer",
             place=place,
         )

@@ -1,4 +1,4 @@
-"""What was found of each work of an evaluation, kept: measured once, it needs no encoder again."""
+"""A cache of the findings of each work of an evaluation, which then needs no encoder again."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ class FinishedWork:
         }
 
     def read(self, work: Work) -> Findings | None:
-        """What was found of a work; None where that is not known."""
+        """The findings of a work; None where the cache lacks them."""
         place = self._place(work)
         if not (place / _VALUES).is_file():
             return None
         import pyarrow as pa
 
         values = read_json(place / _VALUES)
-        rows = {file: [Result(**row) for row in found] for file, found in values["rows"].items()}
+        rows = {file: [Result(**row) for row in part] for file, part in values["rows"].items()}
         tables: dict[str, list[Any]] = {}
         for name, parts in values["tables"].items():
             tables[name] = list(parts)
@@ -82,7 +82,7 @@ class FinishedWork:
         return Findings(rows, tables)
 
     def write(self, work: Work, findings: Findings) -> None:
-        """Keep what was found of a work."""
+        """Write the findings of a work to the cache."""
         import pyarrow as pa
 
         with atomic_folder(self._place(work)) as folder:
@@ -92,7 +92,7 @@ class FinishedWork:
                 for number, part in enumerate(parts):
                     if isinstance(part, pa.Table):
                         _write_arrow(part, folder / f"{name}-{number}.arrow")
-            rows = {file: [asdict(row) for row in found] for file, found in findings.rows.items()}
+            rows = {file: [asdict(row) for row in part] for file, part in findings.rows.items()}
             text = json.dumps({"rows": rows, "tables": tables}, default=_plain)
             (folder / _VALUES).write_text(text, encoding="utf-8")
 

@@ -60,8 +60,8 @@ class BankWriter:
         for index, layer in enumerate(self.layers):
             state = states[layer]
             if len(units):
-                found = state[where, torch.from_numpy(columns)]
-                self.out["tokens"][index, units] = found.float().cpu().numpy()
+                vectors = state[where, torch.from_numpy(columns)]
+                self.out["tokens"][index, units] = vectors.float().cpu().numpy()
             if chosen.any():
                 pooler = self.pooler if layer == self.last else None
                 vectors = pool(state.float(), mask.to(state.device), self.options.pooling, pooler)

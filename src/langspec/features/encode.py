@@ -138,9 +138,9 @@ def build_bank(
     if not len(inputs):
         raise LangspecError("there are no rows to encode; expected at least one")
     selection = select(inputs, rows, options)
-    found = open_bank(root, key)
-    if found is not None and found.meta["fingerprint"] == fingerprint_of(inputs, selection):
-        return found
+    cached = open_bank(root, key)
+    if cached is not None and cached.meta["fingerprint"] == fingerprint_of(inputs, selection):
+        return cached
     banks = {key: (selection, options)}
     for other_key, other in beside.items():
         chosen = select(inputs, rows, other)

@@ -60,6 +60,6 @@ def fewest_rows(
     order = np.lexsort((ranks, groups))
     before = np.cumsum(sizes[order]) - sizes[order]
     begin = np.searchsorted(groups[order], groups[order], side="left")
-    kept = np.zeros(len(ranks), dtype=bool)
-    kept[order] = before - before[begin] < enough
-    return kept
+    chosen = np.zeros(len(ranks), dtype=bool)
+    chosen[order] = before - before[begin] < enough
+    return chosen

@@ -35,7 +35,7 @@ def unit_texts(
     Raises:
         LangspecError: a unit that is no word of its text: these are not the bank's texts.
     """
-    found = [""] * len(units)
+    texts_of_units = [""] * len(units)
     order = np.argsort(units.row, kind="stable")
     rows, begins = np.unique(units.row[order], return_index=True)
     if len(rows) and rows[-1] >= len(texts):
@@ -56,5 +56,5 @@ def unit_texts(
                     f"piece {column} of text {row} is no word of it; expected the texts that the "
                     "feature bank was made from"
                 )
-            found[i] = text[touched[0][0] : touched[-1][1]]
-    return found
+            texts_of_units[i] = text[touched[0][0] : touched[-1][1]]
+    return texts_of_units

@@ -76,7 +76,7 @@ GEOMETRY = FigureSpec(
 )
 
 
-def _found(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
+def _nearest(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
     """What the panels of retrieval show, or why there are none."""
     if chance_of_retrieval(rows).empty:
         return f"{NOT_PARALLEL} "
@@ -107,7 +107,7 @@ ALIGNMENT = FigureSpec(
     name="alignment_{task}",
     title="{task}: alignment by layer",
     caption="Models of {task}, sentences of the language text, test split, by layer. "
-    "{found}Right: linear CKA with the starting encoder on the same sentences, and after "
+    "{nearest}Right: linear CKA with the starting encoder on the same sentences, and after "
     "each language's mean is subtracted. Mean over {seeds}.",
     alt="Line plots by layer of retrieval and CKA. Retrieval at the last layer: {last}.",
     where={**WHERE, "metric": ("retrieval", *LIKENESSES), "language": ("all", "mean_targets")},
@@ -119,7 +119,7 @@ ALIGNMENT = FigureSpec(
     ),
     last={**_RETRIEVED, "probe": "cosine"},
     seeds={**_SENTENCES, "metric": LIKENESSES},
-    words={"found": _found},
+    words={"nearest": _nearest},
     absent="alignment by layer",
     height=2.9,
 )

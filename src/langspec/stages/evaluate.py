@@ -33,13 +33,13 @@ def run(config: Config, root: Path, *, task_name: str) -> Path:
     require(paths.encoder, "encoder")
     work = all_work(config, paths, task_name)
     finished = FinishedWork(config, paths, task_name)
-    found = {name: finished.read(one) for name, one in work.items()}
-    left = {name: one for name, one in work.items() if found[name] is None}
+    parts = {name: finished.read(one) for name, one in work.items()}
+    left = {name: one for name, one in work.items() if parts[name] is None}
     if left:
-        found |= _measure(config, paths, task_name, left, finished)
+        parts |= _measure(config, paths, task_name, left, finished)
     from langspec.stages.replay import run as replay
 
-    write_findings(paths.evaluate(task_name), [one for one in found.values() if one is not None])
+    write_findings(paths.evaluate(task_name), [one for one in parts.values() if one is not None])
     replay(config, root)
     return paths.evaluate(task_name)
 
@@ -57,14 +57,14 @@ def _measure(
         # After the workers: this process imports MLflow while they import PyTorch.
         import langspec.tracking.runs  # noqa: F401
 
-        found = crew.run(work, _Keeper(work, finished))
+        parts = crew.run(work, _Keeper(work, finished))
     if count > 1:
         evict(paths.cache / "banks", config.features.cache_gb)
-    return found
+    return parts
 
 
 class _Keeper:
-    """Keeps what a worker found of a work."""
+    """Writes the findings of a work to the cache when a worker ends it."""
 
     def __init__(self, work: dict[str, Work], finished: FinishedWork) -> None:
         self._work, self._finished = work, finished

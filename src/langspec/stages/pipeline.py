@@ -16,10 +16,10 @@ from langspec.tracking.runs import adopt_launched_run
 
 def assignments(*, name: str, seeds: str, methods: str, values: str) -> list[str]:
     """``KEY=VALUE`` of the options of ``langspec pipeline``; an empty one changes nothing."""
-    found = [f"name={name}"] if name else []
-    found += [f"train.seeds=[{seeds}]"] if seeds else []
-    found += [f"train.run=[{methods}]"] if methods else []
-    return found + values.split()
+    changes = [f"name={name}"] if name else []
+    changes += [f"train.seeds=[{seeds}]"] if seeds else []
+    changes += [f"train.run=[{methods}]"] if methods else []
+    return changes + values.split()
 
 
 def write_values(preset: str, changes: list[str], root: Path) -> Iterator[str]:

@@ -94,8 +94,10 @@ class CheckpointStore:
     def others(self, description: str) -> int:
         """How many other folders beside this one hold a run of the same ``description``."""
         slots = self.folder.parent.glob("*/slot-*")
-        found = {slot.parent for slot in slots if self._value(slot, "description") == description}
-        return len(found - {self.folder})
+        folders = {
+            slot.parent for slot in slots if self._value(slot, "description") == description
+        }
+        return len(folders - {self.folder})
 
     def clear(self) -> None:
         """Remove both slots: the run is finished and its result is elsewhere."""

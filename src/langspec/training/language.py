@@ -62,13 +62,13 @@ def read_language_data(corpora: Path, encoder: Encoder, languages: list[str]) ->
         LangspecError: fewer than two languages, or one of them has no train rows.
     """
     table = read_table(corpora, "text", split="train", languages=languages)
-    found = table["language"].to_pylist()
+    of_rows = table["language"].to_pylist()
     if len(languages) < 2:
         raise LangspecError(
             f"unlearning needs at least two languages, found {', '.join(languages)}",
             place="corpora.targets",
         )
-    missing = sorted(set(languages) - set(found))
+    missing = sorted(set(languages) - set(of_rows))
     if missing:
         raise LangspecError(
             f"the text corpus has no train rows of {', '.join(missing)}; unlearning needs text of "
@@ -84,7 +84,7 @@ def read_language_data(corpora: Path, encoder: Encoder, languages: list[str]) ->
             max_tokens=encoder.card.max_tokens,
             prefix=encoder.card.prefix,
         ),
-        labels=np.asarray([index[code] for code in found], dtype=np.int64),
+        labels=np.asarray([index[code] for code in of_rows], dtype=np.int64),
         languages=tuple(languages),
         pad_id=int(tokenizer.pad_token_id),
         mask_id=None if tokenizer.mask_token_id is None else int(tokenizer.mask_token_id),

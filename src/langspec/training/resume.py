@@ -60,7 +60,7 @@ class Checkpoints(Callback):
         parts |= {"model": stepper.weights(), "random": random_states}
         for name, module in run.objective.modules.items():
             parts[f"module.{name}"] = module.state_dict()
-        tensors = {f"{part}.{k}": v for part, found in parts.items() for k, v in found.items()}
+        tensors = {f"{part}.{k}": v for part, of_part in parts.items() for k, v in of_part.items()}
         for name, optimiser in stepper.optimisers.items():
             tensors |= optimiser_tensors(optimiser, f"optimiser.{name}")
         self._store.save(Checkpoint(tensors, state))
@@ -142,9 +142,9 @@ def _check_shapes(saved: Checkpoint, run: Run) -> None:
     for name, module in run.objective.modules.items():
         wanted |= {f"module.{name}.{k}": v for k, v in module.state_dict().items()}
     for name, value in wanted.items():
-        found = saved.tensors.get(name)
-        if found is None or found.shape != value.shape:
-            shape = "is not there" if found is None else f"is {list(found.shape)}"
+        tensor = saved.tensors.get(name)
+        if tensor is None or tensor.shape != value.shape:
+            shape = "is not there" if tensor is None else f"is {list(tensor.shape)}"
             raise LangspecError(
                 f"{name} {shape}, expected {list(value.shape)}: the checkpoint is of another "
                 "model; delete it",

@@ -94,10 +94,10 @@ def encode_features(
     for positions, batch in _each_batch(data, batch_tokens, device, "encode once"):
         fits = in_memory(batch["input_ids"], "features.batch_tokens")
         with casts(device, precision), fits:
-            found = model.vectors(batch).float().cpu().numpy()
+            of_batch = model.vectors(batch).float().cpu().numpy()
         if vectors is None:
-            vectors = np.zeros((len(data.labels), found.shape[1]), np.float32)
-        vectors[positions] = found
+            vectors = np.zeros((len(data.labels), of_batch.shape[1]), np.float32)
+        vectors[positions] = of_batch
     if vectors is None:
         vectors = np.zeros((0, 1), np.float32)
     return FeatureData(vectors, data.labels, data.inputs.unit_starts, data.lengths, data.unit)
