@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Make
+from conftest import CHECKOUT, Make
 from langspec.config import load_config
 from langspec.files import sha256_folder
 
@@ -157,6 +158,35 @@ def test_resume_refuse_adopt(project: Path, langspec) -> None:
     missing = langspec(project, "adopt", "none", check=False)
     assert "there are: " in missing.stderr
     assert "short" in missing.stderr
+
+
+def test_trials_in_several_processes_end_with_the_sweep_and_go_on(project: Path, langspec) -> None:
+    """Two workers, each with two processes: SIGTERM ends all; the same command completes."""
+    import psutil
+
+    shutil.copytree(CHECKOUT / "accelerate", project / "accelerate", dirs_exist_ok=True)
+    sweep = ("sweep", "--method", "finetune", "--study", "launched", "--trials", "2", *SHORT)
+    sweep += ("--workers", "2", "--set", "compute.launch=accelerate/cpu-2.yaml")
+    told = langspec(project, *sweep, "--dry-run").stdout
+    assert "on 40 rows in 2 processes (accelerate/cpu-2.yaml)" in told
+    command = [sys.executable, "-m", "langspec", *sweep]
+    child = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    log = project / ".langspec" / "studies" / "launched.log"
+    while not (log.is_file() and '"owner"' in log.read_text()):
+        assert child.poll() is None
+        time.sleep(0.2)
+    below = psutil.Process(child.pid).children(recursive=True)
+    commands = [" ".join(one.cmdline()) for one in below]
+    assert sum(text.endswith("-m langspec.tuning.trial_rank") for text in commands) >= 2
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=60)
+    assert child.returncode == 143
+    _, alive = psutil.wait_procs(below, 20)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    langspec(project, *sweep)
+    trials = trials_of(project, "launched")
+    assert sum(trial.state == "COMPLETE" for trial in trials) == 2
+    assert {trial.reason for trial in trials if trial.state == "FAIL"} <= {"ended by SystemExit"}
 
 
 def test_a_front(project: Path, langspec) -> None:
