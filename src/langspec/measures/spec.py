@@ -127,7 +127,8 @@ class TableSpec:
         notes: sentences below the table; one that comes out empty is left out.
         words: what further names in caption, notes and labels stand for.
         names: for people, by tidy column and value; named values follow others in this order.
-        page: the keys on the page in its order, where it is not that of the CSV.
+        page: the keys on the page in its order, where it is not that of the CSV; ``{}`` stands for
+            all repeated columns.
         drop_empty: a score that was measured nowhere is no column of the page.
     """
 

@@ -24,8 +24,8 @@ BY_LANGUAGE = TableSpec(
     rows=("language",),
     columns=(
         Column("part", text="{pooled}", shown=False),
-        Column("language", "Language"),
         Column("code", "Code"),
+        Column("language", "Language"),
         Column("family", "Family"),
         Column("role", shown=False),
         Column("n", "n", kind="count"),
@@ -42,6 +42,7 @@ BY_LANGUAGE = TableSpec(
         ),
     ),
     section="part",
+    page=("language", "code", "family", "n", "{}"),
     pooled="over languages",
     names={"language": OVER_LANGUAGES},
 )

@@ -322,10 +322,11 @@ def _shown(
     spec: TableSpec, columns: Sequence[Column], frame: pd.DataFrame, floor: pd.DataFrame | None
 ) -> list[Column]:
     by_key = {column.key: column for column in columns}
-    order = [by_key[key] for key in spec.page] if spec.page else list(columns)
+    repeated = [column for column in columns if column.each]
+    order = [c for key in spec.page for c in (repeated if key == "{}" else [by_key[key]])]
     return [
         column
-        for column in order
+        for column in order or columns
         if column.shown
         and not (column.floor and (floor is None or floor.empty))
         and not (spec.drop_empty and column.kind == "score" and frame[column.key].isna().all())
