@@ -20,6 +20,7 @@ from typing import Any
 from contest import configuration, parser_of
 
 PRECISIONS = ("fp32", "bf16")
+MEASURES = ("leak", "retrieval", "accuracy")
 LIMIT = 0.002
 """The largest difference with which ``auto`` may encode in bf16."""
 
@@ -59,7 +60,7 @@ class Sides:
         test = self.task.rows(paths.corpora, "test", config.corpora.languages)
         self.test = self.task.data(test, self.encoder)
 
-    def measure(self, precision: str) -> dict[tuple[str, int], float]:
+    def measure(self, precision: str, measures: Sequence[str]) -> dict[tuple[str, int], float]:
         """Scores by measure and layer (-1: none)."""
         from langspec.features.bank import BankOptions
         from langspec.features.encode import build_bank
@@ -71,7 +72,10 @@ class Sides:
         config = self.config
         pooling, seed = self.encoder.card.pooling, config.evaluate.seed
         options = BankOptions.of(config.features, pooling=pooling, seed=seed, precision=precision)
-        origin, once = Origin("", "", 0, "text", "test", "leak"), BootstrapOptions(resamples=2)
+        origin, once = (
+            Origin("", "", 0, "text", "test", "leak"),
+            BootstrapOptions(resamples=2, seed=seed),
+        )
         with tempfile.TemporaryDirectory() as folder:
             bank = build_bank(
                 self.encoder.model,
@@ -82,10 +86,14 @@ class Sides:
                 key="benchmark",
                 root=Path(folder),
             )
-            rows = language_leak(bank, origin, config.evaluate.probe, once)
+            probe = config.evaluate.probe
+            rows = language_leak(bank, origin, probe, once) if "leak" in measures else []
             most = config.evaluate.geometry.candidates
-            found = retrieval(
-                bank, origin, config.corpora.source, once, candidates=most, seed=seed
+            language, seed = config.corpora.source, config.evaluate.seed
+            found = (
+                retrieval(bank, origin, language, once, candidates=most, seed=seed)
+                if "retrieval" in measures
+                else []
             )
         scores = {
             (f"leak of {row.unit}s", row.layer): row.value
@@ -93,11 +101,13 @@ class Sides:
             if row.metric == "macro_f1" and row.probe == "linear" and row.language == "all"
         }
         scores |= {
-            (f"retrieval: {row.metric}", row.layer): row.value
+            ("retrieval", row.layer): row.value
             for row in found
-            if row.language == "mean_targets"
+            if row.metric == "retrieval" and row.language == "mean_targets" and row.layer >= 0
         }
-        return scores | {("accuracy of a linear head, pos", -1): self._accuracy(precision)}
+        if "accuracy" in measures:
+            scores["accuracy of a linear head, pos", -1] = self._accuracy(precision)
+        return scores
 
     def _accuracy(self, precision: str) -> float:
         """Over the words of all languages."""
@@ -122,11 +132,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=500, help="of the task, to fit a head on")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="of params.yaml")
+    parser.add_argument("--measures", nargs="+", choices=MEASURES, default=MEASURES)
     given = parser.parse_args(arguments)
     sides, found, took = Sides(given), {}, {}
     for precision in PRECISIONS:
         began = time.process_time()
-        found[precision] = sides.measure(precision)
+        found[precision] = sides.measure(precision, given.measures)
         took[precision] = time.process_time() - began
     single, half = (found[precision] for precision in PRECISIONS)
     print("| measure | layer | fp32 | bf16 | difference |\n|---|---|---|---|---|")
