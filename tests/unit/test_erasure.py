@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from langspec.erasure.centring import Centring
-from langspec.erasure.choice import ERASERS
+from langspec.erasure.choice import ERASERS, ONE_MAP
 from langspec.erasure.eraser_folder import load_eraser, save_eraser, weights_hash
 from langspec.erasure.inlp import INLP
 from langspec.erasure.leace import LEACE
@@ -439,9 +439,16 @@ def test_the_encoders_hash_is_of_its_weights() -> None:
     assert weights_hash(one) != weights_hash(other)
 
 
+def test_erasers_with_one_map_are_known_by_their_classes(train) -> None:
+    x, codes, _ = train
+    for name in ERASERS:
+        fitted = make_eraser(name).fit(x, codes).map
+        assert fitted.by_language == (name not in ONE_MAP)
+
+
 def test_the_affine_form_is_the_same_map(train) -> None:
     x, codes, _ = train
-    for name in ("lsar", "inlp", "leace"):
+    for name in ONE_MAP:
         fitted = make_eraser(name, anchor="de").fit(x, codes).map
         matrix, bias = fitted.affine()
         np.testing.assert_allclose(x @ matrix.T + bias, fitted.apply(x), atol=1e-9)
