@@ -20,7 +20,11 @@ from conftest import CHECKOUT
 from experiment_fixtures import prepared, small_config
 from langspec.errors import LangspecError
 from langspec.launch import read_launch
+from langspec.paths import Paths, paths_of
+from langspec.tuning.fingerprint import identity_of
 from langspec.tuning.score import Collapsed, Measured, ProcessLost
+from langspec.tuning.space import space_of
+from langspec.tuning.study import different
 from langspec.tuning.trial_processes import launch_of, trial_trainer
 
 CPU_2 = str(CHECKOUT / "accelerate" / "cpu-2.yaml")
@@ -173,19 +177,36 @@ def test_a_sweep_that_a_launcher_started_is_refused(monkeypatch) -> None:
         launch_of(small_config())
 
 
-@pytest.mark.slow
-def test_two_real_processes_train_a_trial(tmp_path: Path) -> None:
-    """As stage train starts them. A rung ends a trial in both; a killed one is told."""
-    from langspec.paths import paths_of
-
-    config = small_config(
-        f"compute.launch={CPU_2}", "tune.method=grl", "tune.rungs=2", "compute.threads=1"
-    )
-    paths = paths_of(config, tmp_path)
-    corpora, encoder = prepared(tmp_path / "made")
+def project(root: Path) -> Paths:
+    """The folders of a project with prepared corpora and an encoder."""
+    paths = paths_of(small_config(), root)
+    corpora, encoder = prepared(root / "made")
     for made, wanted in ((corpora, paths.corpora), (encoder, paths.encoder)):
         wanted.parent.mkdir(parents=True, exist_ok=True)
         made.rename(wanted)
+    return paths
+
+
+def test_a_study_is_of_one_number_of_processes(tmp_path: Path) -> None:
+    """The same file with another number in it makes another study: dropout differs."""
+    paths = project(tmp_path)
+    (paths.encoder / "langspec.json").write_text('{"sha256": "e"}')
+    file = tmp_path / "cpu.yaml"
+    config = small_config(f"compute.launch={file}")
+    parts = []
+    for count in (2, 3):
+        file.write_text(f"{{distributed_type: MULTI_CPU, use_cpu: true, num_processes: {count}}}")
+        parts.append(identity_of(config, tmp_path, space_of(config)).parts)
+    assert different(*parts) == ["settings.compute.processes 2, now 3"]
+
+
+@pytest.mark.slow
+def test_two_real_processes_train_a_trial(tmp_path: Path) -> None:
+    """As stage train starts them. A rung ends a trial in both; a killed one is told."""
+    config = small_config(
+        f"compute.launch={CPU_2}", "tune.method=grl", "tune.rungs=2", "compute.threads=1"
+    )
+    paths = project(tmp_path)
     rungs: list[Any] = []
 
     def prune(rung: int, measured: Measured) -> None:

@@ -20,6 +20,7 @@ from langspec.tuning.score import MEASURED
 from langspec.tuning.space import Space, space_of, starting_points
 from langspec.tuning.storage import Place, open_storage, place_of
 from langspec.tuning.study import Identity, Study, open_study
+from langspec.tuning.trial_processes import launch_of
 
 STORAGE_VARIABLE = "LANGSPEC_STUDIES"
 MASKED_HEAD = "mlm_head.safetensors"  # encoders.mlm.MLM_HEAD, whose module takes seconds to import
@@ -75,10 +76,12 @@ def space_for(config: Config, root: Path) -> Space:
 def identity_of(config: Config, root: Path, space: Space) -> Identity:
     """The fingerprint of a study: all that a trial's score depends on beside its values."""
     paths, tune = paths_of(config, root), config.tune
+    launch = launch_of(config)
+    processes = launch.processes if launch else 1
     settings = run_settings(config, tune.task, tune.method, exclude_unset=True) | flatten(
         {
             "corpora": {"targets": config.corpora.targets},
-            "compute": {"launch": config.compute.launch},
+            "compute": {"launch": config.compute.launch, "processes": processes},
             "evaluate": {
                 "seed": config.evaluate.seed,
                 "probe": config.evaluate.probe.model_dump(),
