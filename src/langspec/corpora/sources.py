@@ -84,7 +84,7 @@ def discover(folder: Path, patterns: Sequence[re.Pattern[str]] = ()) -> Contents
 
     Raises:
         LangspecError: not a folder, an archive, a link out of the folder, an unknown language
-            code in a text folder, one part found twice, or nothing recognised.
+            code in a text folder, one part in two files, or nothing recognised.
     """
     folder = Path(folder)
     _check_folder(folder)

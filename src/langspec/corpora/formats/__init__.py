@@ -1,7 +1,7 @@
 """Formats of the corpora of tasks that ``params.yaml`` describes (``tasks.NAME.format``).
 
-To add a format, put one file here with a subclass of :class:`Format` that has a ``name``: it is
-found by itself. Where an item has named fields (a line of json, of a table), the subclass is one
+To add a format, put one file here with a subclass of :class:`Format` that has a ``name``: the
+folder is searched. Where an item has named fields (a line of json, of a table), the subclass is one
 of :class:`~langspec.corpora.formats.fields.FieldFormat` and gives the fields of each line alone.
 """
 
