@@ -1,8 +1,8 @@
 """Formats of the corpora of tasks that ``params.yaml`` describes (``tasks.NAME.format``).
 
 To add a format, put one file here with a subclass of :class:`Format` that has a ``name``: the
-folder is searched. Where an item has named fields (a line of json, of a table), the subclass is one
-of :class:`~langspec.corpora.formats.fields.FieldFormat` and gives the fields of each line alone.
+folder is searched. Where an item has named fields (a line of json, of a table), the subclass is
+one of :class:`~langspec.corpora.formats.fields.FieldFormat`; it gives the fields of each line.
 """
 
 from __future__ import annotations
