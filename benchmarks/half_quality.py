@@ -1,7 +1,8 @@
-"""Does training with bf16 passes end as well as training in fp32? The same seeds, both precisions.
+r"""Does training with bf16 passes end as well as in fp32? The same seeds in both precisions.
 
     python benchmarks/half_quality.py                              # the demo, as params.yaml says
-    python benchmarks/half_quality.py --preset e5 --root DIR --rows 240 --test-rows 15
+    python benchmarks/half_quality.py --preset e5 --root DIR --rows 480 --dev-rows 60 \
+        --test-rows 15 --set train.pos.batch_tokens=512 train.nli.batch_tokens=512
 
 A seed has the same first weights, batches and epochs in both precisions, and other dropout masks.
 The table has test accuracy in the source language, the mean test accuracy of the target languages
@@ -105,9 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, help="training rows, drawn by the seed; else all")
     parser.add_argument("--dev-rows", type=int, help="the first so many choose the epoch")
     parser.add_argument("--test-rows", type=int, help="the first so many a language; else all")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--leak", action="store_true", help="measure the token leak, too")
     given = parser.parse_args(arguments)
-    config = configuration(given, ["compute.portable=false"])
+    config = configuration(given, ["compute.portable=false", *given.set])
     rows = Rows(given.out)
     for task in given.tasks:
         for seed in given.seeds:

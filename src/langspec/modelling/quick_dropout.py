@@ -55,6 +55,13 @@ def _dropout(
     return input * dropout_mask(input, p)
 
 
+def _additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """What is added to scores for a mask: a boolean one (True: is seen) as 0 and a low number."""
+    if mask.dtype != torch.bool:
+        return mask
+    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
+
+
 def _attention(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -75,9 +82,7 @@ def _attention(
         )
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = torch.matmul(query * scale, key.transpose(-2, -1))
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attn_mask, torch.finfo(scores.dtype).min)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
+    if attn_mask is not None:
+        scores.add_(_additive(attn_mask, scores.dtype))
     weights = torch.softmax(scores, dim=-1)
     return torch.matmul(weights * dropout_mask(weights, dropout_p), value)
