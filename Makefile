@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 PORT ?= 5000
 OUT ?=
 
-.PHONY: help install install-e5 demo test test-unit test-all bench lint ui lock clean
+.PHONY: help install install-e5 demo test test-unit test-all bench gpu-check lint ui lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ bench: install ## short benchmarks on the demo (minutes; after `make demo`; OUT=
 	    set -- "$$@" --out "$$rows/$${each// /}.csv"; fi; \
 	  ../$(BIN)/python $$name.py "$$@" || failed="$$failed $$name"; done; \
 	if [ -n "$$failed" ]; then echo "error: not done:$$failed" >&2; exit 1; fi
+
+gpu-check: install ## what training and encoding do on one GPU (8 minutes; OUT=FOLDER: the tables)
+	$(BIN)/python benchmarks/gpu_check.py $(if $(OUT),--out '$(OUT)')
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from langspec.compute import device_type
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 
@@ -150,4 +151,23 @@ def check_processes(started: int) -> None:
             f"num_processes is {wanted}, but {started} work together here; "
             "are there as many GPUs?",
             place=f"compute.launch: {os.environ[LAUNCHED]}",
+        )
+
+
+def check_gpus() -> None:
+    """Refuse more processes than this machine has GPUs: two on one would wait for each other.
+
+    Raises:
+        LangspecError: a launcher has started more.
+    """
+    import torch
+
+    if device_type() == "cpu":
+        return
+    gpus, started = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if 0 < gpus < started:
+        raise LangspecError(
+            f"{started} processes on a machine with {gpus} GPU{'s' * (gpus > 1)}: each needs its "
+            f"own; start {gpus}, or train a seed a GPU with CUDA_VISIBLE_DEVICES",
+            place="compute.launch",
         )

@@ -16,6 +16,8 @@ sys.path.insert(0, str(CHECKOUT / "benchmarks"))
 
 import contest
 import cost
+import gpu_check
+import half_quality
 import pipeline
 import told
 
@@ -104,3 +106,50 @@ def test_costs_of_two_sides_have_their_share() -> None:
     ]
     line = pipeline.table(rows, ["old", "now"]).splitlines()[2]
     assert line == "| cold | `langspec report` | 10.0 | 3.0 | 30% |"
+
+
+@pytest.mark.slow
+def test_the_check_of_a_gpu_runs_without_one_and_writes_its_tables(tmp_path: Path, capsys) -> None:
+    options = ["--device", "cpu", "--shapes", "tiny", "--steps", "1", "--out", str(tmp_path)]
+    gpu_check.main(options)
+    with (tmp_path / "gpu-check.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["part"] for row in rows} == {"matmul", "processes", "encode", "train", "launches"}
+    trained = [row for row in rows if row["part"] == "train"]
+    methods = {"frozen", "finetune", "control", "grl", "adversary"}
+    assert {row["what"] for row in trained} == methods
+    for row in rows:
+        assert row["part"] == "processes" or float(row["ms"]) > 0, row["note"]
+    assert all("0 steps skipped" in row["note"] for row in trained)
+    table = (tmp_path / "gpu-check.md").read_text()
+    assert table.count("\n| ") == len(rows) + 1
+    assert table.strip() == capsys.readouterr().out.strip()
+
+
+def test_the_check_of_a_gpu_says_what_failed_and_what_it_had_no_time_for(tmp_path: Path) -> None:
+    from argparse import Namespace
+
+    check = gpu_check.Check(Namespace(device="cpu", seconds=60))
+
+    def fails() -> dict[str, str]:
+        raise RuntimeError("CUDA error: invalid device\nmore")
+
+    check.row(fails, part="train")
+    check.ends = 0
+    check.row(fails, part="encode")
+    assert [row["note"] for row in check.rows] == [
+        "RuntimeError: CUDA error: invalid device",
+        "left out: 60 s were over",
+    ]
+
+
+def test_two_precisions_are_compared_seed_by_seed() -> None:
+    rows = [
+        {"task": "pos", "precision": precision, "source": 0.1 * seed + more, "cpu_s": 1.0}
+        | {"targets": 0.5}
+        for seed, more in ((1, 0.02), (2, 0.03), (3, 0.01))
+        for precision, more in (("fp32", 0.0), ("bf16", more))
+    ]
+    line = half_quality.summary(rows).splitlines()[2]
+    # A mean of .02, a standard deviation of .01, and 4.303 of Student's t over the root of 3.
+    assert line.split("|")[5].strip() == "+0.0200 [-0.0048 +0.0448]"

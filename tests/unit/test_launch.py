@@ -69,3 +69,18 @@ def test_processes_count_themselves(monkeypatch) -> None:
     launch.check_processes(2)
     with pytest.raises(LangspecError, match=r"cpu-2\.yaml: num_processes is 2, but 1 work"):
         launch.check_processes(1)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    launch.check_gpus()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(LangspecError, match="2 processes on a machine with 1 GPU: each needs its"):
+        launch.check_gpus()
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    launch.check_gpus()

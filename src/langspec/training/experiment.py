@@ -24,7 +24,7 @@ from langspec.encoders.load import Encoder, load_encoder
 from langspec.encoders.mlm import load_mlm_head
 from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_json
-from langspec.launch import check_processes
+from langspec.launch import check_gpus, check_processes
 from langspec.modelling.model import EncoderWithHeads, freeze_embeddings
 from langspec.modelling.saved import build_model, copy_encoder
 from langspec.modelling.vocabulary import pieces_of, trim_vocabulary
@@ -160,6 +160,7 @@ class Workbench:
     def __init__(self, config: Config, task: str, corpora: Path, encoder: Path) -> None:
         self.corpora, self.encoder_folder = corpora, encoder
         self.task = get_task(task, corpora)
+        check_gpus()
         requested = launched_precision(config.compute.precision)
         self.precision = resolve_precision(requested, device_type())
         self.accelerator = Accelerator(mixed_precision=MIXED[self.precision])
