@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langspec.compute import device_type
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 
@@ -161,6 +160,8 @@ def check_gpus() -> None:
         LangspecError: a launcher has started more.
     """
     import torch
+
+    from langspec.compute import device_type
 
     if device_type() == "cpu":
         return
