@@ -42,6 +42,7 @@ CASES = {
     "control": Case("control"),
     "grl": Case("grl", allowed=2.1),
     "grl, no watch": Case("grl", watched=False),
+    "grl k=1": Case("grl", ("grl.inner_steps=1",), 2.05),
     "grl k=0": Case("grl", ("grl.inner_steps=0",)),
     "grl + distil": Case("grl", ("grl.retention.kind=distil",), 2.6),
     "adversary k=1": Case("adversary", ("adversary.inner_steps=1",), 2.6),
@@ -62,6 +63,7 @@ class Training:
         from langspec.paths import paths_of
         from langspec.presets import load_preset
         from langspec.training.experiment import Workbench
+        from langspec.training.half_weights import half_weights
         from langspec.training.language import LanguageStream
         from langspec.training.loop import Batches
         from langspec.training.stepper import Stepper
@@ -79,6 +81,9 @@ class Training:
         recipe, language = experiment.recipe, experiment.language
         accelerator, classes = bench.accelerator, len(bench.task.labels)
         model = experiment.model().train()
+        half = None
+        if bench.precision == "bf16":
+            half = half_weights(model, accelerator.device)
         setting = Setting(model, language, 1, 0, accelerator.device, recipe.head_init)
         self.objective.set_up(setting)
         self.batches = Batches(experiment.train, recipe).of_epoch(1)
@@ -91,6 +96,7 @@ class Training:
             accelerator, model, self.objective,
             rates={"encoder": recipe.encoder_lr, "head": recipe.head_lr}, weight_decay=0.01,
             warmup=0.1, clip=1.0, language=stream, watch=watch if case.watched else None,
+            half=half,
         )  # fmt: skip
         for k in range((MOST_INNER + 1) * self.objective.reads_language):
             self.stepper.language.plan(1, k)  # once an epoch, not once a step
