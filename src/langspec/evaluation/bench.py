@@ -20,6 +20,7 @@ from langspec.features.encode import build_bank
 from langspec.files import cached_json, sha256_file
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import Subject
+from langspec.modelling.model import layer_index
 from langspec.training.scoring import encode_features, head_classes
 
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ class Bench:
     @property
     def head_layer(self) -> int:
         """The layer that heads read; 0 are the embeddings."""
-        layer, last = self.config.train.feature_layer, self.encoder.model.config.num_hidden_layers
-        return int(layer if layer >= 0 else layer + last + 1)
+        return layer_index(self.encoder.model, self.config.train.feature_layer)
 
     @property
     def task_key(self) -> dict[str, Any]:

@@ -88,9 +88,7 @@ class EncoderWithHeads(nn.Module):
     @property
     def head_layer(self) -> int:
         """The layer that heads read: 0 for the embeddings, the number of layers for the last."""
-        encoder: Any = self.encoder
-        last = int(encoder.config.num_hidden_layers)
-        return self.feature_layer if self.feature_layer >= 0 else self.feature_layer + last + 1
+        return layer_index(self.encoder, self.feature_layer)
 
     def for_encoding(self, precision: str) -> Self:
         """This model with its encoder as :func:`encoding_model` gives it; heads are shared."""
@@ -182,6 +180,11 @@ class EncoderWithHeads(nn.Module):
         return {name: head(vectors) for name, head in self.heads.items()} | {
             "states": hidden[rows:]
         }
+
+
+def layer_index(encoder: Any, layer: int) -> int:
+    """A layer of an encoder, counted from the embeddings; -1 stands for the last one."""
+    return layer if layer >= 0 else layer + int(encoder.config.num_hidden_layers) + 1
 
 
 def freeze_embeddings(encoder: Any) -> None:
