@@ -381,3 +381,14 @@ def test_banks_that_need_the_same_rows_share_a_pass(tmp_path: Path) -> None:
     assert first.layers == (0, 1, 2)
     # It needs other rows, so its batches, and with them the last digits, would be others.
     assert not (tmp_path / "both" / key_of(few)).exists()
+
+
+def test_a_bank_of_few_lines_reads_no_others(tmp_path: Path) -> None:
+    every = make(tmp_path, tiny_model(0), bank_options())
+    few = make(tmp_path, tiny_model(0), bank_options(lines=4))
+    lines = set(few.sentence_meta.line.tolist())
+    assert len(lines) == 4
+    assert set(few.token_meta.line.tolist()) <= lines
+    assert len(few.sentence_meta) == 8  # the same lines in both languages
+    assert 0 < len(few.token_meta) < len(every.token_meta)
+    assert key_of(bank_options()) != key_of(bank_options(lines=4))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,8 @@ class Bench:
 
         They are written in the pass that writes :meth:`text_bank`.
         """
+        self.lines: dict[str, int] = {}
+        """By the hash of an encoder's weights: lines of language text that it reads; else all."""
         self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
 
     corpus = "text"
@@ -231,6 +233,10 @@ class Bench:
         """What the bank of the language text holds."""
         return self.bank_options()
 
+    def sampled(self, state: str, options: BankOptions) -> BankOptions:
+        """The options with the lines that the encoder of this state reads."""
+        return replace(options, lines=self.lines.get(state))
+
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """The bank of the language text, which all measures on it share."""
         return self.bank(
@@ -239,7 +245,7 @@ class Bench:
             self.text_hash,
             self.text_inputs,
             self.text_rows,
-            self.text_bank_options,
+            self.sampled(state, self.text_bank_options),
             f"encode text: {title}",
-            self.beside_text,
+            [(corpus, self.sampled(state, options)) for corpus, options in self.beside_text],
         )

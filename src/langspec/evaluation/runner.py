@@ -119,6 +119,9 @@ def random_subject(bench: Bench, device: Any) -> Subject:
     seed = bench.config.evaluate.seed
     encoder: Any = random_encoder(bench.encoder, seed).model
     state = f"random-{seed}-{bench.encoder.card.sha256}"
+    if (lines := bench.config.evaluate.random_lines) is not None:
+        state = f"{state}-{lines}"
+        bench.lines[state] = lines
     model = build_model(
         replace(bench.encoder, model=encoder.to(device)),
         bench.task,

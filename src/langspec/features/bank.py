@@ -52,6 +52,8 @@ class BankOptions:
             lies above the highest is not computed.
         whole_rows: take tokens from as few rows as have enough of them, drawn at random, and not
             from all rows: where few tokens of many rows are wanted, most need not be encoded.
+        lines: lines of each language that are read at all, the same in all languages that have
+            them; None: all.
     """
 
     max_tokens_per_language: int | None
@@ -62,6 +64,7 @@ class BankOptions:
     tokens_per_batch: int
     layers: tuple[int, ...] | None = None
     whole_rows: bool = False
+    lines: int | None = None
 
     @classmethod
     def of(

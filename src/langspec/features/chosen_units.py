@@ -58,16 +58,18 @@ def select(inputs: Inputs, rows: BankRows, options: BankOptions) -> Selection:
         options.seed, languages, language[unit_rows], line[unit_rows], inputs.unit_words
     )
     row_ranks = unit_ranks(options.seed, languages, language, line, np.full(count, -1))
+    # One language for the ranks: translations are kept together.
+    one = np.zeros(count, dtype=np.int64)
+    line_ranks = unit_ranks(options.seed, ("",), one, line, one - 1)
+    read = lowest_per_group(line_ranks, language, options.lines)
     most = options.max_tokens_per_language
-    candidates = np.arange(len(unit_rows))
+    candidates = np.flatnonzero(np.isin(unit_rows, read))
     if options.whole_rows and most is not None:
         enough = fewest_rows(row_ranks, language, np.diff(inputs.unit_starts), most)
         candidates = candidates[enough[unit_rows]]
     units = candidates[lowest_per_group(ranks[candidates], language[unit_rows[candidates]], most)]
-    # One language for the ranks: translations are kept together.
-    one = np.zeros(count, dtype=np.int64)
-    line_ranks = unit_ranks(options.seed, ("",), one, line, one - 1)
     sentences = lowest_per_group(line_ranks, language, options.max_sentences_per_language)
+    sentences = np.intersect1d(sentences, read)
 
     def table(row: np.ndarray, column: np.ndarray, label: np.ndarray | None) -> np.ndarray:
         if label is None:

@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from langspec.folder_classes import folder_classes
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import EVALUATE, Measure
-from langspec.section import Natural, Section
+from langspec.section import Limit, Natural, Section
 
 if TYPE_CHECKING:
     from langspec.measurement.bootstrap import BootstrapOptions
@@ -43,11 +43,14 @@ class EvaluateBase(Section):
         seed: of everything that an evaluation draws.
         bootstrap: number of resamples of an interval.
         probe: of every linear probe.
+        random_lines: lines of language text that the encoder with random weights is measured on,
+            the same in all languages; None: all.
     """
 
     seed: Natural
     bootstrap: Annotated[int, Field(ge=100)]
     probe: ProbeOptions
+    random_lines: Limit
 
     @property
     def bootstrap_options(self) -> BootstrapOptions:

@@ -194,7 +194,7 @@ class PublishedMeasure(Measure):
             self.corpus,
             self.inputs,
             self.rows_of_text,
-            self._bank_options(layer),
+            bench.sampled(subject.state, self._bank_options(layer)),
             f"encode whole texts: {subject.title}",
         )
         units = bank.token_meta if self.token else bank.sentence_meta
