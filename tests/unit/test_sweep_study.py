@@ -21,6 +21,7 @@ from test_sweep_space import config
 
 from langspec.errors import LangspecError
 from langspec.tuning import claims
+from langspec.tuning.adoption import _from_storage
 from langspec.tuning.outcome import draw, records
 from langspec.tuning.records import TrialRecord, best, front, write_trials
 from langspec.tuning.score import Collapsed, Measured, ProcessLost
@@ -294,6 +295,13 @@ def test_a_study_of_something_else_is_refused(tmp_path: Path) -> None:
     optuna.create_study(study_name="foreign", storage=open_storage(place))
     with pytest.raises(LangspecError, match="not made by langspec sweep"):
         open_study(open_storage(place), "foreign", config().tune, IDENTITY)
+
+
+def test_a_study_that_measured_other_numbers_is_not_adopted(tmp_path: Path) -> None:
+    file = tmp_path / "s.log"
+    opened(file)
+    with pytest.raises(LangspecError, match="not measured by dev_macro_f1 and dev_leak; run"):
+        _from_storage(tmp_path, "s", str(file))
 
 
 def test_other_code_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
