@@ -74,12 +74,13 @@ def stand_in(arguments: list[str]) -> None:
 
 
 def _pack(source: Path, commit: str, pack: Path) -> None:
-    """Write the files that git tracks as a tar file: those of a commit, or as they lie there."""
+    """Write a tar file of a commit, or of what lies in the checkout and git does not ignore."""
     git = ["git", "-C", str(source)]
     if commit:
         subprocess.run([*git, "archive", "-o", str(pack), commit], check=True)
         return
-    listed = subprocess.run([*git, "ls-files", "-z"], check=True, capture_output=True).stdout
+    files = [*git, "ls-files", "-coz", "--exclude-standard"]
+    listed = subprocess.run(files, check=True, capture_output=True).stdout
     names = [each for each in listed.split(b"\0") if each]
     there = b"\0".join(name for name in names if (source / os.fsdecode(name)).exists())
     pick = ["tar", "-C", str(source), "--null", "-T", "-", "-cf", str(pack)]
@@ -91,7 +92,7 @@ class Side:
 
     Args:
         name: of its rows.
-        source: a checkout; what git tracks in it is copied as it lies there.
+        source: a checkout; what git does not ignore in it is copied as it lies there.
         commit: of that repository, whose files are taken instead; "" for the files that lie there.
         folder: to be made.
     """

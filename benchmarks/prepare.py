@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from machine import said
 from shared import ROOT, write_csv
 
 LANGUAGES = ("en", "de", "fr")
@@ -131,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = measure(folder / "files", folder / "out", near)
         rows.append({"size": size, "files_mb": megabytes, **found})
         print("  ".join(f"{key} {value:.0f}" for key, value in rows[-1].items()), flush=True)
+    print(said())
     if given.out is not None:
         write_csv(given.out, rows)
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from machine import said
 from shared import ROOT
 from told import Rows
 
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         own = [row for row in rows.all if row["command"] == name]
         cpu, wall = (median(row[key] for row in own) for key in ("cpu_s", "wall_s"))
         print(f"| {name} | {cpu:.2f} | {wall:.2f} |")
+    print("\n" + said())
 
 
 if __name__ == "__main__":

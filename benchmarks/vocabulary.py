@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from contest import configuration, contest, parser_of, table
+from machine import said
 from training import ours
 
 
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     steps = Namespace(**vars(given), seed=1, epochs=1, freeze=True, batch_tokens=None)
     rows = contest({"whole": ours, "trimmed": partial(ours, trim=True)}, steps)
     print(table(rows, "trimmed", {}))
+    print("\n" + said("Compare pieces, parameters and MB with other machines, not the times"))
 
 
 if __name__ == "__main__":

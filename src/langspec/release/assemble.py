@@ -43,6 +43,7 @@ class TrainedSeed:
 class LanguageText(Protocol):
     """The language text of a run: erasers are fitted on it."""
 
+    encoder: Encoder
     text_rows: BankRows
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:

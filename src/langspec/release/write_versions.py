@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from langspec.measurement.erased import fit_maps
 from langspec.paths import Paths, checkpoint_hash, corpora_sources, require
 from langspec.release.assemble import LanguageText, TrainedSeed, assemble, load_seed
 from langspec.release.choose import Candidate, candidate, champion
+from langspec.release.kept_versions import RECORD, SCHEMA, TaskRecord
 from langspec.release.model_card import ExportFacts
 from langspec.release.predictor import load_predictor
 from langspec.release.version_card import registered_card
@@ -33,29 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 1
-RECORD, CARD, ERASERS = "register.json", "README.md", "erasers"
-
-
-@dataclass(frozen=True)
-class TaskRecord:
-    """Content of ``register.json``: the versions of one task.
-
-    Attributes:
-        name: that of ``results/<name>``.
-        task: the task.
-        champion: method of the champion; None: there is none.
-        why: reason for either.
-        versions: a record a version.
-        left_out: why a method has no version, by its name.
-    """
-
-    name: str
-    task: str
-    champion: str | None
-    why: str
-    versions: list[dict[str, Any]]
-    left_out: dict[str, str]
+CARD, ERASERS = "README.md", "erasers"
 
 
 @dataclass
@@ -66,20 +46,22 @@ class Versions:
         config: all of ``params.yaml``.
         paths: the run's folders.
         task: the task.
-        encoder: the encoder that trainings started from.
         text: the language text, which erasers are fitted on.
+        encoder: the encoder that trainings started from, which reads it.
         make: gives an unfitted eraser by its name.
     """
 
     config: Config
     paths: Paths
     task: Task
-    encoder: Encoder
     text: LanguageText
-    make: Callable[[str], Eraser]
+    encoder: Encoder = field(init=False)
+    make: Callable[[str], Eraser] = field(init=False)
     rows: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        self.encoder = self.text.encoder
+        self.make = self.config.evaluate.erasers.maker(self.config.corpora.source)
         self.rows = read_results(self.paths.evaluate(self.task.name) / "results.csv")
 
     def write(self, folder: Path) -> None:
@@ -93,11 +75,6 @@ class Versions:
             for one in candidates
             if one.entry is not None
         ]
-        for one in candidates:
-            if one.entry is None:
-                logger.warning("%s %s is not registered: %s", name, one.method, one.refusal)
-        if best is None:
-            logger.warning("%s has no champion: %s", name, why)
         record = TaskRecord(
             name=self.config.name,
             task=name,
@@ -189,9 +166,7 @@ class Versions:
         self, record: Mapping[str, Any], place: Path, erasers: list[str]
     ) -> list[dict[str, Any]]:
         """Open what will be served once, before anything is registered; the rows it was given."""
-        with tempfile.TemporaryDirectory(prefix="langspec-") as name:
-            served = Path(name) / "model"
-            assemble_version(self.paths, record, place, served)
+        with assembled_version(self.paths, record, place) as served:
             predictor = load_predictor(served)
             example = _example(predictor.head.columns)
             for eraser in ("", *erasers):
@@ -225,6 +200,14 @@ def _example(columns: tuple[str, ...]) -> list[dict[str, Any]]:
     text = {"text": "The dog sees a small tree."}
     pair = {"premise": "The dog sees a small tree.", "hypothesis": "The dog sees a tree."}
     return [pair if "premise" in columns else text]
+
+
+@contextmanager
+def assembled_version(paths: Paths, version: Mapping[str, Any], place: Path) -> Iterator[Path]:
+    """A folder of :func:`assemble_version`, which is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="langspec-") as name:
+        assemble_version(paths, version, place, Path(name) / "model")
+        yield Path(name) / "model"
 
 
 def assemble_version(paths: Paths, version: Mapping[str, Any], place: Path, folder: Path) -> None:

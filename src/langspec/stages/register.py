@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from langspec.config import Config
 from langspec.files import atomic_folder, read_record
 from langspec.paths import Paths, paths_of, require
-
-
-def register_folder(paths: Paths) -> Path:
-    """Which seeds are registered and why, their cards and erasers."""
-    return paths.results / "register"
+from langspec.release import kept_versions as kept
 
 
 def plan(config: Config, root: Path) -> str:
@@ -27,7 +22,7 @@ def plan(config: Config, root: Path) -> str:
     size = weights.stat().st_size / 1e6 if weights.is_file() else 0
     return (
         f"register: the best seed of {', '.join(config.train.run)} on "
-        f"{', '.join(config.train.tasks)} -> {register_folder(paths)}, and langspec-TASK in "
+        f"{', '.join(config.train.tasks)} -> {kept.register_folder(paths)}, and langspec-TASK in "
         "MLflow's registry\n"
         f"  about {10 + 4 * versions} s, {versions * (size + 4):.0f} MB in MLflow's artifacts, "
         f"{800 + 3 * size:.0f} MB of memory"
@@ -36,23 +31,27 @@ def plan(config: Config, root: Path) -> str:
 
 def run(config: Config, root: Path) -> str:
     """Choose, write the cards and fit the erasers, register; returns what was done."""
-    from langspec.evaluation.bench import Bench
-    from langspec.release.write_versions import Versions
     from langspec.stages.replay import run as replay
-    from langspec.tasks import get_task
 
     paths = paths_of(config, root)
     stages = [(paths.evaluate(name), f"evaluate --task {name}") for name in config.train.tasks]
     for place, stage in ((paths.corpora, "corpora"), (paths.encoder, "encoder"), *stages):
         require(place, stage)
-    with atomic_folder(register_folder(paths)) as temporary:
+    with atomic_folder(kept.register_folder(paths)) as temporary:
         for name in config.train.tasks:
-            task = get_task(name, paths.corpora)
-            text = Bench(config, paths, task, config.features.cache_gb)
-            erasers = config.evaluate.erasers.maker(config.corpora.source)
-            Versions(config, paths, task, text.encoder, text, erasers).write(temporary / name)
+            write = partial(_write, config, paths, name)
+            shutil.copytree(kept.kept_versions(config, paths, name, write), temporary / name)
     replay(config, root)  # the runs that versions belong to
     return restore(config, root, take_over=True)
+
+
+def _write(config: Config, paths: Paths, name: str, folder: Path) -> None:
+    from langspec.evaluation.bench import Bench
+    from langspec.release.write_versions import Versions
+    from langspec.tasks import get_task
+
+    text = Bench(config, paths, get_task(name, paths.corpora), config.features.cache_gb)
+    Versions(config, paths, text.task, text).write(folder)
 
 
 def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
@@ -60,21 +59,22 @@ def restore(config: Config, root: Path, *, take_over: bool = False) -> str:
 
     ``take_over``: give the alias ``champion`` to this run where another run has it.
     """
-    from langspec.release.write_versions import RECORD, SCHEMA, TaskRecord, assemble_version
     from langspec.tracking.runs import Tracker
     from langspec.tracking.versions import register_task
 
     paths = paths_of(config, root)
     lines = []
-    for file in sorted(register_folder(paths).glob(f"*/{RECORD}")):
+    tracker: Tracker | None = None
+    for file in sorted(kept.register_folder(paths).glob(f"*/{kept.RECORD}")):
 
-        @contextmanager
-        def folder(version: dict[str, Any], place: Path = file.parent) -> Iterator[Path]:
-            with tempfile.TemporaryDirectory(prefix="langspec-") as name:
-                assemble_version(paths, version, place, Path(name) / "model")
-                yield Path(name) / "model"
+        def folder(version: dict[str, Any], place: Path = file.parent) -> Any:
+            from langspec.release.write_versions import assembled_version  # imports PyTorch
 
-        tracker = Tracker.open(config.tracking, root=root, required=True)
-        record = read_record(file, TaskRecord, cure="run: langspec register", schema=SCHEMA)
+            return assembled_version(paths, version, place)
+
+        tracker = tracker or Tracker.open(config.tracking, root=root, required=True)
+        record = read_record(
+            file, kept.TaskRecord, cure="run: langspec register", schema=kept.SCHEMA
+        )
         lines.append(register_task(tracker, asdict(record), folder, take_over=take_over).summary)
     return "\n".join(lines)

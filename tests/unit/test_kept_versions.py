@@ -1,0 +1,78 @@
+"""The versions of a task are written again only where something of theirs has changed."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from langspec.files import write_json
+from langspec.paths import Paths, paths_of
+from langspec.presets import load_preset
+from langspec.release.kept_versions import RECORD, kept_versions
+
+RECORDED = {"task": "pos", "champion": None, "why": "all failed", "left_out": {"frozen": "failed"}}
+
+
+def write(writer: Writer, folder: Path) -> None:
+    writer(folder)
+
+
+class Writer:
+    """Writes a record, and counts how often it was asked to."""
+
+    calls = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        write_json(folder / RECORD, RECORDED)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """A project with as little in its files as the hashes need."""
+    found = paths_of(load_preset("tiny", []), tmp_path)
+    trained = [found.train("pos", method) for method in ("frozen", "finetune")]
+    for folder in (found.corpora, found.encoder, found.evaluate("pos"), *trained):
+        folder.mkdir(parents=True)
+        for name in ("pos.parquet", "text.parquet", "card.json", "results.csv"):
+            (folder / name).write_text(folder.name)
+    return found
+
+
+def test_equal_inputs_are_written_once_and_told_each_time(
+    paths: Paths, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer, config = Writer(), load_preset("tiny", [])
+    first = kept_versions(config, paths, "pos", partial(write, writer))
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert kept_versions(config, paths, "pos", partial(write, writer)) == first
+    assert writer.calls == 1
+    assert caplog.messages == ["pos frozen is not registered: failed",
+                               "pos has no champion: all failed"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "file", ["train/pos/finetune/card.json", "evaluate/pos/results.csv", "text", "encoder"]
+)
+def test_changed_files_are_written_anew(paths: Paths, file: str) -> None:
+    writer, config = Writer(), load_preset("tiny", [])
+    kept_versions(config, paths, "pos", partial(write, writer))
+    places = {"text": paths.corpora / "text.parquet", "encoder": paths.encoder / "card.json"}
+    places.get(file, paths.results / file).write_text("another")
+    kept_versions(config, paths, "pos", partial(write, writer))
+    assert writer.calls == 2
+
+
+def test_changed_values_are_written_anew(paths: Paths) -> None:
+    writer = Writer()
+    kept_versions(load_preset("tiny", []), paths, "pos", partial(write, writer))
+    kept_versions(
+        load_preset("tiny", ["evaluate.erasers.anchor=all"]), paths, "pos", partial(write, writer)
+    )
+    assert writer.calls == 2
+    kept_versions(load_preset("tiny", ["tune.trials=3"]), paths, "pos", partial(write, writer))
+    assert writer.calls == 2
