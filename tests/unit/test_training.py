@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -305,18 +304,3 @@ def test_a_frozen_encoder_never_runs_backward(monkeypatch) -> None:
     assert len(seen) == encoded
     assert not any(seen)
     assert all(parameter.grad is None for parameter in encoder.parameters())
-
-
-def test_a_batch_that_does_not_fit_is_named_with_the_options_that_help() -> None:
-    objective = get_objective("finetune")
-
-    def full(*_: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
-    objective.update = full
-    message = r"a batch of \d+ rows of \d+ tokens does not fit .*accumulate"
-    with pytest.raises(LangspecError, match=message):
-        fit(
-            tiny_model(), objective, token_data(12), token_data(4), options(),
-            Accelerator(cpu=True), classes=CLASSES,
-        )  # fmt: skip
