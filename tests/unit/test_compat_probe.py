@@ -205,6 +205,7 @@ def bench(
             corpora=SimpleNamespace(languages=["de", "en"]),
         ),
         paths=SimpleNamespace(root=root),
+        text_hash="t",
         text_inputs=Inputs(
             columns, np.arange(count + 1), np.zeros(count, np.int8), columns,
             np.arange(count + 1), columns,

@@ -37,6 +37,7 @@ class Planted(nn.Module):
 
     class config:
         type_vocab_size = 1
+        num_hidden_layers = 1
 
     def __init__(self) -> None:
         super().__init__()
