@@ -58,7 +58,7 @@ bench: install ## short benchmarks on the demo (minutes; after `make demo`; OUT=
 	  "training --task nli --rows 60 --freeze" "training --rows 60 --seeds 3 --epochs 2" encoding \
 	  "probes reencode --lines 36 --pieces 10 --tokens 200" "steps --steps 15" \
 	  "growth --rows 200 --turns 1" "tracking --seconds 10" "processes --rows 200 --turns 3" \
-	  "vocabulary --rows 30" cost startup; do \
+	  "vocabulary --rows 30" cost startup "pipeline --preset tiny"; do \
 	  echo; echo "## $$each"; echo; set -- $$each; name=$$1; shift; \
 	  if [ -n "$$rows" ] && [ "$$name" != probes ]; then \
 	    set -- "$$@" --out "$$rows/$${each// /}.csv"; fi; \
