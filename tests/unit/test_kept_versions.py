@@ -11,7 +11,7 @@ import pytest
 from langspec.files import write_json
 from langspec.paths import Paths, paths_of
 from langspec.presets import load_preset
-from langspec.release.kept_versions import RECORD, kept_versions
+from langspec.release.stored_versions import RECORD, stored_versions
 
 RECORDED = {"task": "pos", "champion": None, "why": "all failed", "left_out": {"frozen": "failed"}}
 
@@ -46,10 +46,10 @@ def test_equal_inputs_are_written_once_and_told_each_time(
     paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer, config = Writer(), load_preset("tiny", [])
-    first = kept_versions(config, paths, "pos", partial(write, writer))
+    first = stored_versions(config, paths, "pos", partial(write, writer))
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        assert kept_versions(config, paths, "pos", partial(write, writer)) == first
+        assert stored_versions(config, paths, "pos", partial(write, writer)) == first
     assert writer.calls == 1
     assert caplog.messages == ["pos frozen is not registered: failed",
                                "pos has no champion: all failed"]  # fmt: skip
@@ -60,19 +60,19 @@ def test_equal_inputs_are_written_once_and_told_each_time(
 )
 def test_changed_files_are_written_anew(paths: Paths, file: str) -> None:
     writer, config = Writer(), load_preset("tiny", [])
-    kept_versions(config, paths, "pos", partial(write, writer))
+    stored_versions(config, paths, "pos", partial(write, writer))
     places = {"text": paths.corpora / "text.parquet", "encoder": paths.encoder / "card.json"}
     places.get(file, paths.results / file).write_text("another")
-    kept_versions(config, paths, "pos", partial(write, writer))
+    stored_versions(config, paths, "pos", partial(write, writer))
     assert writer.calls == 2
 
 
 def test_changed_values_are_written_anew(paths: Paths) -> None:
     writer = Writer()
-    kept_versions(load_preset("tiny", []), paths, "pos", partial(write, writer))
-    kept_versions(
+    stored_versions(load_preset("tiny", []), paths, "pos", partial(write, writer))
+    stored_versions(
         load_preset("tiny", ["evaluate.erasers.anchor=all"]), paths, "pos", partial(write, writer)
     )
     assert writer.calls == 2
-    kept_versions(load_preset("tiny", ["tune.trials=3"]), paths, "pos", partial(write, writer))
+    stored_versions(load_preset("tiny", ["tune.trials=3"]), paths, "pos", partial(write, writer))
     assert writer.calls == 2

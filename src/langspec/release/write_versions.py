@@ -21,9 +21,9 @@ from langspec.measurement.erased import fit_maps
 from langspec.paths import Paths, checkpoint_hash, corpora_sources, require
 from langspec.release.assemble import LanguageText, TrainedSeed, assemble, load_seed
 from langspec.release.choose import Candidate, candidate, champion
-from langspec.release.kept_versions import RECORD, SCHEMA, TaskRecord
 from langspec.release.model_card import ExportFacts
 from langspec.release.predictor import load_predictor
+from langspec.release.stored_versions import RECORD, SCHEMA, TaskRecord
 from langspec.release.version_card import registered_card
 from langspec.release.version_facts import language_scores, origin_of, seed_numbers
 from langspec.results import read_results

@@ -11,7 +11,7 @@ from typing import Any
 from langspec.config import Config
 from langspec.files import atomic_folder, read_record
 from langspec.paths import Paths, paths_of, require
-from langspec.release import kept_versions as kept
+from langspec.release import stored_versions as kept
 
 
 def plan(config: Config, root: Path) -> str:
@@ -40,7 +40,7 @@ def run(config: Config, root: Path) -> str:
     with atomic_folder(kept.register_folder(paths)) as temporary:
         for name in config.train.tasks:
             write = partial(_write, config, paths, name)
-            shutil.copytree(kept.kept_versions(config, paths, name, write), temporary / name)
+            shutil.copytree(kept.stored_versions(config, paths, name, write), temporary / name)
     replay(config, root)  # the runs that versions belong to
     return restore(config, root, take_over=True)
 

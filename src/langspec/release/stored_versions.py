@@ -54,7 +54,7 @@ def register_folder(paths: Paths) -> Path:
     return paths.results / "register"
 
 
-def kept_versions(config: Config, paths: Paths, task: str, write: partial[None]) -> Path:
+def stored_versions(config: Config, paths: Paths, task: str, write: partial[None]) -> Path:
     """The folder with ``register.json``, cards and erasers of a task.
 
     Args:
