@@ -151,7 +151,7 @@ def head_layer(rows: pd.DataFrame) -> int:
 
 
 def at_layer(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
-    """The rows of one layer; with -1, of each method those of its last one."""
+    """Rows of one layer; with -1, for each method rows of the highest layer that it has."""
     if layer >= 0 or rows.empty:
         return rows[rows["layer"] == layer]
     return rows[rows["layer"] == rows.groupby("method")["layer"].transform("max")]

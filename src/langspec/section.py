@@ -6,7 +6,7 @@ A section is declared beside the code that it steers. Importing this module impo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -36,6 +36,17 @@ class Section(BaseModel):
     """A part of ``params.yaml``: frozen, no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def unique(key: str, values: Sequence[Any]) -> None:
+    """Refuse a list that says a value twice.
+
+    Raises:
+        ValueError: it does; the message names the first such value.
+    """
+    twice = [value for index, value in enumerate(values) if value in values[:index]]
+    if twice:
+        raise ValueError(f"{key} lists {twice[0]!r} twice; remove one")
 
 
 def flatten(section: Section | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from langspec.errors import LangspecError
 @stage_options
 @click.pass_context
 def corpora(context: click.Context, assignments: tuple[str, ...], dry_run: bool) -> None:
-    """Stage: read or generate the corpora, split, filter, write the data card."""
+    """Stage: read the corpora from files or the Hub, filter, split, write the data card."""
     if context.invoked_subcommand:
         return
     plan_or_run("corpora", assignments, dry_run)

@@ -11,7 +11,7 @@ from pydantic import create_model, model_validator
 from langspec.erasure.base import Eraser
 from langspec.errors import LangspecError
 from langspec.folder_classes import folder_classes
-from langspec.section import Section
+from langspec.section import Section, unique
 
 
 @cache
@@ -50,9 +50,7 @@ class ErasersBase(Section):
     @model_validator(mode="after")
     def _unique(self) -> ErasersBase:
         for key in ("run", "of"):
-            values = getattr(self, key)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} names {values} with a repetition")
+            unique(key, getattr(self, key))
         return self
 
     def maker(self, source: str) -> Callable[[str], Eraser]:

@@ -97,7 +97,7 @@ class Bench:
 
     @cached_property
     def encoder_key(self) -> dict[str, Any]:
-        """The key of how texts become vectors: every number depends on it, and on the weights."""
+        """Part of every cache key: the options by which texts become vectors."""
         card = self.encoder.card
         return {
             "languages": self.config.corpora.languages,
@@ -109,7 +109,10 @@ class Bench:
 
     @property
     def text_key(self) -> dict[str, Any]:
-        """The key of numbers on the language text, without the weights."""
+        """Part of the cache key of results on the language text: options and the text's hash.
+
+        The caller adds the hash of the weights.
+        """
         bank = asdict(self.text_bank_options)
         return self.encoder_key | {"text": self.text_hash, "bank": bank}
 
@@ -120,7 +123,7 @@ class Bench:
 
     @property
     def task_key(self) -> dict[str, Any]:
-        """The key of numbers on the task's test text, without the weights."""
+        """As :attr:`text_key`, of results on the task's test text."""
         return self.encoder_key | {"corpus": self.task_hash}
 
     @property
@@ -135,7 +138,7 @@ class Bench:
 
     @property
     def probe_key(self) -> dict[str, Any]:
-        """The key of numbers of a linear probe, without its vectors."""
+        """Part of the cache key of results of a linear probe: its options and the bootstrap's."""
         return {"probe": self.probe.model_dump(), "bootstrap": asdict(self.bootstrap)}
 
     # The task.

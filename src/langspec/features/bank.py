@@ -124,7 +124,10 @@ class Units:
 
 @dataclass(frozen=True)
 class Bank:
-    """A complete bank on disk."""
+    """Cached feature vectors of one encoder on one corpus, in a folder.
+
+    ``tokens(layer)`` and ``sentences(layer)`` give them with language, line and split of each.
+    """
 
     folder: Path
     meta: dict[str, Any]

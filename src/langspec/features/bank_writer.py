@@ -14,7 +14,7 @@ from langspec.errors import LangspecError
 from langspec.features.bank import COLUMNS, KINDS, META, BankOptions, file_checksum
 from langspec.features.chosen_units import Selection
 from langspec.files import write_json
-from langspec.modelling.pooling import pool
+from langspec.modelling.pooling import pool, units
 
 # fp16 is refused for a kind of vectors when, in some dimension, rounding would add more than
 # this share of the dimension's standard deviation: shrunken or shifted features (what an
@@ -53,15 +53,15 @@ class BankWriter:
                 )
         begins = np.searchsorted(self.selection.unit_rows, rows, side="left")
         ends = np.searchsorted(self.selection.unit_rows, rows, side="right")
-        units = _ranges(begins, ends)
+        scored = _ranges(begins, ends)
         where = torch.from_numpy(np.repeat(np.arange(len(rows)), ends - begins))
-        columns = self.inputs.units[self.selection.units[units]].astype(np.int64)
+        columns = self.inputs.units[self.selection.units[scored]].astype(np.int64)
         places, chosen = self._sentences(rows)
         for index, layer in enumerate(self.layers):
             state = states[layer]
-            if len(units):
-                vectors = state[where, torch.from_numpy(columns)]
-                self.out["tokens"][index, units] = vectors.float().cpu().numpy()
+            if len(scored):
+                vectors = units(state, where, torch.from_numpy(columns))
+                self.out["tokens"][index, scored] = vectors.float().cpu().numpy()
             if chosen.any():
                 pooler = self.pooler if layer == self.last else None
                 vectors = pool(state.float(), mask.to(state.device), self.options.pooling, pooler)

@@ -100,7 +100,10 @@ def scored_rows(
 def fit_rows(
     origin: Origin, facts: Mapping[str, float], *, layer: int, probe: str, unit: str, n: int
 ) -> list[Result]:
-    """Rows of language ``all`` on how a fit went: one for each fact; ``n``: training vectors."""
+    """Rows with facts of a probe's fit (chosen C, iterations, converged), of language ``all``.
+
+    ``n`` is the number of training vectors.
+    """
     return [
         origin.row(name, value, language="all", unit=unit, n=n, layer=layer, probe=probe)
         for name, value in facts.items()

@@ -68,7 +68,7 @@ class Subject:
 
     @property
     def new_encoder(self) -> bool:
-        """Is its encoder another than that of the subjects before it?"""
+        """False only for later seeds of a frozen method, whose encoder was measured already."""
         return self.trained or self.first
 
     @property

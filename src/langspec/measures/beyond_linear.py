@@ -19,7 +19,7 @@ from langspec.measures.base import (
 )
 from langspec.measures.spec import IN_SHORT, Column, TableSpec
 from langspec.results import EVERY, Result
-from langspec.section import Count, Limit, Natural, Section
+from langspec.section import Count, Limit, Natural, Section, unique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,8 +150,7 @@ class BeyondOptions(Section):
 
     @model_validator(mode="after")
     def _lists(self) -> BeyondOptions:
-        if len(set(self.run)) != len(self.run):
-            raise ValueError(f"run names {self.run} with a repetition")
+        unique("run", self.run)
         if self.layers is not None and not self.layers:
             raise ValueError("layers names no layer; null means first, middle and last")
         return self

@@ -21,7 +21,7 @@ from langspec.measures.base import (
 from langspec.measures.published_settings import SETTINGS_TABLE
 from langspec.measures.spec import TableSpec
 from langspec.results import Result
-from langspec.section import Count, Limit, Section
+from langspec.section import Count, Limit, Section, unique
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,8 +55,7 @@ class CompatOptions(Section):
 
     @model_validator(mode="after")
     def _unique(self) -> CompatOptions:
-        if len(set(self.run)) != len(self.run):
-            raise ValueError(f"run names {self.run} with a repetition")
+        unique("run", self.run)
         return self
 
 

@@ -372,8 +372,9 @@ class Workbench:
         frozen = getattr(objective.options, "freeze_embeddings", False)
         if objective.trains_encoder and not frozen:
             raise LangspecError(
-                f"found true, but train.methods.{objective.name}.freeze_embeddings is false; what "
-                "is left out cannot be trained",
+                "found true, which leaves out embeddings of unused tokens, and what is left out "
+                f"cannot be trained; set train.methods.{objective.name}."
+                "freeze_embeddings to true, or this to false",
                 place="compute.trim_vocabulary",
             )
         pieces = pieces_of(rows, self.encoder.tokenizer.all_special_ids)
@@ -383,7 +384,7 @@ class Workbench:
 
 
 def training_code(method: str) -> tuple[type, ...]:
-    """What computes a training of a method: its key holds the code of these."""
+    """Classes whose source code is hashed into the cache key of a training of ``method``."""
     return (Experiment, get_method(method))
 
 

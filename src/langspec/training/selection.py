@@ -14,6 +14,9 @@ from typing import Literal
 
 from langspec.errors import LangspecError
 
+RuleName = Literal["source_dev", "source_val", "mean_dev", "oracle"]
+"""What ``train.selection`` may say: the keys of :data:`RULES`."""
+
 METRIC = "macro_f1"  # as in Tanti et al. 2021
 
 

@@ -127,7 +127,9 @@ class Stepper:
         """
         if self._language is None:
             raise LangspecError(
-                "this method reads language text, and was given none", place="train"
+                "this method reads language text, and was given none; expected language rows of "
+                "the corpora (langspec corpora)",
+                place="train",
             )
         return self._language
 
@@ -144,7 +146,14 @@ class Stepper:
         )
 
     def normalise(self, total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-        """A sum over this process's units as its share of the mean over all of them."""
+        """Divide a sum over this process's units by the mean number of units a process.
+
+        The average that DDP takes of the gradients is then that of the mean over all units.
+
+        Args:
+            total: the loss, summed over this process's units.
+            count: how many units that are, int64 scalar.
+        """
         everywhere = self.accelerator.reduce(count, reduction="sum").clamp(min=1)
         return total * self.accelerator.num_processes / everywhere
 

@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field, model_validator
 from langspec.objectives import MethodName, sections
 from langspec.precedence import effective
 from langspec.search import Search
-from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text
+from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text, unique
+from langspec.training.selection import RuleName
 from langspec.training.watch import WatchOptions
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Train(Section):
     tasks: Annotated[list[Text], Field(min_length=1)]
     run: Annotated[list[MethodName], Field(min_length=1)]
     seeds: Annotated[list[Natural], Field(min_length=1)]
-    selection: Literal["source_dev", "source_val", "mean_dev", "oracle"]
+    selection: RuleName
     feature_layer: int
     dropout: Annotated[float, Field(ge=0, lt=1)]
     head_init: Annotated[float, Field(gt=0, le=1), Search(paper=(1e-1, 1e-2, 1e-3))]
@@ -76,9 +77,7 @@ class Train(Section):
     @model_validator(mode="after")
     def _unique(self) -> Train:
         for key in ("tasks", "run", "seeds"):
-            values = getattr(self, key)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} names {values} with a repetition")
+            unique(key, getattr(self, key))
         return self
 
 
