@@ -138,8 +138,8 @@ Interval = dict[str, float]
 """``value`` and, where there is one, its 95 % interval: ``low``, ``high``."""
 
 TRANSFER, GAP, LEAK, SENTENCE_LEAK = "transfer", "gap", "leak", "sentence_leak"
-LEAK_METRIC = "macro_f1"
-"""What a leak is measured in, over the languages."""
+LEAK_PROBE, LEAK_METRIC = "linear", "macro_f1"
+"""The probe that a leak is read by, and what it is measured in, over the languages."""
 _SCORES = {TRANSFER: "mean_targets", GAP: "gap"}
 _LEAKS = {LEAK: "token", SENTENCE_LEAK: "sentence"}
 
@@ -157,7 +157,9 @@ def at_layer(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
     return rows[rows["layer"] == rows.groupby("method")["layer"].transform("max")]
 
 
-def leak_rows(rows: pd.DataFrame, layer: int | None = -1) -> pd.DataFrame:
+def leak_rows(
+    rows: pd.DataFrame, layer: int | None = -1, *, metric: str | None = None
+) -> pd.DataFrame:
     """The rows that are a leak, of tokens and of sentences.
 
     **Leak** is how much of a text's language a fresh linear probe reads from an encoder: macro-F1
@@ -170,13 +172,14 @@ def leak_rows(rows: pd.DataFrame, layer: int | None = -1) -> pd.DataFrame:
         rows: tidy results.
         layer: that the task's head reads; -1: of each method the last one that was probed; None:
             the leak of every layer.
+        metric: another score of the same probe on the same lines (``accuracy``); None: the leak.
     """
     probed = rows[
-        (rows["probe"] == "linear")
+        (rows["probe"] == LEAK_PROBE)
         & (rows["corpus"] != rows["task"])
         & (rows["split"] == "test")
         & (rows["language"] == "all")
-        & (rows["metric"] == LEAK_METRIC)
+        & (rows["metric"] == (metric or LEAK_METRIC))
     ]
     return probed if layer is None else at_layer(probed, layer)
 

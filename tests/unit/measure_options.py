@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from langspec.erasure.choice import Erasers
 from langspec.erasure.choice import make_eraser as make
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.beyond_linear import BeyondOptions, MlpOptions, NgramOptions
 from langspec.measures.space_geometry import GeometryOptions
 from langspec.measures.tsne_map import ProjectionOptions
+from langspec.presets import load_preset
 
 
 def probe_options(
@@ -42,15 +42,8 @@ BEYOND = BeyondOptions(
 GEOMETRY = GeometryOptions(
     run=True, vectors=200, per_class=100, starts=3, neighbours=10, candidates=1000
 )
-ERASERS = Erasers(
-    run=[],
-    of=[],
-    layers="head",
-    anchor="all",
-    lir={"rank": 1},
-    lsar={"rank": None},
-    inlp={"rounds": 10},
-)
+_OF_ERASERS = ("run=[]", "of=[]", "layers=head", "anchor=all", "lir.rank=1", "inlp.rounds=10")
+ERASERS = load_preset("demo", [f"evaluate.erasers.{one}" for one in _OF_ERASERS]).evaluate.erasers
 
 
 def geometry_options(**changes: int) -> GeometryOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +72,24 @@ def test_every_place_shows_the_leak_of_the_layer_that_the_head_reads(root: Path)
     ]
     assert (line.layer, line.compared.a) == (INNER, expected)
     assert set(metrics) == set(numbers) == {"transfer", "gap", "leak", "sentence_leak"}
+
+
+def test_another_probe_of_leaks_is_followed_by_the_headline_table(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(root, tmp_path / "run")
+    path = tmp_path / "run" / "results" / "evaluate" / "pos" / "results.csv"
+    frame = read_results(path)
+    leak = headline(frame[(frame["method"] == "finetune") & (frame["seed"] == 1)])["leak"]
+    frame.loc[frame["probe"] == "linear", "probe"] = "ridge"
+    frame.to_csv(path, index=False)
+    monkeypatch.setattr("langspec.results.LEAK_PROBE", "ridge")
+    run = load_run(
+        path.parents[2], tmp_path / "run" / "corpora", tmp_path / "run" / "encoder",
+        name="x", tasks=("pos",), methods=("frozen", "finetune"),
+    )  # fmt: skip
+    shown = headline_table(run).frame.set_index("method").loc["finetune"]
+    assert shown["token_leak_macro_f1"] == leak["value"]
 
 
 def test_rows_in_the_schema_of_before_are_refused(tmp_path: Path) -> None:

@@ -90,9 +90,11 @@ def _headline_rows(run: Run, task: str) -> list[pd.DataFrame]:
     scores = task_scores(run, task)
     seeds = scores["seeds"].where(~scores["method"].map(is_baseline).astype(bool))
     leak = measured(run.summary, "leak", task=task, split="test", language="all")
+    metrics = dict.fromkeys((LEAK_METRIC, "accuracy"))
+    probed = pd.concat([leak_rows(leak, None, metric=metric) for metric in metrics])
     chance = at_layer(pick(leak, probe="majority"))
     chance = chance.drop_duplicates(["unit", "metric"]).assign(method=CHANCE, seeds=float("nan"))
-    return [scores.assign(seeds=seeds), head_rows(run, task, pick(leak, probe="linear")), chance]
+    return [scores.assign(seeds=seeds), head_rows(run, task, probed), chance]
 
 
 def _task_sizes(run: Run) -> str:

@@ -14,7 +14,7 @@ from langspec.files import atomic_file
 from langspec.measurement.baselines import is_baseline
 from langspec.measures.spec import Column
 from langspec.report.run_results import POOLED, Run, by_family
-from langspec.results import RANDOM, at_layer, head_layer, leak_rows
+from langspec.results import LEAK_PROBE, RANDOM, at_layer, head_layer, leak_rows
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
 METRIC_TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
@@ -90,7 +90,7 @@ def task_scores(run: Run, task: str) -> pd.DataFrame:
     return rows[rows["metric"].isin(METRIC_TITLES)]
 
 
-def leak_scores(run: Run, task: str, probe: str = "linear") -> pd.DataFrame:
+def leak_scores(run: Run, task: str, probe: str = LEAK_PROBE) -> pd.DataFrame:
     """Test scores of one language probe of one task's models, over seeds."""
     return measured(run.summary, "leak", task=task, probe=probe, split="test")
 
