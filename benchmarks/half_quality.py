@@ -65,7 +65,7 @@ def trained(given: Namespace, config: Any, task: str, precision: str, seed: int)
         table = table.take(np.concatenate(first))
     test = bench.task.data(table, bench.encoder)
     device = bench.accelerator.device
-    by = accuracies(test, predict(model, test, config.features.batch_tokens, device))
+    by = accuracies(test, predict(model, test, config.features.batch_tokens, device, "fp32"))
     targets = [by[code] for code in config.corpora.targets if code in by]
     found = {"source": by[config.corpora.source], "targets": mean(targets)}
     if given.leak:

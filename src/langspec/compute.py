@@ -159,3 +159,13 @@ def launched_precision(requested: str) -> str:
             place="compute.precision",
         )
     return named
+
+
+def precision_here(requested: str, device: str | None = None) -> str:
+    """As :func:`resolve_precision`; PyTorch is imported only where there is a choice.
+
+    ``device``: where encoders run; None: a GPU, where there is one.
+    """
+    if requested == "fp32":
+        return requested
+    return resolve_precision(requested, device or device_type())

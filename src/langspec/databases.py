@@ -26,9 +26,10 @@ def check_answer(url: URL) -> None:
     Raises:
         OSError: nothing accepts a connection there within :data:`ANSWER_SECONDS`.
     """
-    if not url.host:
+    port = url.port or _PORTS.get(url.get_backend_name())
+    named = not (url.port or url.database)  # the host may be the name of a data source of ODBC
+    if not url.host or not port or named:
         return
-    port = url.port or _PORTS.get(url.get_backend_name(), 0)
     try:
         socket.create_connection((url.host, port), ANSWER_SECONDS).close()
     except OverflowError as error:  # a port above 65535

@@ -24,8 +24,15 @@ T = TypeVar("T")
 
 
 def _linked(path: Path) -> Path:
-    """What a link names, at the end of a chain of them; any other path as it is."""
-    return path.resolve() if path.is_symlink() else path
+    """What a link names, at the end of a chain of them; any other path as it is.
+
+    A link into DVC's cache (``cache.type symlink``) is replaced: what it names is an object that
+    other commits share.
+    """
+    if not path.is_symlink():
+        return path
+    target = path.resolve()
+    return path if "/files/md5/" in target.as_posix() else target
 
 
 @contextmanager

@@ -245,7 +245,8 @@ class _Processes:
                 worker, (name, item) = self._ready.pop(), waiting.popleft()
                 listener.started(name)
                 assigned[worker] = name
-                worker.send(item)
+                with suppress(OSError):  # it was killed: reading from it says so
+                    worker.send(item)
             for sender in connection.wait(list(self._processes)):
                 name = assigned.get(sender, _PREPARING)
                 kind, value = self._receive(sender, name)

@@ -84,7 +84,7 @@ def test_layers(module: str) -> None:
 # values that the stage's params already name.
 NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec.commands",
                "langspec.stages.replay", "langspec.databases", "langspec.errors", "langspec.files",
-               "langspec.folder_classes", "langspec.languages", "langspec.compute",
+               "langspec.folder_classes", "langspec.languages",
                "langspec.logs", "langspec.workers",
                "langspec.hub", "langspec.interrupts", "langspec.launch",
                "langspec.search", "langspec.section", "langspec.closure", "langspec.paths",

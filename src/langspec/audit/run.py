@@ -17,7 +17,7 @@ from langspec.audit.place import FACTS, bank_root, check_out, out_folder
 from langspec.audit.plain_tables import confusion_frame, mixing_frame
 from langspec.audit.spec_tables import all_tables
 from langspec.audit.text_folder import FEWEST, Texts, read_texts
-from langspec.compute import device_type, resolve_precision
+from langspec.compute import resolve_precision
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.results import write_results
@@ -34,7 +34,7 @@ def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
         LangspecError: anything that a user can put right, before much time is spent on it.
     """
     measures = measures or Measures()
-    precision = resolve_precision(options.precision, device_type())
+    precision = resolve_precision(options.precision, "cpu")  # an audit uses no GPU
     options = replace(options, precision=precision)
     _check_numbers(options)
     names = [short_name(choice.encoder) for choice in options.encoders]

@@ -16,7 +16,7 @@ from langspec.audit.audited_encoder import Subject
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.text_folder import Texts
 from langspec.closure import cache_key
-from langspec.compute import device_type, resolve_precision
+from langspec.compute import resolve_precision
 from langspec.encoders.inputs import Inputs, text_inputs
 from langspec.encoders.load import random_encoder
 from langspec.errors import LangspecError
@@ -97,7 +97,7 @@ class TextBench:
         self.corpus = text.folder.resolve().name
         self.probe, self.bootstrap = measures.probe, measures.bootstrap
         self.beyond_probe: ProbeOptions = measures.beyond_probe
-        self.precision = resolve_precision(options.precision, device_type())
+        self.precision = resolve_precision(options.precision, "cpu")  # an audit uses no GPU
         self.cut = 0  # texts that were cut at the encoder's length
         self._bank = self._encoded(subject, text, options.max_words)
 

@@ -92,7 +92,7 @@ def replay() -> None:
     from langspec.stages import register
     from langspec.stages import replay as stage
 
-    click.echo(stage.run(config, ROOT))
+    click.echo(stage.run(config, ROOT, required=True))
     if versions := register.restore(config, ROOT):
         click.echo(versions)
 

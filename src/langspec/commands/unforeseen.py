@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ import traceback
 from pathlib import Path
 
 from langspec import __version__
+from langspec.errors import without_passwords
 
 _CURES = {
     errno.ENOSPC: "make room",
@@ -25,7 +25,6 @@ _CURES = {
     errno.EPERM: "change its rights, or name another place",
     errno.ENAMETOOLONG: "give it a shorter name",
 }
-_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s/@]*@")
 
 
 def one_line(error: Exception) -> str:
@@ -38,7 +37,7 @@ def one_line(error: Exception) -> str:
         place = f"{_shown(error.filename)}: " if error.filename is not None else ""
         what = f"{place}{error.strerror}; {_CURES[error.errno]}, then run the same command again"
         return without_passwords(" ".join(what.split()))
-    said = " ".join(str(error).split())[:300]
+    said = without_passwords(" ".join(str(error).split()))[:300]
     kind = type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         place = f"{_shown(error.filename)}: " if error.filename is not None else ""
@@ -48,11 +47,6 @@ def one_line(error: Exception) -> str:
     file = _write(error)
     where = f"its traceback is in {file}" if file else "its traceback could not be written"
     return f"{without_passwords(what)}; {where}, and `langspec --debug COMMAND` shows it"
-
-
-def without_passwords(text: str) -> str:
-    """The text with ``***`` for the password of each URL."""
-    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def _shown(name: object) -> str:

@@ -37,12 +37,20 @@ class Bench:
         paths: of the run; its corpora and its encoder exist.
         task: whose test texts are measured on.
         limit_gb: size that the folder of feature banks is reduced to (10^9 bytes).
+        device: where encoders run, ``cpu`` or ``cuda``; None: a GPU, where there is one.
     """
 
-    def __init__(self, config: Config, paths: Paths, task: Task, limit_gb: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        paths: Paths,
+        task: Task,
+        limit_gb: float,
+        device: str | None = None,
+    ) -> None:
         self.config, self.paths, self.task, self.limit_gb = config, paths, task, limit_gb
         self.encoder = load_encoder(paths.encoder)
-        self.precision = resolve_precision(config.compute.precision, device_type())
+        self.precision = resolve_precision(config.compute.precision, device or device_type())
         self.retrain: Callable[..., Any] | None = None
         languages = config.corpora.languages
         self.train_table = task.rows(paths.corpora, "train", [config.corpora.source])
@@ -240,15 +248,21 @@ class Bench:
         """The options with the lines that the encoder of this state reads."""
         return replace(options, lines=self.lines.get(state))
 
-    def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
-        """The bank of the language text, which all measures on it share."""
+    def text_bank(
+        self, encoder: Any, state: str, title: str, *, beside: str | None = None
+    ) -> Bank:
+        """The bank of the language text, which all measures on it share.
+
+        ``beside``: hash of the weights of the encoder that it is compared with, line by line.
+        """
+        sampled = state if beside is None else beside
         return self.bank(
             encoder,
             state,
             self.text_hash,
             self.text_inputs,
             self.text_rows,
-            self.sampled(state, self.text_bank_options),
+            self.sampled(sampled, self.text_bank_options),
             f"encode text: {title}",
-            [(corpus, self.sampled(state, options)) for corpus, options in self.beside_text],
+            [(corpus, self.sampled(sampled, options)) for corpus, options in self.beside_text],
         )

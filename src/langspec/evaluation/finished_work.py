@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.closure import cache_key
-from langspec.compute import device_type, resolve_precision
+from langspec.compute import precision_here
 from langspec.erasure.choice import eraser_classes
 from langspec.evaluation.work import Work
 from langspec.files import atomic_folder, read_json, sha256_file, sha256_folder
@@ -20,6 +21,8 @@ from langspec.results import Result
 if TYPE_CHECKING:
     from langspec.config import Config
     from langspec.paths import Paths
+
+logger = logging.getLogger(__name__)
 
 RUNNER = "langspec.evaluation.runner:Runner"
 _VALUES = "findings.json"
@@ -56,7 +59,7 @@ class FinishedWork:
         self._parts = {
             "task": task,
             "first": config.train.seeds[0],
-            "precision": _precision(config.compute.precision),
+            "precision": precision_here(config.compute.precision),
             "config": config.model_dump(mode="json", exclude=_ELSEWHERE),
             "corpora": [sha256_file(paths.corpora / name) for name in corpora],
             "encoder": sha256_folder(paths.encoder),
@@ -64,22 +67,15 @@ class FinishedWork:
         }
 
     def read(self, work: Work) -> Findings | None:
-        """The findings of a work; None where the cache lacks them."""
+        """The findings of a work; None where the cache lacks them, or its entry is damaged."""
         place = self._place(work)
-        if not (place / _VALUES).is_file():
+        if not place.exists():
             return None
-        import pyarrow as pa
-
-        values = read_json(place / _VALUES)
-        rows = {file: [Result(**row) for row in part] for file, part in values["rows"].items()}
-        tables: dict[str, list[Any]] = {}
-        for name, parts in values["tables"].items():
-            tables[name] = list(parts)
-            for number, part in enumerate(parts):
-                if part is None:
-                    with pa.OSFile(str(place / f"{name}-{number}.arrow")) as file:
-                        tables[name][number] = pa.ipc.open_file(file).read_all()
-        return Findings(rows, tables)
+        try:
+            return _read(place)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning("%s: damaged (%s); measured again", place, type(error).__name__)
+            return None
 
     def write(self, work: Work, findings: Findings) -> None:
         """Write the findings of a work to the cache."""
@@ -101,7 +97,9 @@ class FinishedWork:
         runs = [*work.runs, *([work.training] if work.training is not None else [])]
         values |= {"runs": None, "training": work.training is not None}
         named = [[run.method, run.seed, run.strength, self._hash(run.folder)] for run in runs]
-        key = cache_key("work", code=self._code, work=values, trained=named, **self._parts)
+        trains = () if work.training is None else ("langspec.stages.retrain",)
+        code = (*self._code, *trains)
+        key = cache_key("work", code=code, work=values, trained=named, **self._parts)
         return self._folder / key
 
     def _hash(self, folder: Path) -> str:
@@ -110,9 +108,19 @@ class FinishedWork:
         return self._hashes[folder]
 
 
-def _precision(requested: str) -> str:
-    """What encodes on this machine; PyTorch is asked only where it has a choice."""
-    return requested if requested == "fp32" else resolve_precision(requested, device_type())
+def _read(place: Path) -> Findings:
+    import pyarrow as pa
+
+    values = read_json(place / _VALUES)
+    rows = {file: [Result(**row) for row in part] for file, part in values["rows"].items()}
+    tables: dict[str, list[Any]] = {}
+    for name, parts in values["tables"].items():
+        tables[name] = list(parts)
+        for number, part in enumerate(parts):
+            if part is None:
+                with pa.OSFile(str(place / f"{name}-{number}.arrow")) as file:
+                    tables[name][number] = pa.ipc.open_file(file).read_all()
+    return Findings(rows, tables)
 
 
 def _write_arrow(table: Any, place: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from langspec.compute import device_type
 from langspec.encoders.load import random_encoder
 from langspec.evaluation.bench import Bench
 from langspec.evaluation.work import TrainedRun, Work
@@ -72,7 +73,7 @@ class Runner:
         self, config: Config, paths: Paths, task: str, limit_gb: float, retrain: Callable[..., Any]
     ) -> None:
         torch.set_num_threads(config.compute.threads)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device(device_type())
         self.bench = Bench(config, paths, get_task(task, paths.corpora), limit_gb)
         self.bench.retrain = retrain
         # All are made first: one that cannot be taken is refused before anything is encoded.

@@ -65,8 +65,9 @@ def select(inputs: Inputs, rows: BankRows, options: BankOptions) -> Selection:
     most = options.max_tokens_per_language
     candidates = np.flatnonzero(np.isin(unit_rows, read))
     if options.whole_rows and most is not None:
-        enough = fewest_rows(row_ranks, language, np.diff(inputs.unit_starts), most)
-        candidates = candidates[enough[unit_rows]]
+        sizes = np.where(np.isin(np.arange(count), read), np.diff(inputs.unit_starts), 0)
+        enough = fewest_rows(row_ranks, language, sizes, most)
+        candidates = candidates[enough[unit_rows[candidates]]]
     units = candidates[lowest_per_group(ranks[candidates], language[unit_rows[candidates]], most)]
     sentences = lowest_per_group(line_ranks, language, options.max_sentences_per_language)
     sentences = np.intersect1d(sentences, read)

@@ -211,7 +211,11 @@ class BeyondLinear(Measure):
         bench = self.bench
 
         def compute() -> list[Result]:
-            bank = bench.text_bank(subject.model.encoder, subject.state, f"{method} {seed}")
+            encoder, weights = subject.model.encoder, state
+            if weights is None:  # the texts themselves: all that the starting encoder reads
+                encoder = bench.encoder.model.to(next(encoder.parameters()).device)
+                weights = bench.encoder.card.sha256
+            bank = bench.text_bank(encoder, weights, f"{method} {seed}")
             words, lines = self._texts(bank)
             return beyond_linear(
                 bank,

@@ -150,11 +150,12 @@ class SpaceGeometry(Measure):
         from langspec.measurement.moves import moves
 
         bench = self.bench
-        banks = bench.text_bank if text else self._task_bank
-        bank = banks(subject.model.encoder, subject.state, subject.title)
+        encoder, state = subject.model.encoder, subject.state
+        bank = (bench.text_bank if text else self._task_bank)(encoder, state, subject.title)
         # On the device of the trained encoder. The bank is nearly always in the cache.
-        model = bench.encoder.model.to(next(subject.model.encoder.parameters()).device)
-        before = banks(model, bench.encoder.card.sha256, "the starting encoder")
+        model = bench.encoder.model.to(next(encoder.parameters()).device)
+        start = (model, bench.encoder.card.sha256, "the starting encoder")
+        before = bench.text_bank(*start, beside=state) if text else self._task_bank(*start)
         units = ("token", "sentence") if text else (self._unit,)
         origin = self._origin("text" if text else bench.task.name)
         seed = bench.config.evaluate.seed

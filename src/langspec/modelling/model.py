@@ -95,8 +95,8 @@ class EncoderWithHeads(nn.Module):
         model = copy.copy(self)
         encoder: Any = encoding_model(self.encoder, precision, self.head_layer)
         model._modules = {**self._modules, "encoder": encoder}
-        if encoder.config.num_hidden_layers == self.head_layer:
-            model.feature_layer = -1
+        last = encoder.config.num_hidden_layers == self.head_layer
+        model.feature_layer = -1 if last else self.head_layer  # layers above may be left out
         return model
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -160,7 +160,12 @@ class EncoderWithHeads(nn.Module):
 
     def pooled(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """What heads read of rows, ``[B, H]``: of states ``[B, T, H]`` with mask ``[B, T]``."""
-        return float32(pool(hidden, mask, self.pooling, getattr(self.encoder, "pooler", None)))
+        pooler = getattr(self.encoder, "pooler", None)
+        if self.pooling != "compat" or pooler is None:
+            return float32(pool(hidden, mask, self.pooling))
+        with torch.autocast(hidden.device.type, enabled=False):  # as banks are pooled
+            hidden = hidden.to(next(pooler.parameters()).dtype)
+            return float32(pool(hidden, mask, self.pooling, pooler))
 
     def forward(self, batch: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         """The logits of every head by its name.

@@ -272,6 +272,8 @@ def _part(column: Column, row: Row | None) -> Any:
 def put_unconverged(record: dict[str, Any], key: str, fits: pd.DataFrame, cell: Row) -> None:
     """Put the number of ``fits`` behind a cell that did not converge, if any, into ``record``."""
     equal = {name: cell[name] for name in _FIT if not pd.isna(cell[name])}
+    if "strength" not in equal:  # a point of a path is no part of the method's own row
+        fits = fits[fits["strength"].isna()]
     if failed := len(pick(fits, **equal)):
         record[f"{key}_unconverged"] = failed
 

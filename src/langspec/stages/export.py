@@ -51,7 +51,7 @@ def run(
     paths = paths_of(config, root)
     require(paths.encoder, "encoder")
     task = get_task(task_name, require(paths.corpora, "corpora"))
-    bench = Bench(config, paths, task, config.features.cache_gb)
+    bench = Bench(config, paths, task, config.features.cache_gb, "cpu")
     folder = require(
         paths.train(task_name, method) / f"seed-{seed}",
         f"train --task {task_name} --method {method}",

@@ -41,7 +41,7 @@ def run(config: Config, root: Path) -> str:
         for name in config.train.tasks:
             write = partial(_write, config, paths, name)
             shutil.copytree(kept.stored_versions(config, paths, name, write), temporary / name)
-    replay(config, root)  # the runs that versions belong to
+    replay(config, root, required=True)  # the runs that versions belong to
     return restore(config, root, take_over=True)
 
 
@@ -50,7 +50,7 @@ def _write(config: Config, paths: Paths, name: str, folder: Path) -> None:
     from langspec.release.write_versions import Versions
     from langspec.tasks import get_task
 
-    text = Bench(config, paths, get_task(name, paths.corpora), config.features.cache_gb)
+    text = Bench(config, paths, get_task(name, paths.corpora), config.features.cache_gb, "cpu")
     Versions(config, paths, text.task, text).write(folder)
 
 

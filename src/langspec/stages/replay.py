@@ -11,11 +11,14 @@ from langspec.tracking.replay_runs import replay
 from langspec.tracking.runs import Tracker
 
 
-def run(config: Config, root: Path) -> str:
-    """Add to the store what it lacks; adding nothing the second time."""
+def run(config: Config, root: Path, *, required: bool = False) -> str:
+    """Add to the store what it lacks; adding nothing the second time.
+
+    ``required``: losing the store meanwhile is an error, and not only a warning.
+    """
     corpora = paths_of(config, root).corpora
     added = replay(
-        Tracker.open(config.tracking, root=root, required=True),
+        Tracker.open(config.tracking, root=root, required=required),
         root / "results",
         config.name,
         corpora,

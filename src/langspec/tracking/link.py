@@ -20,7 +20,9 @@ from langspec.errors import LangspecError
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 30.0
-"""How long a store that did not answer is left alone."""
+"""How long a store that did not answer is left alone; after each further failure twice as long."""
+
+_LONGEST_SECONDS = 600.0
 
 _TROUBLE = (MlflowException, SQLAlchemyError, OSError)  # errors of requests are OSErrors
 
@@ -45,6 +47,7 @@ class Link:
         self.whole = True
         self._uri, self._required = uri, required
         self._lost: float | None = None  # when it last did not answer
+        self._failures = 0  # since it last answered
 
     def send(
         self, call: Callable[[], Answer], otherwise: Otherwise, *, waits: bool = False
@@ -59,7 +62,8 @@ class Link:
         Raises:
             LangspecError: the store does not answer, and is required.
         """
-        if self._lost is not None and time.monotonic() - self._lost < RETRY_SECONDS:
+        pause = min(RETRY_SECONDS * 2.0 ** (self._failures - 1), _LONGEST_SECONDS)
+        if self._lost is not None and time.monotonic() - self._lost < pause:
             self.whole &= waits
             return otherwise
         lost = self._lost
@@ -71,7 +75,7 @@ class Link:
             return otherwise
         if lost is not None and lost == self._lost:  # a call inside this one may have lost it
             logger.warning("%s: the store of runs answers again", self._uri)
-            self._lost = None
+            self._lost, self._failures = None, 0
         return answer
 
     def _note(self, error: Exception) -> None:
@@ -88,6 +92,7 @@ class Link:
                 first,
             )
         self._lost = time.monotonic()
+        self._failures += 1
 
     def report(self) -> None:
         """Say what to do, if something did not reach the store."""

@@ -85,10 +85,18 @@ def replay(tracker: Tracker, results: Path, name: str, corpora: Path | None = No
     Raises:
         LangspecError: a file is of another schema or malformed; what stood before it is logged.
     """
-    folder = Path(results) / name
     added = Replayed()
-    if tracker.client is None:
-        return added
+    if tracker.client is not None:
+        tracker.link.send(
+            lambda: _replay(tracker, Path(results) / name, name, corpora, added), None
+        )
+        tracker.link.report()
+    return added
+
+
+def _replay(
+    tracker: Tracker, folder: Path, name: str, corpora: Path | None, added: Replayed
+) -> None:
     methods = [
         _replay_training(tracker, file, name, added)
         for file in sorted(folder.glob("train/*/*/run.json"))
@@ -102,7 +110,6 @@ def replay(tracker: Tracker, results: Path, name: str, corpora: Path | None = No
         _attach_files(tracker, folder, method, tasks, added)
         if corpora is not None and (corpora / "card.json").is_file():
             _attach_card(tracker, corpora, name, method, added)
-    return added
 
 
 def read_training(file: Path, name: str) -> tuple[Training, list[_Member]]:

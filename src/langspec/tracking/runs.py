@@ -214,7 +214,7 @@ class Tracker:
         """
         adopt_launched_run()
         tracker = cls(tracking_store(settings.uri, root=root), settings, required=required)
-        reap(tracker.client)
+        tracker.link.send(lambda: reap(tracker.client), [])
         return tracker
 
     @classmethod
@@ -324,7 +324,7 @@ class Tracker:
         MLflow's sampler logs it every ``system_seconds``; a shorter body logs nothing.
         """
         seconds = self._settings.system_seconds
-        if self.client is None or seconds is None:
+        if self.client is None or seconds is None or not run_id:
             yield
             return
         logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)

@@ -111,6 +111,8 @@ def _stage(config: Config, root: Path) -> StoredStudy:
         raise LangspecError(
             f"schema {stored['schema']}, expected {SCHEMA}; run: langspec tune", place=file
         )
+    if not stored["trials"]:
+        raise LangspecError("has no trials; set tune.trials and run: langspec tune", place=file)
     trials = [
         TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"})
         for trial in stored["trials"]
@@ -154,7 +156,10 @@ def _differences(config: Config, root: Path, stored: StoredStudy) -> Sequence[st
     """What differs now from what the trials were made with."""
     tune = Tune(**{**config.tune.model_dump(), **stored.parts["tune"]})
     as_then = config.model_copy(update={"tune": tune})
-    now = identity_of(as_then, root, space_for(as_then, root))
+    try:
+        now = identity_of(as_then, root, space_for(as_then, root))
+    except LangspecError as error:  # a file of compute.launch that no sweep takes, say
+        return [f"what differs from the study cannot be compared: {error}"]
     lines = [
         f"the study was made with {difference}"
         for difference in different(stored.parts, now.parts)

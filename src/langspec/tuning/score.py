@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from langspec.errors import LangspecError
+
 MEASURED = ("dev_macro_f1", "dev_leak")
 """What a trial is measured by; with two aims the first is maximised, the second minimised."""
 
@@ -35,6 +37,10 @@ class Measured:
 
 class Collapsed(Exception):
     """The watch failed the training; the text says why."""
+
+
+class NotStarted(LangspecError):
+    """The processes that train together could not be started again: the worker ends."""
 
 
 class ProcessLost(Exception):

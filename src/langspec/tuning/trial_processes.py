@@ -23,7 +23,7 @@ import psutil
 
 from langspec.errors import LangspecError
 from langspec.launch import Launch, read_launch
-from langspec.tuning.score import Measured, Objective, ProcessLost, Report
+from langspec.tuning.score import Measured, NotStarted, Objective, ProcessLost, Report
 from langspec.tuning.space import with_values
 from langspec.tuning.trial_rank import ADDRESS, PROGRAM
 
@@ -108,10 +108,14 @@ class TrialProcesses:
         Raises:
             Collapsed: the watch failed the training.
             ProcessLost: one of the processes was killed.
+            NotStarted: after one was killed, others could not be started.
             LangspecError: an error in one of the processes.
         """
         if self._launcher is None:
-            self._start()
+            try:
+                self._start()
+            except LangspecError as error:
+                raise NotStarted(str(error)) from error
         try:
             result = self._train(paths, report)
         except BaseException as error:

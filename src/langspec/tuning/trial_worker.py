@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from langspec.errors import LangspecError
 from langspec.tuning import claims
-from langspec.tuning.score import MEASURED, Collapsed, Measured, Objective, ProcessLost
+from langspec.tuning.score import MEASURED, Collapsed, Measured, NotStarted, Objective, ProcessLost
 from langspec.tuning.sections import Tune
 from langspec.tuning.space import Space
 
@@ -39,8 +39,8 @@ def work(
         trial, values = result
         try:
             _run(study, trial, space.paths(values), tune, objective)
-        except (KeyboardInterrupt, SystemExit) as signal:
-            reason = f"ended by {type(signal).__name__}"
+        except (KeyboardInterrupt, SystemExit, NotStarted) as end:
+            reason = f"ended by {type(end).__name__}"
             _abandon(study, trial, reason, lock, suspect=False)
             raise
         except ProcessLost as error:
@@ -95,7 +95,7 @@ def _run(
             rung = study.get_trials(deepcopy=False)[trial.number].last_step or 0
             trial.report(-max(1.0, tune.penalty) - 1.0, rung + 1)
         study.tell(trial, state=TrialState.PRUNED)
-    except ProcessLost:
+    except (ProcessLost, NotStarted):
         raise
     except Exception as error:
         logger.exception("trial %d failed", trial.number)
