@@ -260,9 +260,9 @@ def hypothesis_only_accuracy(raw: Path) -> float:
     rows = read_pairs(raw / "xnli" / "XNLI-1.0" / "xnli.test.jsonl")
     english = [row for row in rows if row["language"] == "en"]
     answers = baselines.hypothesis_only(
-        [row["sentence2"] for row in train],
+        [(row["sentence1"], row["sentence2"]) for row in train],
         [row["gold_label"] for row in train],
-        [row["sentence2"] for row in english],
+        [(row["sentence1"], row["sentence2"]) for row in english],
     )
     right = [a == row["gold_label"] for a, row in zip(answers, english, strict=True)]
     return sum(right) / len(right)
@@ -290,8 +290,7 @@ def test_baselines_find_planted_artefacts() -> None:
     labels = [rng.choice(["a", "b"]) for _ in range(400)]
     texts = [("one two three", "not one two" if x == "a" else "one two") for x in labels]
     assert baselines.length_overlap(texts, labels, texts) == labels
-    hypotheses = [text[1] for text in texts]
-    assert baselines.hypothesis_only(hypotheses, labels, hypotheses) == labels
+    assert baselines.hypothesis_only(texts, labels, texts) == labels
     assert baselines.lexicon(["a", "a", "A", "b"], ["X", "Y", "Y", "X"], ["a", "c"]) == ["Y", "X"]
     assert baselines.majority(["X", "Y", "Y"], 2) == ["Y", "Y"]
 

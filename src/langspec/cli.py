@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from typing import Any
@@ -51,7 +52,16 @@ class _OneLineErrors(click.Group):
             from langspec.commands.unforeseen import one_line
 
             click.echo(f"error: {one_line(error)}", err=True)
+            _drop_output()
             leave(1)
+
+
+def _drop_output() -> None:
+    """Where the output's disk is full, drop what waits: Python would fail over it once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})

@@ -56,11 +56,16 @@ def processes(how: str = "") -> Any:
     return TrialProcesses(Fake(Path("two.yaml"), 2, 1, 0, "", 0, True, "no"), (how,))
 
 
+THERE_BEFORE: set[int] = set()
+"""Processes of other tests: a server that commands are forked from, say."""
+
+
 def below() -> list[int]:
-    """Processes that this one started, and those that they did."""
+    """Processes that this one started, and those that they did, but for ``THERE_BEFORE``."""
     import psutil
 
-    return [child.pid for child in psutil.Process().children(recursive=True)]
+    started = [child.pid for child in psutil.Process().children(recursive=True)]
+    return [pid for pid in started if pid not in THERE_BEFORE]
 
 
 def main() -> None:

@@ -392,3 +392,14 @@ def test_a_bank_of_few_lines_reads_no_others(tmp_path: Path) -> None:
     assert len(few.sentence_meta) == 8  # the same lines in both languages
     assert 0 < len(few.token_meta) < len(every.token_meta)
     assert key_of(bank_options()) != key_of(bank_options(lines=4))
+
+
+def test_whole_rows_of_few_lines_are_chosen_among_those(tmp_path: Path) -> None:
+    few = make(tmp_path, tiny_model(0), bank_options(lines=4))
+    whole = make(
+        tmp_path,
+        tiny_model(0),
+        bank_options(lines=4, whole_rows=True, max_tokens_per_language=5),
+    )
+    assert set(whole.token_meta.line.tolist()) <= set(few.sentence_meta.line.tolist())
+    assert len(whole.token_meta) == 10

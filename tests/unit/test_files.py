@@ -145,3 +145,16 @@ def test_a_record_is_read_or_refused_by_its_key(tmp_path: Path) -> None:
             read_record(path, Record, cure="do it", schema=2)
     with pytest.raises(FileNotFoundError):
         read_record(tmp_path / "none", Record, cure="do it")
+
+
+def test_a_link_into_the_cache_of_dvc_is_replaced(tmp_path: Path) -> None:
+    """Other commits read the object that it names."""
+    cached = tmp_path / ".dvc" / "cache" / "files" / "md5" / "12" / "345"
+    cached.parent.mkdir(parents=True)
+    cached.write_text("of an older commit")
+    link = tmp_path / "metrics.json"
+    link.symlink_to(cached)
+    write_text(link, "new")
+    assert cached.read_text() == "of an older commit"
+    assert not link.is_symlink()
+    assert link.read_text() == "new"

@@ -85,3 +85,26 @@ def test_files_that_are_measured_count(paths: Paths, where: str) -> None:
     }
     places[where].write_text("another")
     assert FinishedWork(load_preset("tiny", []), paths, "pos").read(work(paths)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("findings.json", "{"),
+        ("findings.json", '{"rows": 3}'),
+        ("findings.json", None),
+        ("predictions-0.arrow", "cut"),
+        ("predictions-0.arrow", None),
+    ],
+)
+def test_a_damaged_entry_is_measured_again(
+    paths: Paths, caplog: pytest.LogCaptureFixture, name: str, content: str | None
+) -> None:
+    finished = FinishedWork(load_preset("tiny", []), paths, "pos")
+    finished.write(work(paths), findings())
+    (file,) = (paths.cache / "works").glob(f"*/{name}")
+    file.unlink() if content is None else file.write_text(content)
+    assert finished.read(work(paths)) is None
+    assert "measured again" in caplog.text
+    finished.write(work(paths), findings())
+    assert finished.read(work(paths)) is not None

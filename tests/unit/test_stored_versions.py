@@ -76,3 +76,16 @@ def test_changed_values_are_written_anew(paths: Paths) -> None:
     assert writer.calls == 2
     stored_versions(load_preset("tiny", ["tune.trials=3"]), paths, "pos", partial(write, writer))
     assert writer.calls == 2
+
+
+@pytest.mark.parametrize("content", ["{", None])
+def test_a_damaged_entry_is_written_again(
+    paths: Paths, caplog: pytest.LogCaptureFixture, content: str | None
+) -> None:
+    writer, config = Writer(), load_preset("tiny", [])
+    place = stored_versions(config, paths, "pos", partial(write, writer))
+    file = place / RECORD
+    file.unlink() if content is None else file.write_text(content)
+    assert stored_versions(config, paths, "pos", partial(write, writer)) == place
+    assert writer.calls == 2
+    assert "written again" in caplog.text

@@ -24,7 +24,7 @@ from langspec.tuning import claims
 from langspec.tuning.adoption import _from_storage
 from langspec.tuning.outcome import draw, records
 from langspec.tuning.records import TrialRecord, best, front, write_trials
-from langspec.tuning.score import Collapsed, Measured, ProcessLost
+from langspec.tuning.score import Collapsed, Measured, NotStarted, ProcessLost
 from langspec.tuning.space import Space, space_of
 from langspec.tuning.storage import open_storage, place_of
 from langspec.tuning.study import Identity, memory_study, open_study, sampler_of
@@ -165,6 +165,22 @@ def test_an_interruption_puts_the_trial_up_again(tmp_path: Path) -> None:
     work(study, space, tune, fake, lock, slots=1)
     assert states(study) == ["FAIL", "COMPLETE"]
     assert records(study)[0].retried_by == 1
+
+
+def test_a_worker_whose_processes_cannot_start_again_ends_and_leaves_the_trial(
+    tmp_path: Path,
+) -> None:
+    study, space, tune, lock = opened(tmp_path / "s.log")
+    calls = []
+
+    def unable(paths: Mapping[str, Any], report: Any) -> Measured:
+        calls.append(paths)
+        raise NotStarted("compute.launch: no memory")
+
+    with pytest.raises(NotStarted, match="no memory"):
+        work(study, space, tune, unable, lock, slots=5)
+    assert len(calls) == 1  # it does not use up the slots of the study
+    assert states(study) == ["FAIL", "WAITING"]
 
 
 def test_a_trial_that_lost_a_process_is_tried_again_twice(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 import psutil
 import pytest
-from fake_ranks import below, processes
+from fake_ranks import THERE_BEFORE, below, processes
 
 from conftest import CHECKOUT
 from experiment_fixtures import prepared, small_config
@@ -34,6 +34,8 @@ CPU_2 = str(CHECKOUT / "accelerate" / "cpu-2.yaml")
 def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No process and no file outlives a test."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    THERE_BEFORE.clear()
+    THERE_BEFORE.update(below())
     yield
     assert below() == []
     assert not list(tmp_path.glob("trials-*"))
@@ -126,7 +128,7 @@ def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path, monkeypatch) ->
 def test_processes_end_when_the_worker_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
-        "from fake_ranks import below, processes\n"
+        "from fake_ranks import THERE_BEFORE, below, processes\n"
         "with processes() as train:\n"
         "    print(*below(), flush=True)\n"
         "    train({'rank 0': 'wait', 'rank 1': 'wait'}, print)\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from langspec import logs
 from langspec.cli import main
+from langspec.commands.unforeseen import one_line
+from langspec.errors import LangspecError
 
 SECRET = "postgresql://user:pa55@host/studies"
 
@@ -127,3 +132,19 @@ def test_a_full_disk_behind_the_output_is_one_line() -> None:
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("error: No space left on device")
+
+
+@pytest.mark.parametrize("password", ["pa55", "pa/55", "pa:55"])
+def test_no_message_shows_a_password(password: str, caplog: pytest.LogCaptureFixture) -> None:
+    url = f"postgresql://user:{password}@host/studies"
+    assert password not in str(LangspecError(f"{url} is lost", place=url))
+    assert password not in one_line(RuntimeError("x" * 270 + url))  # the line is cut there
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logging.getLogger().addHandler(handler)
+    try:
+        logs.set_up(logging.WARNING)
+        logging.getLogger("another library").warning("no answer of %s", url)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert stream.getvalue() == "no answer of postgresql://user:***@host/studies\n"
