@@ -292,7 +292,7 @@ def test_baselines_find_planted_artefacts() -> None:
     assert baselines.length_overlap(texts, labels, texts) == labels
     assert baselines.hypothesis_only(texts, labels, texts) == labels
     assert baselines.lexicon(["a", "a", "A", "b"], ["X", "Y", "Y", "X"], ["a", "c"]) == ["Y", "X"]
-    assert baselines.majority(["X", "Y", "Y"], 2) == ["Y", "Y"]
+    assert baselines.majority("abc", ["X", "Y", "Y"], "de") == ["Y", "Y"]
 
 
 DOG = NounPhrase("dog.n", adjectives=("big.a",))
