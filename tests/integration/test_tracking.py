@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -280,6 +281,26 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LangspecError, match=r"mlflow\.db: expected a file that MLflow wrote"):
         open_client(tracking_store(f"sqlite:///{tmp_path}/mlflow.db"))
     assert (tmp_path / "mlflow.db").read_text().startswith("this is no database")
+
+
+def test_opening_a_store_again_leaves_the_locks_of_this_process(
+    template: Path, tmp_path: Path
+) -> None:
+    """Without its lock another process takes our log away, and both damage the file."""
+    store = tmp_path / "mlflow.db"
+    shutil.copy(template, store)
+    ours = sqlite3.connect(store, isolation_level=None)
+    ours.execute("PRAGMA journal_mode=WAL")
+    ours.execute("SELECT count(*) FROM experiments").fetchall()
+    log = Path(f"{store}-wal")
+    other = "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).execute('PRAGMA user_version=1')"
+    try:
+        open_client(tracking_store(f"sqlite:///{store}"))
+        assert log.exists()
+        subprocess.run([sys.executable, "-c", other, str(store)], check=True)
+        assert log.exists()
+    finally:
+        ours.close()
 
 
 def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote, unquote, urlparse
 
 # Read by MLflow when it is imported or first used; a value that the user set wins.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -29,7 +29,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from langspec.databases import SQLITE_HEAD, check_answer
+from langspec.databases import check_answer
 from langspec.errors import LangspecError
 from langspec.files import atomic_file
 
@@ -193,16 +193,23 @@ def _create_once(file: Path) -> None:
 
 
 def _check_file(file: Path) -> None:
-    """Refuse at once what is no database of SQLite: MLflow tries again for over a minute."""
-    if file.is_file():
-        with file.open("rb") as handle:
-            if handle.read(len(SQLITE_HEAD)) == SQLITE_HEAD:
-                return
-    raise LangspecError(
-        "expected a file that MLflow wrote with SQLite; move it away and rebuild the store from "
-        "the results with `langspec replay`, or set tracking.uri",
-        place=file,
-    )
+    """Refuse at once what is no database of SQLite: MLflow tries again for over a minute.
+
+    SQLite reads it. Were this process to open and close the file itself, it would lose the locks
+    of its other connections to it (POSIX), and two writers would damage the store.
+    """
+    place = f"file:{quote(str(file))}?mode=rw"  # it is not created
+    try:
+        with closing(sqlite3.connect(place, uri=True, timeout=1)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            return
+        raise LangspecError(
+            f"expected a file that MLflow wrote with SQLite ({error}); move it away and rebuild "
+            "the store from the results with `langspec replay`, or set tracking.uri",
+            place=file,
+        ) from None
 
 
 def _has_content(file: Path) -> bool:
