@@ -38,7 +38,8 @@ def test_the_formats_are_the_files_of_one_folder() -> None:
 
 
 def test_a_format_is_one_file(forked: ForkServer, tmp_path: Path) -> None:
-    (block,) = re.findall(r"```python\n# (corpora/formats/\S+)\n(.*?)```", PAGE, re.DOTALL)
+    example = r"```python\n# src/langspec/(corpora/formats/\S+)\n(.*?)```"
+    (block,) = re.findall(example, PAGE, re.DOTALL)
     package = copy_code(tmp_path / "src") / "langspec"
     assert not (package / block[0]).exists()
     (package / block[0]).write_text(block[1], encoding="utf-8")
