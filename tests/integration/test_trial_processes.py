@@ -14,10 +14,10 @@ from typing import Any
 import optuna
 import psutil
 import pytest
-from fake_ranks import THERE_BEFORE, below, processes
 
 from conftest import CHECKOUT
 from experiment_fixtures import prepared, small_config
+from fake_ranks import THERE_BEFORE, below, processes
 from langspec.errors import LangspecError
 from langspec.launch import read_launch
 from langspec.paths import Paths, paths_of
