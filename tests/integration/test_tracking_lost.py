@@ -129,6 +129,12 @@ def test_an_error_of_the_work_is_not_hidden(tracker: Tracker) -> None:
         fail()
 
 
+def test_a_file_that_cannot_be_read_is_no_lost_store(tracker: Tracker) -> None:
+    with pytest.raises(FileNotFoundError):
+        tracker.link.send(lambda: Path("results.csv").read_text(encoding="utf-8"), None)
+    assert tracker.link.whole
+
+
 def test_a_lost_store_is_left_alone_for_a_while(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

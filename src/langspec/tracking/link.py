@@ -70,6 +70,8 @@ class Link:
         try:
             answer = call()
         except _TROUBLE as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise  # of a file on this machine, such as one of the results that are replayed
             self._note(error)
             self.whole &= waits
             return otherwise
