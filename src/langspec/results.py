@@ -55,6 +55,8 @@ class Result:
         low: lower end of its 95 % interval; None where there is none.
         high: upper end.
         n: how many units.
+        train_n: how many units the probe that gave the value was fitted on; 0 where no probe was
+            fitted.
     """
 
     task: str
@@ -74,11 +76,12 @@ class Result:
     low: float | None = None
     high: float | None = None
     n: int
+    train_n: int = 0
 
 
 COLUMNS = tuple(field.name for field in fields(Result))
 _NUMBERS = ("strength", "value", "low", "high")
-_COUNTS = ("seed", "layer", "n")
+_COUNTS = ("seed", "layer", "n", "train_n")
 
 
 def label(method: str, eraser: str = "", strength: float | None = None) -> str:

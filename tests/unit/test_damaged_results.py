@@ -18,18 +18,19 @@ from langspec.tracking.history import read_history
 from langspec.tracking.replay_runs import read_training
 
 HEADER = ",".join(COLUMNS)
-ROW = "pos,grl,1,,,text,test,all,2,leak,linear,token,macro_f1,{value},,,{n}"
+ROW = "pos,grl,1,,,text,test,all,2,leak,linear,token,macro_f1,{value},,,{n},{n}"
 
 
 def test_results_that_are_whole_are_read_back(tmp_path: Path) -> None:
     row = Result(
         task="pos", method="grl", seed=1, corpus="text", split="test", language="all", layer=2,
-        measure="leak", probe="linear", unit="token", metric="macro_f1", value=0.5, n=3,
+        measure="leak", probe="linear", unit="token", metric="macro_f1", value=0.5, n=3, train_n=7,
     )  # fmt: skip
     write_results(tmp_path / "results.csv", [row])
     frame = read_results(tmp_path / "results.csv")
     assert frame["value"].tolist() == [0.5]
     assert frame["n"].tolist() == [3]
+    assert frame["train_n"].tolist() == [7]
 
 
 @pytest.mark.parametrize(

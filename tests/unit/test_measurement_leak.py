@@ -90,11 +90,13 @@ def test_a_planted_leak_is_found_where_it_is(tmp_path: Path) -> None:
         planted = found["linear", unit, 1, "all", "accuracy"]
         assert planted.value >= 0.99
         assert planted.n == n
+        assert planted.train_n == n * 36 // 12
         assert found["linear", unit, 1, "all", "macro_f1"].value >= 0.99
         noise = {m: found["linear", unit, 0, "all", m].value for m in ("accuracy",)}
         assert abs(noise["accuracy"] - 0.25) < 3.5 * np.sqrt(0.25 * 0.75 / n)
         majority = found["majority", unit, -1, "all", "accuracy"]
         assert majority.value == 0.25
+        assert majority.train_n == 0
         assert found["majority", unit, -1, "all", "macro_f1"].value == pytest.approx(0.1)
         for layer in (0, 1):
             assert found["linear", unit, layer, "all", "converged"].value == 1.0

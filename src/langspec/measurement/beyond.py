@@ -308,6 +308,7 @@ class _Sample:
             n=len(gain),
             layer=layer,
             probe="selectivity",
+            train_n=len(self.rows["train"]),
         )
         return [*rows, selectivity]
 
@@ -330,6 +331,7 @@ class _Sample:
                 n=len(code.bits),
                 layer=layer,
                 probe="mdl",
+                train_n=len(self.rows["train"]),
             )
             for metric, interval in (
                 ("bits", code.per_row(self.settings.bootstrap)),
@@ -362,6 +364,7 @@ class _Sample:
             layer=layer,
             probe=name,
             unit=self.unit,
+            train_n=len(self.rows["train"]),
         )
         return [*_pooled(rows), *self._facts(layer, name, facts)]
 

@@ -64,6 +64,7 @@ def scored_rows(
     layer: int,
     probe: str,
     unit: str,
+    train_n: int,
 ) -> list[Result]:
     """Rows of a probe: accuracy and macro-F1 with intervals, and the recall of each language.
 
@@ -77,23 +78,17 @@ def scored_rows(
         layer: of the vectors.
         probe: name of the probe.
         unit: ``token``, ``sentence`` or ``pair``.
+        train_n: number of vectors that the probe was fitted on; 0: nothing was fitted.
     """
+    place: Any = {"unit": unit, "layer": layer, "probe": probe, "train_n": train_n}
     rows: list[Result] = []
     intervals = score_intervals(line, gold, predicted, len(languages), options)
     for metric, interval in intervals.items():
-        rows.append(
-            origin.interval(
-                metric, interval, language="all", unit=unit, n=len(gold), layer=layer, probe=probe
-            )
-        )
+        rows.append(origin.interval(metric, interval, language="all", n=len(gold), **place))
     table = confusion(gold, predicted, len(languages))
     for code, recall, n in zip(languages, recalls(table), table.sum(axis=1), strict=True):
         if n:
-            rows.append(
-                origin.row(
-                    "recall", recall, language=code, unit=unit, n=n, layer=layer, probe=probe
-                )
-            )
+            rows.append(origin.row("recall", recall, language=code, n=n, **place))
     return rows
 
 
@@ -102,12 +97,10 @@ def fit_rows(
 ) -> list[Result]:
     """Rows with facts of a probe's fit (chosen C, iterations, converged), of language ``all``.
 
-    ``n`` is the number of training vectors.
+    ``n`` is the number of training vectors, and stands in ``train_n`` too.
     """
-    return [
-        origin.row(name, value, language="all", unit=unit, n=n, layer=layer, probe=probe)
-        for name, value in facts.items()
-    ]
+    place: Any = {"unit": unit, "layer": layer, "probe": probe, "train_n": n}
+    return [origin.row(name, value, language="all", n=n, **place) for name, value in facts.items()]
 
 
 def _probed(
@@ -132,6 +125,7 @@ def _probed(
         options,
     )
     predicted = probe.predict(vectors[rows["test"]])
+    count = len(label["train"])
     facts = {
         "chosen_c": probe.chosen_c,
         "iterations": probe.iterations,
@@ -147,8 +141,8 @@ def _probed(
         layer=layer,
         probe="linear",
         unit=unit,
+        train_n=count,
     )
-    count = len(label["train"])
     results += fit_rows(origin, facts, layer=layer, probe="linear", unit=unit, n=count)
     return predicted, results
 
@@ -197,7 +191,7 @@ def language_leak(
             label = {name: meta.language[part].astype(np.int64) for name, part in rows.items()}
             line, gold = meta.line[rows["test"]], label["test"]
             majority = np.full_like(gold, np.bincount(label["train"]).argmax())
-            place: Any = {"layer": -1, "probe": "majority", "unit": unit}
+            place: Any = {"layer": -1, "probe": "majority", "unit": unit, "train_n": 0}
             results += scored_rows(origin, languages, line, gold, majority, bootstrap, **place)
             probed = partial(_probed, bank, origin, options, bootstrap, unit, meta, rows)
             for layer, (predicted, of_layer) in zip(

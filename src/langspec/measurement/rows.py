@@ -45,8 +45,12 @@ class Origin:
         probe: str = "",
         low: float | None = None,
         high: float | None = None,
+        train_n: int = 0,
     ) -> Result:
-        """The row of one number; ``n`` counts what it was measured on."""
+        """The row of one number.
+
+        ``n`` counts what it was measured on, ``train_n`` what its probe was fitted on.
+        """
         return Result(
             task=self.task,
             method=self.method,
@@ -65,6 +69,7 @@ class Origin:
             low=None if low is None else float(low),
             high=None if high is None else float(high),
             n=int(n),
+            train_n=int(train_n),
         )
 
     def interval(
@@ -77,6 +82,7 @@ class Origin:
         n: int,
         layer: int = -1,
         probe: str = "",
+        train_n: int = 0,
     ) -> Result:
         """The row of one number with the ends of its 95 % interval."""
         return self.row(
@@ -89,4 +95,5 @@ class Origin:
             probe=probe,
             low=interval.low,
             high=interval.high,
+            train_n=train_n,
         )

@@ -269,18 +269,16 @@ class PublishedMeasure(Measure):
                 seed=self.bench.config.evaluate.seed,
             )
             title = f"compat/paper_probe/{name}"
-            rows += self._language_rows(title, corpora, probe.predict)
-            texts = len(corpora.text["train"].lengths)
+            train = corpora.text["train"]
+            words, texts = len(train.vectors), len(train.lengths)
+            rows += self._language_rows(title, corpora, probe.predict, words)
             fit = {
                 "epoch": probe.epoch,
                 "steps": self.values.epochs * math.ceil(texts / self.settings[name].minibatch),
             }
-            rows += [
-                self._origin("text").row(
-                    metric, value, language="all", unit=self.text_unit, n=texts, probe=title
-                )
-                for metric, value in fit.items()
-            ]
+            place: Any = {"unit": self.text_unit, "n": texts, "probe": title, "train_n": words}
+            origin = self._origin("text")
+            rows += [origin.row(key, value, language="all", **place) for key, value in fit.items()]
         return rows
 
     def _converged_probe(self, subject: Subject, corpora: _Corpora) -> list[Result]:
@@ -298,7 +296,8 @@ class PublishedMeasure(Measure):
         probe = fit_probe_on(
             rows["train"], rows["dev"], vectors, label, len(bank.languages), self.bench.probe
         )
-        return self._language_rows("compat/linear", corpora, probe.predict)
+        fitted = int(rows["train"].sum())
+        return self._language_rows("compat/linear", corpora, probe.predict, fitted)
 
     def _published_score(self, texts: Texts, predicted: np.ndarray) -> float:
         """The published score of predicted languages.
@@ -311,8 +310,13 @@ class PublishedMeasure(Measure):
             return self.scorer(texts.languages, predicted, texts.lengths).macro_f1
         return union_macro_f1(texts.languages, predicted)
 
-    def _language_rows(self, probe: str, corpora: _Corpora, predict: Any) -> list[Result]:
-        """Rows of a language probe on language text and on the task's test split."""
+    def _language_rows(
+        self, probe: str, corpora: _Corpora, predict: Any, train_n: int
+    ) -> list[Result]:
+        """Rows of a language probe on language text and on the task's test split.
+
+        ``train_n``: the number of vectors that it was fitted on.
+        """
         import numpy as np
 
         from langspec.measurement.compat.paper_scores import error_correlation, whole_texts
@@ -337,10 +341,9 @@ class PublishedMeasure(Measure):
                 correlation = error_correlation(right, texts.lengths)
                 if np.isfinite(correlation):  # no errors, no correlation
                     scores["error_correlation"] = correlation
+            place: Any = {"unit": unit, "n": len(predicted), "probe": probe, "train_n": train_n}
             rows += [
-                self._origin(corpus).row(
-                    metric, value, language="all", unit=unit, n=len(predicted), probe=probe
-                )
+                self._origin(corpus).row(metric, value, language="all", **place)
                 for metric, value in scores.items()
             ]
         return rows

@@ -40,6 +40,7 @@ KEYS = (
     "probe",
     "unit",
     "metric",
+    "train_n",
 )
 
 
