@@ -163,6 +163,21 @@ def test_a_linear_signal_is_found_by_all(told) -> None:
     assert told["mdl", 1, "bits"] == pytest.approx(2 / told["mdl", 1, "compression"])
 
 
+def test_the_share_of_words_seen_in_training_stands_beside_selectivity() -> None:
+    """Of ten words to test, four are of types that the training lines have."""
+    rng = np.random.default_rng(3)
+    texts = np.array([f"word{i}" for i in range(COUNT)], dtype=object)  # each once
+    train, tested = np.flatnonzero(LINE % 10 < 5), np.flatnonzero(LINE % 10 >= 7)
+    again = tested[: len(tested) * 4 // 10]
+    texts[again] = texts[train[: len(again)]]
+    bank = bank_of(np.stack([signal(rng)]), LANGUAGE, LINE)
+    options = changed(QUICK, run=["selectivity"])
+    rows = table(beyond(bank, options, texts.tolist()))
+    assert rows["selectivity", 0, "seen_types"] == pytest.approx(0.4, abs=0.01)
+    sentences = beyond(bank, options, units=("sentence",))
+    assert "seen_types" not in {row.metric for row in sentences}
+
+
 def test_noise_has_no_code_and_no_selectivity(told) -> None:
     assert told["mdl", 0, "compression"] <= 1.02
     assert told["mdl", 0, "bits"] > 1.95

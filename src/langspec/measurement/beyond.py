@@ -65,7 +65,9 @@ def beyond_linear(
     - ``shuffled``: the linear probe on labels shuffled within each split;
     - ``char_ngrams`` (layer -1): character n-grams of the texts.
 
-    Probe ``selectivity`` has the ``accuracy`` of ``linear_sample`` minus that of ``control``.
+    Probe ``selectivity`` has the ``accuracy`` of ``linear_sample`` minus that of ``control`` and,
+    of tokens, ``seen_types``: the share of test words whose type is among the training words. The
+    control task can be learned for these alone.
     Probe ``mdl`` has ``bits`` a training vector, ``compression``, the number of probes fitted as
     ``iterations``, and ``converged`` where all of them did.
 
@@ -310,7 +312,19 @@ class _Sample:
             probe="selectivity",
             train_n=len(self.rows["train"]),
         )
-        return [*rows, selectivity]
+        if self.unit != "token":  # a sentence hardly occurs twice
+            return [*rows, selectivity]
+        seen = np.isin(self.types[self.rows["test"]], self.types[self.rows["train"]])
+        share = self.origin.row(
+            "seen_types",
+            seen.mean(),
+            language="all",
+            unit=self.unit,
+            n=len(seen),
+            layer=layer,
+            probe="selectivity",
+        )
+        return [*rows, selectivity, share]
 
     def _mdl(self, layer: int, part: dict[str, np.ndarray]) -> list[Result]:
         dev = part["dev"], self.label["dev"]

@@ -35,8 +35,11 @@ HOW_TO_READ = (
     "How to read it: where the MLP is well above the linear probe, language is there in a form "
     "that a linear probe (and a linear eraser) cannot see. Shuffled labels must be at chance, or "
     "a probe could not be trusted. Selectivity near 0 says that the probe reads languages no "
-    "better than it learns random labels of words by heart; compression near 1 says that the "
-    "vectors were of no use to send the labels; the higher, the fewer examples reading needs. "
+    "better than it learns random labels of words by heart; it can learn those of words that it "
+    "has seen, so the share of such test words stands beside it. Whether a layer knows more than "
+    "its words is measured by the bits that it adds to the embeddings. Compression near 1 says "
+    "that the vectors were of no use to send the labels; the higher, the fewer examples reading "
+    "needs. "
     "Character n-grams tell languages by spelling alone: vectors below them have lost surface "
     "form, vectors above them know more of a word than its letters."
 )
@@ -78,6 +81,7 @@ TABLE = TableSpec(
         _cell("bits", "bits a unit", "Online codelength", "mdl", "bits"),
         _cell("control", "control task", "Accuracy", "control"),
         _cell("selectivity", "linear − control", "Selectivity", "selectivity"),
+        _cell("seen_types", "words seen in training", "Selectivity", "selectivity", "seen_types"),
         _cell("shuffled", "shuffled labels", "Accuracy", "shuffled"),
         _cell("char_ngrams", "char n-grams", "Accuracy", "char_ngrams"),
         _cell("linear_macro_f1", "", "", "linear_sample", "macro_f1"),
@@ -94,6 +98,7 @@ TABLE = TableSpec(
         "control",
         "char_ngrams",
         "selectivity",
+        "seen_types",
         "compression",
         "bits",
     ),
