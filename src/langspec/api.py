@@ -85,14 +85,13 @@ def encode(
     vectors = np.empty((len(chosen), len(texts), int(config.hidden_size)), dtype=np.float32)
     device = _device(encoder)
     precision = resolve_precision("auto", device)
-    model = encoding_model(encoder.model, precision, max(chosen))
+    model = encoding_model(encoder.model, precision)
     for rows in length_batches(inputs.lengths, _BATCH_TOKENS):
         batch = collate(inputs, rows, pad_id=int(encoder.tokenizer.pad_token_id))
         batch = {key: value.to(device) for key, value in batch.items()}
         with torch.inference_mode(), casts(device, precision):
-            states = hidden_states(model, batch)
-            for place, layer in enumerate(chosen):
-                pooled = pool(states[layer].float(), batch["attention_mask"], card.pooling)
+            for place, states in enumerate(hidden_states(model, batch, chosen)):
+                pooled = pool(states.float(), batch["attention_mask"], card.pooling)
                 vectors[place, rows] = pooled.cpu().numpy()
     return vectors
 

@@ -179,14 +179,15 @@ def test_trials_in_several_processes_end_with_the_sweep_and_go_on(project: Path,
     commands = [" ".join(one.cmdline()) for one in below]
     assert sum(text.endswith("-m langspec.tuning.trial_rank") for text in commands) >= 2
     child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=60)
+    _, told = child.communicate(timeout=60)
     assert child.returncode == 143
+    assert "stopped by SIGTERM; the same command goes on" in told.decode()
     _, alive = psutil.wait_procs(below, 20)
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
     langspec(project, *sweep)
     trials = trials_of(project, "launched")
     assert sum(trial.state == "COMPLETE" for trial in trials) == 2
-    assert {trial.reason for trial in trials if trial.state == "FAIL"} <= {"ended by SystemExit"}
+    assert {trial.reason for trial in trials if trial.state == "FAIL"} <= {"ended by SIGTERM"}
 
 
 def test_a_front(project: Path, langspec) -> None:

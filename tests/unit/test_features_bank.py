@@ -366,7 +366,7 @@ def test_whole_rows_are_as_few_as_have_enough_units(tmp_path: Path) -> None:
 
 def test_banks_that_need_the_same_rows_share_a_pass(tmp_path: Path) -> None:
     model, passes = tiny_model(0), []
-    model.register_forward_hook(lambda *_: passes.append(1))
+    model.embeddings.register_forward_hook(lambda *_: passes.append(1))
     whole = bank_options(max_tokens_per_language=None, max_sentences_per_language=0, layers=(1,))
     few = bank_options(max_tokens_per_language=5, max_sentences_per_language=0)
     alone = make(tmp_path / "alone", model, whole)

@@ -276,6 +276,8 @@ def test_rows_are_read(text: str, kind: str, columns: tuple[str, ...], rows: lis
         ("", "txt", TOKEN, "f: empty text"),
         (" \n\n", "jsonl", PAIR, "f: empty text"),
         ("a\n\nb\n", "txt", TOKEN, "f:2: empty text"),
+        ("a\nb\0c\n", "txt", TOKEN, "f:2: a NUL character; remove it"),
+        ('{"premise": "a", "hypothesis": "b\0"}\n', "jsonl", PAIR, "f:1: a NUL character"),
         ("a\n", "txt", PAIR, "f: lines of text cannot tell premise from hypothesis"),
         ("{\n", "jsonl", PAIR, "f:1: not JSON"),
         ("[1]\n", "jsonl", PAIR, "f:1: expected an object"),

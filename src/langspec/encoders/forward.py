@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from threading import get_ident
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -46,57 +48,84 @@ def restarted_positions(segments: torch.Tensor) -> torch.Tensor:
 
 
 def hidden_states(
-    model: Any, batch: Mapping[str, torch.Tensor], layer: int | None = None
+    model: Any, batch: Mapping[str, torch.Tensor], layers: int | Sequence[int] | None = None
 ) -> tuple[torch.Tensor, ...]:
-    """Hidden states ``[B, T, H]`` of layer 0 (embeddings) to L, or of one layer only.
+    """Hidden states ``[B, T, H]``: 0 are the embeddings, 1 to L the encoder's layers.
 
-    With ``layer`` (negative counts from the last), a tuple of that one: the layers above it do
-    not run.
+    Args:
+        model: a transformers model.
+        batch: collated rows.
+        layers: which to return, a negative number counted from the last; the layers above the
+            highest of them do not run. None: all.
+
+    Returns:
+        The states in the order of ``layers``.
+
+    Raises:
+        LangspecError: the model returns no hidden states, or does not run its layers in order.
     """
     arguments = encoder_arguments(model, batch)
     last = model.config.num_hidden_layers
-    if layer in (-1, last):  # the common case: nothing else is kept in memory
-        return (model(**arguments).last_hidden_state,)
-    if layer is not None and (above := _layer(model, layer % (last + 1))) is not None:
-        return (_input_of(above, model, arguments),)
+    asked = (layers,) if isinstance(layers, int) else range(last + 1) if layers is None else layers
+    read = [layer % (last + 1) for layer in asked]
+    if set(read) == {last}:  # the common case: nothing else is kept in memory
+        return (model(**arguments).last_hidden_state,) * len(read)
+    if max(read) < last and (stack := _stack(model)) is not None:
+        inputs = _inputs_of(stack, read, model, arguments)
+        return tuple(inputs[layer] for layer in read)
     states = getattr(model(**arguments, output_hidden_states=True), "hidden_states", None)
     if not states:
         raise LangspecError(
             f"{type(model).__name__} returns no hidden states; expected an encoder that does"
         )
-    return tuple(states) if layer is None else (states[layer],)
+    return tuple(states[layer] for layer in read)
 
 
 class _Reached(Exception):
-    """Ends a forward pass: the states that are read are there."""
-
-    def __init__(self, states: torch.Tensor) -> None:
-        super().__init__("the layer that is read is reached")
-        self.states = states
+    """Ends a forward pass: the highest layer that is read is reached."""
 
 
-def _layer(model: Any, index: int) -> nn.Module | None:
-    """The layer that reads hidden state ``index``; None: it cannot be told which one that is."""
+def _stack(model: Any) -> nn.ModuleList | None:
+    """The encoder's layers, bottom first; None: it cannot be told which modules they are."""
     count = model.config.num_hidden_layers
     stacks = [
         module
         for module in model.modules()
         if isinstance(module, nn.ModuleList) and len(module) == count
     ]
-    return stacks[0][index] if len(stacks) == 1 else None
+    return stacks[0] if len(stacks) == 1 else None
 
 
-def _input_of(layer: nn.Module, model: Any, arguments: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """The states that ``layer`` is given in a pass of ``model``, which ends there."""
+def _inputs_of(
+    stack: nn.ModuleList, read: Sequence[int], model: Any, arguments: Mapping[str, torch.Tensor]
+) -> dict[int, torch.Tensor]:
+    """What layers ``read`` of the stack are given in a pass, which ends before the highest runs.
 
-    def stop(_: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        raise _Reached(inputs[0] if inputs else named["hidden_states"])
+    Layer k reads hidden state k.
+    """
+    states: dict[int, torch.Tensor] = {}
+    caller, top = get_ident(), max(read)
 
-    hook = layer.register_forward_pre_hook(stop, with_kwargs=True)
+    def keep(index: int, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        if get_ident() != caller:
+            return  # a pass of another thread through the same model
+        states[index] = inputs[0] if inputs else named["hidden_states"]
+        if index == top:
+            raise _Reached
+
+    def hook(index: int) -> Any:
+        # Without ``named`` where the thread that set the hook removes it meanwhile.
+        return lambda _, inputs, named=MappingProxyType({}): keep(index, inputs, named)
+
+    hooks = [
+        stack[index].register_forward_pre_hook(hook(index), with_kwargs=True)
+        for index in sorted(set(read))
+    ]
     try:
         model(**arguments)
-    except _Reached as reached:
-        return reached.states
+    except _Reached:
+        return states
     finally:
-        hook.remove()
+        for one in hooks:
+            one.remove()
     raise LangspecError(f"{type(model).__name__} does not run its layers in order")

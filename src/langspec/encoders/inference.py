@@ -1,4 +1,4 @@
-"""An encoder as a pass without gradients runs it: in which precision, and up to which layer.
+"""An encoder in the precision in which a pass without gradients runs it.
 
 Half precision (bf16, or fp16 on a GPU) is PyTorch's autocast with one difference: the weights of
 the linear layers are cast once for all batches, not at every batch. So products and attention run
@@ -19,19 +19,9 @@ from langspec.errors import LangspecError
 
 M = TypeVar("M", bound=Any)
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-# Architectures whose hidden state k is what layer k gives, with nothing behind the last layer.
-_STACKS = {
-    "bert": "encoder.layer",
-    "camembert": "encoder.layer",
-    "distilbert": "transformer.layer",
-    "electra": "encoder.layer",
-    "mpnet": "encoder.layer",
-    "roberta": "encoder.layer",
-    "xlm-roberta": "encoder.layer",
-}
 
 
-def encoding_model(encoder: M, precision: str, top: int | None = None) -> M:
+def encoding_model(encoder: M, precision: str) -> M:
     """The encoder as batches are encoded with it; ``encoder`` itself stays as it is.
 
     Run it inside :func:`casts`. It shares every tensor with ``encoder`` but the cast weights, so
@@ -40,40 +30,20 @@ def encoding_model(encoder: M, precision: str, top: int | None = None) -> M:
     Args:
         encoder: a transformers model.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        top: the highest layer that is read (0: the embeddings); the layers above it are left
-            out, but for the first. None: all run.
 
     Returns:
-        ``encoder`` itself where there is nothing to change.
+        ``encoder`` itself in fp32.
     """
-    cut = top is not None and top < encoder.config.num_hidden_layers and _stack(encoder)
-    if precision == "fp32" and not cut:
+    if precision == "fp32":
         return encoder
     shared: dict[int, Any] = {id(one): one for one in (*encoder.parameters(), *encoder.buffers())}
-    if precision != "fp32":
-        for name, layer in encoder.named_modules():
-            # A pooler reads one vector a row: cheap, and pooling stays in fp32.
-            if isinstance(layer, nn.Linear) and "pooler" not in name.split("."):
-                for weight in layer.parameters():
-                    half = weight.detach().to(HALF[precision])
-                    shared[id(weight)] = nn.Parameter(half, requires_grad=False)
-    model = copy.deepcopy(encoder, shared)
-    if cut:
-        parent, _, name = _STACKS[model.config.model_type].rpartition(".")
-        holder = model.get_submodule(parent)
-        count = max(1, top or 0)  # transformers records hidden states of at least one layer
-        setattr(holder, name, getattr(holder, name)[:count])
-        model.config.num_hidden_layers = count
-    return model
-
-
-def _stack(encoder: Any) -> bool:
-    """Is it of an architecture whose upper layers can be left out?"""
-    place = _STACKS.get(encoder.config.model_type)
-    if place is None:
-        return False
-    layers = dict(encoder.named_modules()).get(place)
-    return layers is not None and len(layers) == encoder.config.num_hidden_layers
+    for name, layer in encoder.named_modules():
+        # A pooler reads one vector a row: cheap, and pooling stays in fp32.
+        if isinstance(layer, nn.Linear) and "pooler" not in name.split("."):
+            for weight in layer.parameters():
+                half = weight.detach().to(HALF[precision])
+                shared[id(weight)] = nn.Parameter(half, requires_grad=False)
+    return copy.deepcopy(encoder, shared)
 
 
 def casts(device: torch.device | str, precision: str) -> AbstractContextManager[Any]:

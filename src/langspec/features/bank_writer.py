@@ -46,8 +46,9 @@ class BankWriter:
     def write(self, rows: np.ndarray, mask: torch.Tensor, states: Any) -> None:
         """Write the vectors of a batch: rows int ``[B]``, mask ``[B, T]``, states by layer."""
         if not self.out:
+            width = states[self.layers[0]].shape[-1]
             for kind in KINDS:
-                shape = (len(self.layers), len(self.selection.tables[kind]), states[0].shape[-1])
+                shape = (len(self.layers), len(self.selection.tables[kind]), width)
                 self.out[kind] = open_memmap(
                     self.folder / f"{kind}.fp32.tmp", mode="w+", dtype=np.float32, shape=shape
                 )

@@ -29,14 +29,18 @@ if TYPE_CHECKING:
 
 
 def _states(
-    model: PreTrainedModel, batch: dict[str, torch.Tensor], precision: str, knob: str
-) -> Any:
-    """The hidden states ``[B, T, H]`` of a collated batch, on the model's device."""
+    model: PreTrainedModel,
+    batch: dict[str, torch.Tensor],
+    layers: Sequence[int],
+    precision: str,
+    knob: str,
+) -> dict[int, torch.Tensor]:
+    """The hidden states ``[B, T, H]`` of a collated batch by their layer, on its device."""
     device = next(model.parameters()).device
     moved = {name: values.to(device) for name, values in batch.items()}
     fits = in_memory(batch["input_ids"], knob)
     with torch.inference_mode(), casts(device, precision), fits:
-        return hidden_states(model, moved)
+        return dict(zip(layers, hidden_states(model, moved, layers), strict=True))
 
 
 def _encode(
@@ -51,13 +55,13 @@ def _encode(
     first = writers[0]
     needed, options = first.selection.rows, first.options
     batches = length_batches(inputs.lengths[needed], options.tokens_per_batch)
-    top = max(max(writer.layers) for writer in writers)
-    half = encoding_model(model, options.precision, top)
+    layers = sorted({layer for writer in writers for layer in writer.layers})
+    half = encoding_model(model, options.precision)
     bar = tqdm(total=len(needed), desc=progress, unit="row", leave=False, disable=None)
 
     def encoded(part: np.ndarray) -> tuple[np.ndarray, torch.Tensor, Any]:
         batch = collate(inputs, needed[part], pad_id=pad_id)
-        states = _states(half, batch, options.precision, knob)
+        states = _states(half, batch, layers, options.precision, knob)
         return needed[part], batch["attention_mask"], states
 
     on_cpu = next(model.parameters()).device.type == "cpu"

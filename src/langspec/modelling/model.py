@@ -93,10 +93,8 @@ class EncoderWithHeads(nn.Module):
     def for_encoding(self, precision: str) -> Self:
         """This model with its encoder as :func:`encoding_model` gives it; heads are shared."""
         model = copy.copy(self)
-        encoder: Any = encoding_model(self.encoder, precision, self.head_layer)
+        encoder: Any = encoding_model(self.encoder, precision)
         model._modules = {**self._modules, "encoder": encoder}
-        last = encoder.config.num_hidden_layers == self.head_layer
-        model.feature_layer = -1 if last else self.head_layer  # layers above may be left out
         return model
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -90,6 +90,8 @@ def read_rows(
 ) -> list[dict[str, Any]]:
     """Rows of a text, one a line (one a sentence of CoNLL-U is read by :func:`conllu_rows`).
 
+    A NUL character is refused, as it is in corpora.
+
     Args:
         text: content of a file.
         kind: ``txt`` (a text a line), ``jsonl`` (an object a line) or ``tsv`` (a header, then a
@@ -98,8 +100,8 @@ def read_rows(
         place: what errors name.
 
     Raises:
-        LangspecError: nothing in it, an empty line, no JSON, columns that the model does not
-            read, a line with another number of columns.
+        LangspecError: nothing in it, an empty line, a NUL character, no JSON, columns that the
+            model does not read, a line with another number of columns.
     """
     lines = text.removeprefix("\ufeff").split("\n")
     if lines and not lines[-1]:
@@ -107,6 +109,9 @@ def read_rows(
     lines = [line.removesuffix("\r") for line in lines]
     if not any(line.strip() for line in lines):
         raise LangspecError("empty text; expected rows to predict", place=place)
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            raise LangspecError("a NUL character; remove it", place=f"{place}:{number}")
     if kind == "txt":
         return list(_plain(lines, columns, place))
     return list((_json if kind == "jsonl" else _tabbed)(lines, columns, place))

@@ -165,7 +165,7 @@ def head_rows(run: Run, task: str, rows: pd.DataFrame) -> pd.DataFrame:
 def leak_place(run: Run) -> str:
     """``the last layer``, or whichever one the heads read."""
     layers = {head_layer(pick(run.results, task=task)) for task in run.tasks}
-    probed = measured(run.results, "leak", probe="linear")["layer"]
+    probed = measured(run.results, "leak", probe=LEAK_PROBE)["layer"]
     if layers <= {-1, probed.max() if len(probed) else -1}:
         return "last layer"
     return f"layer {', '.join(map(str, sorted(layers - {-1})))}, which the head reads"

@@ -14,6 +14,7 @@ from langspec.report.plotting import WIDTH, Plot, span
 from langspec.report.run_results import Run
 from langspec.report.style import MARKERS, MUTED, method_styles
 from langspec.report.table import (
+    METRIC_TITLES,
     ORACLE,
     decimal,
     eraser_label,
@@ -23,6 +24,7 @@ from langspec.report.table import (
     task_title,
 )
 from langspec.report.tradeoff_points import tradeoff_points
+from langspec.results import LEAK_METRIC, LEAK_PROBE
 
 
 def tradeoff(run: Run, task: str) -> Plot | None:
@@ -43,10 +45,11 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     for method, path in _paths(points):
         _path(axis, path, colours[method][0])
     floor = pick(leak_scores(run, task, "majority"), language="all", unit="token")
-    floor = pick(floor, metric="macro_f1")
+    floor = pick(floor, metric=LEAK_METRIC)
     if len(floor):
         axis.axvline(float(floor["value"].iloc[0]), color=MUTED, lw=1, ls=":", zorder=1)
-    axis.set_xlabel("language leak: token macro-F1 of a fresh linear probe, last layer")
+    score = METRIC_TITLES[LEAK_METRIC]
+    axis.set_xlabel(f"language leak: token {score} of a fresh {LEAK_PROBE} probe, last layer")
     axis.set_ylabel("accuracy, mean of targets")
     axis.set_xlim(0, 1.02)
     handles = [

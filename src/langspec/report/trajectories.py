@@ -12,16 +12,18 @@ from langspec.report.marks import heat
 from langspec.report.plotting import WIDTH, Plot
 from langspec.report.run_results import Run
 from langspec.report.table import (
+    METRIC_TITLES,
     decimal,
     method_label,
     ordered_methods,
     pick,
     task_title,
 )
+from langspec.results import LEAK_METRIC, LEAK_PROBE
 
 _PANELS = (
-    ("linear", "macro_f1", "token", "probe, per token"),
-    ("linear", "macro_f1", "sentence", "probe, per sentence"),
+    (LEAK_PROBE, LEAK_METRIC, "token", "probe, per token"),
+    (LEAK_PROBE, LEAK_METRIC, "sentence", "probe, per sentence"),
     ("", "variance_share_language", "token", "variance, per token"),
     ("", "variance_share_language", "sentence", "variance, per sentence"),
 )
@@ -65,13 +67,14 @@ def trajectory(run: Run, task: str) -> Plot | None:
             steps = list(table.columns)
             at = np.arange(0, len(steps), max(1, -(-len(steps) // 4)))
             axis.set_xticks(at + 0.5, [str(steps[i]) for i in at])
-    linear = pick(rows, probe="linear", metric="macro_f1")
+    leaks = pick(rows, probe=LEAK_PROBE, metric=LEAK_METRIC)
     alt = (
-        "Heat maps of language leak by layer and training step. Probe macro-F1 per token at the "
-        f"last layer: {_ends(pick(linear, layer=max(layers), unit='token'), methods)}."
+        "Heat maps of language leak by layer and training step. Probe "
+        f"{METRIC_TITLES[LEAK_METRIC]} per token at the last layer: "
+        f"{_ends(pick(leaks, layer=max(layers), unit='token'), methods)}."
     )
     title = f"{task_title(task)}: language by layer and step"
-    caption = _caption(task, methods, linear, pick(rows, metric="same_weights"))
+    caption = _caption(task, methods, leaks, pick(rows, metric="same_weights"))
     return Plot(f"trajectory_{task}", title, caption, alt, figure)
 
 
@@ -84,13 +87,14 @@ def _ends(rows: pd.DataFrame, methods: Sequence[str]) -> str:
     )
 
 
-def _caption(task: str, methods: Sequence[str], linear: pd.DataFrame, same: pd.DataFrame) -> str:
-    n = linear.groupby("unit")["n"].max()
+def _caption(task: str, methods: Sequence[str], leaks: pd.DataFrame, same: pd.DataFrame) -> str:
+    score = METRIC_TITLES[LEAK_METRIC]
+    n = leaks.groupby("unit")["n"].max()
     return (
         f"{task_title(task)}: first seed of {', '.join(map(method_label, methods))}, trained once "
-        "more and looked at on the way. Macro-F1 of a converged linear language probe, fitted "
-        "anew at each layer and step, and share of the variance between languages, on a small "
-        "fixed sample of the language text ("
+        f"more and looked at on the way. {score[0].upper()}{score[1:]} of a converged "
+        f"{LEAK_PROBE} language probe, fitted anew at each layer and step, and share of the "
+        "variance between languages, on a small fixed sample of the language text ("
         + ", ".join(f"{count:,} test {unit}s" for unit, count in n.items())
         + "): read the shape, and the leak tables for the numbers. "
         + (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from langspec.errors import LangspecError
+from langspec.interrupts import Terminated
 from langspec.paths import paths_of
 from langspec.tuning import claims
 from langspec.tuning.fingerprint import STORAGE_VARIABLE, Opened
@@ -145,12 +146,12 @@ def end_with_parent() -> None:
 
 
 def _exit(number: int, frame: Any) -> None:
-    raise SystemExit(128 + number)
+    raise Terminated(number)
 
 
 @contextlib.contextmanager
 def sigterm_exits() -> Iterator[None]:
-    """While the body runs, SIGTERM raises SystemExit, so that the trial is queued again."""
+    """While the body runs, SIGTERM raises Terminated at once: the trial is queued again."""
     before = signal.signal(signal.SIGTERM, _exit)
     try:
         yield

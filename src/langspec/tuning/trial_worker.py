@@ -40,7 +40,7 @@ def work(
         try:
             _run(study, trial, space.paths(values), tune, objective)
         except (KeyboardInterrupt, SystemExit, NotStarted) as end:
-            reason = f"ended by {type(end).__name__}"
+            reason = f"ended by {getattr(end, 'signal_name', type(end).__name__)}"
             _abandon(study, trial, reason, lock, suspect=False)
             raise
         except ProcessLost as error:
