@@ -73,9 +73,8 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-ui: install ## open the runs in MLflow's pages at http://127.0.0.1:5000 (or PORT=N)
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) \
-	  --workers 1 --backend-store-uri "sqlite:///$(CURDIR)/mlflow.db"
+ui: install ## the methods side by side in MLflow's pages (PORT=5000 of 127.0.0.1)
+	$(BIN)/langspec ui --port $(PORT)
 
 lock: install ## write requirements.lock anew from what .venv holds
 	@{ head -n 2 requirements.lock; \

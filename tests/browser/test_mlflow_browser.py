@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_report_browser import browser  # noqa: F401  # the same headless Chromium
 
+from conftest import CHECKOUT
 from langspec.files import write_json
 from langspec.results import Result, write_results
+from langspec.tracking.methods_view import write_views
 from langspec.tracking.replay_runs import replay
 from langspec.tracking.runs import Tracker
 from langspec.tracking.training_runs import Training
@@ -54,9 +58,19 @@ def write_method(results: Path, method: str, strength: float) -> list[Result]:
     return rows
 
 
+@dataclass(frozen=True)
+class Pages:
+    """Addresses that `langspec ui` printed, the server's own, and the store behind it."""
+
+    table: str
+    charts: str
+    server: str
+    tracker: Tracker
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Tracker]]:
-    """The pages as `make ui` opens them, on a free port; ended by its id."""
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """The pages as `langspec ui` serves them, on a free port, until Ctrl-C."""
     root = tmp_path_factory.mktemp("mlflow pages")
     tracker = Tracker.open(root=root)
     rows = [r for m, s in STRENGTHS.items() for r in write_method(root / "results", m, s)]
@@ -72,34 +86,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Trac
         tags={"langspec.transfer": "0.8125"}, description="finetune on pos, seed 1",
     )  # fmt: skip
     client.set_registered_model_alias("langspec-pos", "champion", "1")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", tracker.store.uri]
-    variables = os.environ | {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+    shutil.copy(CHECKOUT / "params.yaml", root)
     with (root / "ui.log").open("wb") as log:
         process = subprocess.Popen(
-            command, env=variables, stdout=log, stderr=log, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
+            [Path(sys.executable).parent / "langspec", "ui", "--port", "0", "--no-browser"],
+            cwd=root, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+        )  # fmt: skip
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert lines[2].startswith("Ctrl-C"), (lines, (root / "ui.log").read_text()[-3000:])
     try:
-        deadline = time.monotonic() + 180
-        while True:
-            assert process.poll() is None, (root / "ui.log").read_text()[-3000:]
-            assert time.monotonic() < deadline
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(2)
-        yield address, tracker
+        table, charts = (line.split()[-1] for line in lines[:2])
+        yield Pages(table, charts, table.partition("/#")[0], tracker)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    with pytest.raises(urllib.error.URLError, match="refused"):  # the server ended with it
+        urllib.request.urlopen(f"{table.partition('/#')[0]}/health", timeout=5)
 
 
 def body_with(session: Any, *texts: str, seconds: float = 90) -> str:
@@ -126,21 +129,42 @@ def size(session: Any) -> None:
     )
 
 
-def test_the_experiment_lists_methods_and_floors(
+def test_the_address_shows_the_methods_with_their_numbers(
     browser: Any,  # noqa: F811
-    server: tuple[str, Tracker],
+    pages: Pages,
 ) -> None:
-    address, tracker = server
+    """In a fresh profile: no search, no click."""
     size(browser)
-    browser.get(f"{address}/#/experiments/{tracker.experiment('langspec-pos')}/runs")
-    body_with(browser, *(f"demo-{method}" for method in STRENGTHS))
+    browser.get(pages.table)
+    names = [f"demo-{method}" for method in STRENGTHS]
+    text = body_with(browser, *names, "headline/transfer", "headline/leak", "lambda")
+    assert "seed-1" not in text  # runs of methods alone
+    for strength in STRENGTHS.values():
+        assert f"{0.8125 - strength:.4f}".rstrip("0") in text, strength
+
+
+def test_the_charts_are_those_that_compare_methods(
+    browser: Any,  # noqa: F811
+    pages: Pages,
+) -> None:
+    size(browser)
+    browser.get(pages.charts)
+    body_with(browser, "Methods", "headline/leak vs. headline/transfer", "leak/linear/by_layer")
+
+
+def test_a_second_start_writes_nothing(pages: Pages) -> None:
+    client = pages.tracker.client
+    assert client is not None
+    before = {one.name: one.tags for one in client.search_experiments()}
+    assert [one.name for one in write_views(client)] == ["langspec-pos"]
+    assert {one.name: one.tags for one in client.search_experiments()} == before
 
 
 def test_two_runs_are_compared(
     browser: Any,  # noqa: F811
-    server: tuple[str, Tracker],
+    pages: Pages,
 ) -> None:
-    address, tracker = server
+    address, tracker = pages.server, pages.tracker
     found = [tracker.find_run(method * 3) for method in ("finetune", "grl")]
     ids = [run.info.run_id for run in found if run is not None]
     assert len(ids) == 2
@@ -155,9 +179,9 @@ def test_two_runs_are_compared(
 
 def test_the_registered_model_shows_its_champion(
     browser: Any,  # noqa: F811
-    server: tuple[str, Tracker],
+    pages: Pages,
 ) -> None:
-    address, _ = server
+    address = pages.server
     size(browser)
     browser.get(f"{address}/#/models/langspec-pos")
     body_with(browser, "langspec-pos", "champion", "Version 1")

@@ -145,6 +145,18 @@ def test_a_git_worktree_uses_the_main_checkout(tmp_path: Path) -> None:
     assert tags["langspec.git_dirty"] == "false"
 
 
+def test_the_lock_that_dvc_writes_makes_no_checkout_dirty(tmp_path: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path)]
+    for name in ("dvc.lock", "params.yaml"):
+        (tmp_path / name).write_text("a: 1\n")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *command], check=True)
+    (tmp_path / "dvc.lock").write_text("a: 2\n")
+    assert git_tags(tmp_path)["langspec.git_dirty"] == "false"
+    (tmp_path / "params.yaml").write_text("a: 2\n")
+    assert git_tags(tmp_path)["langspec.git_dirty"] == "true"
+
+
 def test_git_tags_outside_git_are_empty(tmp_path: Path) -> None:
     assert git_tags(tmp_path) == {}
 

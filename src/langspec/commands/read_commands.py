@@ -83,4 +83,27 @@ def compare(
     click.echo(comparison)
 
 
-COMMANDS = (headline, table, compare)
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Of the server on this machine; 0: one that is free.",
+)
+@click.option("--browser/--no-browser", default=True, help="Open the first address in a browser.")
+def ui(port: int, browser: bool) -> None:
+    """Show the methods side by side in MLflow's pages, as a table and as charts.
+
+    A server runs on 127.0.0.1 until Ctrl-C. Where tracking.uri names a server, its address is
+    printed and no other one is started.
+    """
+    config = configure(())
+    from langspec.tracking.pages import show_pages
+    from langspec.tracking.store import tracking_store
+
+    for line in show_pages(tracking_store(config.tracking.uri), port, browser=browser):
+        click.echo(line)
+
+
+COMMANDS = (headline, table, compare, ui)

@@ -225,7 +225,7 @@ def _replay_floor(
     parent = base.parent if base else None
     of = base.training.run_key if base else ""
     key = sha256_json([name, task, method, _rows_hash(rows), of])
-    experiment = f"langspec-{task}"
+    experiment = names.experiment_name(task)
     if tracker.find_run(key, experiment=experiment) is not None:
         return
     tags = {

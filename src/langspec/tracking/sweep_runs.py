@@ -94,7 +94,7 @@ class SweepRuns:
         client, sweep = self._tracker.client, self._sweep
         if client is None:
             return ""
-        self._experiment = self._tracker.experiment(f"langspec-{sweep.task}")
+        self._experiment = self._tracker.experiment(names.experiment_name(sweep.task))
         writer = names.process_tags("sweep")
         parents = self._search("tags.`langspec.sweep` = 'parent'", ViewType.ACTIVE_ONLY)
         if parents:
@@ -217,7 +217,7 @@ def mark_adopted(tracker: Tracker, task: str, uid: str, trial: int) -> int:
     """Tag the run of the adopted trial and untag its study's others; returns how many have it."""
     if tracker.client is None:
         return 0
-    experiment = tracker.client.get_experiment_by_name(f"langspec-{task}")
+    experiment = tracker.client.get_experiment_by_name(names.experiment_name(task))
     if experiment is None:
         return 0
     wanted = f"tags.`{STUDY}` = '{uid}' and tags.`langspec.sweep` = 'trial'"

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 RUN_KEY = "langspec.run_key"
+PARAMS_HASH = "langspec.params_hash"
 NAME = "langspec.name"
 HOST = "langspec.host"
 PID = "langspec.pid"
@@ -24,6 +25,17 @@ REPLAYED = "langspec.replayed"
 
 LONGEST_PARAM = 250
 """Characters of a parameter's value that MLflow's pages still show legibly."""
+_EXPERIMENT = "langspec-"
+
+
+def experiment_name(task: str) -> str:
+    """What the experiment of a task is called."""
+    return _EXPERIMENT + task
+
+
+def is_of_task(experiment: str) -> bool:
+    """Whether an experiment of this name is one of a task."""
+    return experiment.startswith(_EXPERIMENT)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -68,7 +80,11 @@ def git_tags(folder: Path | None = None) -> dict[str, str]:
     commit = _git("rev-parse", "HEAD", folder=folder)
     if commit is None:
         return {}
-    changed = _git("status", "--porcelain", "--untracked-files=no", folder=folder)
+    # `dvc repro` itself writes dvc.lock while it runs: no change of what the run was made from.
+    changed = _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)dvc.lock",
+        folder=folder,
+    )  # fmt: skip
     return {
         "mlflow.source.git.commit": commit,
         "langspec.git_dirty": str(bool(changed)).lower(),

@@ -52,7 +52,7 @@ class Training:
     @property
     def experiment(self) -> str:
         """Name of the MLflow experiment: one a task."""
-        return f"langspec-{self.task}"
+        return names.experiment_name(self.task)
 
     @property
     def strength(self) -> float:
@@ -73,7 +73,7 @@ class Training:
             "langspec.task": self.task,
             "langspec.method": self.method,
             "langspec.selection": self.selection,
-            "langspec.params_hash": sha256_json(names.flatten(self.params)),
+            names.PARAMS_HASH: sha256_json(names.flatten(self.params)),
             "langspec.data_hash": self.data_hash,
             "langspec.encoder_hash": self.encoder_hash,
             "langspec.effective_precision": self.effective_precision,

@@ -131,7 +131,7 @@ def _add(
     folder: Path,
 ) -> ModelVersion:
     """Log the model below its seed's run and make a version of it."""
-    experiment = f"langspec-{version['task']}"
+    experiment = names.experiment_name(version["task"])
     run = tracker.find_run(version["seed_key"], experiment=experiment, name=name)
     if run is None:
         raise LangspecError(
