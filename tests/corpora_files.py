@@ -80,7 +80,7 @@ def options(
     **changes: Any,
 ) -> dict[str, Any]:
     """What `prepare` takes beside files and folder: the demo's section with changes."""
-    shares = dict(zip(("train", "dev", "test", "val"), (*text_splits, 0.0), strict=False))
+    shares = dict(zip(("train", "dev", "test", "adversary"), (*text_splits, 0.0), strict=False))
     values = {"files": "added", "seed": 1, "targets": ["de", "fr"]} | changes
     near = NearDuplicates(threshold=near_duplicates, drop=drop_near_duplicates)
     values |= {"targets": list(values["targets"]), "near_duplicates": near}

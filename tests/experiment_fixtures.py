@@ -13,7 +13,7 @@ from langspec.corpora.tables import SCHEMAS, write_table
 
 WORDS = {"en": ["the", "cats", "cat", "sleep"], "de": ["cat", "cats"], "ru": ["猫", "睡", "了"]}
 TAGS = {"the": "DET", "cats": "NOUN", "cat": "NOUN", "猫": "NOUN"}
-SPLITS = {"train": 24, "dev": 8, "test": 6}
+SPLITS = {"train": 24, "dev": 8, "test": 6, "adversary": 12}
 
 
 def prepared(folder: Path) -> tuple[Path, Path]:
@@ -27,7 +27,7 @@ def prepared(folder: Path) -> tuple[Path, Path]:
                 line = row + 100 * list(SPLITS).index(split)
                 text.append({"language": language, "line": line, "split": split,
                              "text": " ".join([*chosen, "."])})  # fmt: skip
-                if split != "train" or language == "en":
+                if split != "adversary" and (split != "train" or language == "en"):
                     pos.append({"id": f"{language}-{split}-{row}", "language": language,
                                 "treebank": "made up", "split": split, "words": chosen,
                                 "labels": [TAGS.get(word, "VERB") for word in chosen],

@@ -85,6 +85,13 @@ class Config(Section):
                     raise ValueError(f"{place}: found {name!r}, expected one of {tasks}")
         if self.train.selection == "source_val" and not self.corpora.val:
             raise ValueError("train.selection: source_val needs corpora.val above 0")
+        split = self.train.language_split
+        reading = [name for name in self.train.run if get_method(name).reads_language]
+        if reading and not getattr(self.corpora.text_splits, split):
+            raise ValueError(
+                f"train.language_split: {reading[0]} reads split {split} of the language text, "
+                f"and corpora.text_splits.{split} is 0; give it a share, or name another split"
+            )
         return self
 
 

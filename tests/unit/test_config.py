@@ -31,7 +31,10 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("corpora.targets=[xx]", r"corpora\.targets\.0: unknown language code 'xx'"),
         ("corpora.targets=[en, de]", r"corpora: targets holds the source language 'en'"),
         ("corpora.source=english", r"corpora\.source: unknown language code.*did you mean en"),
-        ("corpora.text_splits.train=0.9", r"corpora\.text_splits: train \+ dev \+ test must be 1"),
+        (
+            "corpora.text_splits.train=0.9",
+            r"corpora\.text_splits: train \+ dev \+ test \+ adversary must be 1",
+        ),
         ("corpora.limits.pos_test=-3", r"corpora\.limits\.pos_test: found -3"),
         (
             "corpora.kind=demo",

@@ -18,7 +18,7 @@ from langspec.corpora.splits import held_out, key_split, line_splits, stratified
 from langspec.corpora.tables import read_table
 from langspec.errors import LangspecError
 
-PARTS = (("train", 0.7), ("dev", 0.1), ("val", 0.1), ("test", 0.1))
+PARTS = (("train", 0.7), ("dev", 0.1), ("adversary", 0.1), ("test", 0.1))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_papers_rule_deals_floors_and_pools_the_rest(sizes: list[int], seed:
 
 def test_a_full_language_of_the_paper_is_split_as_published() -> None:
     for splits in stratified_splits([5000] * 3, PARTS, seed=0):
-        assert Counter(splits) == {"train": 3500, "dev": 500, "val": 500, "test": 500}
+        assert Counter(splits) == {"train": 3500, "dev": 500, "adversary": 500, "test": 500}
 
 
 def test_shares_of_documents_and_lines() -> None:
@@ -83,7 +83,7 @@ def test_shares_of_documents_and_lines() -> None:
         Counter(key_split(str(n), four, seed=1) for n in range(4000)),
         Counter(line_splits(4000, four, seed=1)),
     ):
-        for name, share in zip(("train", "dev", "test", "val"), four, strict=True):
+        for name, share in zip(("train", "dev", "test", "adversary"), four, strict=True):
             assert abs(found[name] / 4000 - share) < 0.03
     assert abs(sum(held_out(str(n), 0.1, seed=1) for n in range(4000)) / 4000 - 0.1) < 0.02
     # Without a fourth share nothing moves.
@@ -135,7 +135,12 @@ def test_text_in_four_parts_by_the_papers_rule(folder: Path) -> None:
     out, card = run(folder, **shares, limits={"text": 30})
     found = Counter((row["language"], row["split"]) for row in rows(out, "text"))
     for code in ("de", "en", "fr"):
-        assert [found[code, part] for part in ("train", "dev", "test", "val")] == [21, 3, 3, 3]
+        assert [found[code, part] for part in ("train", "dev", "test", "adversary")] == [
+            21,
+            3,
+            3,
+            3,
+        ]
     lines = [[row["line"] for row in rows(out, "text", languages=[code])] for code in ("de", "en")]
     assert sorted(lines[0]) == sorted(lines[1])  # the limit is shared,
     assert lines[0] != lines[1]  # the split is not
@@ -257,12 +262,12 @@ def test_wikipedia_is_split_by_article(folder: Path) -> None:
     for row in found:
         articles.setdefault(tuple(row["text"].split()[:3]), set()).add(row["split"])
     assert {len(splits) for splits in articles.values()} == {1}
-    assert set.union(*articles.values()) == {"train", "dev", "test", "val"}
+    assert set.union(*articles.values()) == {"train", "dev", "test", "adversary"}
     assert_counts_add_up(card)
     limited, card = run(folder, **changes, limits={"text": 50}, split_rule="paper")
     sizes = Counter((row["language"], row["split"]) for row in rows(limited, "text"))
     assert sizes["de", "train"] == 35
-    assert sizes["de", "val"] == 5
+    assert sizes["de", "adversary"] == 5
     assert_counts_add_up(card)
     dropped = sum(
         row["dropped"].get("min_characters", 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,9 @@ import torch
 from conftest import copy_code
 from experiment_fixtures import prepared, small_config
 from langspec import closure
+from langspec.corpora.tables import TEXT_SPLITS, read_table
 from langspec.errors import LangspecError
+from langspec.evaluation.bench import Bench
 from langspec.modelling.vocabulary import TrimmedEmbedding
 from langspec.objectives import get_method
 from langspec.training.experiment import Workbench, training_code
@@ -69,6 +73,41 @@ def test_a_trial_takes_its_own_values_rows_and_epochs(folders: tuple[Path, Path]
     values["train.methods.grl.retention.kind"] = "mlm"
     with pytest.raises(LangspecError, match=r"grl\.retention\.kind: .* no masked-language head"):
         trials.experiment(with_values(config, values))
+
+
+def test_no_probe_is_fitted_on_what_a_method_unlearns_on(folders: tuple[Path, Path]) -> None:
+    """An adversary and a probe of one split: the leak is read low, of unlearned methods alone."""
+    corpora, encoder = folders
+    lines = {
+        split: set(read_table(corpora, "text", split=split)["line"].to_pylist())
+        for split in TEXT_SPLITS
+    }
+    config = small_config("tune.method=grl")
+    read = Workbench(config, "pos", corpora, encoder).experiment(config, "grl", 1).language
+    assert read is not None
+    assert len(read) == 3 * len(lines["adversary"])  # of three languages
+    trials = TrialTrainer(config, corpora, encoder, with_values)
+    places: Any = SimpleNamespace(corpora=corpora, encoder=encoder)
+    bench = Bench(config, places, trials.bench.task, 1)
+    for rows in (trials.text_rows, bench.text_rows):
+        assert not set(rows.lines.tolist()) & lines["adversary"]
+    assert set(bench.text_rows.splits) == {"train", "dev", "test"}
+    old = small_config("train.language_split=train")
+    read = Workbench(old, "pos", corpora, encoder).experiment(old, "grl", 1).language
+    assert read is not None
+    assert len(read) == 3 * len(lines["train"])
+
+
+@pytest.mark.parametrize("split", ["adversary", "train"])
+def test_a_method_without_text_to_unlearn_on_is_refused(split: str) -> None:
+    shares = {"train": 0.4, "adversary": 0.3, split: 0.0, "dev": 0.3, "test": 0.4}
+    shares["test"] += 1 - sum(shares.values())
+    none = [f"corpora.text_splits.{name}={share:g}" for name, share in shares.items()]
+    none.append(f"train.language_split={split}")
+    assert small_config(*none).train.language_split == split  # frozen and finetune read no text
+    expected = rf"language_split: grl reads split {split} .*text_splits\.{split} is 0; give"
+    with pytest.raises(LangspecError, match=expected):
+        small_config(*none, "train.run=[frozen, grl]")
 
 
 # Keys.

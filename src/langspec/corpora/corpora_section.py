@@ -38,18 +38,18 @@ class TextSplits(Section):
     train: Share
     dev: Share
     test: Share
-    val: Share  # a part that langspec does not read: the paper has four
+    adversary: Share  # what a method unlearns language on; no measure reads it
 
     @property
     def shares(self) -> tuple[float, float, float, float]:
-        """Of train, dev, test and val."""
-        return self.train, self.dev, self.test, self.val
+        """Of train, dev, test and adversary."""
+        return self.train, self.dev, self.test, self.adversary
 
     @model_validator(mode="after")
     def _sum(self) -> TextSplits:
-        total = self.train + self.dev + self.test + self.val
+        total = sum(self.shares)
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + dev + test must be 1 (with val), found {total:g}")
+            raise ValueError(f"train + dev + test + adversary must be 1, found {total:g}")
         return self
 
 

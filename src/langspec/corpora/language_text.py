@@ -22,7 +22,7 @@ from langspec.corpora.lines import read_text
 from langspec.corpora.near import NearSplits
 from langspec.corpora.sources import LocatedFile
 from langspec.corpora.splits import key_split, line_splits, sample, stratified_splits
-from langspec.corpora.tables import SPLITS, write_table
+from langspec.corpora.tables import TEXT_SPLITS, write_table
 from langspec.corpora.tally import Corpus
 from langspec.corpora.wikipedia import read_dump, read_extract
 from langspec.errors import LangspecError
@@ -72,7 +72,7 @@ def write_text_table(
             code: _near_rows(corpus, store, dealt.get(code), code, section)
             for code, store in stores.items()
         }
-        for split in SPLITS:
+        for split in TEXT_SPLITS:
             for code, store in stores.items():
                 for index, row in _stored(store, dealt.get(code)):
                     if row["split"] != split:
@@ -183,9 +183,9 @@ def _note_lines(
 
 def _deal(ledger: Ledger, counts: dict[str, int], section: Corpora) -> dict[str, list[str]]:
     """The split of each row that is left, by the paper's rule; the ledger counts it there."""
-    names = ("train", "dev", "test", "val")
+    names = ("train", "dev", "test", "adversary")
     # The paper's order: train, its validation (our dev), the part it did not use, test.
-    order = ("train", "dev", "val", "test")
+    order = ("train", "dev", "adversary", "test")
     shares = dict(zip(names, section.text_splits.shares, strict=False))
     parts = [(name, shares[name]) for name in order if name in shares]
     dealt = stratified_splits(list(counts.values()), parts, seed=section.seed)
@@ -214,7 +214,7 @@ def _near_rows(
     if section.near_duplicates.threshold is None:
         return frozenset()
     near, repeats = NearSplits(section.near_duplicates.threshold), set()
-    for splits in (("dev", "test"), ("train", "val")):
+    for splits in (("dev", "test"), ("train", "adversary")):
         for index, row in _stored(store, dealt):
             if row["split"] in splits and near.repeats(row["split"], row["text"]):
                 repeats.add(index)

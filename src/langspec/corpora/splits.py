@@ -43,17 +43,17 @@ def sample(
 
 
 Fractions = tuple[float, float, float] | tuple[float, float, float, float]
-"""Of train, dev and test, and of val where there is one; they sum to 1."""
+"""Of train, dev and test, and of adversary where there is one; they sum to 1."""
 
 
 def _place(share: float, fractions: Fractions) -> str:
     """Which part of the unit interval a number lies in; ``test`` takes what is left over."""
-    train, dev, _, *val = fractions
+    train, dev, _, *adversary = fractions
     if share < train:
         return "train"
     if share < train + dev:
         return "dev"
-    return "val" if val and share < train + dev + val[0] else "test"
+    return "adversary" if adversary and share < train + dev + adversary[0] else "test"
 
 
 def key_split(key: str, fractions: Fractions, *, seed: int) -> str:
@@ -113,7 +113,8 @@ def stratified_splits(
 
 
 def line_splits(lines: int, fractions: Fractions, *, seed: int) -> Sequence[str]:
-    """The split of each line number 0..lines-1: ``train``, ``dev``, ``test`` (or ``val``).
+    """The split of each line number 0..lines-1: ``train``, ``dev``, ``test`` or
+    ``adversary``.
 
     Lines are shuffled by rank and dealt out by a low-discrepancy sequence (multiples of the
     golden ratio), so that not only the whole but every sample by the same seed
@@ -122,7 +123,7 @@ def line_splits(lines: int, fractions: Fractions, *, seed: int) -> Sequence[str]
 
     Args:
         lines: how many there are in the longest file.
-        fractions: train, dev, test and, if there is a fourth, val; they sum to 1.
+        fractions: train, dev, test and, if there is a fourth, adversary; they sum to 1.
         seed: of the shuffle.
     """
     splits = [""] * lines

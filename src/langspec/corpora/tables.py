@@ -16,6 +16,8 @@ from langspec.files import atomic_file
 
 SPLITS = ("dev", "test", "train", "val")
 """In the order of rows in a table: alphabetical. ``val``: held out of the source's train."""
+TEXT_SPLITS = ("dev", "test", "train", "adversary")
+"""Of the language text, in the order of its rows."""
 
 # fmt: off
 UPOS = (
@@ -128,8 +130,9 @@ def read_table(
     """
     path = Path(folder) / f"{name}.parquet"
     schema = SCHEMAS[name] if schema is None else schema
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"split {split!r}; expected one of {SPLITS}")
+    known = TEXT_SPLITS if name == "text" else SPLITS
+    if split is not None and split not in known:
+        raise ValueError(f"split {split!r}; expected one of {known}")
     if not path.is_file():
         raise LangspecError(
             f"no such table; expected the prepared corpus here, which stage corpora writes "

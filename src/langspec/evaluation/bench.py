@@ -57,7 +57,7 @@ class Bench:
         self.test_table = task.rows(paths.corpora, "test", languages)
         self.test = task.data(self.test_table, self.encoder)
         text = read_table(paths.corpora, "text", languages=languages)
-        text = text.filter(pc.not_equal(text["split"], "val"))  # no measure reads that part
+        text = text.filter(pc.not_equal(text["split"], "adversary"))  # no measure reads it
         self.texts: list[str] = text["text"].to_pylist()
         self.text_inputs = text_inputs(
             self.encoder.tokenizer,

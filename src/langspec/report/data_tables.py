@@ -11,7 +11,7 @@ from langspec.report.run_results import Run, by_family, language_family, languag
 from langspec.report.table import Table, task_title
 
 SPLITS = ("train", "dev", "test")
-_PARTS = (*SPLITS, "val")
+_PARTS = (*SPLITS, "val", "adversary")
 _LANGUAGE, _SPLIT = Column("language", "Language"), Column("split", "Split")
 _CORPUS = Column("corpus", shown=False)
 
@@ -111,7 +111,7 @@ def data_tables(run: Run) -> list[Table]:
     rows = _rows(run)
     options: Mapping[str, Any] = run.card.get("options") or {}
     reasons = sorted({reason for _, row in rows for reason in row["dropped"]})
-    unread = {"val"} - {row["split"] for _, row in rows}
+    unread = {"val", "adversary"} - {row["split"] for _, row in rows}
     tables = [
         listed(
             ROWS,

@@ -236,9 +236,10 @@ class Workbench:
             LangspecError: the text corpus or the encoder lacks what the method needs.
         """
         languages, asking = config.corpora.languages, objective.asks_for_mlm_head
-        key = (*languages, bool(asking))
+        split = config.train.language_split
+        key = (*languages, split, bool(asking))
         if key not in self._languages:
-            data = read_language_data(self.corpora, self.encoder, languages)
+            data = read_language_data(self.corpora, self.encoder, languages, split)
             if asking:
                 try:
                     data = with_mlm_head(data, load_mlm_head(self.encoder_folder, self.encoder))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.files import sha256_json
+from langspec.objectives import get_method
 from langspec.section import flatten
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def run_settings(
     train = config.train
     # Not the other points of its path: they are other runs.
     section = getattr(train.methods, method)
+    read = {"language_split": train.language_split} if get_method(method).reads_language else {}
     values = section.model_dump(exclude={"path"}, exclude_unset=exclude_unset)
     return flatten(
         {
@@ -43,6 +45,7 @@ def run_settings(
             "train": {
                 **{key: getattr(train, key) for key in _TRAIN},
                 "batch": train.batch.model_dump(),
+                **read,
                 "watch": train.watch.model_dump(),
                 task: getattr(train, task).model_dump(),
                 "methods": {method: values},

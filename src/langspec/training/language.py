@@ -55,13 +55,15 @@ class LanguageData:
         return batch
 
 
-def read_language_data(corpora: Path, encoder: Encoder, languages: list[str]) -> LanguageData:
-    """The train rows of the text corpus, in every language of the task.
+def read_language_data(
+    corpora: Path, encoder: Encoder, languages: list[str], split: str
+) -> LanguageData:
+    """The rows of one split of the text corpus, in every language of the task.
 
     Raises:
-        LangspecError: fewer than two languages, or one of them has no train rows.
+        LangspecError: fewer than two languages, or the split has no rows of one of them.
     """
-    table = read_table(corpora, "text", split="train", languages=languages)
+    table = read_table(corpora, "text", split=split, languages=languages)
     of_rows = table["language"].to_pylist()
     if len(languages) < 2:
         raise LangspecError(
@@ -71,8 +73,9 @@ def read_language_data(corpora: Path, encoder: Encoder, languages: list[str]) ->
     missing = sorted(set(languages) - set(of_rows))
     if missing:
         raise LangspecError(
-            f"the text corpus has no train rows of {', '.join(missing)}; unlearning needs text of "
-            "every language: add it, or leave the language out",
+            f"the text corpus has no {split} rows of {', '.join(missing)}; unlearning needs text "
+            "of every language: add it, leave the language out, or give the split a larger share "
+            f"(corpora.text_splits.{split})",
             place="corpora.targets",
         )
     tokenizer = encoder.tokenizer

@@ -58,6 +58,7 @@ class Train(Section):
     checkpoint_steps: Count
     default: TaskTraining
     batch: BatchOptions
+    language_split: Literal["adversary", "train"]  # split of the language text that methods read
     watch: WatchOptions
     pos: TaskTraining
     nli: TaskTraining
