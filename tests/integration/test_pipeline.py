@@ -77,7 +77,7 @@ def test_geometry_and_trajectory_stand_beside_the_scores(project: Path) -> None:
         folder = project / "results" / "tiny" / "evaluate" / task
         rows = read_results(folder / "geometry.csv")
         assert set(rows["method"]) == {"frozen", "finetune", "random"}
-        assert {"retrieval", "cka", "ami_language", "ami_label"} <= set(rows["metric"])
+        assert {"retrieval", "debiased_cka", "ami_language", "ami_label"} <= set(rows["metric"])
         assert set(rows[rows.metric == "angle_language"]["seed"]) == {1, 2}
         assert set(rows[rows.metric == "angle_language"]["method"]) == {"finetune"}
         moments = pd.read_csv(folder / "trajectory.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from bank_fixtures import bank_of
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
 from langspec.measurement.alignment import (
-    cka,
-    linear_cka,
+    checkpoint_similarity,
+    debiased_cka,
     retrieval,
     retrieval_hits,
+    unbiased_hsic,
 )
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.rows import Origin
@@ -47,7 +49,7 @@ def test_planted_translations(tmp_path: Path) -> None:
     rows = retrieval(bank, ORIGIN, "en", INTERVALS)
     found = table(rows)
     assert {row.language for row in rows} == {"de", "fi", "mean_targets"}
-    chance = found["retrieval", "chance", -1, "de"]
+    chance = found["retrieval", "chance", 0, "de"]
     assert (chance.value, chance.n) == (1 / LINES, LINES)
     for metric in ("retrieval", "retrieval_from_source", "retrieval_to_source"):
         assert found[metric, "cosine", 8, "mean_targets"].value == 1.0
@@ -75,7 +77,7 @@ def test_a_shift_of_a_language_is_what_centring_gives_back(tmp_path: Path) -> No
     assert value["retrieval", "cosine", 0, "mean_targets"] == 1.0
     assert value["retrieval", "cosine", 1, "mean_targets"] < 0.3
     assert value["retrieval", "centred", 1, "mean_targets"] == 1.0
-    assert found["retrieval", "chance", -1, "fi"].value == 2 / LINES
+    assert found["retrieval", "chance", 0, "fi"].value == 2 / LINES
 
 
 def test_means_are_those_of_the_training_lines(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_only_shared_lines_count(tmp_path: Path) -> None:
     bank = bank_of(tmp_path, "half", [aligned(0.01)], LANGUAGE, line=line)
     found = table(retrieval(bank, ORIGIN, "en", INTERVALS))
     assert found["retrieval", "cosine", 0, "fi"].n == LINES // 2
-    assert found["retrieval", "chance", -1, "fi"].value == 2 / LINES
+    assert found["retrieval", "chance", 0, "fi"].value == 2 / LINES
     fewer = table(retrieval(bank, ORIGIN, "en", BootstrapOptions(1000, 0), candidates=30))
     assert fewer["retrieval", "cosine", 0, "de"].n == 30
 
@@ -143,22 +145,36 @@ def test_refusals(tmp_path: Path) -> None:
 def test_cka_ignores_rotation_shift_and_scale() -> None:
     x = aligned(1.0)
     turned = 3.0 * x @ ortho_group.rvs(WIDTH, random_state=1) + 7.0
-    assert cka(x, turned) == pytest.approx(1.0)
-    assert cka(x, x * np.linspace(0.1, 3, WIDTH)) < 0.99  # not any linear map
-    assert np.isnan(cka(x, np.ones_like(x)))
+    assert debiased_cka(x, turned) == pytest.approx(1.0)
+    assert debiased_cka(x, turned, LANGUAGE) == pytest.approx(1.0)
+    assert debiased_cka(x, x * np.linspace(0.1, 3, WIDTH)) < 0.99  # not any linear map
+    assert np.isnan(debiased_cka(x, np.ones_like(x)))
+    assert np.isnan(debiased_cka(x[:3], x[:3]))
 
 
-def test_cka_is_the_similarity_of_gram_matrices() -> None:
-    """Kornblith et al. 2019 give two forms: of features, and of centred Gram matrices."""
+def test_hsic_is_the_u_statistic_over_four_rows() -> None:
+    """Song et al. 2012: the mean over all ordered draws of four distinct rows."""
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((30, 5)), rng.standard_normal((30, 9))
-    centre = np.eye(30) - 1 / 30
-    k, m = centre @ x @ x.T @ centre, centre @ y @ y.T @ centre
-    expected = (k * m).sum() / (np.linalg.norm(k) * np.linalg.norm(m))
-    assert cka(x, y) == pytest.approx(expected)
-    order = rng.permutation(30)
-    assert cka(x[order], y[order]) == pytest.approx(expected)
-    assert cka(np.repeat(x, 2, axis=0), np.repeat(y, 2, axis=0)) == pytest.approx(expected)
+    x, y = rng.standard_normal((6, 3)) + 5.0, rng.standard_normal((6, 4)) - 2.0
+    k, m = x @ x.T, y @ y.T
+    drawn = [
+        k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]) for i, j, q, r in permutations(range(6), 4)
+    ]
+    assert unbiased_hsic(x, y) == pytest.approx(np.mean(drawn))
+    order = rng.permutation(6)
+    assert unbiased_hsic(x[order], y[order]) == pytest.approx(unbiased_hsic(x, y))
+
+
+@pytest.mark.parametrize("classes", [None, np.arange(1037) % 17])
+def test_independent_spaces_are_not_alike_and_equal_ones_are(classes: np.ndarray | None) -> None:
+    """1,037 rows of 384 dimensions; what is not debiased says .27."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 1037, 384))
+    means = np.zeros((17, 384)) if classes is None else 9 * rng.standard_normal((17, 384))
+    x, y = (part + means[np.arange(1037) % 17] for part in (x, y))  # does not count within
+    assert debiased_cka(x, y, classes) == pytest.approx(0.0, abs=0.02)
+    assert debiased_cka(x, x, classes) == pytest.approx(1.0)
+    assert debiased_cka(x, x + y, classes) == pytest.approx(0.5, abs=0.02)
 
 
 def test_cka_of_banks(tmp_path: Path) -> None:
@@ -169,15 +185,15 @@ def test_cka_of_banks(tmp_path: Path) -> None:
     bank = bank_of(tmp_path, "b", [aligned(0.5), other + shift], LANGUAGE, line=LINE)
     value = {
         k[:3]: row.value
-        for k, row in table(linear_cka(bank, start, ORIGIN, units=SENTENCES)).items()
+        for k, row in table(checkpoint_similarity(bank, start, ORIGIN, units=SENTENCES)).items()
     }
-    assert value["cka", "", 0] == pytest.approx(1.0)
-    assert value["cka", "", 1] > 0.95
-    assert value["cka_within_language", "", 1] < 0.25
-    assert value["cka_within_language", "", 1] == pytest.approx(
-        value["cka_within_language", "chance", 1], abs=0.05
-    )
-    assert value["cka", "chance", 0] < 0.3
+    assert {metric for metric, *_ in value} == {"debiased_cka", "debiased_cka_within_language"}
+    assert value["debiased_cka", "", 0] == pytest.approx(1.0)
+    assert value["debiased_cka", "", 1] > 0.95
+    assert value["debiased_cka_within_language", "", 0] == pytest.approx(1.0)
+    assert abs(value["debiased_cka_within_language", "", 1]) < 0.06
+    for (_, probe, _), chance in value.items():
+        assert probe != "chance" or abs(chance) < 0.06
 
 
 def test_cka_refuses_other_rows(tmp_path: Path) -> None:
@@ -186,15 +202,15 @@ def test_cka_refuses_other_rows(tmp_path: Path) -> None:
     two = bank_of(tmp_path, "b", [vectors], LANGUAGE, line=LINE + 1)
     deeper = bank_of(tmp_path, "c", [vectors, vectors], LANGUAGE, line=LINE)
     with pytest.raises(LangspecError, match="hold other sentences"):
-        linear_cka(one, two, ORIGIN, units=SENTENCES)
+        checkpoint_similarity(one, two, ORIGIN, units=SENTENCES)
     with pytest.raises(LangspecError, match="other layers"):
-        linear_cka(one, deeper, ORIGIN, units=SENTENCES)
+        checkpoint_similarity(one, deeper, ORIGIN, units=SENTENCES)
     with pytest.raises(LangspecError, match="the same rows, found 3 and 4"):
-        cka(np.ones((3, 2)), np.ones((4, 2)))
+        debiased_cka(np.ones((3, 2)), np.ones((4, 2)))
     vectors[0, 0] = np.nan
     broken = bank_of(tmp_path, "d", [vectors], LANGUAGE, line=LINE)
     for measure in (
-        lambda: linear_cka(broken, one, ORIGIN, units=SENTENCES),
+        lambda: checkpoint_similarity(broken, one, ORIGIN, units=SENTENCES),
         lambda: retrieval(broken, ORIGIN, "en", INTERVALS),
     ):
         with pytest.raises(LangspecError, match="1 of 240 vectors"):

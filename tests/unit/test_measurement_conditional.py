@@ -77,7 +77,7 @@ def test_a_layer_adds_the_bits_that_its_cue_holds(rows) -> None:
         assert rows["added", layer, "read"].value == 1
         assert rows["added", layer, "converged"].value == 1
     assert rows["added", 2, "bits"].n == 4 * LINES * 3 // 10
-    assert rows["added", 2, "converged"].n == 4 * LINES // 2
+    assert rows["added", 2, "bits"].train_n == rows["added", 2, "converged"].n == 4 * LINES // 2
 
 
 def test_a_layer_that_validation_does_not_want_adds_exactly_0(tmp_path: Path) -> None:

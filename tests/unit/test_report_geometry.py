@@ -11,13 +11,14 @@ import pytest
 from measure_options import geometry_options
 
 from bank_fixtures import bank_of
-from langspec.measurement.alignment import linear_cka, retrieval
+from langspec.measurement.alignment import checkpoint_similarity, retrieval
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.geometry import label_geometry, language_geometry
 from langspec.measurement.moves import moves
 from langspec.measurement.rows import Origin
 from langspec.measures.geometry_lines import ALIGNMENT, GEOMETRY_FIGURES
 from langspec.measures.geometry_tables import NOT_PARALLEL
+from langspec.measures.space_geometry import SpaceGeometry
 from langspec.report.declared import figure_of
 from langspec.report.maps import (
     PANEL,
@@ -35,6 +36,7 @@ from report_files import tables_of_measures
 
 LINES = 24
 LANGUAGE, LINE = np.repeat(np.arange(3), LINES), np.tile(np.arange(LINES), 3)
+SPECS = SpaceGeometry.tables
 UD = (
     "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi "
     "yo zh"
@@ -65,7 +67,7 @@ def measured(root: Path) -> pd.DataFrame:
             else:
                 rows += retrieval(bank, origin, "en", BootstrapOptions(resamples=100, seed=0))
             if seed:
-                rows += linear_cka(bank, banks[0][corpus], origin, units=units)
+                rows += checkpoint_similarity(bank, banks[0][corpus], origin, units=units)
                 rows += moves(bank, banks[0][corpus], origin, units=units)
     return results_frame(rows)
 
@@ -105,6 +107,57 @@ def test_tables_show_what_was_measured(run: Run) -> None:
     for table in tables.values():
         assert all(f"{c.key}" in table.frame for c in table.columns)
     assert not any(NOT_PARALLEL in note for note in tables["alignment_pos"].notes)
+
+
+def test_chance_stands_beside_every_index_share_and_angle(run: Run) -> None:
+    """In the CSV and, where the number is on the page, on the page."""
+    sizes = {"feature_norm", "effective_rank", "feature_spread"}
+    whole = ("geometry_pos", "alignment_pos", "moves_pos", "retrieval_languages_pos")
+    for table in (tables_of_measures(run)[name] for name in whole):
+        spec = next(spec for spec in SPECS if spec.name.format(task="pos") == table.name)
+        metrics = {}
+        for column in spec.columns:
+            if column.where is not None:
+                key = (column.where.get("metric", "retrieval"), column.where["probe"] == "chance")
+                metrics.setdefault(key[0], set()).add(key[1])
+        for metric, probes in metrics.items():
+            named = metric.removeprefix("retrieval_").replace("variance_share", "share")
+            if metric in sizes or "variance" in named or named in ("from_source", "to_source"):
+                continue  # no share; or one chance for both directions
+            assert True in probes, (table.name, metric)
+        shown = {column.key for column in table.columns}
+        for key in shown & {"ami_label", "v_measure_language", "variance_share_language",
+                            "debiased_cka", "debiased_cka_within_language", "retrieval",
+                            "angle_language", "angle_principal"}:  # fmt: skip
+            assert f"{key}_chance" in shown
+    moved = tables_of_measures(run)["moves_pos"]
+    text = moved.frame[moved.frame["place"].str.startswith("task")].iloc[0]
+    assert text["angle_language_label_chance"] > 0
+    assert text["variance_share_language_chance"] == pytest.approx(2 / (3 * LINES - 1))
+
+
+def test_single_angles_have_the_chance_of_each(run: Run) -> None:
+    with looks():
+        plot = figure_of(GEOMETRY_FIGURES[2], run, "pos")
+    assert plot is not None
+    lowest = plot.figure.axes[len(plot.figure.axes) // 2]  # the first panel of single angles
+    dotted = [line for line in lowest.lines if line.get_linestyle() == ":"]
+    assert [len(line.get_xdata()) for line in dotted] == [2]  # three languages: two angles
+
+
+def test_the_random_encoders_fewer_lines_have_a_level_of_their_own(run: Run) -> None:
+    """Chance is 1 / n: that of the trained encoders is not mixed with that of fewer lines."""
+    rows = run.results
+    fewer = rows[rows["method"] == "frozen"].assign(method="random", n=LINES // 2)
+    chance = (fewer["metric"] == "retrieval") & (fewer["probe"] == "chance")
+    fewer.loc[chance, "value"] = 2 / LINES
+    with looks():
+        plot = figure_of(ALIGNMENT, run_of(pd.concat([rows, fewer])), "pos")
+    assert plot is not None
+    panel = plot.figure.axes[0]
+    dotted = [line for line in panel.lines if line.get_linestyle() == ":"]
+    heights = sorted(float(line.get_ydata()[0]) for line in dotted)
+    assert heights == pytest.approx([1 / LINES, 2 / LINES])
 
 
 def test_absent_retrieval_is_told(run: Run) -> None:

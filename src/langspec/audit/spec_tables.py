@@ -272,15 +272,27 @@ GEOMETRY = TableSpec(
     title="Geometry",
     caption="Text vectors by layer. V-measure: how well k-means clusters, as many as languages, "
     "agree with the languages. Variance between: the share of all variance that lies between the "
-    "languages' means; in their span: the share in the directions that the means span.",
-    where={"measure": "geometry", "probe": "", "unit": "sentence", "language": "all"},
+    "languages' means; in their span: the share in the directions that the means span. By chance: "
+    "what languages assigned at random would give.",
+    where={
+        "measure": "geometry",
+        "probe": ("", "chance"),
+        "unit": "sentence",
+        "language": "all",
+    },
     rows=("encoder", "layer"),
     columns=(
         Column("encoder", shown=False),
         Column("layer", "Layer", kind="count"),
-        _cell("v_measure_language", "V-measure", metric="v_measure_language"),
-        _cell("variance_share_language", "variance between", metric="variance_share_language"),
-        _cell("subspace_share_language", "in their span", metric="subspace_share_language"),
+        *(
+            _cell(f"{metric}{end}", label if not end else "by chance", metric=metric, probe=probe)
+            for metric, label in (
+                ("v_measure_language", "V-measure"),
+                ("variance_share_language", "variance between"),
+                ("subspace_share_language", "in their span"),
+            )
+            for end, probe in (("", ""), ("_chance", "chance"))
+        ),
         _cell("feature_norm", "norm", metric="feature_norm"),
         _cell("effective_rank", "effective rank", metric="effective_rank"),
     ),

@@ -1,8 +1,11 @@
-"""Retrieval of translations, and the similarity of two checkpoints (linear CKA).
+"""Retrieval of translations, and the similarity of two checkpoints (debiased linear CKA).
 
 Retrieval asks how often the nearest sentence of another language is the translation of a sentence
 (Artetxe and Schwenk 2019). Linear CKA says how similar the vectors of two checkpoints are on the
-same rows, whatever rotation lies between them (Kornblith et al. 2019).
+same rows, whatever rotation lies between them (Kornblith et al. 2019). As it was published it is
+biased: two spaces of independent Gaussian vectors look alike, the more so the fewer the rows and
+the more the dimensions. Here it is formed of the unbiased estimates of Song et al. (2012), as
+Nguyen, Raghu and Kornblith (2021) and Murphy, Zylberberg and Fyshe (2024) do.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from langspec.measurement.bootstrap import BootstrapOptions, resampled_share, re
 from langspec.measurement.geometry import UNITS, rows_of_split, unit_meta, unit_vectors
 from langspec.measurement.intervals import Interval
 from langspec.measurement.rows import Origin
-from langspec.measurement.subspaces import indicators
 from langspec.results import Result
 
 MOST_FOR_CKA = 4000  # vectors at most; more are sampled
@@ -143,7 +145,7 @@ def retrieval(
 
     Probe ``cosine`` takes the vectors as they are; probe ``centred`` first subtracts the mean of
     each language. Their difference is what a constant shift of each language costs. Probe
-    ``chance`` (layer -1) is 1 / n. ``n`` counts candidates (of ``mean_targets``: their sum).
+    ``chance`` is 1 / n. ``n`` counts candidates (of ``mean_targets``: their sum).
 
     Args:
         bank: sentence vectors with line numbers.
@@ -163,10 +165,11 @@ def retrieval(
     places = _lines(bank, units, rows)
     shared = _shared(places, source, candidates, seed)
     sizes = {code: len(lines) for code, lines in shared.items()}
-    results = _chance_rows(origin, sizes)
+    results: list[Result] = []
     total = sum(sizes.values())
     lines = {line: i for i, line in enumerate(sorted(set().union(*shared.values())))}
     for layer in bank.layers:
+        results += _chance_rows(origin, sizes, layer)
         vectors = unit_vectors(bank, "sentence", layer)
         means = _language_means(bank, units, vectors, rows)
         for probe in ("cosine", "centred"):
@@ -180,10 +183,10 @@ def retrieval(
     return results
 
 
-def _chance_rows(origin: Origin, sizes: Mapping[str, int]) -> list[Result]:
+def _chance_rows(origin: Origin, sizes: Mapping[str, int], layer: int) -> list[Result]:
     """The rows of probe ``chance``: 1 / n of each target language, and their mean."""
     chance = {code: 1 / n for code, n in sizes.items()}
-    named: dict[str, Any] = {"unit": "sentence", "probe": "chance"}
+    named: dict[str, Any] = {"unit": "sentence", "probe": "chance", "layer": layer}
     results = [
         origin.row("retrieval", value, language=code, n=sizes[code], **named)
         for code, value in chance.items()
@@ -248,35 +251,92 @@ def _intervals(
 # --- similarity --------------------------------------------------------------------------------
 
 
-def cka(first: np.ndarray, second: np.ndarray) -> float:
-    """Linear CKA of two matrices of vectors of the same ``N`` rows, within 0..1.
+def unbiased_hsic(first: np.ndarray, second: np.ndarray) -> float:
+    """The unbiased estimate of HSIC with linear kernels; nan for fewer than four rows.
 
-    ``|Y'X|^2 / (|X'X| |Y'Y|)`` with centred columns and Frobenius norms (Kornblith et al. 2019,
-    equation 5). It is 1 for matrices that differ by rotation, shift and scale.
+    HSIC is the squared Frobenius norm of the covariance of both matrices. Its estimate is
+    equation 4 of Song, Smola, Gretton, Bedo and Borgwardt (2012), "Feature selection via
+    dependence maximization" (JMLR 13): products of a row with itself are left out, so its
+    expectation is 0 where both are independent. It can be below 0.
 
     Args:
         first: ``[N, H1]``.
         second: ``[N, H2]``.
+    """
+    n = len(first)
+    if n < 4:
+        return float("nan")
+    # A shift changes nothing. After it every row of the Gram matrix without its diagonal sums to
+    # minus the diagonal's entry.
+    x, y = first - first.mean(axis=0), second - second.mean(axis=0)
+    of_x, of_y = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
+    both = float(of_x @ of_y)
+    trace = float(np.square(x.T @ y).sum()) - both
+    sums = float(of_x.sum()) * float(of_y.sum()) / ((n - 1) * (n - 2))
+    return (trace + sums - 2 * both / (n - 2)) / (n * (n - 3))
+
+
+def _mean_hsic(first: np.ndarray, second: np.ndarray, groups: Sequence[np.ndarray]) -> float:
+    """The mean HSIC of groups of rows (positions int ``[n]`` each), weighted by their sizes.
+
+    Groups of fewer than four rows are left out; without any other it is nan.
+    """
+    parts = [(len(rows), unbiased_hsic(first[rows], second[rows])) for rows in groups]
+    known = [(size, value) for size, value in parts if not np.isnan(value)]
+    total = sum(size for size, _ in known)
+    return sum(size * value for size, value in known) / total if total else float("nan")
+
+
+def debiased_cka(
+    first: np.ndarray, second: np.ndarray, classes: np.ndarray | None = None
+) -> float:
+    """Debiased linear CKA of two matrices of vectors of the same ``N`` rows, at most about 1.
+
+    ``HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y))`` (Kornblith et al. 2019, equation 2) of the
+    estimates of :func:`unbiased_hsic`. It is 1 for matrices that differ by rotation, shift and
+    scale, and 0 in expectation for independent ones, whatever the number of rows.
+
+    Args:
+        first: ``[N, H1]``.
+        second: ``[N, H2]``.
+        classes: int ``[N]``; each HSIC is then the mean over the classes of that within a class,
+            so that what lies between the classes does not count.
 
     Returns:
-        The similarity; nan where one matrix has equal rows.
+        The similarity; nan where one matrix has equal rows, or no class has four rows.
 
     Raises:
         LangspecError: different numbers of rows.
     """
+    if len(first) != len(second):
+        raise LangspecError(f"CKA compares the same rows, found {len(first)} and {len(second)}")
+    groups = _groups(np.zeros(len(first), np.int64) if classes is None else classes)
+    return _similarities(first, second, groups, ())[0]
+
+
+def _groups(classes: np.ndarray) -> list[np.ndarray]:
+    """The positions int ``[n]`` of the rows of each class."""
+    return [np.flatnonzero(classes == one) for one in np.unique(classes)]
+
+
+def _similarities(
+    first: np.ndarray,
+    second: np.ndarray,
+    groups: Sequence[np.ndarray],
+    orders: Sequence[np.ndarray],
+) -> list[float]:
+    """Debiased CKA within groups: of the rows as they are, and with ``second`` in each order.
+
+    An order int ``[N]`` exchanges rows of one group only.
+    """
     x, y = (np.asarray(part, dtype=np.float64) for part in (first, second))
-    if len(x) != len(y):
-        raise LangspecError(f"CKA compares the same rows, found {len(x)} and {len(y)}")
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    size = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
-    return float(np.square(np.linalg.norm(y.T @ x)) / size) if size > 0 else np.nan
-
-
-def _centred_by(vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Vectors ``[N, H]`` with the mean of each class ``[N]`` subtracted, in float64."""
-    _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
-    means = indicators(index).T @ vectors.astype(np.float64) / counts[:, None]
-    return np.asarray(vectors - means[index], dtype=np.float64)
+    size = _mean_hsic(x, x, groups) * _mean_hsic(y, y, groups)
+    # Of equal rows only rounding is left.
+    least = 1e-24 * (np.square(x).sum() * np.square(y).sum()) ** 2 / max(len(x), 1) ** 4
+    if not size > least:  # nan too
+        return [float("nan")] * (1 + len(orders))
+    every = (y, *(y[order] for order in orders))
+    return [_mean_hsic(x, one, groups) / float(np.sqrt(size)) for one in every]
 
 
 def require_same_rows(first: Bank, second: Bank, unit: str) -> None:
@@ -306,7 +366,7 @@ def require_same_rows(first: Bank, second: Bank, unit: str) -> None:
         )
 
 
-def linear_cka(
+def checkpoint_similarity(
     bank: Bank,
     start: Bank,
     origin: Origin,
@@ -315,12 +375,12 @@ def linear_cka(
     split: str | None = "test",
     seed: int = 0,
 ) -> list[Result]:
-    """CKA of two checkpoints on the same rows, layer by layer.
+    """Debiased CKA of two checkpoints on the same rows, layer by layer.
 
-    Metric ``cka`` compares the vectors as they are. ``cka_within_language`` first subtracts the
-    mean of each language on both sides: a similarity that rests on languages lying apart in both
-    checkpoints is not in it. Probe ``chance`` permutes the rows of ``start``; it is above 0
-    because the number of rows is finite. ``n`` counts rows.
+    Metric ``debiased_cka`` compares the vectors as they are. ``debiased_cka_within_language`` is
+    formed within each language: a similarity that rests on languages lying apart in both
+    checkpoints is not in it. Probe ``chance`` permutes the rows of ``start`` (within each language
+    for the second); it is near 0. ``n`` counts rows.
 
     Args:
         bank: vectors of one checkpoint.
@@ -341,23 +401,23 @@ def linear_cka(
         rng = np.random.default_rng(seed)
         if len(rows) > MOST_FOR_CKA:
             rows = np.sort(rng.choice(rows, MOST_FOR_CKA, replace=False))
-        order = rng.permutation(len(rows))
-        language = meta.language[rows]
+        all_rows, of_languages = [np.arange(len(rows))], _groups(meta.language[rows])
+        within = np.arange(len(rows))
+        for places in of_languages:
+            within[places] = rng.permutation(places)
+        kinds = {
+            "debiased_cka": (all_rows, rng.permutation(len(rows))),
+            "debiased_cka_within_language": (of_languages, within),
+        }
         for layer in bank.layers:
             now = unit_vectors(bank, unit, layer)[rows]
             before = unit_vectors(start, unit, layer)[rows]
-            pairs = {
-                "cka": (now, before),
-                "cka_within_language": (
-                    _centred_by(now, language),
-                    _centred_by(before, language),
-                ),
-            }
+            place: Any = {"language": "all", "unit": unit, "layer": layer, "n": len(rows)}
             results += [
-                origin.row(
-                    metric, value, language="all", unit=unit, n=len(rows), layer=layer, probe=probe
+                origin.row(metric, value, probe=probe, **place)
+                for metric, (groups, order) in kinds.items()
+                for probe, value in zip(
+                    ("", "chance"), _similarities(now, before, groups, [order]), strict=True
                 )
-                for metric, (x, y) in pairs.items()
-                for probe, value in (("", cka(x, y)), ("chance", cka(x, y[order])))
             ]
     return results

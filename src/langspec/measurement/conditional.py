@@ -241,8 +241,9 @@ class _Unit:
         probe: Probe,
         facts: dict[str, Any],
     ) -> list[Result]:
+        trained = len(self.splits["train"].rows)
         place: Any = {"layer": layer, "probe": name, "unit": self.unit}
-        tested, trained = len(self.splits["test"].rows), len(self.splits["train"].rows)
+        of_test = {**place, "language": "all", "n": len(self.splits["test"].rows)}
         of_fit = {
             "chosen_c": probe.chosen_c,
             "iterations": probe.iterations,
@@ -250,7 +251,7 @@ class _Unit:
         }
         return [
             *(
-                self.origin.interval(metric, interval, language="all", n=tested, **place)
+                self.origin.interval(metric, interval, train_n=trained, **of_test)
                 for metric, interval in intervals.items()
             ),
             *fit_rows(self.origin, of_fit | facts, n=trained, **place),

@@ -124,9 +124,11 @@ def _turned(
     across = _mean_angles([(a, y), (b, x)])
     yield f"angle_{name}", "", _mean(across)
     yield f"angle_{name}", "halves", _mean(_mean_angles([(a, b), (x, y)]))
-    yield f"angle_{name}", "chance", _mean(random_angles(len(a), len(y), width, seed=seed))
-    for i, value in enumerate(across, start=1):
-        yield f"angle_{name}_{i:02d}", "", float(value)
+    random = random_angles(len(a), len(y), width, seed=seed)
+    yield f"angle_{name}", "chance", _mean(random)
+    for probe, each in (("", across), ("chance", random)):
+        for i, value in enumerate(each, start=1):
+            yield f"angle_{name}_{i:02d}", probe, float(value)
     if name == "principal":
         return
     stayed = [inside(x_.effects[name], b_) for x_, b_ in zip(after, (b, a), strict=True)]

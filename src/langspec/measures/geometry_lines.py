@@ -100,22 +100,22 @@ def _retrieval_panel(title: str, probe: str, label: str = "") -> Panel:
 def _likeness_panel(title: str, metric: str, label: str = "") -> Panel:
     where = {**_SENTENCES, "metric": metric}
     chance = Level({**where, "probe": "chance"}, "chance")
-    return Panel(title, {**where, "probe": ""}, (chance,), limits=(0, 1.03), label=label)
+    return Panel(title, {**where, "probe": ""}, (chance,), limits=(-0.05, 1.03), label=label)
 
 
 ALIGNMENT = FigureSpec(
     name="alignment_{task}",
     title="{task}: alignment by layer",
     caption="Models of {task}, sentences of the language text, test split, by layer. "
-    "{nearest}Right: linear CKA with the starting encoder on the same sentences, and after "
-    "each language's mean is subtracted. Mean over {seeds}.",
+    "{nearest}Right: debiased linear CKA with the starting encoder on the same sentences, and "
+    "within each language; 0 by chance. Mean over {seeds}.",
     alt="Line plots by layer of retrieval and CKA. Retrieval at the last layer: {last}.",
     where={**WHERE, "metric": ("retrieval", *LIKENESSES), "language": ("all", "mean_targets")},
     panels=(
         _retrieval_panel("as they are", "cosine", "retrieval of translations"),
         _retrieval_panel("centred by language", "centred"),
-        _likeness_panel("all sentences", "cka", "CKA with the start"),
-        _likeness_panel("within a language", "cka_within_language"),
+        _likeness_panel("all sentences", LIKENESSES[0], "debiased CKA with the start"),
+        _likeness_panel("within a language", LIKENESSES[1]),
     ),
     last={**_RETRIEVED, "probe": "cosine"},
     seeds={**_SENTENCES, "metric": LIKENESSES},
@@ -139,9 +139,8 @@ def _angle_panel(factor: str, place: tuple[str, str], *, each: bool) -> Panel:
         Level({**where, "probe": "chance"}, "chance"),
     )
     title = _title("principal direction" if factor == "principal" else factor, *place)
-    numbered = {"levels": (), "numbered": True} if each else {"levels": levels}
     where["probe"] = ""
-    return Panel(title, where, limits=(0, 93), **numbered)
+    return Panel(title, where, levels[each:], limits=(0, 93), numbered=each)
 
 
 MOVES = FigureSpec(
@@ -150,7 +149,7 @@ MOVES = FigureSpec(
     caption="{task}: principal angles between the span of the class means of the "
     "starting encoder and of the trained one. Top: their mean by layer. Bottom: each of them "
     "at the last layer. Dotted: what two halves of the lines of one checkpoint differ by "
-    "(noise), and random subspaces (chance). Last column: directions of largest variance, as "
+    "(noise, top), and random subspaces (chance). Last column: directions of largest variance, as "
     "many as the language subspace has. Mean over {seeds}; band: smallest to largest seed.",
     alt="Line plots of principal angles before and after. Mean angle of the language subspace at "
     "the last layer, in degrees: {last}.",

@@ -34,20 +34,14 @@ def _in_csv(key: str, metric: str, probe: str = "") -> Column:
 # Geometry.
 
 _BY_FACTOR = ("ami", "ari", "v_measure", "knn_purity", "variance_share", "subspace_share")
-_WITH_CHANCE = ("v_measure", "knn_purity", "variance_share", "subspace_share")
+_WITH_CHANCE = _BY_FACTOR
 _SIZES = {"feature_norm": "norm", "effective_rank": "eff. rank"}
 _HEADINGS = {"ami": "AMI", "ari": "ARI", "v_measure": "V", "knn_purity": "10-NN"}
 _HEADINGS |= {"variance_share": "variance"}
-_CHANCES = {"v_measure": "V chance", "knn_purity": "10-NN ch."}
-_PAGE = (
-    "ami_{}",
-    "ari_{}",
-    "v_measure_{}",
-    "v_measure_{}_chance",
-    "knn_purity_{}",
-    "knn_purity_{}_chance",
-    "variance_share_{}",
-)
+_CHANCES = {"ami": "chance", "ari": "chance", "v_measure": "chance", "knn_purity": "chance"}
+_CHANCES |= {"variance_share": "chance"}
+_ON_PAGE = ("ami", "ari", "v_measure", "knn_purity", "variance_share")
+_PAGE = tuple(f"{m}_{{}}{end}" for m in _ON_PAGE for end in ("", "_chance"))
 CAN_TELL = (
     "k-means finds classes only where they are the largest groups of the space: agreement at "
     "chance means that language is not what the space is mainly sorted by, not that it is gone "
@@ -95,7 +89,7 @@ GEOMETRY = TableSpec(
 # Alignment.
 
 RETRIEVALS = ("retrieval", "retrieval_from_source", "retrieval_to_source")
-LIKENESSES = ("cka", "cka_within_language")
+LIKENESSES = ("debiased_cka", "debiased_cka_within_language")
 NOT_PARALLEL = (
     "The language text is not parallel by line, so no translations can be looked for: no "
     "retrieval."
@@ -115,10 +109,9 @@ def _retrieval_note(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
     if chance.empty:
         return NOT_PARALLEL
     return (
-        f"Retrieval by chance: {float(chance['value'].iloc[0]):.3f} (one over the "
-        "candidates). It asks for the very nearest: texts that are alike in one language "
-        "compete. What centring adds was lost to a shift that is the same for every "
-        "sentence of a language."
+        "Retrieval by chance is one over the candidates. It asks for the very nearest: texts that "
+        "are alike in one language compete. What centring adds was lost to a shift that is the "
+        "same for every sentence of a language."
     )
 
 
@@ -141,8 +134,8 @@ ALIGNMENT = TableSpec(
     caption="Models of {task}, {which}, test split. "
     "Retrieval: share of sentences whose nearest sentence in the other language, by cosine, "
     "is their translation; mean over the target languages; centred: after the mean of each "
-    "language, of training lines, is subtracted. CKA: linear, on the same rows; by chance: "
-    "rows permuted. " + IN_SHORT,
+    "language, of training lines, is subtracted. CKA: linear and debiased, on the same rows; by "
+    "chance: rows permuted. " + IN_SHORT,
     where={
         **WHERE,
         "metric": (*RETRIEVALS, *LIKENESSES),
@@ -158,10 +151,15 @@ ALIGNMENT = TableSpec(
         _cell("retrieval_from_source", "from source", _FOUND, "retrieval_from_source", "cosine"),
         _cell("retrieval_to_source", "to source", _FOUND, "retrieval_to_source", "cosine"),
         _cell("retrieval_centred", "centred", _FOUND, "retrieval", "centred"),
-        _cell("cka", "CKA", _LIKE, "cka"),
-        _cell("cka_chance", "by chance", _LIKE, "cka", "chance"),
-        _cell("cka_within", "within lang.", _LIKE, "cka_within_language"),
-        _in_csv("cka_within_chance", "cka_within_language", "chance"),
+        _cell("retrieval_chance", "by chance", _FOUND, "retrieval", "chance"),
+        *(
+            cell
+            for metric, label in zip(LIKENESSES, ("debiased CKA", "within lang."), strict=True)
+            for cell in (
+                _cell(metric, label, _LIKE, metric),
+                _cell(f"{metric}_chance", "by chance", _LIKE, metric, "chance"),
+            )
+        ),
     ),
     section="place",
     notes=(
@@ -170,7 +168,13 @@ ALIGNMENT = TableSpec(
         "CKA does not see rotations, and large directions rule it: two spaces that both keep "
         "languages far apart look alike whatever else differs; within a language they do not.",
     ),
-    page=("method", *RETRIEVALS, "retrieval_centred", "cka", "cka_chance", "cka_within"),
+    page=(
+        "method",
+        *RETRIEVALS,
+        "retrieval_centred",
+        "retrieval_chance",
+        *(f"{metric}{end}" for metric in LIKENESSES for end in ("", "_chance")),
+    ),
     drop_empty=True,
 )
 BY_LANGUAGE = TableSpec(
@@ -188,6 +192,7 @@ BY_LANGUAGE = TableSpec(
         Column("n", "lines", kind="count"),
         Column("{}_cosine", "cosine", "{}", "score", {"probe": "cosine"}, "method"),
         Column("{}_centred", "centred", "{}", "score", {"probe": "centred"}, "method"),
+        Column("{}_chance", "chance", "{}", "score", {"probe": "chance"}, "method"),
     ),
 )
 
@@ -207,6 +212,7 @@ _IN_PLACE = ("in_place_language", "in_place_label")
 _BETWEEN = ("angle_language_label", "label_in_language")
 _VARIANCES = tuple(f"{m}_{f}" for f in _FACTORS for m in ("variance_share", "variance"))
 _ENDS = ("before", "after")
+_SHARES = tuple(f"variance_share_{factor}" for factor in _FACTORS)
 _LEVELS = {"": "degrees", "halves": "noise", "chance": "chance"}
 
 
@@ -248,9 +254,13 @@ MOVES = TableSpec(
         *(_in_csv(f"{m}_{probe}", m, probe) for m in _SIZES for probe in _ENDS),
         *(_variance_cell(m, probe) for m in _VARIANCES for probe in _ENDS),
         *(
+            _cell(f"{m}_chance", "share by chance", f"Variance between {f}s", m, "chance")
+            for m, f in zip(_SHARES, _FACTORS, strict=True)
+        ),
+        *(
             _cell(f"{m}_{probe}", probe, "Angle language to label", m, probe)
             for m in _BETWEEN
-            for probe in _ENDS
+            for probe in (*_ENDS, "chance")
         ),
         *(_angle_cell(m, probe) for m in _TURNED for probe in _LEVELS),
         *(_in_csv(_level_key(m, probe), m, probe) for m in _IN_PLACE for probe in _LEVELS),
@@ -259,9 +269,13 @@ MOVES = TableSpec(
     notes=MOVES_TELL,
     page=(
         "method",
-        *(f"{m}_{probe}" for m in _VARIANCES for probe in _ENDS),
+        *(
+            f"{m}_{probe}"
+            for m in _VARIANCES
+            for probe in (*_ENDS, *(["chance"] if m in _SHARES else []))
+        ),
         *(_level_key(m, probe) for m in _TURNED for probe in _LEVELS),
-        *(f"angle_language_label_{probe}" for probe in _ENDS),
+        *(f"angle_language_label_{probe}" for probe in (*_ENDS, "chance")),
     ),
     drop_empty=True,
 )

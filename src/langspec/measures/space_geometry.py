@@ -142,11 +142,11 @@ class SpaceGeometry(Measure):
     # Beside the start.
 
     def _beside_start(self, subject: Subject, text: bool) -> list[Result]:
-        """Rows of CKA with the starting encoder, and of what moved.
+        """Rows of the similarity to the starting encoder, and of what moved.
 
         ``text``: on the language text; else on the task's test text.
         """
-        from langspec.measurement.alignment import linear_cka
+        from langspec.measurement.alignment import checkpoint_similarity
         from langspec.measurement.moves import moves
 
         bench = self.bench
@@ -159,7 +159,7 @@ class SpaceGeometry(Measure):
         units = ("token", "sentence") if text else (self._unit,)
         origin = self._origin("text" if text else bench.task.name)
         seed = bench.config.evaluate.seed
-        rows = linear_cka(bank, before, origin, units=units, seed=seed)
+        rows = checkpoint_similarity(bank, before, origin, units=units, seed=seed)
         if subject.trained:
             split = "test" if text else None
             rows += moves(bank, before, origin, units=units, split=split, seed=seed)

@@ -23,7 +23,7 @@ from langspec.report.table import (
     task_title,
     unconverged,
 )
-from langspec.results import LEAK_METRIC, at_layer, leak_rows
+from langspec.results import LEAK_METRIC, RANDOM, at_layer, leak_rows
 from langspec.training.selection import RULES, get_rule
 
 CHANCE = "chance"
@@ -93,6 +93,7 @@ def _headline_rows(run: Run, task: str) -> list[pd.DataFrame]:
     metrics = dict.fromkeys((LEAK_METRIC, "accuracy"))
     probed = pd.concat([leak_rows(leak, None, metric=metric) for metric in metrics])
     chance = at_layer(pick(leak, probe="majority"))
+    chance = chance.sort_values("method", key=lambda method: method == RANDOM, kind="stable")
     chance = chance.drop_duplicates(["unit", "metric"]).assign(method=CHANCE, seeds=float("nan"))
     return [scores.assign(seeds=seeds), head_rows(run, task, probed), chance]
 

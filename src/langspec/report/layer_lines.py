@@ -61,7 +61,8 @@ def draw(
                 each = None if seeds is None else pick(_drawn(panel, seeds), method=method)
                 _line(axis, pick(here, method=method), each, styles[method], method == RANDOM)
             for level in panel.levels:
-                _level(axis, select(rows, level.where), level)
+                for at in _heights(_drawn(replace(panel, where=level.where), rows)):
+                    _level(axis, at, level)
             axis.set_ylim(*_limits(panel, panels, rows))
             axis.set_ylabel(panel.label)
     _name(spec, grid, lines[0], [int(of["n"].max()) for of in first])
@@ -123,13 +124,30 @@ def _line(
     curve(axis, rows["layer"], rows["value"], colour, marker, size=4.5, **looks)
 
 
+def _heights(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of a level, those of other sizes of sample apart.
+
+    What chance gives depends on the number of units. The random encoder may be measured on fewer
+    lines (``evaluate.random_lines``); it then has a level of its own.
+    """
+    floor = rows["method"] == RANDOM
+    parts = [rows[~floor], rows[floor]]
+    if set(parts[0]["n"]) == set(parts[1]["n"]):
+        parts = [rows]
+    return [part for part in parts if len(part)]
+
+
 def _level(axis: Axes, rows: pd.DataFrame, level: Level) -> None:
-    """A dotted line for what chance or noise gives, by layer or at one height."""
-    if rows.empty:
-        return
+    """A dotted line for what chance or noise gives, by layer or at one height.
+
+    ``rows`` are of one size of sample (:func:`_heights`).
+    """
     looks: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": ":", "zorder": 1}
     present = rows.groupby("layer")["value"].mean().sort_index()
     height = present.iloc[-1]
+    words = level.words
+    if words and set(rows["method"]) == {RANDOM}:
+        words = f"{words}, random encoder"
     if present.index[-1] < 0:  # of no layer
         axis.axhline(height, **looks)
         end, frame = (1, height), ("axes fraction", "data")
@@ -137,7 +155,7 @@ def _level(axis: Axes, rows: pd.DataFrame, level: Level) -> None:
         axis.plot(present.index, present.to_numpy(), **looks)
         end, frame = (present.index[-1], height), ("data", "data")
     axis.annotate(
-        level.words,
+        words,
         end,
         xycoords=frame,
         xytext=(0, 3 if level.above else -3),

@@ -27,7 +27,7 @@ from langspec.report.table import (
     task_title,
     unconverged_note,
 )
-from langspec.results import EVERY, label
+from langspec.results import EVERY, RANDOM, label
 
 UNITS = ("token", "sentence", "pair", "")
 _FIT = tuple(key for key in KEYS if key not in ("language", "metric"))
@@ -313,9 +313,13 @@ def _names(
 
 
 def _level(floor: pd.DataFrame | None, where: Where, values: Mapping[str, Any]) -> pd.DataFrame:
-    """The row of chance at this layer; where chance has no layer, that of any."""
+    """The row of chance at this layer; where chance has no layer, that of any.
+
+    The random encoder, which may be measured on fewer lines, gives it only where no other does.
+    """
     assert floor is not None, "a column of the floor needs its rows"
     rows = pick(floor, unit=values["unit"], **where)
+    rows = rows.iloc[np.argsort(rows["method"] == RANDOM, kind="stable")]
     here = pick(rows, layer=values["layer"])
     return (here if len(here) else rows).head(1)
 
