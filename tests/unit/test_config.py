@@ -98,6 +98,18 @@ def test_unknown_keys_get_a_hint() -> None:
     assert "trian: unknown key; did you mean 'train'?" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("max_tokens_per_language", "tokens"), ("max_sentences_per_language", "sentences")],
+)
+def test_a_limit_of_all_splits_is_refused_with_its_new_name(old: str, new: str) -> None:
+    values = set_values(VALUES, [])
+    values["features"] = {**values["features"], old: 1000}
+    with pytest.raises(LangspecError, match=f"features: {old} is now {new}, .*train") as caught:
+        parse_config(values)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_missing_key_is_named() -> None:
     values = set_values(VALUES, [])
     del values["features"]["cache_gb"]

@@ -364,6 +364,32 @@ def test_whole_rows_are_as_few_as_have_enough_units(tmp_path: Path) -> None:
     assert len(everything.token_meta) == counts.sum()
 
 
+def test_each_split_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    model = tiny_model(0)
+    some = {"train": 8, "dev": 3, "test": 5}
+    lines = {"train": 2, "dev": None, "test": 1}
+    bank = make(
+        tmp_path,
+        model,
+        bank_options(max_tokens_per_language=some, max_sentences_per_language=lines),
+    )
+    for meta, limits in ((bank.token_meta, some), (bank.sentence_meta, lines)):
+        for split, most in limits.items():
+            of_split = meta.split == bank.splits.index(split)
+            for code in range(2):
+                assert (of_split & (meta.language == code)).sum() == (4 if most is None else most)
+    trained = bank.sentence_meta.split == bank.splits.index("train")
+    assert len(np.unique(bank.sentence_meta.line[trained])) == 2  # the same in both languages
+    # A larger limit of one split adds to it, and leaves the other splits as they are.
+    more = make(tmp_path, model, bank_options(max_tokens_per_language=some | {"train": 12}))
+    pieces = [
+        {*zip(one.token_meta.row.tolist(), one.token_meta.unit.tolist(), strict=True)}
+        for one in (bank, more)
+    ]
+    assert pieces[0] < pieces[1]
+    assert len(pieces[1]) - len(pieces[0]) == 2 * 4
+
+
 def test_banks_that_need_the_same_rows_share_a_pass(tmp_path: Path) -> None:
     model, passes = tiny_model(0), []
     model.embeddings.register_forward_hook(lambda *_: passes.append(1))

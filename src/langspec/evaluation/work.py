@@ -124,7 +124,7 @@ def costs(config: Config, shape: Shape) -> list[Cost]:
 
 def describe(config: Config, paths: Paths, task: Task, costs: list[Cost], shape: Shape) -> str:
     """Say in words what an evaluation would do and cost."""
-    vectors = shape.languages * config.features.max_tokens_per_language
+    vectors = shape.languages * config.features.tokens.total
     disk = shape.leaks * vectors * shape.hidden * 2 * shape.layers / 1e6
     passes = shape.leaks + sum(cost.encodings for cost in costs)
     parts = "\n".join(f"  {c.name}: {c.work}, about {c.seconds:.0f} s" for c in costs)

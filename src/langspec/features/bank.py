@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -35,12 +35,17 @@ KINDS = ("tokens", "sentences")
 META = "meta.json"
 
 
+PerLanguage = int | None | Mapping[str, int | None]
+"""A limit of each language: of all splits together, or of each split by itself; None: no limit."""
+
+
 @dataclass(frozen=True)
 class BankOptions:
     """An encoding pass, and what is kept of it.
 
     Attributes:
-        max_tokens_per_language: token vectors kept of each language; None keeps all, 0 none.
+        max_tokens_per_language: token vectors kept of each language; None keeps all, 0 none. A
+            split that a limit by split does not name is left out.
         max_sentences_per_language: sentence vectors kept of each language, of the same lines in
             all languages that have them; None keeps all.
         pooling: ``mean`` over the attention mask (special tokens included), ``cls``, or
@@ -56,8 +61,8 @@ class BankOptions:
             them; None: all.
     """
 
-    max_tokens_per_language: int | None
-    max_sentences_per_language: int | None
+    max_tokens_per_language: PerLanguage
+    max_sentences_per_language: PerLanguage
     pooling: str
     seed: int
     precision: str
@@ -71,9 +76,9 @@ class BankOptions:
         cls, features: Features, *, pooling: str, seed: int, precision: str, **changes: Any
     ) -> BankOptions:
         """The pass that section ``features`` asks for, with ``changes`` to its fields."""
-        values = {
-            "max_tokens_per_language": features.max_tokens_per_language,
-            "max_sentences_per_language": features.max_sentences_per_language,
+        values: dict[str, Any] = {
+            "max_tokens_per_language": features.tokens.model_dump(),
+            "max_sentences_per_language": features.sentences.model_dump(),
             "tokens_per_batch": features.batch_tokens,
         }
         return cls(pooling=pooling, seed=seed, precision=precision, **(values | changes))

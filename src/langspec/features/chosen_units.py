@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from langspec.encoders.inputs import Inputs
 from langspec.errors import LangspecError
-from langspec.features.bank import NO_LABEL, BankOptions, BankRows
+from langspec.features.bank import NO_LABEL, BankOptions, BankRows, PerLanguage
 from langspec.features.sample import fewest_rows, lowest_per_group, unit_ranks
 
 
@@ -28,6 +29,30 @@ class Selection:
     def rows(self) -> np.ndarray:
         """The rows that must be encoded, ascending."""
         return np.union1d(self.unit_rows, self.sentences)
+
+
+def _parts(
+    split: np.ndarray, splits: Sequence[str], limit: PerLanguage
+) -> list[tuple[np.ndarray, int | None]]:
+    """Positions ``[M]`` in ``split`` that one limit is of, and that limit, for each limit."""
+    if not isinstance(limit, Mapping):
+        return [(np.arange(len(split)), limit)]
+    return [(np.flatnonzero(split == splits.index(n)), limit[n]) for n in limit if n in splits]
+
+
+def _lowest(
+    ranks: np.ndarray,
+    language: np.ndarray,
+    split: np.ndarray,
+    splits: Sequence[str],
+    limit: PerLanguage,
+) -> np.ndarray:
+    """Positions of the lowest ranks of each language, or of each language and split, ascending."""
+    chosen = [
+        rows[lowest_per_group(ranks[rows], language[rows], most)]
+        for rows, most in _parts(split, splits, limit)
+    ]
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
 
 
 def select(inputs: Inputs, rows: BankRows, options: BankOptions) -> Selection:
@@ -64,12 +89,16 @@ def select(inputs: Inputs, rows: BankRows, options: BankOptions) -> Selection:
     read = lowest_per_group(line_ranks, language, options.lines)
     most = options.max_tokens_per_language
     candidates = np.flatnonzero(np.isin(unit_rows, read))
-    if options.whole_rows and most is not None:
+    if options.whole_rows:
         sizes = np.where(np.isin(np.arange(count), read), np.diff(inputs.unit_starts), 0)
-        enough = fewest_rows(row_ranks, language, sizes, most)
+        enough = np.ones(count, dtype=bool)
+        for part, limit in _parts(split, splits, most):
+            if limit is not None:
+                enough[part] = fewest_rows(row_ranks[part], language[part], sizes[part], limit)
         candidates = candidates[enough[unit_rows[candidates]]]
-    units = candidates[lowest_per_group(ranks[candidates], language[unit_rows[candidates]], most)]
-    sentences = lowest_per_group(line_ranks, language, options.max_sentences_per_language)
+    of = unit_rows[candidates]
+    units = candidates[_lowest(ranks[candidates], language[of], split[of], splits, most)]
+    sentences = _lowest(line_ranks, language, split, splits, options.max_sentences_per_language)
     sentences = np.intersect1d(sentences, read)
 
     def table(row: np.ndarray, column: np.ndarray, label: np.ndarray | None) -> np.ndarray:

@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from langspec.section import Count, Limit, Section
+
+_RENAMED = {"max_tokens_per_language": "tokens", "max_sentences_per_language": "sentences"}
+
+
+class TokenLimits(Section):
+    """Word vectors of a language at most, in each split of the language text.
+
+    Attributes:
+        train: that probes and erasers are fitted on.
+        dev: that choose the strength of a probe's regularisation.
+        test: that are measured on.
+    """
+
+    train: Count
+    dev: Count
+    test: Count
+
+    @property
+    def total(self) -> int:
+        """All splits together."""
+        return self.train + self.dev + self.test
+
+
+class SentenceLimits(Section):
+    """Lines of a language at most, the same in all languages, in each split; null: all.
+
+    Attributes:
+        train: that probes and erasers are fitted on.
+        dev: that choose the strength of a probe's regularisation.
+        test: that are measured on.
+    """
+
+    train: Limit
+    dev: Limit
+    test: Limit
 
 
 class Features(Section):
@@ -14,12 +49,23 @@ class Features(Section):
 
     Attributes:
         batch_tokens: padded pieces in one forward pass.
-        max_tokens_per_language: word vectors of a language.
-        max_sentences_per_language: lines of a language, the same in all; null: all.
+        tokens: word vectors of a language, by split.
+        sentences: lines of a language, by split.
         cache_gb: size of the folder of all banks (10^9 bytes).
     """
 
     batch_tokens: Count
-    max_tokens_per_language: Count
-    max_sentences_per_language: Limit
+    tokens: TokenLimits
+    sentences: SentenceLimits
     cache_gb: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: Any) -> Any:
+        for old, new in _RENAMED.items():
+            if isinstance(values, dict) and old in values:
+                raise ValueError(
+                    f"{old} is now {new}, a limit for each split: {new}: {{train: .., dev: .., "
+                    "test: ..}"
+                )
+        return values

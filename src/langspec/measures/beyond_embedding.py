@@ -122,7 +122,7 @@ class BeyondEmbedding(Measure):
         wanted = config.evaluate.conditional.layers
         layers = shape.layers - 1 if wanted is None else len(set(wanted) - {0})
         count = shape.encoders * layers * 2
-        most = config.features.max_tokens_per_language
+        most = config.features.tokens.train
         seconds = scored_probe_seconds(shape, 2 * count + shape.encoders * 2, most)
         return Cost("conditional", f"{count} probes of a layer beside layer 0", seconds)
 

@@ -182,7 +182,7 @@ class BeyondLinear(Measure):
         kinds = [name for name in values.run if name != NGRAMS]
         layers = min(3, shape.layers) if values.layers is None else len(values.layers)
         places = shape.encoders * layers * 2
-        most = config.features.max_tokens_per_language
+        most = config.features.tokens.train
         train = min(most, values.max_train_per_language or most)
         # Linear probes a method fits: the codelength's seven read portions that double.
         fits = {"selectivity": 1, "shuffled": 1, "mdl": 7}

@@ -190,7 +190,7 @@ class ErasedLeak(Measure):
         count = places * (len(erasers.run) + ("inlp" in erasers.run) * erasers.inlp.rounds)
         if not count:
             return None
-        seconds = scored_probe_seconds(shape, count, config.features.max_tokens_per_language)
+        seconds = scored_probe_seconds(shape, count, config.features.tokens.train)
         return Cost("erasers", f"{count} probes for {len(erasers.run)} erasers", seconds)
 
     def applies(self, subject: Subject) -> bool:

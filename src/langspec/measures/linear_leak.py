@@ -152,7 +152,7 @@ class LinearLeak(Measure):
     def cost(cls, config: Any, shape: Shape) -> Cost:
         """The cost of two probes for each layer and encoder."""
         count = shape.leaks * shape.layers * 2
-        seconds = scored_probe_seconds(shape, count, config.features.max_tokens_per_language)
+        seconds = scored_probe_seconds(shape, count, config.features.tokens.train)
         return Cost("probe", f"{count} linear probes of words and texts", seconds)
 
     def measure(self, subject: Subject, findings: Findings) -> None:

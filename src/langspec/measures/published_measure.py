@@ -149,7 +149,7 @@ class PublishedMeasure(Measure):
         if not {"paper_probe", "v_measure"} & set(values.run):
             return None
         said, seconds = [], 0.0
-        most = config.features.max_sentences_per_language
+        most = config.features.sentences.train
         texts = (values.texts or most or 0) * shape.languages
         units = 15 if shape.token else 1  # words of a text
         if "paper_probe" in values.run:
