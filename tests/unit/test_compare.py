@@ -115,6 +115,22 @@ def test_an_undecided_difference_tells_what_would_have_been_found(project: Path)
     assert "undecided (detects 0." in text
 
 
+def test_an_undecided_difference_tells_the_seeds_that_an_equivalence_needs(project: Path) -> None:
+    arguments = ("grl", "finetune", "--task", "pos", "--margin")
+    rows = json.loads(told(*arguments, "0.0001", "--format", "json"))
+    means = {row["language"]: row for row in rows if row["metric"] == "accuracy"}
+    assert means["mean_targets"]["verdict"] == "undecided"
+    assert means["mean_targets"]["seeds_for_equivalence"] is None  # the items are too few
+    wide = json.loads(told(*arguments, "0.05", "--format", "json"))
+    for row in (row for row in wide if row["seeds"] != "single"):
+        alone, first = row["seeds_for_equivalence"], row["seeds_for_equivalence_adjusted"]
+        assert 2 <= alone <= first
+    text = told(*arguments, "0.0001")
+    assert "seeds ±0.0001" in text
+    assert ">1000" in text
+    assert "power if there is no difference" in text
+
+
 def test_markdown_has_the_same_rows(project: Path) -> None:
     text = told("finetune", "frozen", "--task", "nli", "--format", "md", "--metric", "macro_f1")
     rows = [line for line in text.splitlines() if line.startswith("|")]

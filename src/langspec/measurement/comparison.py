@@ -23,6 +23,7 @@ from langspec.measurement.difference import (
     difference_of,
     mean_spread,
     no_training_noise,
+    seed_noise,
 )
 from langspec.measurement.intervals import standard_error
 
@@ -134,12 +135,13 @@ def seed_difference(
     if pairing.kind == "single":
         return no_training_noise(value, items)
     if pairing.kind == "paired":
-        return difference_of(value, mean_spread(a - b), items)
-    spreads = [mean_spread(side) for side in (a, b) if len(side) > 1]
-    if not spreads:  # both fixed: what was measured is all there is
+        return difference_of(value, mean_spread(a - b), items, seed_noise(a - b))
+    sides = [side for side in (a, b) if len(side) > 1]
+    if not sides:  # both fixed: what was measured is all there is
         return Difference(value, (Spread(0.0, 1.0),))
+    spreads = [mean_spread(side) for side in sides]
     seeds = spreads[0] if len(spreads) == 1 else add_spreads(*spreads)
-    return difference_of(value, seeds, items)
+    return difference_of(value, seeds, items, seed_noise(*sides))
 
 
 def compare_values(

@@ -96,8 +96,33 @@ def add_spreads(one: Spread, other: Spread) -> Spread:
 
 def mean_spread(values: np.ndarray) -> Spread:
     """The noise of the mean of at least two values ``[S]``."""
-    count = len(values)
-    return Spread(float(np.std(values, ddof=1) / np.sqrt(count)), count - 1)
+    return seed_noise(values).spread(len(values))
+
+
+@dataclass(frozen=True)
+class SeedNoise:
+    """How a difference varies from seed to seed, whatever the number of seeds.
+
+    Attributes:
+        deviation: the standard deviation of the difference of one seed.
+        samples: how many variances it was estimated from, between 1 and 2: the number of
+            samples of equal variance to which Welch and Satterthwaite's formula comes.
+    """
+
+    deviation: float
+    samples: float = 1.0
+
+    def spread(self, seeds: int) -> Spread:
+        """The noise of the mean over so many seeds of each method."""
+        return Spread(self.deviation / float(np.sqrt(seeds)), self.samples * (seeds - 1))
+
+
+def seed_noise(*sides: np.ndarray) -> SeedNoise:
+    """The noise of differences by seed ``[S]``, or of two samples ``[Sa]`` and ``[Sb]``."""
+    variances = [float(np.var(values, ddof=1)) for values in sides]
+    squares = sum(variance**2 for variance in variances)
+    samples = sum(variances) ** 2 / squares if squares else 1.0
+    return SeedNoise(float(np.sqrt(sum(variances))), samples)
 
 
 @dataclass(frozen=True)
@@ -108,11 +133,15 @@ class Difference:
         value: the difference.
         spreads: its noises; an interval is formed from each, and the widest counts.
         trained: is the noise of training known? It is not with one seed: then nothing is decided.
+        training: how the difference varies from seed to seed, where that is known.
+        items: the noise of the test items, where it is known.
     """
 
     value: float
     spreads: tuple[Spread, ...]
     trained: bool = True
+    training: SeedNoise | None = None
+    items: Spread | None = None
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float]:
         """The ends of the interval of level ``1 - alpha``; nan where no noise is known."""
@@ -143,10 +172,12 @@ def no_training_noise(value: float, items: Spread | None) -> Difference:
     return Difference(value, () if items is None else (items,), trained=False)
 
 
-def difference_of(value: float, seeds: Spread, items: Spread | None) -> Difference:
+def difference_of(
+    value: float, seeds: Spread, items: Spread | None, training: SeedNoise | None = None
+) -> Difference:
     """The difference of several seeds, with the noise of the test items where it is known."""
     both = (seeds,) if items is None else (seeds, add_spreads(seeds, items))
-    return Difference(value, both)
+    return Difference(value, both, training=training, items=items)
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -169,12 +200,14 @@ class Judged:
         p_adjusted: p-value of no difference, adjusted (Holm).
         p_equivalent_adjusted: p-value of a difference of the margin or more, adjusted (Holm).
         verdict: ``higher``, ``lower``, ``equivalent`` or ``undecided``.
+        comparisons: how many were adjusted together.
     """
 
     difference: Difference
     p_adjusted: float
     p_equivalent_adjusted: float
     verdict: Verdict
+    comparisons: int = 1
 
 
 def judge(family: Sequence[Difference], options: JudgeOptions) -> list[Judged]:
@@ -186,8 +219,9 @@ def judge(family: Sequence[Difference], options: JudgeOptions) -> list[Judged]:
     """
     differs = holm([one.p for one in family])
     equals = holm([one.p_equivalent(options.margin) for one in family])
+    count = max(1, int((~np.isnan(equals)).sum()))
     return [
-        Judged(one, float(p), float(q), _verdict(one, float(p), float(q), options.alpha))
+        Judged(one, float(p), float(q), _verdict(one, float(p), float(q), options.alpha), count)
         for one, p, q in zip(family, differs, equals, strict=True)
     ]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from langspec.measurement.difference import JudgeOptions
+from langspec.measurement.power import MOST_SEEDS, seeds_for_equivalence
 from langspec.report.compared import LEAK, Line, Side, seeds_words
 from langspec.report.run_results import by_family, language_name
 from langspec.report.table import METRIC_TITLES, decimal, task_title
@@ -69,8 +70,18 @@ def _cells(line: Line, options: JudgeOptions, source: str) -> tuple[str, ...]:
         signed(one.difference.value),
         "–" if np.isnan(low) else f"[{signed(low)} {signed(high)}]",
         probability(line.judged.p_adjusted),
+        _seeds_cell(line, options),
         line.verdict_words(options),
     )
+
+
+def _seeds_cell(line: Line, options: JudgeOptions) -> str:
+    """The seeds that an equivalence needs, of an undecided line whose noise is known."""
+    judged = line.judged
+    if judged.verdict != "undecided" or judged.difference.training is None:
+        return ""
+    needed = seeds_for_equivalence(judged.difference, options, judged.comparisons)
+    return f">{MOST_SEEDS}" if needed is None else str(needed)
 
 
 def rendered(
@@ -82,7 +93,8 @@ def rendered(
     if form == "csv":
         return _csv(a, b, shown, options)
     title = METRIC_TITLES.get(metric, "language leak, macro-F1 of a fresh linear probe")
-    heads = ("", a.label, b.label, "difference", f"{1 - options.alpha:.0%}", "p", "verdict")
+    heads = ("", a.label, b.label, "difference", f"{1 - options.alpha:.0%}", "p",
+             f"seeds ±{options.margin:g}", "verdict")  # fmt: skip
     table = [heads, *(_cells(line, options, source) for line in shown)]
     head = f"{task_title(a.task)}, {title}, test: {a.label} − {b.label}"
     notes = _notes(a, b, shown, metric, options)
@@ -122,6 +134,13 @@ def _notes(
             "interval, p: the wider of t over seeds and of seeds with items (paired bootstrap); "
             "p of languages by Holm; leak: seeds only"
         )
+    cells = {_seeds_cell(line, options) for line in shown}
+    if cells - {""}:
+        too_few = "; >: test items are too few" if f">{MOST_SEEDS}" in cells else ""
+        notes.append(
+            f"seeds ±{options.margin:g}: so many find equivalence with {options.power:.0%} power if "
+            f"there is no difference (first by Holm){too_few}"
+        )
     rules = dict.fromkeys(side.selection for side in (a, b) if side.selection)
     notes.append(f"epochs chosen by {' and '.join(rules) or 'a rule that no file names'}")
     for side in (a, b):
@@ -158,6 +177,10 @@ def records(
             "p_equivalent": difference.p_equivalent(options.margin),
             "p_equivalent_adjusted": line.judged.p_equivalent_adjusted,
             "detectable": difference.detectable(options) if difference.trained else np.nan,
+            "seeds_for_equivalence": seeds_for_equivalence(difference, options),
+            "seeds_for_equivalence_adjusted": seeds_for_equivalence(
+                difference, options, line.judged.comparisons
+            ),
             "margin": options.margin,
             "alpha": options.alpha,
             "seeds": one.pairing.kind,
