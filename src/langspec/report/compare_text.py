@@ -138,8 +138,8 @@ def _notes(
     if cells - {""}:
         too_few = "; >: test items are too few" if f">{MOST_SEEDS}" in cells else ""
         notes.append(
-            f"seeds ±{options.margin:g}: so many find equivalence with {options.power:.0%} power if "
-            f"there is no difference (first by Holm){too_few}"
+            f"seeds ±{options.margin:g}: so many find equivalence with {options.power:.0%} power "
+            f"if there is no difference (first by Holm){too_few}"
         )
     rules = dict.fromkeys(side.selection for side in (a, b) if side.selection)
     notes.append(f"epochs chosen by {' and '.join(rules) or 'a rule that no file names'}")
