@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from contest import configuration, parser_of
+from machine import said
 
 PRECISIONS = ("fp32", "bf16")
 MEASURES = ("leak", "retrieval", "accuracy")
@@ -150,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, value in worst.items():
         print(f"{name}: {value:.4f} at most", "" if value <= LIMIT else f"(above {LIMIT})")
     print("CPU s, measuring included:", {name: round(value) for name, value in took.items()})
+    print("\n" + said("Compare differences with other machines, not the seconds"))
 
 
 if __name__ == "__main__":

@@ -24,10 +24,15 @@ from statistics import median
 from typing import Any
 
 from contest import configuration, parser_of
+from machine import said
 from shared import ROOT
 from told import Rows
 
 ASKED = 1.5
+NOT_COMPARABLE = (
+    "The ratio of wall times holds for two idle cores alone; compare no milliseconds with other "
+    "machines"
+)
 
 
 def child(given: Namespace) -> None:
@@ -135,10 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pairs = zip(one, own, strict=True)
         ratio = median(single["wall_s"] / each["wall_s"] for single, each in pairs)
         print(f"| {own[0]['processes']} | {wall:.1f} | {cpu:.1f} | {ratio:.2f} | {asked} |")
-    load = os.getloadavg()[0]
-    print(
-        f"\n{one[0]['steps']} steps a turn, {given.turns} turns; load of the machine {load:.1f}."
-    )
+    print(f"\n{one[0]['steps']} steps a turn, {given.turns} turns. {said(NOT_COMPARABLE)}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from machine import said
 from told import Rows
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,6 +27,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 LARGEST = 2.0
 """Per cent that logging may add to a run of at least ``LONG`` seconds."""
 LONG = 60.0
+NOT_COMPARABLE = "Compare the share with other machines only at equal --step and --metrics"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{steps} steps of {1000 * working / steps:.1f} ms with {given.metrics} metrics each, "
         f"kept as {kept} points a metric, in {took:.0f} s: {each:.3f} ms a step for logging, "
         f"{share:.2f} % (at most {LARGEST} % in {LONG:.0f} s or more: the first steps are logged "
-        f"one by one; {elsewhere:.2f} % in other threads, by the clock)"
+        f"one by one; {elsewhere:.2f} % in other threads, by the clock)\n{said(NOT_COMPARABLE)}"
     )
     return int(share > LARGEST and given.seconds >= LONG)
 

@@ -107,8 +107,8 @@ def open_storage(place: Place, *, write: bool = True) -> optuna.storages.BaseSto
         return _open_server(url.render_as_string(hide_password=False), options)
     except (ImportError, ModuleNotFoundError):
         raise LangspecError(
-            "the driver of this database is not installed; for PostgreSQL: pip install "
-            "'langspec[postgres]'",
+            "the driver of this database is not installed; for PostgreSQL, in the checkout: "
+            "pip install -e '.[postgres]'",
             place=str(place),
         ) from None
     except (SQLAlchemyError, RuntimeError, OSError) as error:
