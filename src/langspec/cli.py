@@ -22,6 +22,20 @@ from langspec.commands import (
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated, leave
 
+GROUPS = {
+    "Use": ("audit", "headline", "table", "compare", "ui", "predict", "export"),
+    "Pipeline (what `dvc repro` runs, in this order)": (
+        "corpora", "encoder", "train", "evaluate", "tune", "report", "register",
+    ),
+    "Project": (
+        "preset", "fetch", "sweep", "adopt", "pipeline", "replay", "reap", "seqeval-curve",
+    ),
+}  # fmt: skip
+"""The sections of `langspec --help`, each with its commands in the order that people need them."""
+
+SAVE = {"train", "evaluate", "tune", "sweep", "audit", "fetch", "encoder", "pipeline", "replay"}
+"""Commands that keep finished work when they are stopped."""
+
 
 class _OneLineErrors(click.Group):
     """An error ends in one line and an exit code that is not 0, never in a traceback.
@@ -39,10 +53,10 @@ class _OneLineErrors(click.Group):
             leave(2)
         except (Terminated, KeyboardInterrupt) as error:
             ended = error if isinstance(error, Terminated) else Terminated(signal.SIGINT)
-            click.echo(
-                f"stopped by {ended.signal_name}; the same command goes on from what was saved",
-                err=True,
+            after = (
+                "goes on from what was saved" if ctx.invoked_subcommand in SAVE else "starts anew"
             )
+            click.echo(f"stopped by {ended.signal_name}; the same command {after}", err=True)
             leave(128 + ended.number)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -54,6 +68,14 @@ class _OneLineErrors(click.Group):
             click.echo(f"error: {one_line(error)}", err=True)
             _drop_output()
             leave(1)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by :data:`GROUPS`."""
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, self.commands[name].get_short_help_str(62)) for name in names]
+                )
 
 
 def _drop_output() -> None:
@@ -71,7 +93,7 @@ def _drop_output() -> None:
 def main(quiet: bool, debug: bool) -> None:
     """How much a multilingual encoder knows about which language it reads.
 
-    `dvc repro` runs the stages below in their order; each also runs by itself.
+    `langspec COMMAND --help` shows examples of each.
     """
     logs.set_up(logging.WARNING if quiet else logging.INFO)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from langspec.commands.shared_options import examples
 from langspec.errors import LangspecError
 
 
-@click.command()
+@click.command(short_help="Which languages does an encoder keep apart?")
 @click.argument("encoder")
 @click.option(
     "--text",
@@ -103,7 +104,11 @@ def audit(
     click.echo(stage.run(options))
 
 
-@click.command("seqeval-curve")
+@click.command(
+    "seqeval-curve",
+    short_help="What seqeval says of raw language labels.",
+    epilog=examples("seqeval-curve", "seqeval-curve --languages en,de,fr --length 10"),
+)
 @click.option("--languages", help="Codes with commas, or how many.  [default: the published 33]")
 @click.option("--length", default="25", show_default=True, help="Tokens: 25 | 5,10,20 | 25-90.")
 @click.option("--sentences", type=int, default=100, show_default=True, help="Of each language.")

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from langspec.commands.shared_options import ROOT, configure
+from langspec.commands.shared_options import ROOT, configure, examples
 
 
-@click.command()
+@click.command(
+    short_help="Label new text with a trained model.",
+    epilog=examples(
+        "predict --model models:/langspec-pos@champion text.txt",
+        "predict --model exported/ pairs.tsv --output tsv",
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--model", required=True, help="models:/NAME@ALIAS or a FOLDER.")
 @click.option("--format", "kind", help="txt, jsonl, tsv or conllu; default: by FILE's name.")
@@ -24,7 +30,13 @@ def predict(file: Path | None, model: str, kind: str | None, output: str, eraser
         click.echo(line)
 
 
-@click.command()
+@click.command(
+    short_help="Write a trained encoder for transformers.",
+    epilog=examples(
+        "export --task pos --method finetune --seed 1 --out exported/",
+        "export --task pos --method finetune --seed 1 --out erased/ --eraser leace --head",
+    ),
+)
 @click.option("--task", required=True, help="pos or nli.")
 @click.option("--method", required=True, help="A method that was trained.")
 @click.option("--seed", required=True, type=int, help="One of its seeds.")

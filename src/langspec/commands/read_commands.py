@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from langspec.commands.shared_options import ROOT, configure
+from langspec.commands.shared_options import ROOT, configure, examples
 
 
-@click.command()
+@click.command(short_help="Print the headline table.", epilog=examples("headline"))
 def headline() -> None:
     """Print the headline table and where the report is."""
     config = configure(())
@@ -16,7 +16,10 @@ def headline() -> None:
     click.echo(stage.headline(config, ROOT))
 
 
-@click.command()
+@click.command(
+    short_help="Print a table of the report.",
+    epilog=examples("table", "table leak_pos", "table leak_pos --columns unit,layer,n"),
+)
 @click.argument("name", required=False)
 @click.option("--columns", help="Only these columns, separated by commas.")
 def table(name: str | None, columns: str | None) -> None:
@@ -28,7 +31,14 @@ def table(name: str | None, columns: str | None) -> None:
     click.echo(stage.table(config, ROOT, name, wanted))
 
 
-@click.command()
+@click.command(
+    short_help="Is A better than B? A verdict a language.",
+    epilog=examples(
+        "compare finetune frozen",
+        "compare grl control --task pos --metric leak",
+        "compare demo/grl study/grl --format md",
+    ),
+)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option("--task", help="Only this one; else all that both were evaluated on.")
@@ -83,7 +93,10 @@ def compare(
     click.echo(comparison)
 
 
-@click.command()
+@click.command(
+    short_help="Open MLflow's pages on the methods side by side.",
+    epilog=examples("ui", "ui --port 0 --no-browser"),
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

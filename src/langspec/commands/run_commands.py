@@ -8,12 +8,25 @@ from pathlib import Path
 import click
 
 from langspec import launch
-from langspec.commands.shared_options import ROOT, configure, plan_or_run, stage_options
+from langspec.commands.shared_options import (
+    ROOT,
+    configure,
+    examples,
+    plan_or_run,
+    stage_options,
+)
 from langspec.errors import LangspecError
 from langspec.interrupts import raised
 
 
-@click.command()
+@click.command(
+    short_help="Train a method on a task, every seed.",
+    epilog=examples(
+        "train --task pos --method finetune",
+        "train --task pos --method grl --set train.methods.grl.strength=0.1",
+        "train --task nli --method adversary --dry-run",
+    ),
+)
 @click.option("--task", required=True, help="pos, nli or one of tasks.")
 @click.option("--method", required=True, help="frozen, finetune, control, grl or adversary.")
 @stage_options
@@ -41,7 +54,10 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
         click.echo(stage.run(config, ROOT, task_name=task, method_name=method))
 
 
-@click.command()
+@click.command(
+    short_help="Score the checkpoints of a task and measure their layers.",
+    epilog=examples("evaluate --task pos --dry-run", "evaluate --task pos"),
+)
 @click.option("--task", required=True, help="pos, nli or one of tasks.")
 @stage_options
 def evaluate(task: str, assignments: tuple[str, ...], dry_run: bool) -> None:
@@ -49,21 +65,31 @@ def evaluate(task: str, assignments: tuple[str, ...], dry_run: bool) -> None:
     plan_or_run("evaluate", assignments, dry_run, task_name=task)
 
 
-@click.command()
+@click.command(
+    short_help="Draw tables, figures and one page from the results.",
+    epilog=examples("report", "report --set report.margin=0.02"),
+)
 @stage_options
 def report(assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: tables, figures and one page from the results."""
     plan_or_run("report", assignments, dry_run)
 
 
-@click.command()
+@click.command(
+    short_help="Put the best seed of every method into the registry.",
+    epilog=examples("register --dry-run", "register"),
+)
 @stage_options
 def register(assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: put the best seed of every method, with its card, into MLflow's registry."""
     plan_or_run("register", assignments, dry_run)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    short_help="Run `dvc repro` under a launched `mlflow run`.",
+    epilog=examples("pipeline --preset tiny", "pipeline --seeds 1,2 --methods frozen,grl report"),
+)
 @click.option("--preset", default="", help="Write a preset into params.yaml first.")
 @click.option("--name", default="", help="Write `name`.")
 @click.option("--seeds", default="", help="Write train.seeds, e.g. 1,2,3.")
@@ -85,7 +111,7 @@ def pipeline(
     sys.exit(stage.run(list(arguments), ROOT))
 
 
-@click.command()
+@click.command(short_help="Rebuild MLflow's runs from results/.", epilog=examples("replay"))
 def replay() -> None:
     """Rebuild MLflow runs from results/: what DVC restored unrun, or after a lost store."""
     config = configure(())
@@ -97,7 +123,7 @@ def replay() -> None:
         click.echo(versions)
 
 
-@click.command()
+@click.command(short_help="Mark runs whose process died as killed.", epilog=examples("reap"))
 def reap() -> None:
     """Mark runs whose process died as killed."""
     config = configure(())

@@ -19,6 +19,11 @@ ROOT = Path()
 """The project: the folder where a command is called."""
 
 
+def examples(*lines: str) -> str:
+    """The end of a command's help: calls that people make, a line each."""
+    return "\n".join(["\b", "Examples:", *(f"  langspec {line}" for line in lines)])
+
+
 def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that every stage shares."""
     command = click.option(

@@ -6,17 +6,32 @@ from typing import Any
 
 import click
 
-from langspec.commands.shared_options import ROOT, configure, plan_or_run, stage_options
+from langspec.commands.shared_options import (
+    ROOT,
+    configure,
+    examples,
+    plan_or_run,
+    stage_options,
+)
 
 
-@click.command()
+@click.command(
+    short_help="The sweep of params.yaml, repeatable.",
+    epilog=examples("tune --dry-run", "tune --set tune.trials=5"),
+)
 @stage_options
 def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: the sweep of params.yaml, by one worker, repeatable; tune.trials 0: none."""
     plan_or_run("tune", assignments, dry_run)
 
 
-@click.command()
+@click.command(
+    short_help="Search a method's parameters with Optuna.",
+    epilog=examples(
+        "sweep --space",
+        "sweep --task pos --method grl --trials 20 --workers 2 --study grl-pos",
+    ),
+)
 @click.option("--task", help="pos, nli or one of tasks.")
 @click.option("--method", help="frozen, finetune, control, grl or adversary.")
 @click.option(
@@ -89,7 +104,10 @@ def sweep(
         click.echo(summary)
 
 
-@click.command()
+@click.command(
+    short_help="Write a study's best values into params.yaml.",
+    epilog=examples("adopt grl-pos", "adopt grl-pos --trial 7", "adopt tune"),
+)
 @click.argument("study")
 @click.option(
     "--storage",
