@@ -41,8 +41,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def page(root: Path, codes: tuple[str, ...], encoders: int) -> str:
-    folder = write_texts(root / "text", codes, 60)
-    texts = read_texts(folder, parallel=True, max_texts=60, seed=0, near=0.8, place="--text")
+    folder = write_texts(root / "text", codes, 200)
+    texts = read_texts(folder, parallel=True, max_texts=200, seed=0, near=0.8, place="--text")
     names = ("planted", "blend")[:encoders]
     options = AuditOptions(tuple(map(EncoderChoice, names)), folder, max_words=30)
     clusters = {code: i for i, code in enumerate(codes)}
@@ -74,7 +74,7 @@ def test_the_first_screen_answers(
         assert len(cards) == 3 * encoders
         if width == 1200:  # all three answers of the first encoder without scrolling
             assert all(card.location["y"] + card.size["height"] < height for card in cards[:3])
-    assert cards[0].text == f"All {len(codes)} of them."
+    assert cards[0].text == f"{len(codes)} of {len(codes)} kept apart, 0 mixed, 0 undecided."
     broken = browser.execute_script(
         "return [...document.images].filter(i => !i.naturalWidth).length"
     )

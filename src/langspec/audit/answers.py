@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from langspec.audit.measure import ERASER, Audited
-from langspec.measurement.mixing import NEAREST_KINDS, Mixing
+from langspec.measurement.first_hits import KINDS
+from langspec.measurement.intervals import Interval
+from langspec.measurement.mixing import APART, FEWEST, MIXED, THRESHOLD, UNDECIDED, Mixing, verdict
 from langspec.report.run_results import language_name
+from langspec.results import LEAK_METRIC, LEAK_PROBE
 
-APART, MIXED = 0.5, 0.5
-"""A language is called kept apart from this apartness on, two are called mixed from this index."""
 ALIKE = 0.1
 """Layers whose mean apartness differs by less are said to be alike."""
 CONFUSED = 0.05
@@ -46,32 +47,58 @@ class Answer:
 
 @dataclass(frozen=True)
 class Groups:
-    """Languages that a layer keeps apart, the others, and pairs that it mixes.
+    """Languages that a layer keeps apart, mixes, or leaves undecided, and pairs of languages.
 
-    ``pairs`` are (language, language, index), the most mixed first.
+    ``few`` are the undecided ones that have too few texts. ``pairs`` are mixed with each other and
+    ``open_pairs`` perhaps, as (language, language, index), the most mixed first.
     """
 
     apart: tuple[str, ...]
-    others: tuple[str, ...]
-    pairs: tuple[tuple[str, str, float], ...]
+    mixed: tuple[str, ...]
+    undecided: tuple[str, ...]
+    few: tuple[str, ...]
+    pairs: tuple[tuple[str, str, Interval], ...]
+    open_pairs: tuple[tuple[str, str, Interval], ...]
 
 
 def groups(mixed: Mixing) -> Groups:
     """Sort the languages of a layer by what its neighbourhoods show."""
-    codes, apart = mixed.languages, mixed.apartness
-    index = mixed.mixed
+    codes, verdicts = mixed.languages, mixed.verdicts
+
+    def those(said: str) -> tuple[str, ...]:
+        return tuple(c for c, one in zip(codes, verdicts, strict=True) if one == said)
+
+    few = {c for c, texts in zip(codes, mixed.texts, strict=True) if texts < FEWEST}
     pairs = [
-        (codes[i], codes[j], float(index[i, j]))
+        (codes[i], codes[j], mixed.mixed_interval(i, j))
         for i in range(len(codes))
         for j in range(i + 1, len(codes))
-        if index[i, j] >= MIXED
+        if not {codes[i], codes[j]} & few
     ]
-    pairs.sort(key=lambda pair: (-pair[2], pair[:2]))
+    pairs.sort(key=lambda pair: (-pair[2].value, pair[:2]))
+    # An index above the threshold says that two are mixed, an apartness above it the opposite.
     return Groups(
-        tuple(c for c, value in zip(codes, apart, strict=True) if value >= APART),
-        tuple(c for c, value in zip(codes, apart, strict=True) if value < APART),
-        tuple(pairs),
+        those(APART),
+        those(MIXED),
+        those(UNDECIDED),
+        tuple(code for code in codes if code in few),
+        tuple(pair for pair in pairs if verdict(pair[2]) == APART),
+        tuple(pair for pair in pairs if verdict(pair[2]) == UNDECIDED),
     )
+
+
+def counted(sorted_out: Groups) -> str:
+    """How many languages there are of each verdict: ``4 of 6 kept apart, 1 mixed, ...``."""
+    total = len(sorted_out.apart) + len(sorted_out.mixed) + len(sorted_out.undecided)
+    return (
+        f"{len(sorted_out.apart)} of {total} kept apart, {len(sorted_out.mixed)} mixed, "
+        f"{len(sorted_out.undecided)} undecided"
+    )
+
+
+def ends(interval: Interval) -> str:
+    """``0.48 [0.41 0.55]``: a value and its 95 % interval."""
+    return f"{interval.value:.2f} [{interval.low:.2f} {interval.high:.2f}]"
 
 
 def answers(audited: Audited) -> tuple[Answer, Answer, Answer]:
@@ -115,13 +142,13 @@ def score(audited: Audited, **equal: object) -> float:
 
 
 def probe_f1(audited: Audited, unit: str, layer: int, *, erased: bool = False) -> float:
-    """Macro-F1 of the linear probe, plain or with language erased."""
+    """The leak: macro-F1 of the linear probe, plain or with language erased."""
     return score(
         audited,
         measure="erasure" if erased else "leak",
         eraser=ERASER if erased else "",
-        probe="linear",
-        metric="macro_f1",
+        probe=LEAK_PROBE,
+        metric=LEAK_METRIC,
         language="all",
         unit=unit,
         layer=layer,
@@ -146,42 +173,76 @@ def _which(audited: Audited) -> Answer:
     last = audited.layers[-1]
     mixed = audited.mixings[last]
     sorted_out = groups(mixed)
-    total = len(audited.languages)
-    if not sorted_out.others:
-        short = f"All {total} of them." if total > 2 else "Both."
-    elif not sorted_out.apart:
-        short = f"None of the {total}."
-    elif len(sorted_out.others) <= _LISTED:
-        short = (
-            f"{len(sorted_out.apart)} of {total}: all but "
-            f"{named(sorted_out.others, most=_LISTED)}."
-        )
-    else:
-        short = f"{len(sorted_out.apart)} of {total}."
+    others = [*sorted_out.mixed, *sorted_out.undecided]
+    short = counted(sorted_out)
+    if 0 < len(others) <= _LISTED:
+        listed = [
+            f"{named(codes, most=_LISTED)} {said}"
+            for codes, said in ((sorted_out.mixed, MIXED), (sorted_out.undecided, UNDECIDED))
+            if codes
+        ]
+        short += f": {', '.join(listed)}"
+    read = _read_by_probe(audited, last, mixed=bool(others or sorted_out.pairs))
+    around = _around(audited, last)
+    details = (read, around) if audited.words_first else (around, read)
+    return Answer(
+        QUESTIONS[0], f"{short}.", (details[0], *_verdicts(mixed, sorted_out), details[1])
+    )
+
+
+def _around(audited: Audited, layer: int) -> str:
+    """How much of the neighbourhoods is in their own language."""
+    mixed = audited.mixings[layer]
     same = float(np.diagonal(mixed.shares).mean())
     chance = float(np.diagonal(mixed.chance).mean())
-    neighbours = (
-        f"At {layer_words(last, audited.subject.encoder.model.config.num_hidden_layers)}, "
-        f"{percent(same)} of the 10 texts nearest to a text are in its own language "
-        f"(by chance {percent(chance)}; translations of it do not count)."
+    return (
+        f"At {layer_words(layer, audited.top)}, {percent(same)} of the texts around a text are in "
+        f"its own language (by chance {percent(chance)}; translations of it do not count). Mean "
+        f"apartness: {ends(mixed.mean_apartness)}."
     )
-    if sorted_out.apart and len(sorted_out.others) > _LISTED:
-        neighbours += f" Not kept apart: {named(sorted_out.others, most=12)}."
+
+
+def _verdicts(mixed: Mixing, sorted_out: Groups) -> list[str]:
+    """Which languages are mixed, which are undecided and why, and which lie in one place."""
+    sentences = []
+    if len(sorted_out.mixed) + len(sorted_out.undecided) > _LISTED and sorted_out.mixed:
+        sentences.append(f"Mixed: {named(sorted_out.mixed, most=12)}.")
+    wide = [code for code in sorted_out.undecided if code not in sorted_out.few]
+    if wide:
+        intervals = dict(zip(mixed.languages, mixed.apart_intervals, strict=True))
+        listed = ", ".join(f"{language_name(code)} {ends(intervals[code])}" for code in wide[:6])
+        more = f" and {len(wide) - 6} more" if len(wide) > 6 else ""
+        sentences.append(f"Undecided, as the interval holds {THRESHOLD:g}: {listed}{more}.")
+    if sorted_out.few:
+        texts = dict(zip(mixed.languages, mixed.texts, strict=True))
+        listed = ", ".join(f"{language_name(code)} ({texts[code]})" for code in sorted_out.few)
+        sentences.append(f"Too few test texts to decide anything (fewer than {FEWEST}): {listed}.")
     if sorted_out.pairs:
-        listed = "; ".join(
-            f"{language_name(a)} with {language_name(b)} ({value:.2f})"
-            for a, b, value in sorted_out.pairs[:5]
-        )
-        more = len(sorted_out.pairs) - 5
-        pairs = f"Mixed with each other: {listed}{f'; and {more} more pairs' if more > 0 else ''}."
+        sentences.append(f"Mixed with each other: {_listed(sorted_out.pairs)}.")
     else:
-        pairs = "No two languages are mixed with each other."
-    sentence, token = probe_f1(audited, "sentence", last), probe_f1(audited, "token", last)
-    lead = "Mixed is not unreadable: a" if sorted_out.others or sorted_out.pairs else "A"
-    read = (
-        f"{lead} linear probe names the language of a text with macro-F1 "
-        f"{sentence:.2f}, of a single word in its text with {token:.2f}"
+        sentences.append("No two languages are surely mixed with each other.")
+    if sorted_out.open_pairs:
+        sentences.append(f"Undecided pairs: {_listed(sorted_out.open_pairs)}.")
+    return sentences
+
+
+def _listed(pairs: Sequence[tuple[str, str, Interval]], most: int = 5) -> str:
+    listed = "; ".join(
+        f"{language_name(a)} with {language_name(b)} {ends(index)}" for a, b, index in pairs[:most]
     )
+    more = len(pairs) - most
+    return f"{listed}{f'; and {more} more' if more > 0 else ''}"
+
+
+def _read_by_probe(audited: Audited, last: int, *, mixed: bool) -> str:
+    """What a linear probe names, of texts and of words."""
+    sentence, token = probe_f1(audited, "sentence", last), probe_f1(audited, "token", last)
+    of_text, of_word = "a text", "a single word in its text"
+    scores = [(of_text, sentence), (of_word, token)]
+    (one, first), (other, second) = reversed(scores) if audited.words_first else scores
+    parts = f"of {one} with macro-F1 {first:.2f}, of {other} with {second:.2f}"
+    lead = "Mixed is not unreadable: a" if mixed and not audited.words_first else "A"
+    read = f"{lead} linear probe names the language {parts}"
     wrong = confused(audited, "token", last)[:3]
     if wrong:
         listed = ", ".join(
@@ -189,15 +250,12 @@ def _which(audited: Audited) -> Answer:
             for a, b, share in wrong
         )
         read += f"; among words it takes most often {listed}"
-    return Answer(QUESTIONS[0], short, (neighbours, pairs, read + "."))
+    return read + "."
 
 
 def _where(audited: Audited) -> Answer:
     apart = {layer: float(mixed.apartness.mean()) for layer, mixed in audited.mixings.items()}
-    same = {
-        layer: float(np.diagonal(mixed.shares).mean()) for layer, mixed in audited.mixings.items()
-    }
-    top = audited.subject.encoder.model.config.num_hidden_layers
+    top = audited.top
     most, least = max(apart, key=apart.__getitem__), min(apart, key=apart.__getitem__)
     if len(apart) == 1:
         short = f"Only {layer_words(most, top)} was measured."
@@ -206,9 +264,9 @@ def _where(audited: Audited) -> Answer:
     else:
         short = f"Most at {layer_words(most, top)}, least at {layer_words(least, top)}."
     where = layer_words(most, top)
-    shares = f"The share of own-language neighbours is {percent(same[most])} at {where}"
+    shares = f"The mean apartness is {_apart_at(audited, most)} at {where}"
     if most != least:
-        shares += f" and {percent(same[least])} at {layer_words(least, top)}"
+        shares += f" and {_apart_at(audited, least)} at {layer_words(least, top)}"
     f1 = {layer: probe_f1(audited, "token", layer) for layer in audited.layers}
     best, worst = max(f1, key=f1.__getitem__), min(f1, key=f1.__getitem__)
     read = "A linear probe reads the language of single words "
@@ -233,35 +291,40 @@ def _matters(audited: Audited) -> Answer:
                 "folder with --parallel (it may be the same folder).",
             ),
         )
-    plain, erased = (
-        audited.searches[name, last].nearest.mean(axis=0) for name in ("plain", ERASER)
-    )
-    right, same, other = (float(value) for value in plain)
-    if same >= COSTS[1]:
-        short = "Yes, much."
-    elif same >= COSTS[0]:
-        short = "Somewhat."
-    else:
-        short = "Hardly."
+    plain, erased = (audited.searches[name, last] for name in ("plain", ERASER))
+    right, same, other = (plain.of(kind) for kind in KINDS)
     search = (
-        f"When the texts of all {len(audited.languages)} languages are searched, the first hit is "
-        f"a translation for {percent(right)}, another text in the query's own language for "
-        f"{percent(same)}, in another language for {percent(other)}."
+        f"When the {plain.n:,} test texts of all {len(audited.languages)} languages are searched, "
+        f"the first hit is a translation for {percent(right.value)}, another text in the query's "
+        f"own language for {percent(same.value)} {_percents(same)}, in another language for "
+        f"{percent(other.value)}."
     )
-    by_language = audited.searches["plain", last].nearest[:, NEAREST_KINDS.index("own_language")]
+    by_language = plain.shares[:, KINDS.index("own_language")]
     worst = int(by_language.argmax())
     if by_language[worst] >= COSTS[1]:
-        code = audited.searches["plain", last].languages[worst]
         search += (
-            f" The own language comes first most often for {language_name(code)}: "
-            f"{percent(by_language[worst])}."
+            f" The own language comes first most often for "
+            f"{language_name(plain.languages[worst])}: {percent(by_language[worst])}."
         )
-    gain = float(erased[NEAREST_KINDS.index("translation")]) - right
+    gain = erased.of("translation").value - right.value
     effect = (
-        f"Erasing language linearly (LEACE) makes that {percent(float(erased[0]))} translations"
-        f"{_change(gain)}."
+        f"Erasing language linearly (LEACE) makes that {percent(erased.of('translation').value)} "
+        f"translations{_change(gain)}."
     )
-    return Answer(QUESTIONS[2], short, (search, effect, _pairs(audited, last)))
+    return Answer(QUESTIONS[2], _cost(same), (search, effect, _pairs(audited, last)))
+
+
+def _cost(own: Interval) -> str:
+    """How much the share of first hits in the query's own language matters."""
+    words = ("Hardly", "Somewhat", "Yes, much")
+    low, high = (sum(end >= cost for cost in COSTS) for end in (own.low, own.high))
+    if low == high:
+        return f"{words[low]}."
+    return f"Undecided: {words[low].lower()} to {words[high].removeprefix('Yes, ').lower()}."
+
+
+def _percents(interval: Interval) -> str:
+    return f"[{100 * interval.low:.0f} {100 * interval.high:.0f}]"
 
 
 def _pairs(audited: Audited, last: int) -> str:
@@ -269,7 +332,7 @@ def _pairs(audited: Audited, last: int) -> str:
     where = {"eraser": "", "probe": "cosine", "metric": "retrieval", "language": "mean_targets"}
     shares = {layer: score(audited, layer=layer, **where) for layer in audited.layers}
     best = max(shares, key=shares.__getitem__)
-    top = audited.subject.encoder.model.config.num_hidden_layers
+    top = audited.top
     pairs = (
         f"Between {language_name(audited.pivot)} and one other language at a time the right "
         f"translation comes first for {percent(shares[last])} at {layer_words(last, top)}"
@@ -286,15 +349,5 @@ def _change(gain: float) -> str:
     return f", {points} {'more' if gain > 0 else 'fewer'}"
 
 
-def difference(first: Audited, second: Audited) -> str:
-    """One sentence that sets two encoders side by side."""
-    parts = []
-    for audited in (first, second):
-        last = audited.layers[-1]
-        apart = len(groups(audited.mixings[last]).apart)
-        text = f"{audited.name} keeps {apart} of {len(audited.languages)} languages apart"
-        if ("plain", last) in audited.searches:
-            right = float(audited.searches["plain", last].nearest[:, 0].mean())
-            text += f" and finds a translation first for {percent(right)}"
-        parts.append(text)
-    return "; ".join(parts) + "."
+def _apart_at(audited: Audited, layer: int) -> str:
+    return ends(audited.mixings[layer].mean_apartness)

@@ -39,6 +39,12 @@ class Subject:
     source: str
 
     @property
+    def labels_words(self) -> bool:
+        """Does its folder hold a head that labels words?"""
+        classes = getattr(self.encoder.model.config, "architectures", None) or ()
+        return any(str(name).endswith("ForTokenClassification") for name in classes)
+
+    @property
     def sha256(self) -> str:
         """Of all that its vectors depend on, the pooling and the length apart."""
         card = self.encoder.card

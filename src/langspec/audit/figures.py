@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from langspec.audit.answers import confused, groups, percent, probe_f1
+from langspec.audit.answers import confused, ends, groups, percent, probe_f1
 from langspec.audit.measure import ERASER, Audited
 from langspec.languages import LANGUAGES
+from langspec.measurement.mixing import NEIGHBOURHOOD, THRESHOLD, UNDECIDED
 from langspec.report.drawing import Drawing
 from langspec.report.marks import SHARES, colour_bar, curve, heat, key, name_cells
 from langspec.report.plotting import WIDTH, Plot, laid_out
@@ -49,11 +50,8 @@ def by_layer(audits: Encoders) -> Plot | None:
     axes = figure.subplots(1, 3 if searched else 2, sharey=True)
     for audited, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False):
         _lines(axes, audited, colour, marker)
-    chance = float(np.diagonal(audits[0].mixings[audits[0].layers[-1]].chance).mean())
-    axes[0].axhline(chance, color=MUTED, lw=1, ls=":")
-    axes[0].annotate("chance", (0, chance), xytext=(2, 3), textcoords="offset points",
-                     fontsize=7.5, color=MUTED)  # fmt: skip
-    titles = ["own-language neighbours", "language read by probe", "translation found first"]
+    axes[0].axhline(THRESHOLD, color=MUTED, lw=1, ls=":")
+    titles = ["mean apartness", "language read by probe", "translation found first"]
     for axis, title in zip(axes, titles, strict=False):
         axis.set_title(title)
         axis.set_xlabel("layer (0: embeddings)")
@@ -83,30 +81,31 @@ def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> 
             looks = {"dashes": _DASHES, "width": 1.3, "mfc": "white", "mec": colour}
         curve(axis, layers, values, colour, marker, size=4.5, **looks)
 
-    line(axes[0], [_same_language(audited, layer) for layer in layers])
+    apart = [audited.mixings[layer].mean_apartness for layer in layers]
+    line(axes[0], [one.value for one in apart])
+    axes[0].fill_between(
+        layers, [one.low for one in apart], [one.high for one in apart], color=colour, alpha=0.2
+    )
     for unit, dashed in (("sentence", False), ("token", True)):
         line(axes[1], [probe_f1(audited, unit, layer) for layer in layers], dashed=dashed)
     for name, dashed in (("plain", False), (ERASER, True)):
         if (name, layers[0]) in audited.searches:
-            searches = [audited.searches[name, layer].nearest for layer in layers]
-            line(axes[2], [float(of[:, 0].mean()) for of in searches], dashed=dashed)
-
-
-def _same_language(audited: Audited, layer: int) -> float:
-    """The share of neighbours in a text's own language, mean over the languages."""
-    return float(np.diagonal(audited.mixings[layer].shares).mean())
+            found = [audited.searches[name, layer].of("translation") for layer in layers]
+            line(axes[2], [one.value for one in found], dashed=dashed)
 
 
 def _ends_in_words(audited: Audited) -> str:
-    ends = sorted({audited.layers[0], audited.layers[-1]})
-    shares = (f"{percent(_same_language(audited, layer))} at layer {layer}" for layer in ends)
-    return f"{audited.name}: own-language neighbours {', '.join(shares)}."
+    shown = sorted({audited.layers[0], audited.layers[-1]})
+    apart = (f"{ends(audited.mixings[layer].mean_apartness)} at layer {layer}" for layer in shown)
+    return f"{audited.name}: mean apartness {', '.join(apart)}."
 
 
 def _by_layer_caption(*, searched: bool) -> str:
     caption = (
-        "Left: the share of the 10 texts nearest to a text that are in its language "
-        "(translations left out), mean over the languages. "
+        "Left: how far the languages are kept apart, mean over them: 0 where the texts around a "
+        "text are in its language as often as by chance, 1 where all are (translations left out); "
+        f"shaded: 95 % interval over lines; dotted: {THRESHOLD:g}, above which a language is "
+        "called kept apart. "
         f"{'Middle' if searched else 'Right'}: macro-F1 of a linear probe that names the language "
         "of a text, and of a single word in its text. "
     )
@@ -135,13 +134,14 @@ def neighbours(audits: Encoders) -> Plot | None:
         tables.append(
             (f"{audited.name}, layer {audited.layers[-1]}", mixed.languages, mixed.shares)
         )
-    figure = _matrices(tables, "language of the neighbours", "share of the 10 nearest texts")
+    figure = _matrices(tables, "language of the neighbours", "share of the texts around")
     caption = (
-        "Each row: the languages of the 10 texts nearest to a text of the row's language "
-        "(cosine, last layer measured, the same line in other languages left out). A model that "
+        "Each row: the languages of the texts around a text of the row's language "
+        f"(cosine, {percent(NEIGHBOURHOOD)} as many as one language has, every language weighing "
+        "the same, last layer measured, the same line in other languages left out). A model that "
         "keeps languages apart has a dark diagonal and nothing else; languages that it mixes "
         "share a dark block; where language does not order the space, every cell is at chance "
-        f"({percent(1 / len(audits[0].languages))} in equal sizes). Languages by family."
+        f"({percent(1 / len(audits[0].languages))}). Languages by family."
     )
     alt = "Matrix of languages by the languages of their nearest texts. " + " ".join(
         f"{audited.name}: " + _mixed_words(audited) for audited in audits
@@ -245,6 +245,7 @@ def by_language_and_layer(audits: Encoders) -> Plot | None:
         few = len(audited.layers) * len(audits) <= 14
         digits = 7 if few else None
         heat(axis, np.maximum(grid, 0), colours=SHARES, digits=digits, vmin=0, vmax=1)
+        _mark_undecided(axis, audited, order)
         if len(audits) > 1:
             axis.set_title(audited.name)
         axis.set_xlabel("layer (0: embeddings)")
@@ -252,10 +253,25 @@ def by_language_and_layer(audits: Encoders) -> Plot | None:
     colour_bar(figure, axes, "apartness", shrink=0.8, aspect=28, pad=0.01)
     caption = (
         "How far each language is kept apart, by layer: 0 where its texts have as many neighbours "
-        "of their own language as by chance, 1 where all neighbours are. Languages by family."
+        "of their own language as by chance, 1 where all neighbours are. A dot: undecided. "
+        "Languages by family."
     )
     alt = (
         "Heat map of apartness by language and layer. Least apart at the last layer: "
         + "; ".join(f"{name}, {language_name(code)} {value:.2f}" for name, code, value in weakest)
     )
     return Plot("apartness", "By language and layer", caption, alt + ".", figure)
+
+
+def _mark_undecided(axis: Axes, audited: Audited, order: Sequence[int]) -> None:
+    """A dot in the corner of every cell whose language is undecided at the cell's layer."""
+    verdicts = [audited.mixings[layer].verdicts for layer in audited.layers]
+    places = [
+        (column + 0.85, row + 0.2)
+        for column, of_layer in enumerate(verdicts)
+        for row, language in enumerate(order)
+        if of_layer[language] == UNDECIDED
+    ]
+    if places:
+        across, down = zip(*places, strict=True)
+        axis.scatter(across, down, s=6, color=MUTED)

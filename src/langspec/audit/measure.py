@@ -18,6 +18,7 @@ from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.text_bench import TASK, TextBench
 from langspec.audit.text_folder import Texts
 from langspec.evaluation.runner import walk
+from langspec.measurement.first_hits import FirstHits
 from langspec.measurement.mixing import Mixing
 from langspec.measures.base import AUDIT, RUN
 from langspec.measures.base import Subject as MeasuredSubject
@@ -40,7 +41,7 @@ class Audited:
         rows: tidy results; those of the random encoder have the measure ``random``.
         confusions: int ``[K, K]`` (gold, predicted) of the linear probe by unit and layer.
         mixings: neighbourhoods by layer, in the text that languages are read from.
-        searches: by ``plain`` or ``leace`` and layer: neighbourhoods in the parallel text.
+        searches: by ``plain`` or ``leace`` and layer: first hits in the parallel text.
         pivot: the language whose translations are looked for in each other and back.
         cut: texts that were cut at the encoder's length.
         seconds: by the clock, of each part of the work.
@@ -51,7 +52,7 @@ class Audited:
     rows: list[Result] = field(default_factory=list)
     confusions: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
     mixings: dict[int, Mixing] = field(default_factory=dict)
-    searches: dict[tuple[str, int], Mixing] = field(default_factory=dict)
+    searches: dict[tuple[str, int], FirstHits] = field(default_factory=dict)
     pivot: str = ""
     cut: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -68,6 +69,16 @@ class Audited:
     def name(self) -> str:
         """The encoder's name in this audit."""
         return self.subject.name
+
+    @property
+    def top(self) -> int:
+        """Number of the encoder's last layer."""
+        return int(self.subject.encoder.model.config.num_hidden_layers)
+
+    @property
+    def words_first(self) -> bool:
+        """Was the encoder trained to label words, so that answers on words come first?"""
+        return self.subject.labels_words
 
     @property
     def layers(self) -> tuple[int, ...]:

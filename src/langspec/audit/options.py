@@ -69,6 +69,8 @@ PROBE = ProbeOptions(strengths=[1e-3, 1e-2, 1e-1, 1.0, 10.0], max_iterations=500
 """How every linear probe of an audit is fitted."""
 BOOTSTRAP = BootstrapOptions(resamples=1000, seed=0)
 """How the intervals of an audit resample."""
+NEIGHBOURS_BOOTSTRAP = BootstrapOptions(resamples=200, seed=0)
+"""How those of neighbourhoods do: a resample weighs all neighbourhoods anew, at every layer."""
 BEYOND_PROBE = PROBE.model_copy(update={"strengths": [1e-4, *PROBE.strengths, 100.0]})
 """The probes of ``--full``: some read few vectors, some labels without meaning."""
 BEYOND = BeyondOptions(
@@ -91,6 +93,7 @@ class Measures:
     Attributes:
         probe: of the linear probe.
         bootstrap: of the intervals.
+        neighbours_bootstrap: of the intervals of neighbourhoods.
         geometry: of clusters, neighbours, subspaces and sizes.
         beyond: of what ``--full`` adds.
         beyond_probe: of its linear probes.
@@ -100,6 +103,7 @@ class Measures:
 
     probe: ProbeOptions = PROBE
     bootstrap: BootstrapOptions = BOOTSTRAP
+    neighbours_bootstrap: BootstrapOptions = NEIGHBOURS_BOOTSTRAP
     geometry: GeometryOptions = GEOMETRY
     beyond: BeyondOptions = BEYOND
     beyond_probe: ProbeOptions = BEYOND_PROBE

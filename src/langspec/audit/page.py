@@ -7,10 +7,12 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from langspec.audit.answers import Answer, answers, difference
+from langspec.audit.answers import Answer, answers, percent
 from langspec.audit.measure import Audited, unconverged
 from langspec.audit.options import SPLITS, AuditOptions
+from langspec.audit.side_by_side import differences
 from langspec.audit.text_folder import Texts
+from langspec.measurement.mixing import FEWEST, NEIGHBOURHOOD, THRESHOLD
 from langspec.report.report_page import Picture, environment_of_pages, look_of_pages
 from langspec.report.table import (
     Table,
@@ -43,7 +45,8 @@ def render(
         .from_string(macros + source)
         .render(
             title=title(audits),
-            lead=lead(audits, texts),
+            lead=lead(texts),
+            differences=differences(*audits) if len(audits) == 2 else [],
             style=Markup(style),
             answers=[(audited.name, answers(audited)) for audited in audits],
             warnings=warnings(audits, texts),
@@ -63,17 +66,16 @@ def title(audits: Sequence[Audited]) -> str:
     return f"Which languages does {names} keep apart?" if len(audits) == 1 else f"{names}, audited"
 
 
-def lead(audits: Sequence[Audited], texts: Sequence[Texts]) -> str:
+def lead(texts: Sequence[Texts]) -> str:
     """One line below the heading."""
     read = texts[0]
     counts = [row.texts for row in read.counts]
     each = f"{counts[0]:,}" if len(set(counts)) == 1 else f"{min(counts):,} to {max(counts):,}"
-    text = (
+    return (
         f"{len(read.codes)} languages, {each} texts each, from "
         f"{read.folder.resolve().name}. Every answer is about the vectors as they come out of the "
         "encoder."
     )
-    return f"{difference(*audits)} {text}" if len(audits) == 2 else text
 
 
 def warnings(audits: Sequence[Audited], texts: Sequence[Texts]) -> list[str]:
@@ -147,9 +149,13 @@ def facts(
 def method() -> list[str]:
     """How to read the numbers."""
     return [
-        "Kept apart: at least half of the way from chance to all of its nearest texts being in "
-        "the same language. Mixed: two languages are neighbours at least half as readily as texts "
-        "of one language are.",
+        f"Around a text lie the texts nearest to it, {percent(NEIGHBOURHOOD)} as many as one "
+        "language has, every language weighing the same. Apartness: 0 where its own language is "
+        f"there as often as by chance, 1 where nothing else is. Kept apart: above {THRESHOLD:g}, "
+        "the whole 95 % interval over lines; mixed: below, the whole interval; undecided: the "
+        f"interval holds {THRESHOLD:g}, or the language has fewer than {FEWEST} test texts.",
+        "Mixed with each other: two languages are around each other's texts at least half as "
+        "readily as around their own, the whole interval.",
         "Linear probe: converged multinomial logistic regression on standardised vectors, its "
         "regularisation chosen on the validation part for each layer.",
         "Neighbours and search: cosine similarity of pooled text vectors, test part only.",
@@ -165,7 +171,7 @@ def answer_lines(audits: Sequence[Audited]) -> list[str]:
     for audited in audits:
         lines += [audited.name, *(f"  {line}" for line in _three(answers(audited)))]
     if len(audits) == 2:
-        lines.append(difference(*audits))
+        lines += differences(*audits)
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -11,33 +12,34 @@ from langspec.audit.answers import groups
 from langspec.audit.measure import TASK, Audited
 from langspec.audit.text_folder import Texts
 from langspec.languages import LANGUAGES
-from langspec.measurement.mixing import NEAREST_KINDS
+from langspec.measurement.first_hits import KINDS
+from langspec.measurement.mixing import APART, MIXED, UNDECIDED
 from langspec.measures.spec import Column, Where
 from langspec.report.run_results import language_name
 from langspec.report.table import (
     Table,
     pick,
 )
-from langspec.results import RANDOM
+from langspec.results import LEAK_METRIC, LEAK_PROBE, RANDOM
 
 Encoders = Sequence[Audited]
 
 
 _COMPARED: dict[str, Where] = {
-    "own-language share of nearest texts": {
-        "probe": "neighbours", "metric": "own_share", "language": "mean", "unit": "sentence",
+    "mean apartness": {
+        "probe": "neighbours", "metric": "apartness", "language": "mean", "unit": "sentence",
     },
     "language of a text, linear probe, macro-F1": {
-        "probe": "linear", "metric": "macro_f1", "language": "all", "unit": "sentence",
+        "probe": LEAK_PROBE, "metric": LEAK_METRIC, "language": "all", "unit": "sentence",
     },
     "language of a word, linear probe, macro-F1": {
-        "probe": "linear", "metric": "macro_f1", "language": "all", "unit": "token",
+        "probe": LEAK_PROBE, "metric": LEAK_METRIC, "language": "all", "unit": "token",
     },
     "first hit is a translation": {
-        "probe": "search", "metric": f"first_is_{NEAREST_KINDS[0]}", "language": "mean",
+        "probe": "search", "metric": f"first_is_{KINDS[0]}", "language": "mean",
     },
     "first hit is of the own language": {
-        "probe": "search", "metric": f"first_is_{NEAREST_KINDS[1]}", "language": "mean",
+        "probe": "search", "metric": f"first_is_{KINDS[1]}", "language": "mean",
     },
     "retrieval in one other language": {
         "probe": "cosine", "metric": "retrieval", "language": "mean_targets",
@@ -50,11 +52,12 @@ def compared_table(audits: Encoders, last: pd.DataFrame) -> Table | None:
     if len(audits) < 2:
         return None
     plain = pick(last[last["measure"] != RANDOM], eraser="")
+    sorted_out = [groups(audited.mixings[audited.layers[-1]]) for audited in audits]
     values: dict[str, list[float]] = {
-        "share of languages kept apart": [
-            len(groups(audited.mixings[audited.layers[-1]]).apart) / len(audited.languages)
-            for audited in audits
+        f"share of languages {said}": [
+            len(getattr(one, name)) / len(audits[0].languages) for one in sorted_out
         ]
+        for said, name in ((APART, "apart"), (MIXED, "mixed"), (UNDECIDED, "undecided"))
     }
     for what, where in _COMPARED.items():
         audited = pick(plain, **where).set_index("encoder")["value"]
@@ -101,26 +104,61 @@ def texts_table(read: Texts, number: int) -> Table:
     return Table(name, "Texts", caption, columns, frame)
 
 
-def mixing_frame(audits: Encoders) -> pd.DataFrame:
-    """Neighbour shares, one row an encoder, layer and pair of languages."""
+def verdict_facts(audited: Audited) -> dict[str, dict[str, Any]]:
+    """By language, at the last layer measured: apartness, its interval and the verdict."""
+    frame = apartness_frame([audited])
+    last = frame[frame["layer"] == audited.layers[-1]].set_index("language")
+    columns = ["texts", "apartness", "low", "high", "verdict"]
+    return {str(code): dict(row) for code, row in last[columns].iterrows()}
+
+
+def apartness_frame(audits: Encoders) -> pd.DataFrame:
+    """Apartness with its interval and verdict, one row an encoder, layer and language."""
     return pd.DataFrame(
         [
             {
                 "task": TASK,
                 "encoder": audited.name,
                 "layer": layer,
-                "language": one,
-                "neighbour": other,
-                "share": mixed.shares[i, j],
-                "chance": mixed.chance[i, j],
-                "mixed": mixed.mixed[i, j],
+                "language": code,
+                "texts": int(texts),
+                "apartness": interval.value,
+                "low": interval.low,
+                "high": interval.high,
+                "verdict": said,
             }
             for audited in audits
             for layer, mixed in audited.mixings.items()
-            for i, one in enumerate(mixed.languages)
-            for j, other in enumerate(mixed.languages)
+            for code, texts, interval, said in zip(
+                mixed.languages, mixed.texts, mixed.apart_intervals, mixed.verdicts, strict=True
+            )
         ]
     )
+
+
+def mixing_frame(audits: Encoders) -> pd.DataFrame:
+    """Shares of neighbourhoods, one row an encoder, layer and pair of languages."""
+    records = []
+    for audited in audits:
+        for layer, mixed in audited.mixings.items():
+            for i, one in enumerate(mixed.languages):
+                for j, other in enumerate(mixed.languages):
+                    index = mixed.mixed_interval(i, j)
+                    records.append(
+                        {
+                            "task": TASK,
+                            "encoder": audited.name,
+                            "layer": layer,
+                            "language": one,
+                            "neighbour": other,
+                            "share": mixed.shares[i, j],
+                            "chance": mixed.chance[i, j],
+                            "mixed": index.value,
+                            "mixed_low": index.low if i != j else None,
+                            "mixed_high": index.high if i != j else None,
+                        }
+                    )
+    return pd.DataFrame(records)
 
 
 def confusion_frame(audits: Encoders) -> pd.DataFrame:

@@ -14,12 +14,18 @@ from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.page import answer_lines, render
 from langspec.audit.place import FACTS, bank_root, check_out, out_folder
-from langspec.audit.plain_tables import confusion_frame, mixing_frame
+from langspec.audit.plain_tables import (
+    apartness_frame,
+    confusion_frame,
+    mixing_frame,
+    verdict_facts,
+)
 from langspec.audit.spec_tables import all_tables
 from langspec.audit.text_folder import FEWEST, Texts, read_texts
 from langspec.compute import resolve_precision
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
+from langspec.measurement.mixing import THRESHOLD
 from langspec.results import write_results
 
 logger = logging.getLogger(__name__)
@@ -112,6 +118,7 @@ def write_audit(
     with atomic_folder(out) as folder:
         write_parts(folder, tables, plots)
         for name, frame in (
+            ("apartness", apartness_frame(audits)),
             ("mixing", mixing_frame(audits)),
             ("confusion", confusion_frame(audits)),
         ):
@@ -128,6 +135,7 @@ def write_audit(
                 "name": audited.name,
                 "sha256": audited.subject.sha256,
                 "layers": audited.layers,
+                "languages": verdict_facts(audited),
                 "seconds": audited.seconds,
             }
             for audited in audits
@@ -135,6 +143,7 @@ def write_audit(
         facts = {
             "langspec": __version__,
             "precision": options.precision,
+            "threshold": THRESHOLD,
             "encoders": encoders,
             "files": files,
         }

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
-from langspec.audit.measure import ERASER, Audited
+from langspec.audit.filled_tables import Encoders, cell, filled
+from langspec.audit.language_table import languages_table, with_verdicts
+from langspec.audit.measure import ERASER
 from langspec.audit.plain_tables import compared_table, texts_table
 from langspec.audit.text_folder import Texts
-from langspec.measurement.mixing import NEAREST_KINDS, Mixing
+from langspec.measurement.first_hits import KINDS
 from langspec.measures.spec import Column, TableSpec
-from langspec.report.pivot import fill
 from langspec.report.run_results import language_name
 from langspec.report.table import (
     Table,
     pick,
 )
-from langspec.results import RANDOM, results_frame
-
-Encoders = Sequence[Audited]
-
-
-@dataclass(frozen=True)
-class Order:
-    """Languages by family, none of them first."""
-
-    tasks: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
-    source: str = ""
+from langspec.results import LEAK_METRIC, LEAK_PROBE, RANDOM, results_frame
 
 
 def all_tables(audits: Encoders, texts: Sequence[Texts]) -> list[Table]:
@@ -40,11 +28,11 @@ def all_tables(audits: Encoders, texts: Sequence[Texts]) -> list[Table]:
     last = rows[rows["layer"] == rows["encoder"].map(_last_layers(audits))]
     tables: list[Table | None] = [
         compared_table(audits, last),
-        _languages(audits, last),
+        languages_table(audits, last),
         _retrieval(audits, last),
         _layers(audits, rows),
-        _filled(GEOMETRY, audits, rows),
-        _filled(ERASING, audits, last),
+        filled(GEOMETRY, audits, rows),
+        filled(ERASING, audits, last),
         _beyond(audits, rows),
         *[texts_table(read, i) for i, read in enumerate(texts)],
     ]
@@ -62,87 +50,6 @@ def _last_layers(audits: Encoders) -> dict[str, int]:
     return {str(i): audited.layers[-1] for i, audited in enumerate(audits)}
 
 
-def _filled(spec: TableSpec, audits: Encoders, rows: pd.DataFrame, **words: str) -> Table | None:
-    """The table of a spec, without a range over seeds: there is one."""
-    together = "encoder" not in spec.rows
-    names = {str(i): audited.name for i, audited in enumerate(audits)}
-    if together and len(audits) == 1:
-        names = {"0": ""}  # no heading above the columns of the only one
-    spec = replace(spec, names={"encoder": names, **spec.names})
-    if spec.section == "encoder" and len(audits) == 1:
-        spec = replace(spec, section="")
-    table = fill(spec, rows, Order(), words=words)
-    if table is None:
-        return None
-    frame = table.frame
-    empty = [c for c in frame if str(c).endswith(("_low", "_high")) and frame[c].isna().all()]
-    ranges = [c for c in frame if str(c).endswith(("_min", "_max"))]
-    return replace(table, frame=frame.drop(columns=[*empty, *ranges]))
-
-
-def _cell(key: str, label: str, group: str = "", *, kind: Any = "score", **where: Any) -> Column:
-    """A number of the encoder as it is, unless ``where`` names an eraser."""
-    return Column(key, label, group, kind, {"eraser": "", **where}, shown=bool(label))
-
-
-LANGUAGES_TABLE = TableSpec(
-    name="languages",
-    title="By language",
-    caption="Every language at the last layer measured. Own share: of the 10 texts nearest to a "
-    "text (cosine; the same line in other languages left out), those in its language. Apartness: "
-    "the same, 0 at chance, 1 where all are. Nearest language: the one it is most mixed with "
-    "(0 never neighbours, 1 as readily as texts of one language). Named: the share of its "
-    "texts, and of its single words, that a linear probe tells from the other {others} "
-    "languages.",
-    where={"measure": ("neighbours", "leak")},
-    rows=("language",),
-    columns=(
-        Column("code", shown=False),
-        Column("language", "Language"),
-        Column("family", "Family"),
-        *(
-            replace(_cell(key, label, "{}", **where), each="encoder")
-            for key, label, where in (
-                ("own_{}", "own share", {"probe": "neighbours", "metric": "own_share"}),
-                ("apart_{}", "apartness", {"probe": "neighbours", "metric": "apartness"}),
-                ("sentence_{}", "text named", {"unit": "sentence", "metric": "recall"}),
-                ("token_{}", "word named", {"unit": "token", "metric": "recall"}),
-            )
-        ),
-    ),
-)
-
-
-def _languages(audits: Encoders, last: pd.DataFrame) -> Table:
-    """Every language: how far it is kept apart, what it is mixed with, how well it is named."""
-    rows = last[last["language"].isin(audits[0].languages)]
-    rows = rows[rows["probe"].isin(["neighbours", "linear"])]
-    table = _filled(LANGUAGES_TABLE, audits, rows, others=str(len(audits[0].languages) - 1))
-    assert table is not None, "an audit has neighbours"
-    frame, columns = table.frame, {column.key: column for column in table.columns}
-    order = ["language", "family"]
-    for i, audited in enumerate(audits):
-        near = _nearest(audited.mixings[audited.layers[-1]])
-        place = int(frame.columns.get_indexer(pd.Index([f"apart_{i}"]))[0]) + 1
-        frame.insert(place, f"near_{i}", [near[code] for code in frame["code"]])
-        group = columns[f"apart_{i}"].group
-        columns[f"near_{i}"] = Column(f"near_{i}", "nearest language", group)
-        order += [f"{key}_{i}" for key in ("apart", "own", "near", "sentence", "token")]
-    return replace(table, columns=tuple(columns[key] for key in order))
-
-
-def _nearest(mixed: Mixing) -> dict[str, str]:
-    """The language that each is most mixed with, and how much."""
-    index = mixed.mixed.copy()
-    np.fill_diagonal(index, -1)
-    nearest = {}
-    for row, code in enumerate(mixed.languages):
-        near = int(index[row].argmax())
-        name, value = language_name(mixed.languages[near]), index[row, near]
-        nearest[code] = f"{name} ({value:.2f})" if value else "–"
-    return nearest
-
-
 RETRIEVAL = TableSpec(
     name="retrieval",
     title="Retrieval",
@@ -154,7 +61,7 @@ RETRIEVAL = TableSpec(
     "{pivot} and back; in brackets, 95 % interval over lines.",
     where={
         "probe": ("search", "cosine"),
-        "metric": ("retrieval", *(f"first_is_{k}" for k in NEAREST_KINDS)),
+        "metric": ("retrieval", *(f"first_is_{k}" for k in KINDS)),
     },
     rows=("language",),
     columns=(
@@ -166,13 +73,13 @@ RETRIEVAL = TableSpec(
                 *(
                     (kind, label, {"eraser": "", "metric": f"first_is_{kind}"})
                     for kind, label in zip(
-                        NEAREST_KINDS, ("translation", "own language", "other"), strict=True
+                        KINDS, ("translation", "own language", "other"), strict=True
                     )
                 ),
                 (
                     "erased",
                     "translation, erased",
-                    {"eraser": ERASER, "metric": f"first_is_{NEAREST_KINDS[0]}"},
+                    {"eraser": ERASER, "metric": f"first_is_{KINDS[0]}"},
                 ),
                 ("pivot", "with {pivot}", {"eraser": "", "metric": "retrieval"}),
             )
@@ -196,7 +103,7 @@ def _retrieval(audits: Encoders, last: pd.DataFrame) -> Table | None:
     rows = last.assign(language=last["language"].replace({"mean_targets": "mean"}))
     n = f"{searched.searches['plain', searched.layers[-1]].n:,}"
     spec, rows = replace(RETRIEVAL, columns=columns), rows[rows["language"].isin(codes)]
-    return _filled(spec, audits, rows, n=n, pivot=pivot)
+    return filled(spec, audits, rows, n=n, pivot=pivot)
 
 
 # --- details ---------------------------------------------------------------------------------
@@ -206,14 +113,14 @@ _NEAR = {"probe": "neighbours", "language": "mean"}
 
 def _probe_cells(unit: str, words: str) -> tuple[Column, ...]:
     """Macro-F1 of the linear probe and what its fit came to."""
-    group, where = f"Probe, {words}", {"probe": "linear", "language": "all", "unit": unit}
-    strength = _cell(f"{unit}_c", "", metric="chosen_c", **where)
-    fitted = _cell(
+    group, where = f"Probe, {words}", {"probe": LEAK_PROBE, "language": "all", "unit": unit}
+    strength = cell(f"{unit}_c", "", metric="chosen_c", **where)
+    fitted = cell(
         f"{unit}_converged", "converged", group, kind="text", metric="converged", **where
     )
     return (
-        _cell(f"{unit}_f1", "macro-F1", group, metric="macro_f1", **where),
-        _cell(f"{unit}_accuracy", "", metric="accuracy", **where),
+        cell(f"{unit}_f1", "macro-F1", group, metric=LEAK_METRIC, **where),
+        cell(f"{unit}_accuracy", "", metric="accuracy", **where),
         replace(strength, part="value"),
         replace(fitted, part="flag"),
     )
@@ -229,21 +136,21 @@ LAYERS = TableSpec(
     columns=(
         Column("encoder", shown=False),
         Column("layer", "Layer", kind="count"),
-        _cell("apartness", "apartness", "Neighbours", metric="apartness", **_NEAR),
-        _cell("own_share", "own share", "Neighbours", metric="own_share", **_NEAR),
+        cell("apartness", "apartness", "Neighbours", metric="apartness", **_NEAR),
+        cell("own_share", "own share", "Neighbours", metric="own_share", **_NEAR),
         *_probe_cells("sentence", "texts"),
         *_probe_cells("token", "words"),
         *(
-            _cell(
+            cell(
                 key, label, "Search", eraser=eraser, probe="search", language="mean",
-                metric=f"first_is_{NEAREST_KINDS[0]}",
+                metric=f"first_is_{KINDS[0]}",
             )
             for key, label, eraser in (
                 ("translation", "translation", ""),
                 ("erased", "erased", ERASER),
             )
         ),
-        _cell(
+        cell(
             "pivot", "in one language", "Search", probe="cosine", language="mean_targets",
             metric="retrieval",
         ),
@@ -252,10 +159,10 @@ LAYERS = TableSpec(
 )  # fmt: skip
 
 
-def _layers(audits: Encoders, rows: pd.DataFrame) -> Table | None:
+def _layers(audits: Encoders, rows: pd.DataFrame) -> Table:
     """Means over the languages at every layer."""
     plain = rows[(rows["measure"] != RANDOM) & (rows["layer"] >= 0)]
-    majority = pick(rows, encoder="0", probe="majority", metric="macro_f1", language="all")
+    majority = pick(rows, encoder="0", probe="majority", metric=LEAK_METRIC, language="all")
     level = pick(majority, unit="sentence")["value"].iloc[0]
     searched = any(audited.searches for audited in audits)
     shown = tuple(
@@ -264,7 +171,9 @@ def _layers(audits: Encoders, rows: pd.DataFrame) -> Table | None:
     )
     where = {"layer": tuple({layer for audited in audits for layer in audited.layers})}
     spec = replace(LAYERS, columns=shown, where=where)
-    return _filled(spec, audits, plain, majority=f"{level:.3f}")
+    table = filled(spec, audits, plain, majority=f"{level:.3f}")
+    assert table is not None, "an audit has layers"
+    return with_verdicts(table, audits)
 
 
 GEOMETRY = TableSpec(
@@ -285,7 +194,7 @@ GEOMETRY = TableSpec(
         Column("encoder", shown=False),
         Column("layer", "Layer", kind="count"),
         *(
-            _cell(f"{metric}{end}", label if not end else "by chance", metric=metric, probe=probe)
+            cell(f"{metric}{end}", label if not end else "by chance", metric=metric, probe=probe)
             for metric, label in (
                 ("v_measure_language", "V-measure"),
                 ("variance_share_language", "variance between"),
@@ -293,13 +202,13 @@ GEOMETRY = TableSpec(
             )
             for end, probe in (("", ""), ("_chance", "chance"))
         ),
-        _cell("feature_norm", "norm", metric="feature_norm"),
-        _cell("effective_rank", "effective rank", metric="effective_rank"),
+        cell("feature_norm", "norm", metric="feature_norm"),
+        cell("effective_rank", "effective rank", metric="effective_rank"),
     ),
     section="encoder",
 )
 _UNITS = {"unit": {"sentence": "texts", "token": "words"}}
-_READ = {"probe": "linear", "language": "all", "metric": "macro_f1"}
+_READ = {"probe": LEAK_PROBE, "language": "all", "metric": LEAK_METRIC}
 ERASING = TableSpec(
     name="erasing",
     title="What LEACE removes",
@@ -312,10 +221,10 @@ ERASING = TableSpec(
     columns=(
         Column("encoder", "Encoder"),
         Column("unit", "Of"),
-        _cell("rank", "directions removed", kind="count", eraser=ERASER, metric="rank_removed"),
-        _cell("variance", "variance removed", eraser=ERASER, metric="variance_removed"),
-        _cell("before", "probe before", **_READ),
-        _cell("after", "probe after", eraser=ERASER, **_READ),
+        cell("rank", "directions removed", kind="count", eraser=ERASER, metric="rank_removed"),
+        cell("variance", "variance removed", eraser=ERASER, metric="variance_removed"),
+        cell("before", "probe before", **_READ),
+        cell("after", "probe after", eraser=ERASER, **_READ),
     ),
     names=_UNITS,
 )
@@ -341,10 +250,10 @@ BEYOND = TableSpec(
         Column("unit", shown=False),
         Column("reader", "Reader"),
         Column("layer", shown=False),
-        _cell("f1", "macro-F1", metric="macro_f1"),
-        replace(_cell("bits", "bits a vector", metric="bits"), part="value"),
+        cell("f1", "macro-F1", metric=LEAK_METRIC),
+        replace(cell("bits", "bits a vector", metric="bits"), part="value"),
         replace(
-            _cell("converged", "converged", kind="text", metric="converged"),
+            cell("converged", "converged", kind="text", metric="converged"),
             part="flag",
         ),
         Column("place", text="{encoder}: {unit}", shown=False),
@@ -356,11 +265,11 @@ BEYOND = TableSpec(
 
 def _beyond(audits: Encoders, rows: pd.DataFrame) -> Table | None:
     """Every reader but the linear probe on all vectors, by layer."""
-    drawn = (rows["measure"] == RANDOM) & (rows["probe"] == "linear")
+    drawn = (rows["measure"] == RANDOM) & (rows["probe"] == LEAK_PROBE)
     reader = rows["probe"].where(~drawn, RANDOM).map(_READERS)
     bits = (rows["probe"] == "mdl") & (rows["metric"] == "bits")
     reader = reader.where(~bits, _READERS["linear_sample"])
-    table = _filled(BEYOND, audits, rows.assign(reader=reader))
+    table = filled(BEYOND, audits, rows.assign(reader=reader))
     if table is None:
         return None
     frame = table.frame.assign(layer=table.frame["layer"].fillna(-1).astype(int))

@@ -96,6 +96,7 @@ class TextBench:
         self.encoder, self.texts = subject.encoder, text.texts
         self.corpus = text.folder.resolve().name
         self.probe, self.bootstrap = measures.probe, measures.bootstrap
+        self.neighbours_bootstrap = measures.neighbours_bootstrap
         self.beyond_probe: ProbeOptions = measures.beyond_probe
         self.precision = resolve_precision(options.precision, "cpu")  # an audit uses no GPU
         self.cut = 0  # texts that were cut at the encoder's length

@@ -1,4 +1,4 @@
-"""The languages of a text's nearest neighbours, and what kind of text is the nearest.
+"""The languages of the texts that lie around a text.
 
 A probe asks whether the language *can* be read from vectors. Neighbours ask whether it *orders*
 the vectors, which matters to retrieval, clustering and k-NN (language bias: Roy et al. 2020,
@@ -7,7 +7,7 @@ section 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,19 @@ import torch
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
 from langspec.features.sample import lowest_per_group, unit_ranks
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.intervals import LEVEL, Interval, share_interval, standard_error
+from langspec.measurement.neighbourhoods import Shares, around, chance_shares, line_weights
 
-NEAREST_KINDS = ("translation", "own_language", "other_language")
-"""What the nearest other text can be: a translation (a text of the same line), another text of the
-same language, or another text of another language."""
-_BLOCK = 512  # vectors compared with all others at once
+NEIGHBOURHOOD = 0.1
+"""The size of a neighbourhood, as a share of the texts of one language. docs/audit.md compares
+sizes, and numbers of neighbours that do not grow with the texts."""
+FEWEST = 20
+"""Texts of a language below which a neighbourhood is less than two texts: nothing is decided."""
+APART, MIXED, UNDECIDED = "kept apart", "mixed", "undecided"
+"""What can be said of a language."""
+THRESHOLD = 0.5
+"""A language is kept apart above this apartness, and two are mixed above this index."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +38,34 @@ class Mixing:
 
     Attributes:
         languages: codes of the ``K`` languages.
-        shares: float ``[K, K]``: the share of language j among the neighbours of texts of
-            language i. Translations of a text do not count as its neighbours.
-        chance: float ``[K, K]``: the share of language j among all texts of other lines.
-        nearest: float ``[K, 3]``: how often the nearest other text is of each of
-            :data:`NEAREST_KINDS`; nan where no line has translations.
+        shares: float ``[K, K]``: the share of language j in the neighbourhoods of texts of
+            language i, each language weighing the same. Translations of a text do not count.
+        chance: float ``[K, K]``: the share of language j among all texts of other lines, each
+            language weighing the same.
         n: number of vectors.
+        texts: int ``[K]``: number of lines of each language.
+        errors: float ``[K]``: standard error, over lines, of each language's share of its own.
+        mixed_errors: float ``[K, K]``: standard error, over lines, of :attr:`mixed`.
+        resampled: float ``[B]``: the mean apartness in each resample of lines. Two encoders that
+            read the same texts have the same resamples.
     """
 
     languages: tuple[str, ...]
     shares: np.ndarray
     chance: np.ndarray
-    nearest: np.ndarray
     n: int
+    texts: np.ndarray
+    errors: np.ndarray
+    mixed_errors: np.ndarray
+    resampled: np.ndarray
 
     @classmethod
     def from_lists(cls, values: Mapping[str, Any]) -> Mixing:
         """Neighbourhoods whose arrays were written as lists."""
-        names = ("shares", "chance", "nearest")
+        names = ("shares", "chance", "errors", "mixed_errors", "resampled")
         arrays = {name: np.asarray(values[name], float) for name in names}
-        return cls(languages=tuple(values["languages"]), n=int(values["n"]), **arrays)
+        texts = np.asarray(values["texts"], int)
+        return cls(languages=tuple(values["languages"]), n=int(values["n"]), texts=texts, **arrays)
 
     @property
     def apartness(self) -> np.ndarray:
@@ -57,8 +73,40 @@ class Mixing:
 
         0: its texts are as frequent among their neighbours as by chance. 1: they are all of them.
         """
-        same, chance = np.diagonal(self.shares), np.diagonal(self.chance)
-        return (same - chance) / np.maximum(1 - chance, 1e-12)
+        return _apartness(self.shares, self.chance)
+
+    @property
+    def own_shares(self) -> list[Interval]:
+        """The share of a language's own texts in its neighbourhoods, with its interval."""
+        values = zip(np.diagonal(self.shares), self.errors, self.texts, strict=True)
+        return [share_interval(float(v), float(e), int(n), LEVEL) for v, e, n in values]
+
+    @property
+    def apart_intervals(self) -> list[Interval]:
+        """:attr:`apartness` of each language with its interval."""
+        return [
+            Interval(*((end - chance) / max(1 - chance, 1e-12) for end in _ends(own)))
+            for own, chance in zip(self.own_shares, np.diagonal(self.chance), strict=True)
+        ]
+
+    @property
+    def mean_apartness(self) -> Interval:
+        """The mean of :attr:`apartness` over the languages, with its interval."""
+        lines = int(self.texts.max())
+        error = standard_error(self.resampled, lines)
+        return share_interval(float(self.apartness.mean()), error, lines, LEVEL)
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """Of each language: :data:`APART`, :data:`MIXED`, or :data:`UNDECIDED`.
+
+        The last is said where the interval holds :data:`THRESHOLD`, and where the language has
+        fewer texts than :data:`FEWEST`.
+        """
+        return tuple(
+            verdict(interval) if texts >= FEWEST else UNDECIDED
+            for interval, texts in zip(self.apart_intervals, self.texts, strict=True)
+        )
 
     @property
     def mixed(self) -> np.ndarray:
@@ -69,11 +117,42 @@ class Mixing:
         language that is the neighbour of many, whose own neighbours are others (a hub), is mixed
         with none.
         """
-        lift = self.shares / np.maximum(self.chance, 1e-12)
-        same = np.maximum(np.diagonal(lift), 1e-12)
-        index = np.sqrt(lift * lift.T / np.outer(same, same))
-        np.fill_diagonal(index, 1.0)
-        return np.minimum(index, 1.0)
+        return np.minimum(_mixed(self.shares, self.chance), 1.0)
+
+    def mixed_interval(self, first: int, second: int) -> Interval:
+        """:attr:`mixed` of two languages with its interval."""
+        lines = int(min(self.texts[first], self.texts[second]))
+        value, error = self.mixed[first, second], self.mixed_errors[first, second]
+        return share_interval(float(value), float(error), lines, LEVEL)
+
+
+def verdict(apartness: Interval) -> str:
+    """What an interval of apartness says of a language; nan ends: :data:`UNDECIDED`."""
+    if apartness.low > THRESHOLD:
+        return APART
+    return MIXED if apartness.high < THRESHOLD else UNDECIDED
+
+
+def _ends(interval: Interval) -> tuple[float, float, float]:
+    return interval.value, interval.low, interval.high
+
+
+def _apartness(shares: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Apartness ``[..., K]`` of shares ``[..., K, K]``."""
+    same = np.diagonal(shares, axis1=-2, axis2=-1)
+    by_chance = np.diagonal(chance)
+    return np.asarray((same - by_chance) / np.maximum(1 - by_chance, 1e-12))
+
+
+def _mixed(shares: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """The index of mixing ``[..., K, K]`` of shares ``[..., K, K]``, not cut at 1."""
+    lift = shares / np.maximum(chance, 1e-12)
+    same = np.maximum(np.diagonal(lift, axis1=-2, axis2=-1), 1e-12)
+    index = lift * np.swapaxes(lift, -1, -2) / (same[..., :, None] * same[..., None, :])
+    index = np.sqrt(index)
+    codes = np.arange(shares.shape[-1])
+    index[..., codes, codes] = 1.0
+    return np.asarray(index)
 
 
 def mixing(
@@ -81,7 +160,8 @@ def mixing(
     layer: int,
     split: str,
     *,
-    neighbours: int = 10,
+    bootstrap: BootstrapOptions | None = None,
+    share: float = NEIGHBOURHOOD,
     per_language: int = 500,
     seed: int = 0,
 ) -> Mixing:
@@ -91,49 +171,62 @@ def mixing(
         bank: sentence vectors with line numbers.
         layer: 0 for the embeddings.
         split: name of the split.
-        neighbours: number of neighbours of a text, k.
+        bootstrap: over lines, for the intervals; None: none are measured.
+        share: of the texts of one language, that a neighbourhood holds.
         per_language: texts at most of each language.
         seed: by which they are drawn.
 
     Raises:
         LangspecError: fewer than two languages or four vectors, vectors that are not finite.
     """
+    vectors, language, line = sampled(bank, layer, split, per_language, seed)
+    count = len(bank.languages)
+    sums = Shares(language, line, count, share, line_weights(language, line, bootstrap))
+    for block in around(vectors, torch.from_numpy(line), sums.most):
+        sums.add(block)
+    shares, chance = sums.shares(), chance_shares(language, line, count)
+    lines = int(line.max()) + 1
+    texts = np.bincount(np.unique(language * lines + line) // lines, minlength=count)
+    own = np.diagonal(shares[1:], axis1=1, axis2=2)
+    index = _mixed(shares[1:], chance)
+    errors = [
+        [standard_error(index[:, i, j], int(min(texts[i], texts[j]))) for j in range(count)]
+        for i in range(count)
+    ]
+    return Mixing(
+        languages=bank.languages,
+        shares=shares[0],
+        chance=chance,
+        n=len(language),
+        texts=texts,
+        errors=np.asarray([standard_error(own[:, i], int(texts[i])) for i in range(count)]),
+        mixed_errors=np.asarray(errors),
+        resampled=_apartness(shares[1:], chance).mean(axis=1),
+    )
+
+
+def sampled(
+    bank: Bank, layer: int, split: str, per_language: int, seed: int
+) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    """The sentence vectors of a split, at most ``per_language`` of each language.
+
+    Returns:
+        The vectors ``[N, H]`` of length 1, the language int64 ``[N]`` of each, and its line int64
+        ``[N]`` in ``0..L-1``.
+
+    Raises:
+        LangspecError: fewer than two languages or four vectors, vectors that are not finite.
+    """
     rows = sample_rows(bank, split, per_language, seed)
     units = bank.sentence_meta
-    language, line = units.language[rows].astype(np.int64), units.line[rows].astype(np.int64)
-    count = len(bank.languages)
+    language = units.language[rows].astype(np.int64)
     if len(np.unique(language)) < 2 or len(rows) < 4:
         raise LangspecError(
             f"neighbours need at least two languages and four texts of split {split!r}, found "
             f"{len(rows)} texts"
         )
-    vectors = unit_vectors(bank.sentences(layer)[rows])
-    languages = torch.from_numpy(language)
-    lines = torch.from_numpy(line)
-    shares = np.zeros((count, count))
-    nearest = np.zeros((count, len(NEAREST_KINDS)))
-    for part, similar in _similarities(vectors):
-        itself = torch.arange(part.start, part.start + len(similar))
-        similar[torch.arange(len(similar)), itself] = -torch.inf
-        first = similar.argmax(dim=1)
-        same_line, same_language = lines[first] == lines[part], languages[first] == languages[part]
-        kind = torch.where(same_line, 0, torch.where(same_language, 1, 2)).numpy()
-        np.add.at(nearest, (language[part], kind), 1.0)
-        similar[lines[part][:, None] == lines[None]] = -torch.inf
-        k = min(neighbours, len(rows) - 1)
-        value, near = similar.topk(k, dim=1)
-        real = torch.isfinite(value).numpy()
-        owner = np.broadcast_to(language[part][:, None], real.shape)
-        np.add.at(shares, (owner[real], language[near.numpy()][real]), 1.0)
-    totals = np.bincount(language, minlength=count).astype(np.float64)
-    translated = len(np.unique(line)) < len(line)
-    return Mixing(
-        bank.languages,
-        shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0),
-        _chance(language, line, count),
-        nearest / totals[:, None] if translated else np.full_like(nearest, np.nan),
-        len(rows),
-    )
+    _, line = np.unique(units.line[rows], return_inverse=True)
+    return unit_vectors(bank.sentences(layer)[rows]), language, line.astype(np.int64)
 
 
 def sample_rows(bank: Bank, split: str, per_language: int, seed: int) -> np.ndarray:
@@ -158,24 +251,3 @@ def unit_vectors(vectors: np.ndarray) -> torch.Tensor:
     if not np.isfinite(vectors).all():
         raise LangspecError("vectors that are not finite have no neighbours")
     return torch.nn.functional.normalize(torch.from_numpy(np.array(vectors, np.float32)), dim=1)
-
-
-def _similarities(vectors: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
-    for start in range(0, len(vectors), _BLOCK):
-        part = slice(start, min(start + _BLOCK, len(vectors)))
-        yield part, vectors[part] @ vectors.T
-
-
-def _chance(language: np.ndarray, line: np.ndarray, count: int) -> np.ndarray:
-    """Shares by chance ``[K, K]``: of language j among the texts of other lines.
-
-    Row i is the mean over the texts of language i.
-    """
-    _, line_index = np.unique(line, return_inverse=True)
-    table = np.zeros((int(line_index.max()) + 1, count))
-    np.add.at(table, (line_index, language), 1.0)
-    others = table.sum(axis=0)[None] - table  # [lines, K]
-    share = others / np.maximum(others.sum(axis=1, keepdims=True), 1.0)
-    out = np.zeros((count, count))
-    np.add.at(out, language, share[line_index])
-    return out / np.maximum(np.bincount(language, minlength=count)[:, None], 1)

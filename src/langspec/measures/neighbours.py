@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,9 +10,8 @@ from langspec.measures.base import AUDIT, Findings, Measure, Subject
 from langspec.results import Result
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from langspec.features.bank import Bank
+    from langspec.measurement.first_hits import FirstHits
     from langspec.measurement.mixing import Mixing
     from langspec.measurement.rows import Origin
 
@@ -20,7 +19,7 @@ ERASER = "leace"
 
 
 class Neighbours(Measure):
-    """The languages of every text's nearest neighbours, layer by layer."""
+    """The languages around every text, layer by layer."""
 
     name: ClassVar[str] = "audit.neighbours"
     order: ClassVar[int] = 26
@@ -30,52 +29,66 @@ class Neighbours(Measure):
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Add the rows ``own_share`` and ``apartness``, and neighbourhoods as ``mixings``."""
-        import numpy as np
-
-        bench = self.bench
-        mixings = self.mixings(
-            subject,
-            bench.text_key,
-            lambda: bench.text_bank(subject.model.encoder, subject.state, subject.title),
-        )
-        origin = self.origin(subject, bench.corpus, "neighbours")
-        for layer, mixed in mixings.items():
-            near = {"own_share": np.diagonal(mixed.shares), "apartness": mixed.apartness}
-            findings.add(named_rows(origin, mixed, layer, near))
-        findings.add_table("mixings", mixings)
-
-    def mixings(
-        self, subject: Subject, key: dict[str, Any], bank: Callable[[], Bank], eraser: str = ""
-    ) -> dict[int, Mixing]:
-        """The neighbourhoods of the test texts by layer, cached.
-
-        Args:
-            subject: the encoder.
-            key: of the texts.
-            bank: opens the bank of the texts.
-            eraser: that the bank applies; "" for none.
-        """
         from langspec.measurement.mixing import Mixing, mixing
 
-        def compute() -> list[dict[str, Any]]:
+        bench = self.bench
+        mixings = {
+            layer: Mixing.from_lists(values)
+            for layer, values in self.by_layer(
+                "mixings",
+                subject,
+                bench.text_key,
+                lambda: bench.text_bank(subject.model.encoder, subject.state, subject.title),
+                lambda bank, layer: mixing(
+                    bank, layer, "test", bootstrap=bench.neighbours_bootstrap
+                ),
+            )
+        }
+        origin = self.origin(subject, bench.corpus, "neighbours")
+        for layer, mixed in mixings.items():
+            findings.add(_apart_rows(origin, mixed, layer))
+        findings.add_table("mixings", mixings)
+
+    def by_layer(
+        self,
+        kind: str,
+        subject: Subject,
+        key: dict[str, Any],
+        bank: Callable[[], Bank],
+        measured: Callable[[Bank, int], Any],
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """What is measured of the test texts at each layer, cached.
+
+        Args:
+            kind: of the entry in the cache.
+            subject: the encoder.
+            key: of the texts and options.
+            bank: opens the bank of the texts.
+            measured: gives a dataclass of arrays.
+        """
+
+        def compute() -> list[Any]:
             import numpy as np
             from tqdm import tqdm
 
             opened = bank()
-            title = f"{subject.method}: neighbours"
+            title = f"{subject.method}: {self.title}"
             bar = tqdm(opened.layers, desc=title, unit="layer", leave=False, disable=None)
             return [
-                {"layer": layer}
-                | {
-                    name: value.tolist() if isinstance(value, np.ndarray) else value
-                    for name, value in asdict(mixing(opened, layer, "test")).items()
-                }
+                [
+                    layer,
+                    {
+                        name: value.tolist() if isinstance(value, np.ndarray) else value
+                        for name, value in asdict(measured(opened, layer)).items()
+                    },
+                ]
                 for layer in bar
             ]
 
-        key = {"state": subject.state, "eraser": eraser, **key}
-        of_layers = self.bench.cached("mixings", (Neighbours,), key, compute)
-        return {values["layer"]: Mixing.from_lists(values) for values in of_layers}
+        key = {"state": subject.state, "bootstrap": asdict(self.bench.neighbours_bootstrap), **key}
+        return [
+            (layer, one) for layer, one in self.bench.cached(kind, (type(self),), key, compute)
+        ]
 
     def origin(self, subject: Subject, corpus: str, measure: str, eraser: str = "") -> Origin:
         """The columns that all rows on a corpus share."""
@@ -83,28 +96,6 @@ class Neighbours(Measure):
 
         task, seed = self.bench.task.name, subject.encoder_seed
         return Origin(task, subject.method, seed, corpus, "test", measure, eraser=eraser)
-
-
-def named_rows(
-    origin: Origin, mixed: Mixing, layer: int, values: Mapping[str, np.ndarray]
-) -> list[Result]:
-    """Rows of values ``[K]`` by metric: one for each language, and one of their mean."""
-    return [
-        origin.row(
-            metric,
-            value,
-            language=code,
-            unit="sentence",
-            n=mixed.n,
-            layer=layer,
-            probe=origin.measure,
-        )
-        for metric, of_languages in values.items()
-        for code, value in [
-            *zip(mixed.languages, of_languages, strict=True),
-            ("mean", of_languages.mean()),
-        ]
-    ]
 
 
 class ParallelSearch(Neighbours):
@@ -119,12 +110,16 @@ class ParallelSearch(Neighbours):
         return super().applies(subject) and self.bench.parallel is not None
 
     def measure(self, subject: Subject, findings: Findings) -> None:
-        """Add rows ``first_is_...`` and ``retrieval...``, and neighbourhoods as ``searches``."""
+        """Add rows ``first_is_...`` and ``retrieval...``, and first hits as ``searches``."""
         from langspec.measurement.alignment import retrieval
-        from langspec.measurement.mixing import NEAREST_KINDS
+        from langspec.measurement.first_hits import FirstHits, first_hits
 
         bench = self.bench
         plain, searches = bench.parallel_bank(), {}
+
+        def nearest(bank: Bank, layer: int) -> FirstHits:
+            return first_hits(bank, layer, "test", bootstrap=bench.neighbours_bootstrap)
+
         for name, eraser in (("plain", ""), (ERASER, ERASER)):
 
             def bank(eraser: str = eraser) -> Bank:
@@ -132,13 +127,11 @@ class ParallelSearch(Neighbours):
 
             origin = self.origin(subject, bench.parallel_corpus, "search", eraser)
             key = bench.parallel_key | ({"fitted_on": bench.text_key} if eraser else {})
-            for layer, mixed in self.mixings(subject, key, bank, eraser).items():
-                searches[name, layer] = mixed
-                first = {
-                    f"first_is_{kind}": mixed.nearest[:, i] for i, kind in enumerate(NEAREST_KINDS)
-                }
-                findings.add(named_rows(origin, mixed, layer, first))
-            key = {"state": subject.state, "eraser": eraser, "pivot": bench.pivot, **key}
+            key |= {"eraser": eraser}
+            for layer, values in self.by_layer("first_hits", subject, key, bank, nearest):
+                searches[name, layer] = FirstHits.from_lists(values)
+                findings.add(_hit_rows(origin, searches[name, layer], layer))
+            key = {"state": subject.state, "pivot": bench.pivot, **key}
             key["bootstrap"] = asdict(bench.bootstrap)
 
             def compute(origin: Origin = origin, bank: Callable[[], Bank] = bank) -> list[Result]:
@@ -160,3 +153,43 @@ class ParallelSearch(Neighbours):
         bank = self.bench.text_bank(subject.model.encoder, subject.state, subject.title)
         maps = fit_maps(bank, LEACE, ("sentence",), bank.layers)
         return ErasedBank(plain.folder, plain.meta, maps)
+
+
+def _apart_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
+    """Rows of the own share and the apartness of each language, and of the mean apartness.
+
+    ``n`` of a language is the number of its lines.
+    """
+    where: dict[str, Any] = {"unit": "sentence", "layer": layer, "probe": origin.measure}
+    rows = [
+        origin.interval(metric, interval, language=code, n=int(texts), **where)
+        for metric, intervals in (
+            ("own_share", mixed.own_shares),
+            ("apartness", mixed.apart_intervals),
+        )
+        for code, interval, texts in zip(mixed.languages, intervals, mixed.texts, strict=True)
+    ]
+    own = sum(interval.value for interval in mixed.own_shares) / len(mixed.languages)
+    of_mean: dict[str, Any] = {"language": "mean", "n": int(mixed.texts.max())}
+    rows.append(origin.row("own_share", own, **of_mean, **where))
+    rows.append(origin.interval("apartness", mixed.mean_apartness, **of_mean, **where))
+    return rows
+
+
+def _hit_rows(origin: Origin, found: FirstHits, layer: int) -> list[Result]:
+    """Rows of what stands first, by kind: one for each language, and one of their mean."""
+    from langspec.measurement.first_hits import KINDS
+
+    return [
+        origin.interval(
+            f"first_is_{kind}",
+            found.of(kind, number),
+            language=code,
+            unit="sentence",
+            n=found.n,
+            layer=layer,
+            probe=origin.measure,
+        )
+        for kind in KINDS
+        for number, code in [*enumerate(found.languages), (None, "mean")]
+    ]
