@@ -18,6 +18,7 @@ from langspec.commands import (
     read_commands,
     run_commands,
     sweep_commands,
+    upkeep_commands,
 )
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated, leave
@@ -28,7 +29,8 @@ GROUPS = {
         "corpora", "encoder", "train", "evaluate", "tune", "report", "register",
     ),
     "Project": (
-        "preset", "fetch", "sweep", "adopt", "pipeline", "replay", "reap", "seqeval-curve",
+        "preset", "fetch", "sweep", "adopt", "pipeline", "replay", "reap", "doctor", "clean",
+        "seqeval-curve",
     ),
 }  # fmt: skip
 """The sections of `langspec --help`, each with its commands in the order that people need them."""
@@ -105,6 +107,7 @@ for _group in (
     sweep_commands,
     model_commands,
     audit_commands,
+    upkeep_commands,
 ):
     for _command in _group.COMMANDS:
         main.add_command(_command)

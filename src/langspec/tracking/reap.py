@@ -17,21 +17,26 @@ def reap(client: MlflowClient | None) -> list[str]:
     """
     if client is None:
         return []
+    dead = dead_runs(client)
+    for run_id, pid in dead.items():
+        client.set_tag(run_id, names.FAILURE, f"process {pid} ended without closing the run")
+        client.set_terminated(run_id, "KILLED")
+    return list(dead)
+
+
+def dead_runs(client: MlflowClient) -> dict[str, int]:
+    """Runs of this host that say RUNNING although their process is dead: process id by run id."""
     experiments = [one.experiment_id for one in client.search_experiments()]
     running = client.search_runs(
         experiments,
         f"attributes.status = 'RUNNING' and tags.`{names.HOST}` = '{socket.gethostname()}'",
     )
-    dead = []
-    for run in running:
-        pid = int(run.data.tags[names.PID])
-        if not _is_alive(pid, float(run.data.tags[names.PID_STARTED])):
-            client.set_tag(
-                run.info.run_id, names.FAILURE, f"process {pid} ended without closing the run"
-            )
-            client.set_terminated(run.info.run_id, "KILLED")
-            dead.append(run.info.run_id)
-    return dead
+    processes = {run.info.run_id: run.data.tags for run in running}
+    return {
+        run_id: int(tags[names.PID])
+        for run_id, tags in processes.items()
+        if not _is_alive(int(tags[names.PID]), float(tags[names.PID_STARTED]))
+    }
 
 
 def _is_alive(pid: int, started: float) -> bool:

@@ -1,0 +1,1 @@
+"""A project's health, and what in it can be removed."""

@@ -1,0 +1,116 @@
+"""What a project holds that can be removed: caches, checkpoints, half-written files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from langspec.errors import LangspecError
+
+CACHES, CHECKPOINTS, UNFINISHED = "caches", "checkpoints", "unfinished"
+KINDS = {
+    CACHES: "vectors and findings in .langspec, which the next run computes again",
+    CHECKPOINTS: "of trainings that were stopped, which then start anew",
+    UNFINISHED: "files and folders that a killed process left half-written",
+}
+"""What can be removed, and what that costs."""
+
+_STAY = {"sources.json", "studies", "errors"}  # of .langspec: facts and studies, no caches
+_SEARCHED = ("data", "results", ".langspec")
+_YOUNG = 600.0  # seconds: a younger unfinished file may belong to a process of another machine
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file or folder that can be removed.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        path: where it is.
+        size: bytes of all its files.
+    """
+
+    kind: str
+    path: Path
+    size: int
+
+
+def leftovers(root: Path) -> list[Leftover]:
+    """What can be removed from the project in ``root``, by kind and path."""
+    cache = root / ".langspec"
+    paths = [(UNFINISHED, path) for path in _unfinished(root)]
+    for path in sorted(cache.iterdir()) if cache.is_dir() else ():
+        if path.name == "checkpoints":
+            paths += [(CHECKPOINTS, one) for one in sorted(path.iterdir())]
+        elif path.name not in _STAY and not _is_unfinished(path.name):
+            paths.append((CACHES, path))
+    found = [Leftover(kind, path, _size(path)) for kind, path in paths]
+    return sorted(found, key=lambda one: (list(KINDS).index(one.kind), one.path))
+
+
+def remove(root: Path, chosen: list[Leftover]) -> int:
+    """Remove leftovers of the project in ``root``; returns how many bytes that freed.
+
+    Raises:
+        LangspecError: a process of langspec works in the project.
+    """
+    if pids := working_processes(root):
+        raise LangspecError(
+            f"processes of langspec work here ({', '.join(map(str, pids))}); wait until they end, "
+            "or stop them",
+            place=root.resolve(),
+        )
+    for one in chosen:
+        if one.path.is_dir() and not one.path.is_symlink():
+            shutil.rmtree(one.path)
+        else:
+            one.path.unlink(missing_ok=True)
+    return sum(one.size for one in chosen)
+
+
+def working_processes(root: Path) -> list[int]:
+    """Ids of processes of langspec or DVC in ``root``, but of this one and its parents."""
+    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    place, pids = root.resolve(), []
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        facts = process.info
+        names = {Path(word).name for word in facts["cmdline"] or ()}
+        if (
+            facts["pid"] not in ours
+            and facts["cwd"]
+            and Path(facts["cwd"]) == place
+            and names & {"langspec", "dvc"}
+        ):
+            pids.append(int(facts["pid"]))
+    return sorted(pids)
+
+
+def _is_unfinished(name: str) -> bool:
+    """Whether a name is one that :mod:`langspec.files` gives to what is being written."""
+    return name.startswith(".") and name.endswith((".part", ".old"))
+
+
+def _unfinished(root: Path) -> Iterator[Path]:
+    """What was being written when its process was killed, without what lies inside of that."""
+    places = [root, *(root / name for name in _SEARCHED)]
+    for place in places:
+        for folder, folders, files in os.walk(place):
+            names = [name for name in (*folders, *files) if _is_unfinished(name)]
+            folders[:] = [] if place == root else [one for one in folders if one not in names]
+            for name in names:
+                path = Path(folder, name)
+                if time.time() - path.lstat().st_mtime > _YOUNG:
+                    yield path
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; links count as what they are."""
+    if not path.is_dir() or path.is_symlink():
+        return path.lstat().st_size
+    return sum(one.lstat().st_size for one in path.rglob("*") if not one.is_dir())

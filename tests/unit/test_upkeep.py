@@ -1,0 +1,129 @@
+"""`langspec doctor` and `langspec clean` on projects in a planted state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from conftest import CHECKOUT
+from langspec.cli import main
+from langspec.errors import LangspecError
+from langspec.upkeep import leftovers as engine
+from langspec.upkeep.checks import Finding, examine
+from langspec.upkeep.leftovers import leftovers, remove
+
+OLD = time.time() - 3600
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a cache, a checkpoint, facts that stay, and half-written files."""
+    shutil.copy(CHECKOUT / "params.yaml", tmp_path)
+    for name in (
+        ".langspec/banks/key/tokens.npy", ".langspec/checkpoints/key/slot-0", "results/demo/a.csv",
+        ".langspec/studies/grl.jsonl", ".langspec/sources.json", "results/.demo.x1.part/half",
+        "data/corpora/.demo.x2.old/half", ".mlflow.db.x3.part", "results/.young.x4.part",
+        "notes.part",
+    ):  # fmt: skip
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"1234")
+    for name in ("results/.demo.x1.part", "data/corpora/.demo.x2.old", ".mlflow.db.x3.part"):
+        os.utime(tmp_path / name, (OLD, OLD))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def files(root: Path) -> set[str]:
+    return {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
+
+
+def test_what_can_go_is_listed_by_kind(project: Path) -> None:
+    listed = [
+        (one.kind, str(one.path.relative_to(project)), one.size) for one in leftovers(project)
+    ]
+    assert listed == [
+        ("caches", ".langspec/banks", 4),
+        ("checkpoints", ".langspec/checkpoints/key", 4),
+        ("unfinished", ".mlflow.db.x3.part", 4),
+        ("unfinished", "data/corpora/.demo.x2.old", 4),
+        ("unfinished", "results/.demo.x1.part", 4),
+    ]
+
+
+def test_clean_asks_first_and_leaves_what_cannot_be_made_again(project: Path) -> None:
+    before = files(project)
+    run = CliRunner().invoke
+    assert run(main, ["clean", "--dry-run"]).exit_code == 0
+    assert "Remove all" in run(main, ["clean"], input="n\n").output
+    assert files(project) == before
+    assert "removed" in run(main, ["clean", "--only", "checkpoints", "--yes"]).output
+    assert before - files(project) == {".langspec/checkpoints/key/slot-0"}
+    run(main, ["clean"], input="y\n")
+    assert files(project) == {
+        "params.yaml", "results/demo/a.csv", ".langspec/studies/grl.jsonl",
+        ".langspec/sources.json", "results/.young.x4.part", "notes.part",
+    }  # fmt: skip
+    assert "nothing to remove" in run(main, ["clean"]).output
+
+
+def test_nothing_goes_while_a_run_works_there(project: Path) -> None:
+    script = project / "langspec"
+    script.write_text("import time\nprint('at work', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, script], cwd=project, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            assert engine.working_processes(project) == [process.pid]
+            with pytest.raises(LangspecError, match=str(process.pid)):
+                remove(project, leftovers(project))
+        finally:
+            process.kill()
+    assert (project / ".langspec/banks/key/tokens.npy").exists()
+
+
+def seen(root: Path) -> dict[str, Finding]:
+    return {one.subject: one for one in examine(root)}
+
+
+def test_a_new_project_has_no_fault(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langspec.upkeep.checks.set_environment", lambda compute: None)
+    found = seen(project)
+    assert {one.subject for one in found.values() if one.level == "fault"} == set()
+    assert found["encoder"].level == found["corpora"].level == "note"
+    assert "dvc repro encoder" in found["encoder"].text
+    assert "torch" in found["versions"].text
+    assert found["remains"].level == "note"  # leftovers
+    assert not (project / "mlflow.db").exists()  # looking makes nothing
+
+
+@pytest.mark.parametrize(
+    ("damage", "subject", "says"),
+    [
+        ({"mlflow.db": b"no database at all, but some text" * 90}, "store", "not a database"),
+        ({"params.yaml": b"name: [1"}, "params", "params.yaml"),
+        ({"data/encoders/demo/config.json": b"{"}, "encoder", "no weights"),
+        ({"data/corpora/demo/pos.parquet": b"PAR1"}, "corpora", "pos.parquet"),
+    ],
+)
+def test_what_will_make_a_run_fail_is_a_fault(
+    project: Path, monkeypatch: pytest.MonkeyPatch,
+    damage: dict[str, bytes], subject: str, says: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("langspec.upkeep.checks.set_environment", lambda compute: None)
+    for name, content in damage.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_bytes(content)
+    one = seen(project)[subject]
+    assert (one.level, says in one.text) == ("fault", True), one
+    assert CliRunner().invoke(main, ["doctor"]).exit_code == 1
