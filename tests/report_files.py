@@ -42,6 +42,10 @@ ACCURACY = {
 LEAK = {"frozen": 0.991, "finetune": 0.973, "random": 0.561}
 
 
+TRAIN_N = 6000
+"""Training vectors of a probe."""
+
+
 def _add(
     rows: list[Result],
     task: str,
@@ -59,6 +63,8 @@ def _add(
     leak_unit: str = "",
     split: str = "test",
     corpus: str = "",
+    measure: str = "",
+    train_n: int = 0,
 ) -> None:
     """One measurement; with its interval where a half-width is given."""
     rows.append(
@@ -70,7 +76,8 @@ def _add(
             split=split,
             language=language,
             layer=layer,
-            measure="task" if not probe else "leak" if corpus in ("", "text") else "task_text",
+            measure=measure
+            or ("task" if not probe else "leak" if corpus in ("", "text") else "task_text"),
             probe=probe,
             unit=leak_unit or unit,
             metric=metric,
@@ -78,6 +85,7 @@ def _add(
             low=value - width if width else None,
             high=value + width if width else None,
             n=n,
+            train_n=train_n,
         )
     )
 
@@ -149,6 +157,27 @@ def write_run(
                                 layer=layer,
                                 probe="linear",
                                 leak_unit=leak_unit,
+                                train_n=TRAIN_N,
+                            )
+                        for metric, number, train_n in (
+                            ("macro_f1", value - 0.06, TRAIN_N // 4),
+                            ("macro_f1", value - 0.03, TRAIN_N // 2),
+                            ("gain", 0.03, TRAIN_N),
+                            ("rising", 1.0, TRAIN_N),
+                        ):
+                            add(
+                                method,
+                                seed,
+                                "all",
+                                metric,
+                                number,
+                                3000,
+                                0.004 if metric != "rising" else 0.0,
+                                layer=layer,
+                                probe="linear",
+                                leak_unit=leak_unit,
+                                measure="leak_curve",
+                                train_n=train_n,
                             )
                         for i, code in enumerate(languages):
                             add(
@@ -161,6 +190,7 @@ def write_run(
                                 layer=layer,
                                 probe="linear",
                                 leak_unit=leak_unit,
+                                train_n=TRAIN_N,
                             )
                         converged = not (unconverged and method == "finetune" and layer == 1)
                         for metric, number in (
@@ -174,10 +204,11 @@ def write_run(
                                 "all",
                                 metric,
                                 number,
-                                6000,
+                                TRAIN_N,
                                 layer=layer,
                                 probe="linear",
                                 leak_unit=leak_unit,
+                                train_n=TRAIN_N,
                             )
                     # The same probe on the task's own texts: another number, for other tables.
                     for metric in ("macro_f1", "accuracy") if task_text else ():

@@ -138,9 +138,12 @@ def read_results(path: Path, *, before: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 Interval = dict[str, float]
-"""``value`` and, where there is one, its 95 % interval: ``low``, ``high``."""
+"""``value``; where there is one, its 95 % interval: ``low``, ``high``; of a leak, ``train_n``: how
+many units its probe was fitted on."""
 
 TRANSFER, GAP, LEAK, SENTENCE_LEAK = "transfer", "gap", "leak", "sentence_leak"
+LEAK_CURVE = "leak_curve"
+"""The measure whose rows are the leak on a part of its training vectors (``train_n``)."""
 LEAK_PROBE, LEAK_METRIC = "linear", "macro_f1"
 """The probe that a leak is read by, and what it is measured in, over the languages."""
 _SCORES = {TRANSFER: "mean_targets", GAP: "gap"}
@@ -161,7 +164,11 @@ def at_layer(rows: pd.DataFrame, layer: int = -1) -> pd.DataFrame:
 
 
 def leak_rows(
-    rows: pd.DataFrame, layer: int | None = -1, *, metric: str | None = None
+    rows: pd.DataFrame,
+    layer: int | None = -1,
+    *,
+    metric: str | None = None,
+    curve: bool = False,
 ) -> pd.DataFrame:
     """The rows that are a leak, of tokens and of sentences.
 
@@ -176,9 +183,11 @@ def leak_rows(
         layer: that the task's head reads; -1: of each method the last one that was probed; None:
             the leak of every layer.
         metric: another score of the same probe on the same lines (``accuracy``); None: the leak.
+        curve: instead, the same on a quarter and on half of its training vectors.
     """
     probed = rows[
         (rows["probe"] == LEAK_PROBE)
+        & ((rows["measure"] == LEAK_CURVE) == curve)
         & (rows["corpus"] != rows["task"])
         & (rows["split"] == "test")
         & (rows["language"] == "all")
@@ -215,6 +224,8 @@ def headline(rows: pd.DataFrame, layer: int | None = None) -> dict[str, Interval
 def interval_of(rows: pd.DataFrame) -> Interval:
     """The mean of some rows' values; of a single row also the ends of its interval."""
     interval = {"value": float(rows["value"].mean())}
+    if fitted := int(rows["train_n"].max()):
+        interval["train_n"] = fitted
     if len(rows) == 1:
         ends = {end: float(rows[end].iloc[0]) for end in ("low", "high")}
         interval |= {end: bound for end, bound in ends.items() if bound == bound}

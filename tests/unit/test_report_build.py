@@ -79,7 +79,7 @@ def test_page_loads_nothing(report: Path, page: Page) -> None:
 
 def test_every_figure_has_alt_text_and_a_caption_of_what_was_measured(page: Page) -> None:
     figures = len(page.named("figure"))
-    assert figures == 7
+    assert figures == 8
     assert len(page.named("img")) == figures
     assert all(len(str(image["alt"])) > 30 for image in page.named("img"))
     assert len(page.captions) == figures + len(page.named("table"))

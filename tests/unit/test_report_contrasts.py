@@ -9,7 +9,8 @@ import pytest
 
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions, holm
-from langspec.report.compared import CompareOptions
+from langspec.report.compare_text import rendered
+from langspec.report.compared import CompareOptions, Line, Side, compare_leaks, load_side
 from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
 from langspec.report.run_results import Run, load_run
 from langspec.report.sentences import selection_words
@@ -81,6 +82,34 @@ def test_p_is_adjusted_over_the_methods_of_a_quantity(run: Run) -> None:
     leak = ("frozen", "language leak (token, layer 1)", "macro-F1")
     assert against.loc[leak, "verdict"] == "higher"
     assert against.loc[leak, "difference"] == pytest.approx(0.991 - 0.973)  # on language text
+
+
+def test_a_leak_is_higher_only_where_it_is_so_along_the_curve(root: Path) -> None:
+    folder = root / "results"
+    frozen, finetune = (load_side(folder, "pos", method) for method in ("frozen", "finetune"))
+    head = ("token", frozen.head_layer if frozen.head_layer >= 0 else 1)
+
+    def head_line(side: Side) -> Line:
+        return next(
+            line
+            for line in compare_leaks(side, finetune, OPTIONS)
+            if (line.unit, line.layer) == head
+        )
+
+    assert head_line(frozen).verdict == "higher"
+    # The same leak with all vectors; with half of them there was nothing between the two.
+    half = finetune.curves[head][1][1]
+    learnt_faster = {0: (0.5, half, frozen.leaks[head][0])}
+    late = head_line(replace(frozen, curves={**frozen.curves, head: learnt_faster}))
+    assert late.compared.difference.value == head_line(frozen).compared.difference.value
+    assert late.judged.verdict == "higher"
+    assert late.verdict == late.verdict_words(OPTIONS.judge) == "depends on probe size"
+    alone = head_line(replace(frozen, curves={}))
+    assert alone.verdict == "undecided"
+    assert alone.verdict_words(OPTIONS.judge) == "undecided (no curve of the leak)"
+    text = rendered(frozen, finetune, [late], "leak", OPTIONS.judge, "text")
+    assert "depends on probe size" in text
+    assert "only where the difference holds with half and with all" in text
 
 
 def test_sentences_say_no_more_than_the_verdicts(run: Run) -> None:

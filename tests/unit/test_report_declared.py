@@ -11,7 +11,13 @@ from langspec.report.declared import declared_figures, declared_tables
 from langspec.report.run_results import Run, load_run
 from report_files import build_made_up
 
-WHERE = {"probe": "linear", "language": "all", "metric": "macro_f1", "split": "test"}
+WHERE = {
+    "measure": "leak",
+    "probe": "linear",
+    "language": "all",
+    "metric": "macro_f1",
+    "split": "test",
+}
 
 
 TABLE = TableSpec(

@@ -8,6 +8,7 @@ from pathlib import Path
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.beyond_linear import BeyondOptions, MlpOptions, NgramOptions
+from langspec.measures.linear_leak import LeakOptions
 from langspec.measures.space_geometry import GeometryOptions
 
 SPLITS = (0.6, 0.1, 0.3)
@@ -81,6 +82,7 @@ BEYOND = BeyondOptions(
     char_ngrams=NgramOptions(longest=4, strengths=[1.0, 10.0, 100.0]),
     task_text=0,
 )
+LEAK = LeakOptions(rising=0.01)
 GEOMETRY = GeometryOptions(
     run=True, vectors=200, per_class=100, starts=3, neighbours=10, candidates=1000
 )
@@ -95,6 +97,7 @@ class Measures:
         bootstrap: of the intervals.
         neighbours_bootstrap: of the intervals of neighbourhoods.
         geometry: of clusters, neighbours, subspaces and sizes.
+        leak: of the leak's curve.
         beyond: of what ``--full`` adds.
         beyond_probe: of its linear probes.
         near: Jaccard similarity from which two texts count as near duplicates.
@@ -105,6 +108,7 @@ class Measures:
     bootstrap: BootstrapOptions = BOOTSTRAP
     neighbours_bootstrap: BootstrapOptions = NEIGHBOURS_BOOTSTRAP
     geometry: GeometryOptions = GEOMETRY
+    leak: LeakOptions = LEAK
     beyond: BeyondOptions = BEYOND
     beyond_probe: ProbeOptions = BEYOND_PROBE
     near: float = 0.8

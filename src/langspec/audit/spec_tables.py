@@ -19,7 +19,7 @@ from langspec.report.table import (
     Table,
     pick,
 )
-from langspec.results import LEAK_METRIC, LEAK_PROBE, RANDOM, results_frame
+from langspec.results import LEAK_CURVE, LEAK_METRIC, LEAK_PROBE, RANDOM, results_frame
 
 
 def all_tables(audits: Encoders, texts: Sequence[Texts]) -> list[Table]:
@@ -43,6 +43,7 @@ def rows_of(audits: Encoders) -> pd.DataFrame:
     """The tidy rows of all encoders; ``encoder`` is the number of each."""
     frames = [results_frame(f.rows).assign(encoder=str(i)) for i, f in enumerate(audits)]
     rows = pd.concat(frames, ignore_index=True)
+    rows = rows[rows["measure"] != LEAK_CURVE]
     return rows.assign(min=rows["value"], max=rows["value"])  # one seed
 
 
@@ -118,9 +119,13 @@ def _probe_cells(unit: str, words: str) -> tuple[Column, ...]:
     fitted = cell(
         f"{unit}_converged", "converged", group, kind="text", metric="converged", **where
     )
+    fitted_on = cell(
+        f"{unit}_train_n", "trained on", group, kind="count", metric=LEAK_METRIC, **where
+    )
     return (
         cell(f"{unit}_f1", "macro-F1", group, metric=LEAK_METRIC, **where),
         cell(f"{unit}_accuracy", "", metric="accuracy", **where),
+        replace(fitted_on, part="train_n"),
         replace(strength, part="value"),
         replace(fitted, part="flag"),
     )
@@ -225,6 +230,9 @@ ERASING = TableSpec(
         cell("variance", "variance removed", eraser=ERASER, metric="variance_removed"),
         cell("before", "probe before", **_READ),
         cell("after", "probe after", eraser=ERASER, **_READ),
+        replace(
+            cell("train_n", "trained on", kind="count", eraser=ERASER, **_READ), part="train_n"
+        ),
     ),
     names=_UNITS,
 )

@@ -90,7 +90,11 @@ class TextBench:
         self.subject, self.text, self.parallel = subject, text, parallel
         self.chosen, self.measures, self.banks = options, measures, banks
         self.task = SimpleNamespace(name=TASK)
-        values = {"beyond": measures.beyond, "geometry": measures.geometry}
+        values = {
+            "beyond": measures.beyond,
+            "geometry": measures.geometry,
+            "leak": measures.leak,
+        }
         evaluate = SimpleNamespace(seed=0, full=options.full, **values)
         self.config = SimpleNamespace(evaluate=evaluate)
         self.encoder, self.texts = subject.encoder, text.texts

@@ -103,7 +103,7 @@ def fit_rows(
     return [origin.row(name, value, language="all", n=n, **place) for name, value in facts.items()]
 
 
-def _probed(
+def probed_layer(
     bank: Bank,
     origin: Origin,
     options: ProbeOptions,
@@ -113,7 +113,10 @@ def _probed(
     rows: Mapping[str, np.ndarray],
     layer: int,
 ) -> tuple[np.ndarray, list[Result]]:
-    """What the linear probe of one layer predicts of test vectors (int ``[N]``), and its rows."""
+    """What the linear probe of one layer predicts of test vectors (int ``[N]``), and its rows.
+
+    ``rows`` are the positions in ``units`` of the vectors of each split.
+    """
     vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
     label = {name: units.language[part].astype(np.int64) for name, part in rows.items()}
     probe = fit_probe(
@@ -193,7 +196,7 @@ def language_leak(
             majority = np.full_like(gold, np.bincount(label["train"]).argmax())
             place: Any = {"layer": -1, "probe": "majority", "unit": unit, "train_n": 0}
             results += scored_rows(origin, languages, line, gold, majority, bootstrap, **place)
-            probed = partial(_probed, bank, origin, options, bootstrap, unit, meta, rows)
+            probed = partial(probed_layer, bank, origin, options, bootstrap, unit, meta, rows)
             for layer, (predicted, of_layer) in zip(
                 bank.layers, side_by_side(probed, bank.layers), strict=True
             ):

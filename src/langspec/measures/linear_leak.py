@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from langspec.measures.base import (
     AUDIT,
@@ -16,18 +18,24 @@ from langspec.measures.base import (
     scored_probe_seconds,
 )
 from langspec.measures.spec import IN_SHORT, Column, FigureSpec, Level, Panel, TableSpec
-from langspec.results import LEAK_METRIC
+from langspec.results import LEAK_CURVE, LEAK_METRIC
+from langspec.section import Section
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
+    import pandas as pd
 
 _LAYER, _COUNT = Column("layer", "Layer", kind="count"), Column("n", "n", kind="count")
+_TRAIN = Column("train_n", "trained on", kind="count")
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 BY_LAYER = TableSpec(
     name="leak_{task}",
     title="{task}: language leak by layer",
     caption="Models of {task}: linear language probe by layer (0: embeddings), trained and tested "
-    "on {corpora}, test split; n counts the unit named in each block. " + IN_SHORT,
+    "on {corpora}, test split; n and what the probe was trained on count the unit named in each "
+    "block. " + IN_SHORT,
     where={
         "measure": "leak",
         "probe": "linear",
@@ -41,6 +49,7 @@ BY_LAYER = TableSpec(
         Column("unit", shown=False),
         _LAYER,
         _COUNT,
+        _TRAIN,
         *(
             Column(f"{{}}_{m}", title, "{}", "score", {"metric": m}, "method", marked=True)
             for m, title in _METRICS.items()
@@ -66,6 +75,7 @@ BY_LANGUAGE = TableSpec(
         Column("code", "Code"),
         Column("family", "Family"),
         _COUNT,
+        _TRAIN,
         Column("{}_recall", "{}", "Recall", "score", {}, "method"),
     ),
     section="unit",
@@ -102,6 +112,52 @@ PROBES = TableSpec(
     section="section",
 )
 
+
+def _short(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
+    """The languages that have fewer training vectors than the largest."""
+    counts = rows[(rows["measure"] == LEAK_CURVE) & (rows["metric"] == "train_vectors")]
+    parts = []
+    for unit, of_unit in counts.groupby("unit", sort=False):
+        least = of_unit.groupby("language")["value"].min()
+        parts.append(f"{unit}: " + ", ".join(f"{code} {n:,.0f}" for code, n in least.items()))
+    if not parts:
+        return ""
+    return (
+        "Languages with fewer training vectors than the largest, whose part of the curve ends "
+        f"there: {'; '.join(parts)}."
+    )
+
+
+CURVE = TableSpec(
+    name="leak_curve_{task}",
+    title="{task}: leak by what the probe was trained on",
+    caption="Models of {task}: macro-F1 of the linear language probe with a quarter, half and all "
+    "of its training vectors (nested samples, C chosen for each), on {corpora}, test split. Last "
+    "half: what all vectors add to half of them, on the same test lines. Still rising: the lower "
+    "end of that interval is above the bound evaluate.leak.rising; such a leak is a bound from "
+    "below. Nothing is extrapolated. " + IN_SHORT,
+    where={
+        "measure": ("leak", LEAK_CURVE),
+        "probe": "linear",
+        "split": "test",
+        "language": "all",
+        "metric": (LEAK_METRIC, "gain", "rising"),
+    },
+    rows=("unit", "layer", "train_n"),
+    columns=(
+        Column("unit", shown=False),
+        _LAYER,
+        _TRAIN,
+        Column(f"{{}}_{LEAK_METRIC}", "macro-F1", "{}", "score", {"metric": LEAK_METRIC}, "method",
+               marked=True),
+        Column("{}_gain", "last half", "{}", "score", {"metric": "gain"}, "method"),
+        Column("{}_rising", "still rising", "{}", "text", {"metric": "rising"}, "method",
+               part="stated"),
+    ),
+    section="unit",
+    notes=("{short}",),
+    words={"short": _short},
+)  # fmt: skip
 _F1 = {"measure": "leak", "split": "test", "language": "all", "metric": LEAK_METRIC}
 
 
@@ -137,6 +193,47 @@ FIGURE = FigureSpec(
 )
 
 
+def _curve_panel(unit: str) -> Panel:
+    return Panel(
+        f"per {unit} (n = {{n:,}})",
+        {"unit": unit, "probe": "linear"},
+        (Level({"unit": unit, "probe": "majority"}, "majority class"),),
+        limits=(0, 1.02),
+        sized=True,
+    )
+
+
+CURVE_FIGURE = FigureSpec(
+    name="leak_curve_{task}",
+    title="{task}: leak by what the probe was trained on",
+    caption="Models of {task}: macro-F1 over languages of the linear language probe at the last "
+    "layer, fitted on a quarter, half and all of its training vectors. Mean over {seeds}; band: "
+    "95 % interval over lines, bounds averaged over the seeds. Dotted: always the largest class.",
+    alt="Line plot of language probe macro-F1 by number of training vectors. Per token: {last}.",
+    where={**_F1, "measure": ("leak", LEAK_CURVE)},
+    panels=(_curve_panel("token"), _curve_panel("sentence")),
+    label="language probe, macro-F1",
+    x_label="training vectors",
+    shared=True,
+    last={"unit": "token", "probe": "linear", "measure": "leak"},
+    seeds={"probe": "linear"},
+    absent="language leak by training vectors",
+    width=7.6,
+    height=3.1,
+)
+
+
+class LeakOptions(Section):
+    """Section ``evaluate.leak``: the leak along a curve.
+
+    Attributes:
+        rising: a leak is still rising where all training vectors add more than this to half of
+            them, beyond the interval (macro-F1; 0.01: a point).
+    """
+
+    rising: Annotated[float, Field(ge=0)]
+
+
 class LinearLeak(Measure):
     """The linear language probe on language text, of words and of texts, at every layer."""
 
@@ -145,15 +242,18 @@ class LinearLeak(Measure):
     name: ClassVar[str] = "leak"
     order: ClassVar[int] = 20
     on_path: ClassVar[bool] = True
-    tables: ClassVar[tuple[TableSpec, ...]] = (BY_LAYER, BY_LANGUAGE, PROBES)
-    figures: ClassVar[tuple[FigureSpec, ...]] = (FIGURE,)
+    key: ClassVar[str] = "leak"
+    options: ClassVar[type[Section] | None] = LeakOptions
+    tables: ClassVar[tuple[TableSpec, ...]] = (BY_LAYER, CURVE, BY_LANGUAGE, PROBES)
+    figures: ClassVar[tuple[FigureSpec, ...]] = (FIGURE, CURVE_FIGURE)
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
-        """The cost of two probes for each layer and encoder."""
-        count = shape.leaks * shape.layers * 2
-        seconds = scored_probe_seconds(shape, count, config.features.tokens.train)
-        return Cost("probe", f"{count} linear probes of words and texts", seconds)
+        """The cost of the probes of each layer and encoder, at three points of their curve."""
+        places = shape.leaks * shape.layers * 2
+        vectors = 1.75 * config.features.tokens.train / 3  # a quarter, half, all: on average
+        seconds = scored_probe_seconds(shape, 3 * places, round(vectors))
+        return Cost("probe", f"{3 * places} linear probes of words and texts", seconds)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Add the rows of every unit and layer, and confusion tables as ``confusions``.
@@ -162,6 +262,7 @@ class LinearLeak(Measure):
         """
         bench = self.bench
         key = {"state": subject.state, **bench.text_key, **bench.probe_key}
+        key["leak"] = self.values.model_dump()
         value = self.cached("leaks", key, lambda: self._probed(subject))
         named = {"method": subject.method, "seed": subject.encoder_seed}
         rows = self.named_rows(value["rows"], **named, strength=subject.strength)
@@ -170,22 +271,21 @@ class LinearLeak(Measure):
 
     def _probed(self, subject: Subject) -> dict[str, Any]:
         from langspec.measurement.leak import language_leak
+        from langspec.measurement.leak_curve import leak_curve
         from langspec.measurement.rows import Origin
         from langspec.measurement.scores import confusion
 
         bench, confusions = self.bench, []
+        whole: dict[tuple[str, int], np.ndarray] = {}
         bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
 
         def keep(unit: str, layer: int, gold: np.ndarray, predicted: np.ndarray) -> None:
             table = confusion(gold, predicted, len(bank.languages))
             confusions.append([unit, layer, table.tolist()])
+            whole[unit, layer] = predicted
 
-        rows = language_leak(
-            bank,
-            Origin(bench.task.name, "", 0, bench.corpus, "test", self.name),
-            bench.probe,
-            bench.bootstrap,
-            progress=f"probe: {subject.title}",
-            keep=keep,
-        )
+        origin = Origin(bench.task.name, "", 0, bench.corpus, "test", self.name)
+        given = (bank, origin, bench.probe, bench.bootstrap)
+        rows = language_leak(*given, progress=f"probe: {subject.title}", keep=keep)
+        rows += leak_curve(*given, whole, rising=self.values.rising)
         return {"rows": [asdict(row) for row in rows], "confusions": confusions}

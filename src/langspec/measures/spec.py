@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["text", "count", "number", "score"]
-Part = Literal["score", "value", "flag", "min", "max", "seeds", "count"]
+Part = Literal["score", "value", "flag", "stated", "min", "max", "seeds", "count", "train_n"]
 Where = Mapping[str, Any]
 """Which tidy rows: a value, or a tuple of values, for each column of them that matters.
 
@@ -65,7 +65,7 @@ class Column:
     Attributes:
         key: its name in the CSV. Without ``where``, the name of what it shows: ``method``,
             ``language``, ``code``, ``family``, ``role``, ``unit``, ``layer``, ``place``, ``n``,
-            ``seeds``.
+            ``train_n``, ``seeds``.
         label: its heading on the page.
         group: the heading above it and its neighbours.
         kind: how a cell looks; a ``score`` also shows ``KEY_min`` .. ``KEY_high`` beside it.
@@ -76,9 +76,10 @@ class Column:
         marked: a cell carries a dagger where a fit behind it did not converge.
         floor: the cell reads the rows of the floor (chance), not those of the methods.
         part: of the rows of a cell. ``score``: the mean over seeds, and in the CSV the range over
-            seeds and the interval; ``value``: the mean; ``flag``: whether it is not 0; ``min``,
-            ``max``: over seeds; ``seeds``: how many seeds; ``count``: for how many of them a value
-            that is 0 or 1 is 1.
+            seeds and the interval; ``value``: the mean; ``flag``: whether it is not 0 (without a
+            row: no); ``stated``: the same (without a row: empty); ``train_n``: how many units its
+            probe was fitted on; ``min``, ``max``: over seeds; ``seeds``: how many seeds;
+            ``count``: for how many of them a value that is 0 or 1 is 1.
         shown: is it on the page? Else in the CSV only.
         trained: for heuristics, which are not trained, it is in the CSV only.
     """
@@ -180,6 +181,7 @@ class Panel:
         label: of the vertical axis; "" for none.
         numbered: draws, at the last layer, metrics whose names end in a number, by that number;
             ``metric`` of ``where`` is then the name before the number.
+        sized: draws, at the last layer, by the number of training units (``train_n``).
     """
 
     title: str
@@ -189,6 +191,7 @@ class Panel:
     scale: str = ""
     label: str = ""
     numbered: bool = False
+    sized: bool = False
 
 
 @dataclass(frozen=True)

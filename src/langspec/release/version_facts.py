@@ -45,12 +45,14 @@ def language_scores(rows: pd.DataFrame, method: str, seed: int) -> dict[str, Int
 
 
 def interval_text(interval: Interval | None) -> str:
-    """``0.843 [0.837, 0.850]``; "" where nothing was measured."""
+    """``0.843 [0.837, 0.850]``, of a probe with its training units; "" where not measured."""
     if interval is None:
         return ""
     text = f"{interval['value']:.3f}"
     if {"low", "high"} <= set(interval):
         text += f" [{interval['low']:.3f}, {interval['high']:.3f}]"
+    if "train_n" in interval:
+        text += f" (fitted on {interval['train_n']:,.0f})"
     return text
 
 

@@ -18,6 +18,10 @@ from langspec.report.table import METRIC_TITLES, decimal, task_title
 from langspec.results import OVER_LANGUAGES
 
 FORMATS = ("text", "md", "csv", "json")
+ALONG = (
+    "a leak is higher or lower only where the difference holds with half and with all of the "
+    "probe's training vectors"
+)
 
 
 def chosen_lines(lines: Sequence[Line], metric: str, source: str) -> list[Line]:
@@ -129,6 +133,7 @@ def _notes(
     notes = [f"{seeds_words(first)}{items}; margin {options.margin:g}"]
     if metric == LEAK:
         notes.append("interval, p: t over seeds, Holm over the other layers; no item noise")
+        notes.append(ALONG)
     else:
         notes.append(
             "interval, p: the wider of t over seeds and of seeds with items (paired bootstrap); "
@@ -141,6 +146,8 @@ def _notes(
             f"seeds ±{options.margin:g}: so many find equivalence with {options.power:.0%} power "
             f"if there is no difference (first by Holm){too_few}"
         )
+        if any(line.metric == LEAK for line in shown):
+            notes.append(ALONG)
     rules = dict.fromkeys(side.selection for side in (a, b) if side.selection)
     notes.append(f"epochs chosen by {' and '.join(rules) or 'a rule that no file names'}")
     for side in (a, b):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from langspec.errors import LangspecError
 from langspec.files import read_json
+from langspec.measurement.along_curve import SHARES, holds_along
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.comparison import (
     Compared,
@@ -25,6 +26,8 @@ from langspec.results import LEAK, OVER_LANGUAGES, head_layer, leak_rows, read_r
 from langspec.results import label as label_of
 
 _WORDS = {"higher": "better", "lower": "worse"}
+SIZE = "depends on probe size"
+"""The verdict on leaks that differ with all training vectors, and not along the curve."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Side:
         keys: language, item, unit and gold label of every unit, sorted.
         predictions: classes ``[N]`` in the order of ``keys``, by seed; without failed seeds.
         leaks: macro-F1 of the linear language probe by (unit, layer), then seed.
+        curves: the same leak with a quarter, with half and with all of the probe's training
+            vectors, by (unit, layer), then seed; without what was not measured.
         fixed: did training leave the encoder as it was, so that its leak is one number?
         failed: seeds that collapsed or diverged: in no comparison.
         head_layer: the layer that the task's head reads; -1: not known.
@@ -61,8 +66,8 @@ class Side:
     leaks: Mapping[tuple[str, int], Mapping[int, float]]
     fixed: bool
     failed: tuple[int, ...]
-
     head_layer: int = -1
+    curves: Mapping[tuple[str, int], Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
 
 
 _KEYS = ["language", "item", "unit", "gold"]
@@ -153,6 +158,7 @@ def load_side(
         fixed=fixed,
         failed=tuple(sorted(failed)),
         head_layer=-1 if results is None else head_layer(results),
+        curves={} if results is None else _curves(results, leaks),
     )
 
 
@@ -204,6 +210,23 @@ def _leaks(
     return leaks, fixed
 
 
+def _curves(
+    rows: pd.DataFrame, leaks: Mapping[tuple[str, int], Mapping[int, float]]
+) -> dict[tuple[str, int], dict[int, tuple[float, ...]]]:
+    """The points of each leak's curve, from the fewest training vectors to all of them."""
+    smaller = leak_rows(rows, None, curve=True).sort_values("train_n", kind="stable")
+    points: dict[tuple[str, int, int], tuple[float, ...]] = {}
+    for row in smaller.to_dict("records"):
+        key = row["unit"], int(row["layer"]), int(row["seed"])
+        points[key] = (*points.get(key, ()), float(row["value"]))
+    curves: dict[tuple[str, int], dict[int, tuple[float, ...]]] = {}
+    for (unit, layer), seeds in leaks.items():
+        of_seeds = {seed: (*points.get((unit, layer, seed), ()), seeds[seed]) for seed in seeds}
+        if all(len(values) == len(SHARES) + 1 for values in of_seeds.values()):
+            curves[unit, layer] = of_seeds
+    return curves
+
+
 def check_comparable(a: Side, b: Side) -> None:
     """Refuse two sides that were not scored on the same units.
 
@@ -244,7 +267,8 @@ class Line:
 
     ``metric`` is ``accuracy``, ``macro_f1`` or ``leak``; ``language`` a code or a mean (``all``
     for a leak); ``layer`` and ``unit`` those of a leak; ``of_head``: it is the leak of the layer
-    that the head reads.
+    that the head reads; ``along``: does the difference of a leak hold along the curve
+    (:mod:`langspec.measurement.along_curve`)? None: the curve was not measured.
     """
 
     metric: str
@@ -254,11 +278,17 @@ class Line:
     layer: int = -1
     unit: str = ""
     of_head: bool = False
+    along: bool | None = None
 
     @property
     def verdict(self) -> str:
-        """Of the first method: better or worse at a task; a leak or a gap is higher or lower."""
+        """Of the first method: better or worse at a task; a leak or a gap is higher or lower.
+
+        A leak is so only where the difference holds along the curve.
+        """
         present = self.judged.verdict
+        if self.metric == LEAK and present in _WORDS and not self.along:
+            return "undecided" if self.along is None else SIZE
         plain = self.metric == LEAK or self.language == "gap"
         return present if plain else _WORDS.get(present, present)
 
@@ -268,6 +298,8 @@ class Line:
             return f"equivalent (±{options.margin:g})"
         if self.verdict != "undecided":
             return self.verdict
+        if self.judged.verdict in _WORDS:
+            return "undecided (no curve of the leak)"
         if not self.compared.difference.trained:
             return "undecided (one seed)"
         return f"undecided (detects {self.compared.difference.detectable(options):.3f})"
@@ -321,10 +353,26 @@ def compare_leaks(a: Side, b: Side, options: CompareOptions) -> list[Line]:
                 compared.append(compare_values(LEAK, selected, theirs, pairing))
             judged = judge([one.difference for one in compared], options.judge)
             lines += [
-                Line(LEAK, "all", one, said, layer, unit, layer == head)
+                Line(
+                    LEAK,
+                    "all",
+                    one,
+                    said,
+                    layer,
+                    unit,
+                    layer == head,
+                    _along(a, b, (unit, layer), one, options.judge.alpha),
+                )
                 for layer, one, said in zip(family, compared, judged, strict=True)
             ]
     return lines
+
+
+def _along(a: Side, b: Side, key: tuple[str, int], one: Compared, alpha: float) -> bool | None:
+    """Does a difference of leaks hold along the curve? None where a side has no curve."""
+    if key not in a.curves or key not in b.curves:
+        return None
+    return holds_along(a.curves[key], b.curves[key], one.pairing, alpha)
 
 
 def seeds_words(one: Compared) -> str:

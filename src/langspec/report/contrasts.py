@@ -110,7 +110,9 @@ TABLE = TableSpec(
     "{level} intervals: the wider of Student's t over seeds and of seeds and "
     "items together (paired bootstrap of whole items); of the leak, seeds alone. p adjusted "
     "over the methods of a block (Holm). Verdicts are about the method: better, worse (a "
-    "leak: higher, lower); equivalent: surely within ±{margin}; else undecided. "
+    "leak: higher, lower, and only where the difference holds along the curve of the "
+    "probe's training vectors, else it depends on probe size); equivalent: surely within "
+    "±{margin}; else undecided. "
     "Detectable: the difference that would be found with {power} power.",
     columns=(
         Column("section", shown=False),

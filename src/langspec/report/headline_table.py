@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from langspec.measurement.baselines import is_baseline
@@ -46,6 +48,15 @@ LEAKS = (
     _leak("token_leak_accuracy", "token acc.", "token", "accuracy"),
     _leak("sentence_leak_macro_f1", "sentence F1", "sentence", LEAK_METRIC),
 )
+FITTED = {unit: f"{unit}_leak_train_n" for unit in ("token", "sentence")}
+"""The columns that say how many units a leak's probe was fitted on."""
+
+
+def _fitted(unit: str) -> Column:
+    column = _leak(FITTED[unit], f"train {UNIT_PLURALS[unit]}", unit, LEAK_METRIC)
+    return replace(column, kind="count", part="train_n", marked=False)
+
+
 HEADLINE = TableSpec(
     name="headline",
     title="Headline",
@@ -64,7 +75,10 @@ HEADLINE = TableSpec(
         _scored("targets_macro_f1", "Mean of target languages", "mean_targets", "macro_f1"),
         _scored("source_accuracy", "Source", "{source}"),
         _scored("gap_accuracy", "Source − targets", "gap"),
-        *LEAKS,
+        *LEAKS[:2],
+        _fitted("token"),
+        LEAKS[2],
+        _fitted("sentence"),
     ),
     section="task",
     names={"method": {CHANCE: "chance: majority class"}},

@@ -92,7 +92,11 @@ def _meant(spec: FigureSpec, task: str, source: str) -> FigureSpec:
 
 
 def _drawn(panel: Panel, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a panel's lines; of numbered metrics, the number stands for the layer."""
+    """The rows of a panel's lines; where it is not by layer, another number stands for it."""
+    if panel.sized:
+        here = select(rows, panel.where)
+        here = here[here["layer"] == here["layer"].max()]
+        return here.assign(layer=here["train_n"])
     if not panel.numbered:
         return select(rows, panel.where)
     where = {key: value for key, value in panel.where.items() if key != "metric"}

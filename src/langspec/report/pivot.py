@@ -262,7 +262,9 @@ def _part(column: Column, row: Row | None) -> Any:
     """A cell that is one number without its range, or yes or no."""
     if row is None:
         return "no" if column.part == "flag" else None
-    if column.part == "flag":
+    if column.part == "train_n":
+        return int(row["train_n"]) or None
+    if column.part in ("flag", "stated"):
         return "yes" if row["value"] else "no"
     if column.part == "count":
         return round(row["value"] * row["seeds"])
@@ -286,6 +288,7 @@ def _names(
     names: dict[str, Any] = {
         **values,
         "n": int(at["n"].max()),
+        "train_n": int(at["train_n"].max()) or None,
         "seeds": None if pd.isna(seeds) else int(seeds),
     }
     if "language" in values:

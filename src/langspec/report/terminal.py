@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from langspec.errors import LangspecError
-from langspec.report.headline_table import LEAKS, headline
+from langspec.report.headline_table import FITTED, LEAKS, headline
 from langspec.report.run_results import Run
 from langspec.report.table import (
     MARK,
+    UNIT_PLURALS,
     decimal,
     leak_place,
     pick,
@@ -68,10 +69,25 @@ def headline_text(run: Run) -> str:
     foot = (
         "acc, macro-F1: test, mean of the target languages, mean over seeds; [95 %]: interval "
         f"over items;\ntok/sent: language read by a linear probe from the {leak_place(run)} "
-        "(F1: macro-F1).\nIn metrics.json, MLflow and a model's card: transfer = targets acc, "
-        "leak = tok F1, sentence_leak = sent F1."
+        f"(F1: macro-F1),\n{_fitted(frame)}.\nIn metrics.json, MLflow and a model's card: "
+        "transfer = targets acc, leak = tok F1, sentence_leak = sent F1."
     )
     return "\n\n".join([*blocks, foot, *unconverged_note(frame)]) + "\n"
+
+
+def _fitted(frame: pd.DataFrame) -> str:
+    """How many training units the probes had, of methods that differ by name."""
+    methods: dict[str, list[str]] = {}
+    for record in frame.to_dict("records"):
+        counts = {unit: record[key] for unit, key in FITTED.items() if not pd.isna(record[key])}
+        if counts:
+            words = " and ".join(f"{int(n):,} {UNIT_PLURALS[unit]}" for unit, n in counts.items())
+            methods.setdefault(words, []).append(str(record["method"]))
+    if len(methods) == 1:
+        return f"fitted on {next(iter(methods))}"
+    return "fitted on " + "; ".join(
+        f"{words} ({', '.join(dict.fromkeys(names))})" for words, names in methods.items()
+    )
 
 
 def _mark(record: dict[Any, Any], key: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langspec.errors import LangspecError
-from langspec.results import headline
+from langspec.results import LEAK_CURVE, headline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,12 +85,14 @@ def evaluation_points(rows: pd.DataFrame) -> list[Point]:
     ``leak/<probe>/layer_<NN>/<unit>_<metric>`` (``leak_task_text/...`` on the
     task's own texts) and, to see all layers in one chart,
     ``leak/<probe>/by_layer/<unit>_<metric>`` with the layer as the axis. Probe rows of single
-    languages stay in the table: a chart for each would bury the others.
+    languages and points of a leak's curve stay in the table: a chart for each would bury the
+    others. What the last half of the training vectors adds is ``leak/linear/.../<unit>_gain``.
 
     Raises:
         LangspecError: two rows have one name even after their corpus is added to it.
     """
-    logged = rows[(rows["probe"] == "") | (rows["language"] == "all")].copy()
+    point = (rows["measure"] == LEAK_CURVE) & ~rows["metric"].isin(("gain", "rising"))
+    logged = rows[((rows["probe"] == "") | (rows["language"] == "all")) & ~point].copy()
     logged["name"] = [_metric_name(row) for row in logged.to_dict("records")]
     shared = logged["name"].duplicated(keep=False)
     logged.loc[shared, "name"] += ":" + logged.loc[shared, "corpus"]
