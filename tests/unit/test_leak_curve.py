@@ -90,7 +90,7 @@ def test_a_leak_that_rises_with_probe_size_is_said_to_rise(tmp_path: Path) -> No
 
 def test_a_leak_that_few_vectors_teach_is_not(tmp_path: Path) -> None:
     rows = curve_of(planted_bank(tmp_path, easy=True))
-    assert of(rows, "macro_f1")[0].value > 0.98
+    assert of(rows, "macro_f1")[0].value > 0.9
     assert of(rows, "rising")[0].value == 0
 
 
