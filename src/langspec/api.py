@@ -205,8 +205,8 @@ class LanguageEraser:
     """Removes language from vectors by a linear map, fitted chunk by chunk.
 
     Args:
-        name: ``leace``, ``lsar``, ``inlp``, ``centring``, ``lir``, or one of the last two with
-            ``_oracle``, which are given the language of every vector.
+        name: ``leace``, ``lsar``, ``inlp``, ``rlace``, ``centring``, ``lir``, ``relative``, or one
+            of the last three with ``_oracle``, which are given the language of every vector.
         anchor: code of the language whose mean vector the map leaves as it is; None: the mean of
             all vectors stays.
 
@@ -220,17 +220,25 @@ class LanguageEraser:
         values = load_preset("demo", []).evaluate.erasers
         self._eraser = make_eraser(name, values, anchor=anchor)
 
-    def update(self, vectors: np.ndarray, languages: Sequence[str]) -> Self:
+    def update(
+        self,
+        vectors: np.ndarray,
+        languages: Sequence[str],
+        lines: Sequence[int] | None = None,
+    ) -> Self:
         """Add a chunk to what the map is fitted on; the order of chunks plays no part.
 
         Args:
             vectors: ``[N, H]``.
             languages: code of each vector.
+            lines: number of the line of text of each vector, which translations share; only
+                ``relative`` needs it.
 
         Raises:
             LangspecError: lengths or widths that differ, numbers that are not finite.
         """
-        self._eraser.partial_fit(vectors, np.asarray(languages))
+        of = None if lines is None else np.asarray(lines)
+        self._eraser.partial_fit(vectors, np.asarray(languages), of)
         return self
 
     def apply(self, vectors: np.ndarray, languages: Sequence[str] | None = None) -> np.ndarray:

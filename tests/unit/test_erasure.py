@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measure_options import ERASERS as VALUES
 from measure_options import make_eraser, probe_options
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -52,12 +54,25 @@ def planted(
     return features + 5.0, CODES[which], labels
 
 
+def numbered(codes: np.ndarray) -> np.ndarray:
+    """Line numbers: the n-th vector of each language is of line n."""
+    lines = np.zeros(len(codes), dtype=np.int64)
+    for code in np.unique(codes):
+        lines[codes == code] = np.arange((codes == code).sum())
+    return lines
+
+
 def read(fit: np.ndarray, labels: np.ndarray, test: np.ndarray, gold: np.ndarray) -> float:
     """Test accuracy of a fresh linear probe; every fifth training row chooses its strength."""
     _, y = np.unique(labels, return_inverse=True)
     held = np.arange(len(fit)) % 5 == 0
     probe = fit_probe(fit[~held], y[~held], fit[held], y[held], y.max() + 1, PROBE)
     return float((np.unique(labels)[probe.predict(test)] == gold).mean())
+
+
+def inlp(**changes) -> INLP:
+    """INLP with the values of the presets, some of them changed."""
+    return INLP(**(VALUES.inlp.model_dump() | changes))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +97,9 @@ def test_a_linear_cue_is_gone_and_the_task_is_kept(name: str) -> None:
     eraser = make_eraser(name).fit(x, codes)
     erased, erased_test = eraser.apply(x), eraser.apply(x_test)
     majority = 1 / len(CODES)
-    assert read(erased, codes, erased_test, codes_test) <= majority + 0.02
+    # The rounds of INLP end within the interval of 100 held-out vectors a language.
+    near = 0.04 if name == "inlp" else 0.02
+    assert read(erased, codes, erased_test, codes_test) <= majority + near
     before, after = (
         read(x, labels, x_test, labels_test),
         read(erased, labels, erased_test, labels_test),
@@ -145,7 +162,7 @@ def test_oracle_centring_writes_the_label_into_the_features() -> None:
 @pytest.mark.parametrize("name", ERASERS)
 def test_every_eraser_lowers_what_a_linear_probe_reads(name: str, train, test) -> None:
     (x, codes, _), (x_test, codes_test, _) = train, test
-    fitted = make_eraser(name, anchor="en").fit(x, codes).map
+    fitted = make_eraser(name, anchor="en").fit(x, codes, numbered(codes)).map
     after = read(fitted.apply(x, codes), codes, fitted.apply(x_test, codes_test), codes_test)
     # A guessed language moves the vectors that are guessed wrongly the wrong way.
     assert after < read(x, codes, x_test, codes_test) - 0.04
@@ -223,7 +240,7 @@ def test_rank_deficient_and_constant_features(train) -> None:
     np.testing.assert_allclose(np.ptp(means, axis=0), 0, atol=1e-9)
     for name in ERASERS:
         constant = np.full((40, 3), 2.5)
-        eraser = make_eraser(name).fit(constant, np.repeat(CODES, 10))
+        eraser = make_eraser(name).fit(constant, np.repeat(CODES, 10), np.tile(np.arange(10), 4))
         assert np.isfinite(eraser.apply(constant, np.repeat(CODES, 10))).all()
         if name not in ("lir", "lir_oracle"):
             np.testing.assert_allclose(eraser.apply(constant, np.repeat(CODES, 10)), constant)
@@ -279,10 +296,10 @@ def test_lsar_makes_projected_means_equal_and_is_an_orthogonal_projection(train)
 
 def test_inlp_rounds_take_more_and_stop_by_themselves(train) -> None:
     x, codes, _ = train
-    ranks = [INLP(rounds=rounds).fit(x, codes).map.rank for rounds in (1, 2, 50)]
+    ranks = [inlp(rounds=rounds).fit(x, codes).map.rank for rounds in (1, 2, 50)]
     assert ranks[0] == len(CODES) - 1
     assert ranks[0] <= ranks[1] <= ranks[2] < WIDTH
-    eraser = INLP(rounds=2).fit(x, codes)
+    eraser = inlp(rounds=2).fit(x, codes)
     erased = eraser.apply(x)
     np.testing.assert_allclose(eraser.apply(erased), erased, atol=1e-9)
     np.testing.assert_allclose(erased.mean(axis=0), x.mean(axis=0), atol=1e-9)
@@ -300,6 +317,132 @@ def test_the_anchor_stays_where_it_is(name: str, train) -> None:
         np.testing.assert_allclose(mean, x[codes == "fr"].mean(axis=0), atol=1e-9)
     with pytest.raises(LangspecError, match="anchor 'xx' is not among"):
         make_eraser(name, anchor="xx").fit(x, codes).apply(x)
+
+
+def test_rlace_finds_the_directions_that_linear_classifiers_need() -> None:
+    """Means that differ in two directions of little variance, among louder ones of none."""
+    rng = np.random.default_rng(0)
+    width, each = 12, 600
+    scale = np.concatenate([np.full(2, 0.5), np.full(width - 2, 1.0)])
+    turn = np.linalg.qr(rng.normal(size=(width, width)))[0]
+    means = np.zeros((3, width))
+    means[1, 0], means[2, 1] = 1.2, 1.2
+    which = np.repeat(np.arange(3), each)
+    x = (means[which] + rng.normal(size=(len(which), width)) * scale) @ turn
+    codes = CODES[which]
+    eraser = make_eraser("rlace").fit(x, codes, numbered(codes))
+    assert eraser.map.rank == 2
+    basis = eraser.map.left[0]
+    np.testing.assert_allclose(basis.T @ basis, np.eye(2), atol=1e-9)
+    planted_directions = turn[:2].T
+    assert np.linalg.svd(planted_directions.T @ basis, compute_uv=False).min() > 0.97
+    first, last = eraser.map.path
+    assert first.accuracy > 0.6
+    assert last.at_majority
+
+
+def test_rlace_of_one_direction_leaves_less_than_any_single_classifier(train, test) -> None:
+    """Two languages: one direction suffices, and it is not that of a classifier's weights."""
+    (x, codes, _), (x_test, codes_test, _) = train, test
+    two, two_test = np.isin(codes, ["de", "en"]), np.isin(codes_test, ["de", "en"])
+    x, codes, x_test, codes_test = x[two], codes[two], x_test[two_test], codes_test[two_test]
+    left = {}
+    for name, eraser in (
+        ("rlace", make_eraser("rlace")),
+        ("inlp", inlp(strengths=[1.0], rounds=1)),
+    ):
+        fitted = eraser.fit(x, codes, numbered(codes)).map
+        assert fitted.rank == 1
+        left[name] = read(fitted.apply(x), codes, fitted.apply(x_test), codes_test)
+    assert left["rlace"] < 0.55 < left["inlp"]
+
+
+def test_relative_vectors_are_the_mean_differences_of_translations() -> None:
+    """A language that has text about one topic only: centring takes the topic for language."""
+    rng = np.random.default_rng(0)
+    lines, width = 300, 8
+    topic = 4.0 * rng.normal(size=width)
+    about = np.arange(lines) % 2  # every other line is about the topic
+    text = rng.normal(size=(lines, width)) + about[:, None] * topic
+    shift = {"de": rng.normal(size=width), "en": np.zeros(width), "fr": rng.normal(size=width)}
+    parts = []
+    for code in shift:
+        chosen = np.flatnonzero(about) if code == "fr" else np.arange(lines)
+        noise = 0.1 * rng.normal(size=(len(chosen), width))
+        parts.append((text[chosen] + shift[code] + noise, np.full(len(chosen), code), chosen))
+    x, codes, of = (np.concatenate(part) for part in zip(*parts, strict=True))
+    eraser = make_eraser("relative_oracle", anchor="en")
+    for rows in np.array_split(np.random.default_rng(1).permutation(len(x)), 3):
+        eraser.partial_fit(x[rows], codes[rows], of[rows])
+    for index, code in enumerate(("de", "en", "fr")):
+        np.testing.assert_allclose(eraser.map.shift[index], -shift[code], atol=0.05)
+    np.testing.assert_allclose(eraser.apply(x, codes)[codes == "en"], x[codes == "en"])
+    centred = make_eraser("centring_oracle", anchor="en").fit(x, codes).map.shift[2]
+    assert np.linalg.norm(centred + shift["fr"]) > 1.0
+    # Of two languages: the mean difference over the lines that both have.
+    two = codes != "de"
+    pair = make_eraser("relative_oracle", anchor="en").fit(x[two], codes[two], of[two]).map
+    french = x[codes == "fr"] - x[codes == "en"][of[codes == "fr"]]
+    np.testing.assert_allclose(pair.shift[1], -french.mean(axis=0), atol=1e-9)
+
+
+def test_relative_vectors_need_lines_that_languages_share(train) -> None:
+    x, codes, _ = train
+    with pytest.raises(LangspecError, match="give the line number of each vector"):
+        make_eraser("relative").fit(x, codes)
+    apart = numbered(codes) + 10_000 * (codes == "fr")
+    with pytest.raises(LangspecError, match="fr share no line with other languages"):
+        _ = make_eraser("relative").fit(x, codes, apart).map
+
+
+def test_leace_agrees_with_its_closed_form(train) -> None:
+    """From Theorem 4.3, with matrix roots of another algorithm, and shrunk or not."""
+    x, codes, _ = train
+    x, codes = x[::25], codes[::25]  # few vectors: there is something to shrink
+    onehot = (codes[:, None] == CODES).astype(float)
+    centred, count, width = x - x.mean(axis=0), len(x), x.shape[1]
+    sample = centred.T @ centred / count
+    # Bodnar et al. 2014 with the target I: alpha, beta of their equations 4.3 and 4.4.
+    norm = np.linalg.norm(sample, "fro") ** 2
+    spread = norm * width - np.trace(sample) ** 2
+    alpha = 1 - np.trace(sample) ** 2 * width / count / spread
+    beta = np.trace(sample) / width * (1 - alpha)
+    assert 0.05 < alpha < 0.98
+    cross = centred.T @ (onehot - onehot.mean(axis=0)) / count
+    for name, covariance in (
+        ("none", sample),
+        ("linear", alpha * sample + beta * np.eye(width)),
+    ):
+        whiten = np.real(scipy.linalg.inv(scipy.linalg.sqrtm(covariance)))
+        projection = (whiten @ cross) @ np.linalg.pinv(whiten @ cross, rcond=1e-9)
+        expected = x - centred @ (np.linalg.inv(whiten) @ projection @ whiten).T
+        erased = LEACE(shrinkage=name).fit(x, codes).apply(x)
+        np.testing.assert_allclose(erased, expected, atol=1e-7)
+        means = np.stack([erased[codes == code].mean(axis=0) for code in CODES])
+        np.testing.assert_allclose(np.ptp(means, axis=0), 0, atol=1e-9)
+
+
+def test_shrinkage_helps_where_vectors_are_few() -> None:
+    """Thirty vectors in 24 dimensions: unseen ones change less by the shrunk map."""
+    x, codes, _ = planted(0, each=8, width=24)
+    unseen, _, _ = planted(1, each=200, width=24)
+    changed = {}
+    for name in ("none", "linear"):
+        erased = LEACE(shrinkage=name).fit(x, codes).apply(unseen)
+        changed[name] = np.square(erased - unseen).mean()
+    assert changed["linear"] < 0.9 * changed["none"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("lir", {"rank": 4}), ("lir_oracle", {"rank": 9}), ("leace", {})]
+)
+def test_an_eraser_that_would_remove_everything_is_refused(name: str, values, train) -> None:
+    x, codes, _ = train
+    narrow = x[:, : 3 if name == "leace" else 4]
+    eraser = LIR(gold=name != "lir", **values) if values else LEACE()
+    message = r"evaluate\.erasers\.run: .* would remove \d of \d dimensions, and nothing would"
+    with pytest.raises(LangspecError, match=message):
+        _ = eraser.fit(narrow, codes).map
 
 
 # --- streaming, types, refusals --------------------------------------------------------------
@@ -323,10 +466,10 @@ def test_chunks_change_nothing(cuts: list[int], seed: int) -> None:
 
 def test_chunks_change_nothing_for_inlp(train) -> None:
     x, codes, _ = train
-    parts = INLP(rounds=2)
+    parts = inlp(rounds=2)
     for low in range(0, len(x), 300):
         parts.partial_fit(x[low : low + 300], codes[low : low + 300])
-    np.testing.assert_allclose(parts.apply(x), INLP(rounds=2).fit(x, codes).apply(x), atol=1e-10)
+    np.testing.assert_allclose(parts.apply(x), inlp(rounds=2).fit(x, codes).apply(x), atol=1e-10)
 
 
 def test_fit_forgets_and_partial_fit_remembers(train) -> None:
@@ -354,14 +497,14 @@ def test_bad_features_are_refused(name: str, train) -> None:
     with pytest.raises(LangspecError, match="not finite"):
         make_eraser(name).fit(broken, codes)
     with pytest.raises(LangspecError, match="at least two languages, found en"):
-        make_eraser(name).fit(x, np.full(len(x), "en"))
+        make_eraser(name).fit(x, np.full(len(x), "en"), np.arange(len(x)))
     with pytest.raises(LangspecError, match="at least two languages, found none"):
         _ = make_eraser(name).map
     with pytest.raises(LangspecError, match="a language for each of 1600 vectors, found 3"):
         make_eraser(name).fit(x, codes[:3])
     with pytest.raises(LangspecError, match=r"\[N, H\]"):
         make_eraser(name).fit(x[0], codes)
-    eraser = make_eraser(name).fit(x, codes)
+    eraser = make_eraser(name).fit(x, codes, numbered(codes))
     with pytest.raises(LangspecError, match="16 dimensions"):
         eraser.apply(x[:, :5], codes)
     with pytest.raises(LangspecError, match="expected features of 16 dimensions, found 5"):
@@ -397,7 +540,7 @@ def test_moments_equal_numpy(train) -> None:
 @pytest.mark.parametrize("name", ERASERS)
 def test_saved_and_read_back(tmp_path: Path, name: str, train) -> None:
     x, codes, _ = train
-    eraser = make_eraser(name).fit(x, codes)
+    eraser = make_eraser(name).fit(x, codes, numbered(codes))
     save_eraser(
         tmp_path / "e", eraser.map, encoder="a" * 64, unit="token", layer=4,
         options=eraser.options(),
@@ -442,7 +585,7 @@ def test_the_encoders_hash_is_of_its_weights() -> None:
 def test_erasers_with_one_map_are_known_by_their_classes(train) -> None:
     x, codes, _ = train
     for name in ERASERS:
-        fitted = make_eraser(name).fit(x, codes).map
+        fitted = make_eraser(name).fit(x, codes, numbered(codes)).map
         assert fitted.by_language == (name not in ONE_MAP)
 
 

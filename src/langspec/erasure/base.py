@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from langspec.erasure.moments import Moments
+from langspec.erasure.removal_path import PathPoint
 from langspec.errors import LangspecError
 from langspec.section import Section
 
@@ -33,6 +34,8 @@ class ErasureMap:
             is not predicted.
         intercepts: float64 ``[K]`` of the same classifier.
         ranks: number of directions that each map removes, ``[M]``.
+        path: what a new probe read after each step of an eraser that works step by step; empty for
+            others.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ErasureMap:
     weights: np.ndarray
     intercepts: np.ndarray
     ranks: tuple[int, ...]
+    path: tuple[PathPoint, ...] = ()
 
     def __post_init__(self) -> None:
         """Store the matrices by rows: another memory layout changes the last digit of products."""
@@ -120,6 +124,15 @@ class ErasureMap:
             )
         return np.searchsorted(np.asarray(self.languages), codes)
 
+    def first(self, rank: int) -> ErasureMap:
+        """The map that removes only the first ``rank`` directions, as an earlier step did.
+
+        It holds for one map that is a projection, oblique or not, as all with a path are.
+        """
+        left, right = self.left[:, :, :rank], self.right[:, :rank]
+        shift = np.einsum("mhr,mrk,mk->mh", left, right, self.shift)
+        return replace(self, left=left, right=right, shift=shift, ranks=(rank,), path=())
+
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
         """The same map as one matrix ``[H, H]`` and bias ``[H]``: ``x @ matrix.T + bias``.
 
@@ -138,8 +151,8 @@ class Eraser(ABC):
     """Takes what is specific to a language out of feature vectors.
 
     An eraser is fitted on training features of all languages; :meth:`apply` then erases any
-    features. What is fitted is a function of the mean and the covariance of each language, so
-    features may come in chunks (:meth:`partial_fit`). All arithmetic is float64.
+    features. Features may come in chunks (:meth:`partial_fit`): most erasers are functions of the
+    mean and the covariance of each language. All arithmetic is float64.
 
     An eraser is a file in this folder: its class and, where it has options, the class of its
     section under ``evaluate.erasers``.
@@ -148,6 +161,7 @@ class Eraser(ABC):
         name: that ``evaluate.erasers.run`` calls it by.
         section: class of its section; None: it has no options.
         by_language: does it treat each language differently?
+        parallel: is it fitted on translations, which share a line number?
         anchor: code of the anchor, the language whose mean vector the fitted map leaves where it
             is; None: the mean of all vectors stays. Another anchor shifts all erased vectors by
             one constant vector. A new probe fits its intercept to the shift. The task's trained
@@ -158,6 +172,7 @@ class Eraser(ABC):
     name: ClassVar[str]
     section: ClassVar[type[Section] | None] = None
     by_language: ClassVar[bool] = False
+    parallel: ClassVar[bool] = False
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -184,8 +199,19 @@ class Eraser(ABC):
         """The options that it was made with, as they are written beside a fitted eraser."""
         return {"anchor": self.anchor}
 
-    def partial_fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
-        """Add a chunk to what is fitted: features ``[N, H]`` and their language codes ``[N]``.
+    def partial_fit(
+        self,
+        features: np.ndarray,
+        languages: np.ndarray | list[str],
+        lines: np.ndarray | None = None,
+    ) -> Self:
+        """Add a chunk to what is fitted.
+
+        Args:
+            features: ``[N, H]``.
+            languages: code of each vector ``[N]``.
+            lines: number of the line of text that each vector is of, int ``[N]``; translations
+                share it. None: every vector is a line of its own.
 
         Raises:
             LangspecError: values that are not finite, shapes that disagree.
@@ -194,14 +220,31 @@ class Eraser(ABC):
         self.moments.update(features, languages)
         return self
 
-    def fit(self, features: np.ndarray, languages: np.ndarray | list[str]) -> Self:
-        """Fit on features ``[N, H]`` with their language codes ``[N]``; forget earlier chunks.
+    def choose_on(
+        self,
+        features: np.ndarray,
+        languages: np.ndarray | list[str],
+        lines: np.ndarray | None = None,
+    ) -> Self:
+        """Add a chunk of held-out vectors, on which an eraser that has to choose chooses.
+
+        The arguments are those of :meth:`partial_fit`. A closed form chooses nothing.
+        """
+        return self
+
+    def fit(
+        self,
+        features: np.ndarray,
+        languages: np.ndarray | list[str],
+        lines: np.ndarray | None = None,
+    ) -> Self:
+        """Fit on features ``[N, H]`` as one chunk; forget earlier chunks.
 
         Raises:
             LangspecError: fewer than two languages, values that are not finite.
         """
         self.moments = Moments()
-        self.partial_fit(features, languages)
+        self.partial_fit(features, languages, lines)
         self.moments.require_two()
         return self
 
@@ -210,11 +253,19 @@ class Eraser(ABC):
         """The map that is fitted on all chunks so far.
 
         Raises:
-            LangspecError: the chunks have fewer than two languages, or lack the anchor.
+            LangspecError: the chunks have fewer than two languages, or lack the anchor; the map
+                would remove every dimension.
         """
         if self._map is None:
             self.moments.require_two()
-            self._map = self._solve()
+            fitted = self._solve()
+            if fitted.left.shape[-1] >= fitted.width:
+                raise LangspecError(
+                    f"{self.name} would remove {fitted.left.shape[-1]} of {fitted.width} "
+                    "dimensions, and nothing would be left; lower its rank, or leave it out",
+                    place="evaluate.erasers.run",
+                )
+            self._map = fitted
         return self._map
 
     def apply(
@@ -239,7 +290,9 @@ class Eraser(ABC):
             )
         return moments.means[moments.languages.index(self.anchor)]
 
-    def _one_map(self, left: np.ndarray, right: np.ndarray) -> ErasureMap:
+    def _one_map(
+        self, left: np.ndarray, right: np.ndarray, path: tuple[PathPoint, ...] = ()
+    ) -> ErasureMap:
         """``x - left @ right @ (x - anchor)`` with left ``[H, R]`` and right ``[R, H]``."""
         return ErasureMap(
             name=self.name,
@@ -251,6 +304,7 @@ class Eraser(ABC):
             weights=np.zeros((0, self.moments.width)),
             intercepts=np.zeros(0),
             ranks=(len(right),),
+            path=path,
         )
 
 

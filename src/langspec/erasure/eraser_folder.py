@@ -117,7 +117,11 @@ def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> Erasure
     return ErasureMap(
         name=card["name"],
         languages=tuple(card["languages"]),
+        left=tensors["left"],
+        right=tensors["right"],
+        shift=tensors["shift"],
         gold=card["gold"],
+        weights=tensors["weights"],
+        intercepts=tensors["intercepts"],
         ranks=tuple(card["ranks"]),
-        **{name: tensors[name] for name in _NAMES},
     )

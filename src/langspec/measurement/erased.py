@@ -73,6 +73,8 @@ def fit_maps(
 ) -> dict[tuple[str, int], ErasureMap]:
     """Fit an eraser on the training vectors of each unit and layer.
 
+    What an eraser has to choose, such as a number of rounds, it chooses on the dev vectors.
+
     Args:
         bank: the vectors.
         make: gives an unfitted eraser.
@@ -83,26 +85,31 @@ def fit_maps(
         The fitted maps by unit and layer.
 
     Raises:
-        LangspecError: no training vectors, fewer than two languages.
+        LangspecError: no training vectors, fewer than two languages, what the eraser refuses.
     """
     maps = {}
     for unit in units:
         meta = bank.token_meta if unit == "token" else bank.sentence_meta
-        index = bank.splits.index("train") if "train" in bank.splits else -2
-        rows = np.flatnonzero(meta.split == index)
-        if not len(rows):
+        if not len(_rows(bank, meta, "train")):
             raise LangspecError(
                 f"{make().name} found no {unit} vectors of training text to be fitted on"
             )
-        codes = codes_of(bank, meta)[rows]
+        codes = codes_of(bank, meta)
         for layer in layers:
             vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
             eraser = make()
-            for low in range(0, len(rows), _CHUNK):
-                part = slice(low, low + _CHUNK)
-                eraser.partial_fit(vectors[rows[part]], codes[part])
+            for split, take in (("train", eraser.partial_fit), ("dev", eraser.choose_on)):
+                rows = _rows(bank, meta, split)
+                for low in range(0, len(rows), _CHUNK):
+                    part = rows[low : low + _CHUNK]
+                    take(vectors[part], codes[part], meta.line[part])
             maps[unit, layer] = eraser.map
     return maps
+
+
+def _rows(bank: Bank, meta: Units, split: str) -> np.ndarray:
+    """The positions of the vectors of a split; none where the bank has no such split."""
+    return np.flatnonzero(meta.split == (bank.splits.index(split) if split in bank.splits else -2))
 
 
 @dataclass(frozen=True)

@@ -274,6 +274,7 @@ def fit_probe(
     options: ProbeOptions,
     *,
     patience: int = 1,
+    scaled: bool = True,
 ) -> Probe:
     """Fit with one C after the other and choose the one with the least validation log-loss.
 
@@ -285,6 +286,7 @@ def fit_probe(
         classes: number of classes K.
         options: candidate C in ascending order, tolerance, limit of iterations.
         patience: after so many C in a row that are no better than the best, no further C is tried.
+        scaled: divide each feature by its deviation? Else the features are only centred.
 
     Raises:
         LangspecError: fewer than two classes in the training rows, no usable validation row,
@@ -292,6 +294,8 @@ def fit_probe(
     """
     present, usable = usable_rows(train, train_labels, dev, dev_labels)
     mean, scale = standardisation(train)
+    if not scaled:
+        scale = np.ones_like(scale)
 
     def standardise(features: np.ndarray) -> np.ndarray:
         return ((features - mean) / scale).astype(np.float32)

@@ -1,0 +1,147 @@
+"""Erasers that read all vectors again at every step, and stop by what a new probe reads."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from langspec.erasure.base import Eraser
+from langspec.erasure.moments import checked
+from langspec.erasure.removal_path import PathPoint, clustered_interval
+from langspec.measurement.probe_options import ProbeOptions
+
+logger = logging.getLogger(__name__)
+
+EVALUATION = ProbeOptions(strengths=[0.001, 0.01, 0.1, 1.0], tolerance=1e-3, max_iterations=300)
+"""Of the probe that is fitted anew on erased vectors, standardised like those of all leaks."""
+_HELD_OUT = 5  # every fifth line is held out where no other vectors were given to choose on
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors with the languages and lines that they are of.
+
+    Attributes:
+        features: float64 ``[N, H]``.
+        labels: int64 ``[N]``, index into the sorted codes.
+        lines: int64 ``[N]``.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    lines: np.ndarray
+
+    def at(self, rows: np.ndarray) -> Vectors:
+        """The vectors of some rows, bool ``[N]``."""
+        return Vectors(self.features[rows], self.labels[rows], self.lines[rows])
+
+    def moved(self, features: np.ndarray) -> Vectors:
+        """The same rows with other features ``[N, H]``."""
+        return Vectors(features, self.labels, self.lines)
+
+
+class IterativeEraser(Eraser):
+    """An eraser whose chunks stay in memory, because each step reads all vectors again."""
+
+    def __init__(self, *, anchor: str | None = None) -> None:
+        super().__init__(anchor=anchor)
+        self._chunks: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+
+    def partial_fit(
+        self,
+        features: np.ndarray,
+        languages: np.ndarray | list[str],
+        lines: np.ndarray | None = None,
+    ) -> Self:
+        """Add a chunk to what is fitted, see :meth:`Eraser.partial_fit`."""
+        super().partial_fit(features, languages, lines)
+        return self._keep("train", features, languages, lines)
+
+    def choose_on(
+        self,
+        features: np.ndarray,
+        languages: np.ndarray | list[str],
+        lines: np.ndarray | None = None,
+    ) -> Self:
+        """Add a chunk of what options are chosen on; nothing is fitted on it.
+
+        Without any, every fifth line of what is fitted is held out for it.
+        """
+        self._map = None
+        return self._keep("dev", features, languages, lines)
+
+    def fit(
+        self,
+        features: np.ndarray,
+        languages: np.ndarray | list[str],
+        lines: np.ndarray | None = None,
+    ) -> Self:
+        """Fit on features ``[N, H]``; forget earlier chunks, see :meth:`Eraser.fit`."""
+        self._chunks.pop("train", None)
+        return super().fit(features, languages, lines)
+
+    def _keep(
+        self,
+        part: str,
+        features: np.ndarray,
+        languages: np.ndarray | list[str],
+        lines: np.ndarray | None,
+    ) -> Self:
+        chunks = self._chunks.setdefault(part, [])
+        vectors, codes = checked(features, languages)
+        if lines is None:  # each vector is a line of its own
+            begin = sum(len(chunk[0]) for chunk in chunks)
+            lines = np.arange(begin, begin + len(vectors))
+        chunks.append((vectors, codes, np.asarray(lines)))
+        return self
+
+    def _vectors(self) -> tuple[Vectors, Vectors]:
+        """The vectors that it is fitted on and those that choose, centred on the former's mean."""
+        train = self._joined("train")
+        if "dev" in self._chunks:
+            return train, self._joined("dev")
+        held = np.unique(train.lines, return_inverse=True)[1] % _HELD_OUT == 0
+        return train.at(~held), train.at(held)
+
+    def _joined(self, part: str) -> Vectors:
+        features, codes, lines = (
+            np.concatenate(column) for column in zip(*self._chunks[part], strict=True)
+        )
+        known = np.isin(codes, self.moments.languages)
+        labels = np.searchsorted(np.asarray(self.moments.languages), codes[known])
+        features = features[known] - self.moments.mean
+        return Vectors(features, labels.astype(np.int64), lines[known])
+
+    def read(self, train: Vectors, dev: Vectors, rank: int) -> PathPoint:
+        """What the evaluation probe reads from erased vectors after ``rank`` directions."""
+        from langspec.measurement.probe import fit_probe  # imports PyTorch
+
+        probe = fit_probe(
+            train.features,
+            train.labels,
+            dev.features,
+            dev.labels,
+            len(self.moments.languages),
+            EVALUATION,
+        )
+        hits = probe.predict(dev.features) == dev.labels
+        low, high = clustered_interval(hits.astype(np.float64), dev.lines)
+        majority = float(np.bincount(dev.labels).max() / len(dev.labels))
+        return PathPoint(rank, float(hits.mean()), low, high, majority)
+
+    def warn_above(self, point: PathPoint, why: str) -> None:
+        """Say that the steps ended before the probe was at majority."""
+        logger.warning(
+            "%s: after %d directions a probe still names %.3f of the held-out languages rightly "
+            "[%.3f, %.3f]; the most frequent language has %.3f; %s",
+            self.name,
+            point.rank,
+            point.accuracy,
+            point.low,
+            point.high,
+            point.majority,
+            why,
+        )
