@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import create_model, model_validator
+from pydantic import create_model, field_validator, model_validator
 
 from langspec.erasure.base import Eraser
 from langspec.errors import LangspecError
 from langspec.folder_classes import folder_classes
-from langspec.section import Section, unique
+from langspec.section import Natural, Section, unique
 
 
 @cache
@@ -27,6 +27,23 @@ ONE_MAP = tuple(name for name, one in eraser_classes().items() if not one.by_lan
 """The names of those that treat every language alike."""
 
 
+class ErasureControls(Section):
+    """Section ``controls``: random subspaces that are removed beside each eraser's.
+
+    Attributes:
+        draws: number of random subspaces of each size; 0: none are removed.
+    """
+
+    draws: Natural
+
+    @field_validator("draws")
+    @classmethod
+    def _spread(cls, draws: int) -> int:
+        if draws == 1:
+            raise ValueError("1 random subspace has no spread; expected 0 or at least 2")
+        return draws
+
+
 class ErasersBase(Section):
     """Section ``evaluate.erasers``: which erasers are measured, and on what.
 
@@ -36,12 +53,14 @@ class ErasersBase(Section):
         layers: ``all``, or ``head``: the one layer that the task's head reads.
         anchor: ``source``: erasing leaves the mean of the source language where it is; ``all``:
             the mean of all vectors.
+        controls: removal of as much of anything.
     """
 
     run: list[str]
     of: list[Literal["frozen", "finetune"]]
     layers: Literal["all", "head"]
     anchor: Literal["source", "all"]
+    controls: ErasureControls
 
     if TYPE_CHECKING:
 

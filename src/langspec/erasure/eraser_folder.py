@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from langspec.erasure.base import ErasureMap
+from langspec.erasure.removal_path import PathPoint
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, read_json, sha256_file, write_json
 
@@ -64,6 +66,7 @@ def save_eraser(
             "languages": fitted.languages,
             "gold": fitted.gold,
             "ranks": fitted.ranks,
+            "path": [asdict(point) for point in fitted.path],
             "encoder": encoder,
             "unit": unit,
             "layer": layer,
@@ -124,4 +127,5 @@ def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> Erasure
         weights=tensors["weights"],
         intercepts=tensors["intercepts"],
         ranks=tuple(card["ranks"]),
+        path=tuple(PathPoint(**point) for point in card.get("path", ())),
     )

@@ -61,8 +61,8 @@ class INLP(IterativeEraser):
 
     def options(self) -> dict[str, Any]:
         """The options that it was made with, as they are written beside a fitted eraser."""
-        own = {"rounds": self.rounds, "space": self.space, "strengths": self.strengths}
-        return super().options() | own
+        values = {"rounds": self.rounds, "space": self.space, "strengths": self.strengths}
+        return super().options() | values
 
     def _solve(self) -> ErasureMap:
         there, back = self._coordinates()

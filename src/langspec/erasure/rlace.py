@@ -66,8 +66,8 @@ class RLACE(IterativeEraser):
 
     def options(self) -> dict[str, Any]:
         """The options that it was made with, as they are written beside a fitted eraser."""
-        own = {"rank": self.rank, "steps": self.steps, "decay": self.decay}
-        return super().options() | own
+        values = {"rank": self.rank, "steps": self.steps, "decay": self.decay}
+        return super().options() | values
 
     def _solve(self) -> ErasureMap:
         train, dev = self._vectors()

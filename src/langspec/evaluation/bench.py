@@ -17,7 +17,7 @@ from langspec.encoders.inputs import Inputs, text_inputs
 from langspec.encoders.load import load_encoder
 from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
 from langspec.features.encode import build_bank
-from langspec.files import cached_json, sha256_file
+from langspec.files import cached_json, read_json, sha256_file
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import Subject
 from langspec.modelling.model import layer_index
@@ -80,6 +80,8 @@ class Bench:
         """
         self.lines: dict[str, int] = {}
         """By the hash of an encoder's weights: lines of language text that it reads; else all."""
+        self.shared: dict[str, Any] = {}
+        """What measures share beside the vectors, by the name that they agree on."""
         self._vectors: tuple[str, np.ndarray] | None = None  # of the encoder used last
 
     corpus = "text"
@@ -123,6 +125,16 @@ class Bench:
         """
         bank = asdict(self.text_bank_options)
         return self.encoder_key | {"text": self.text_hash, "bank": bank}
+
+    @cached_property
+    def parallel_text(self) -> bool:
+        """Are lines of the language text with one number translations of each other?
+
+        Only the card of the corpora says so; numbered paragraphs need not be.
+        """
+        card = read_json(self.paths.corpora / "card.json")
+        notes = card["corpora"]["text"].get("notes", {})
+        return str(notes.get("parallel", "no")).startswith("yes")
 
     @property
     def head_layer(self) -> int:

@@ -52,7 +52,7 @@ def retrieval_hits(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.diagonal(near) / near.sum(axis=1)
 
 
-def _lines(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, dict[int, int]]:
+def line_places(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, dict[int, int]]:
     """By language, the position of the sentence of each line; a line occurs once a language."""
     places: dict[str, dict[int, int]] = {}
     for position in rows:
@@ -67,7 +67,7 @@ def _lines(bank: Bank, units: Units, rows: np.ndarray) -> dict[str, dict[int, in
     return places
 
 
-def _shared(
+def shared_lines(
     places: Mapping[str, Mapping[int, int]], source: str, candidates: int | None, seed: int
 ) -> dict[str, list[int]]:
     """The lines that each target language shares with the source, at most ``candidates`` of them.
@@ -162,8 +162,8 @@ def retrieval(
     """
     units = unit_meta(bank, "sentence")
     rows = rows_of_split(bank, units, split, "sentence")
-    places = _lines(bank, units, rows)
-    shared = _shared(places, source, candidates, seed)
+    places = line_places(bank, units, rows)
+    shared = shared_lines(places, source, candidates, seed)
     sizes = {code: len(lines) for code, lines in shared.items()}
     results: list[Result] = []
     total = sum(sizes.values())
@@ -174,7 +174,7 @@ def retrieval(
         means = _language_means(bank, units, vectors, rows)
         for probe in ("cosine", "centred"):
             centred = means if probe == "centred" else None
-            table = _hits(vectors, places, source, shared, lines, centred)
+            table = hits_by_line(vectors, places, source, shared, lines, centred)
             place: Any = {"unit": "sentence", "layer": layer, "probe": probe}
             results += [
                 origin.interval(metric, interval, language=code, n=sizes.get(code, total), **place)
@@ -196,7 +196,7 @@ def _chance_rows(origin: Origin, sizes: Mapping[str, int], layer: int) -> list[R
     return [*results, origin.row("retrieval", mean, language="mean_targets", n=total, **named)]
 
 
-def _hits(
+def hits_by_line(
     vectors: np.ndarray,
     places: Mapping[str, Mapping[int, int]],
     source: str,

@@ -323,11 +323,16 @@ def fit_probe(
     best, last = fit(best, path[chosen].c, options.tolerance)
     path[chosen] = replace(last, iterations=path[chosen].iterations + last.iterations)
 
-    weights = np.zeros((classes, train.shape[1]))
-    weights[present] = best[:, :-1]
+    return Probe(mean, scale, *_of_all(best, present, classes), tuple(path), chosen)
+
+
+def _of_all(theta: np.ndarray, present: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and intercepts of all classes, of the parameters ``[P, H+1]`` of those present."""
+    weights = np.zeros((classes, theta.shape[1] - 1))
+    weights[present] = theta[:, :-1]
     intercepts = np.full(classes, -np.inf)
-    intercepts[present] = best[:, -1]
-    return Probe(mean, scale, weights, intercepts, tuple(path), chosen)
+    intercepts[present] = theta[:, -1]
+    return weights, intercepts
 
 
 def fit_probe_on(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langspec.erasure.choice import Erasers, eraser_classes
@@ -16,6 +15,7 @@ from langspec.measures.base import (
     Subject,
     scored_probe_seconds,
 )
+from langspec.measures.fitted_erasers import fitted_erasers
 from langspec.measures.spec import IN_SHORT, Column, Kind, TableSpec
 from langspec.results import LEAK_METRIC, Result, label
 from langspec.section import Section
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from langspec.evaluation.bench import Bench
-    from langspec.measurement.erased import Maps
 
 logger = logging.getLogger(__name__)
 PLACE = "evaluate.erasers.run"
@@ -165,12 +164,12 @@ class ErasedLeak(Measure):
         from langspec.measurement.erased import require_languages
 
         super().__init__(bench)
-        self._maps: dict[tuple[str, str], Maps] = {}
-        self._make = self.values.maker(bench.config.corpora.source)
+        self._fitted = fitted_erasers(bench)
         if self.values.run:
             rows = bench.text_rows
             languages = bench.config.corpora.languages
             require_languages(rows.languages, rows.splits, languages, place=PLACE)
+            self._fitted.require_parallel()
         if any(name.endswith("_oracle") for name in self.values.run):
             logger.warning(
                 "oracle erasers get the language of every text that they are tested on: they "
@@ -184,10 +183,10 @@ class ErasedLeak(Measure):
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost | None:
-        """The cost of a probe on erased vectors, for each eraser; inlp fits one more a round."""
+        """The cost of a probe on erased vectors, for each eraser; inlp fits two more a round."""
         erasers = config.evaluate.erasers
         places = shape.erased * (shape.layers if erasers.layers == "all" else 1) * 2
-        count = places * (len(erasers.run) + ("inlp" in erasers.run) * erasers.inlp.rounds)
+        count = places * (len(erasers.run) + ("inlp" in erasers.run) * 2 * erasers.inlp.rounds)
         if not count:
             return None
         seconds = scored_probe_seconds(shape, count, config.features.tokens.train)
@@ -199,7 +198,6 @@ class ErasedLeak(Measure):
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Add the rows of every eraser, which the column ``eraser`` names."""
-        self._maps = {key: maps for key, maps in self._maps.items() if key[0] == subject.state}
         if subject.new_encoder:
             for name in self.values.run:
                 findings.add(self._leak(subject, name))
@@ -208,7 +206,7 @@ class ErasedLeak(Measure):
     # Leak.
 
     def _leak(self, subject: Subject, name: str) -> list[Result]:
-        from langspec.measurement.erased import erased_leak, fit_maps
+        from langspec.measurement.erased import erased_leak
         from langspec.measurement.leak import UNITS
         from langspec.measurement.rows import Origin
 
@@ -216,8 +214,7 @@ class ErasedLeak(Measure):
 
         def compute() -> list[Result]:
             bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
-            maps = fit_maps(bank, partial(self._make, name), UNITS, layers)
-            self._maps[subject.state, name] = maps
+            maps = self._fitted.maps(subject, name, UNITS, layers)
             origin = Origin(
                 bench.task.name, subject.method, seed, "text", "test", self.name, eraser=name
             )
@@ -272,7 +269,7 @@ class ErasedLeak(Measure):
 
     def _predictions(self, subject: Subject) -> dict[str, list[int]]:
         """The classes that the head predicts for erased test units, by eraser."""
-        from langspec.measurement.erased import fit_maps, head_predictions
+        from langspec.measurement.erased import head_predictions
 
         bench, head = self.bench, subject.model.heads["task"]
         vectors = bench.test_vectors(subject)
@@ -282,12 +279,7 @@ class ErasedLeak(Measure):
         layer = subject.model.head_layer
         predicted: dict[str, list[int]] = {}
         for name in self.values.run:
-            maps = self._maps.get((subject.state, name))
-            if maps is None or (unit, layer) not in maps:
-                title = f"{subject.method} {subject.seed}"
-                bank = bench.text_bank(subject.model.encoder, subject.state, title)
-                maps = fit_maps(bank, partial(self._make, name), [unit], [layer])
-                self._maps[subject.state, name] = maps
+            maps = self._fitted.maps(subject, name, [unit], [layer])
             predicted[name] = head_predictions(head, vectors, maps[unit, layer], language).tolist()
         return predicted
 
@@ -297,6 +289,4 @@ class ErasedLeak(Measure):
 
     def _key(self, *names: str) -> dict[str, Any]:
         """The options and inputs that a cached value depends on, besides the checkpoint."""
-        values = self.values.model_dump(exclude={"run", "of", "layers"})
-        source = self.bench.config.corpora.source
-        return {"erasers": names, "options": values, "source": source, **self.bench.text_key}
+        return {"erasers": names, **self._fitted.key}

@@ -63,13 +63,8 @@ class SpaceGeometry(Measure):
     figures: ClassVar[tuple[FigureSpec, ...]] = GEOMETRY_FIGURES
 
     def __init__(self, bench: Bench) -> None:
-        from langspec.files import read_json
-
         super().__init__(bench)
-        card = read_json(bench.paths.corpora / "card.json")
-        notes = card["corpora"]["text"].get("notes", {})
-        # Only the card says whether lines are translations; numbered paragraphs need not be.
-        self.parallel = str(notes.get("parallel", "no")).startswith("yes")
+        self.parallel = bench.parallel_text
         if self.values.run and not self.parallel:
             logger.info("the language text is not parallel by line: no retrieval is measured")
 

@@ -1,0 +1,103 @@
+"""The erasers of ``erasers.run``, fitted once for all measures of a bench, and kept on disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langspec.erasure.choice import eraser_classes
+from langspec.errors import LangspecError
+
+if TYPE_CHECKING:
+    from langspec.erasure.base import ErasureMap
+    from langspec.evaluation.bench import Bench
+    from langspec.measures.base import Subject
+
+logger = logging.getLogger(__name__)
+
+
+def fitted_erasers(bench: Bench) -> FittedErasers:
+    """The fitted erasers that all measures of a bench share."""
+    shared: FittedErasers = bench.shared.setdefault("erasers", FittedErasers(bench))
+    return shared
+
+
+class FittedErasers:
+    """Erasers fitted on the language text, by encoder, name, unit and layer.
+
+    Maps of the encoder used last stay in memory; all are in the cache.
+
+    Args:
+        bench: with the language text and section ``evaluate.erasers``.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._values = bench.config.evaluate.erasers
+        self._make = self._values.maker(bench.config.corpora.source)
+        self._state = ""
+        self._maps: dict[tuple[str, str, int], ErasureMap] = {}
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The options and inputs that fitted erasers depend on, besides name and encoder."""
+        values = self._values.model_dump(exclude={"run", "of", "layers", "controls"})
+        source = self._bench.config.corpora.source
+        return {"options": values, "source": source, **self._bench.text_key}
+
+    def require_parallel(self) -> None:
+        """Refuse erasers that are fitted on translations where the text has none.
+
+        Raises:
+            LangspecError: it has none.
+        """
+        classes = eraser_classes()
+        needing = [name for name in self._values.run if classes[name].parallel]
+        if needing and not self._bench.parallel_text:
+            raise LangspecError(
+                f"{', '.join(needing)} is fitted on translations, and the language text is not "
+                "parallel by line; leave it out, or bring files with equal numbers of lines",
+                place="evaluate.erasers.run",
+            )
+
+    def maps(
+        self, subject: Subject, name: str, units: Sequence[str], layers: Sequence[int]
+    ) -> dict[tuple[str, int], ErasureMap]:
+        """The fitted maps of an eraser by unit and layer; those that are missing are fitted.
+
+        Raises:
+            LangspecError: what :func:`langspec.measurement.erased.fit_maps` refuses.
+        """
+        if self._state != subject.state:
+            self._state, self._maps = subject.state, {}
+        wanted = [(unit, layer) for unit in units for layer in layers]
+        for unit, layer in wanted:
+            if (name, unit, layer) not in self._maps:
+                self._maps[name, unit, layer] = self._map(subject, name, unit, layer)
+        return {place: self._maps[name, *place] for place in wanted}
+
+    def _map(self, subject: Subject, name: str, unit: str, layer: int) -> ErasureMap:
+        from langspec.erasure.eraser_folder import load_eraser, save_eraser
+        from langspec.measurement.erased import fit_maps
+
+        folder = self._folder(subject.state, name, unit, layer)
+        if folder.exists():
+            try:
+                return load_eraser(folder, encoder=subject.state, unit=unit, layer=layer)
+            except LangspecError as error:
+                logger.warning("%s; fitted again", error)
+        bench = self._bench
+        bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
+        fitted = fit_maps(bank, partial(self._make, name), [unit], [layer])[unit, layer]
+        save_eraser(folder, fitted, encoder=subject.state, unit=unit, layer=layer)
+        return fitted
+
+    def _folder(self, state: str, name: str, unit: str, layer: int) -> Path:
+        from langspec.closure import cache_key
+
+        code = (FittedErasers, eraser_classes()[name])
+        key = {"state": state, "eraser": name, "unit": unit, "layer": layer, **self.key}
+        return self._bench.paths.cache / "erasers" / cache_key("eraser", code=code, **key)
