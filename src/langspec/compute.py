@@ -6,10 +6,10 @@ import ctypes
 import logging
 import os
 import sys
-from typing import Literal
+from typing import Annotated, Literal
 
 from langspec.errors import LangspecError
-from langspec.section import Count, Section
+from langspec.section import Count, Decides, Section
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ class Compute(Section):
     """
 
     threads: Count
-    workers: Count
+    workers: Annotated[Count, Decides.NOTHING]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
-    launch: str | None
-    trim_vocabulary: bool
+    launch: Annotated[str | None, Decides.NOTHING]
+    trim_vocabulary: Annotated[bool, Decides.NOTHING]
     portable: bool
 
 

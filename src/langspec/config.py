@@ -21,7 +21,7 @@ from langspec.features.feature_options import Features
 from langspec.measures.discovery import Evaluate
 from langspec.objectives import MethodName, get_method
 from langspec.report.report_section import Report
-from langspec.section import Name, Section
+from langspec.section import Decides, Name, Section
 from langspec.tracking.tracking_section import Tracking
 from langspec.training.train_section import Methods, Train
 from langspec.tuning.sections import Adopted, Tune
@@ -36,7 +36,7 @@ BUILT_IN_TASKS = ("pos", "nli")
 class Config(Section):
     """All of ``params.yaml``."""
 
-    name: Name
+    name: Annotated[Name, Decides.RUNS]
     compute: Compute
     corpora: Corpora
     tasks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CustomTask]
@@ -44,10 +44,10 @@ class Config(Section):
     train: Train
     features: Features
     evaluate: Evaluate
-    tune: Tune
-    adopted: dict[MethodName, dict[str, Adopted]]
-    report: Report
-    tracking: Tracking
+    tune: Annotated[Tune, Decides.NOTHING]
+    adopted: Annotated[dict[MethodName, dict[str, Adopted]], Decides.RUNS]
+    report: Annotated[Report, Decides.NOTHING]
+    tracking: Annotated[Tracking, Decides.NOTHING]
 
     @model_validator(mode="after")
     def _tasks(self) -> Config:

@@ -194,6 +194,29 @@ def cached_json(place: Path, compute: Callable[[], Any]) -> Any:
     return value
 
 
+def cached_folder(place: Path, write: Callable[[Path], None]) -> Path:
+    """The folder of a cache entry; written where it is missing or damaged.
+
+    A file beside it holds the hash of its content. A damaged entry is reported.
+
+    Args:
+        place: the folder.
+        write: writes its files into an empty folder.
+
+    Returns:
+        ``place``.
+    """
+    hash_file = place.with_name(f"{place.name}.sha256")
+    if place.is_dir() and hash_file.is_file():
+        if hash_file.read_text(encoding="utf-8").strip() == sha256_folder(place):
+            return place
+        logger.warning("%s: damaged (hash differs); written again", place)
+    with atomic_folder(place) as folder:
+        write(folder)
+    write_text(hash_file, sha256_folder(place))
+    return place
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with Path(path).open("rb") as handle:

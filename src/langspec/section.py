@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -36,6 +37,36 @@ class Section(BaseModel):
     """A part of ``params.yaml``: frozen, no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Decides(Enum):
+    """What a value decides that is not part of every result; marks its field as ``Annotated``."""
+
+    NOTHING = "where and when it is computed, or another stage's results"
+    RUNS = "which runs there are and what they are called, not what one of them gives"
+
+
+def deciding(section: Section, *others: Decides) -> dict[str, Any]:
+    """JSON-able values that a result depends on.
+
+    Args:
+        section: of ``params.yaml``, or all of it.
+        others: marks of fields that are left out beside :attr:`Decides.NOTHING`.
+    """
+    left_out = {Decides.NOTHING, *others}
+    return section.model_dump(mode="json", exclude=_marked(section, left_out))
+
+
+def _marked(section: Section, marks: set[Decides]) -> Any:
+    """The fields that carry one of the marks, as pydantic's ``exclude`` has them."""
+    found: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if marks.intersection(mark for mark in field.metadata if isinstance(mark, Decides)):
+            found[name] = True
+        elif isinstance(value, Section) and (below := _marked(value, marks)):
+            found[name] = below
+    return found
 
 
 def unique(key: str, values: Sequence[Any]) -> None:

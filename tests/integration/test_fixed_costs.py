@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "sklearn", "scipy.stats", "mlflow", "optuna", "accelerate")
+HEAVY = ("torch", "transformers", "sklearn", "scipy.stats", "mlflow", "optuna", "accelerate",
+         "matplotlib")  # fmt: skip
 
 
 def imported(statement: str) -> set[str]:
@@ -26,7 +27,8 @@ def test_a_stage_imports_nothing_heavy_before_it_runs(stage: str) -> None:
 def test_the_report_is_made_without_what_encodes_and_fits() -> None:
     assert imported("import langspec.stages.report") == set()
     # seaborn imports scipy.stats
-    assert imported("import langspec.report.task_figures") <= {"scipy.stats"}
+    drawing = imported("import langspec.report.task_figures")
+    assert drawing <= {"matplotlib", "scipy.stats"}
 
 
 def test_help_costs_little() -> None:

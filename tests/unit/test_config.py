@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from forked import start_python
 from langspec import presets
 from langspec.config import load_config, parse_config, parse_yaml, read_values, set_values
 from langspec.errors import LangspecError
+from langspec.presets import load_preset
+from langspec.section import Decides, deciding
 
 VALUES = parse_yaml(presets.preset_text("demo"))
 
@@ -183,3 +186,18 @@ def test_an_unknown_method_is_refused_before_anything_is_read(
 def test_a_configuration_goes_to_worker_processes() -> None:
     config = parse_config(VALUES)
     assert pickle.loads(pickle.dumps(config)) == config
+
+
+def test_values_that_decide_no_result_say_so() -> None:
+    config = load_preset("tiny", [])
+    values = deciding(config)
+    assert {"name", "adopted"} < set(values)
+    assert not {"tune", "report", "tracking"} & set(values)
+    assert not {"workers", "launch", "trim_vocabulary"} & set(values["compute"])
+    assert {"tasks", "run", "seeds", "clip"} < set(values["train"])
+    assert "checkpoint_steps" not in values["train"]
+    of_a_run = deciding(config, Decides.RUNS)
+    assert not {"name", "adopted"} & set(of_a_run)
+    assert not {"tasks", "run", "seeds"} & set(of_a_run["train"])
+    assert of_a_run["evaluate"] == values["evaluate"]
+    assert json.loads(json.dumps(values)) == values

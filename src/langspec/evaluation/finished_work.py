@@ -17,6 +17,7 @@ from langspec.measures.base import Findings
 from langspec.measures.discovery import measures
 from langspec.objectives import get_method
 from langspec.results import Result
+from langspec.section import Decides, deciding
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -26,16 +27,6 @@ logger = logging.getLogger(__name__)
 
 RUNNER = "langspec.evaluation.runner:Runner"
 _VALUES = "findings.json"
-# What no measurement depends on: where and when, other stages, which other runs there are.
-_ELSEWHERE: Any = {
-    "name": True,
-    "compute": {"workers", "launch", "trim_vocabulary"},
-    "train": {"tasks", "run", "seeds", "checkpoint_steps"},
-    "tune": True,
-    "adopted": True,
-    "report": True,
-    "tracking": True,
-}
 
 
 class FinishedWork:
@@ -60,7 +51,7 @@ class FinishedWork:
             "task": task,
             "first": config.train.seeds[0],
             "precision": precision_here(config.compute.precision),
-            "config": config.model_dump(mode="json", exclude=_ELSEWHERE),
+            "config": deciding(config, Decides.RUNS),
             "corpora": [sha256_file(paths.corpora / name) for name in corpora],
             "encoder": sha256_folder(paths.encoder),
             "published": sha256_folder(paths.root / "data" / "published"),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from langspec.closure import cache_key
 from langspec.compute import precision_here
 from langspec.erasure.choice import eraser_classes
-from langspec.files import atomic_folder, read_json, sha256_file, sha256_folder, write_text
+from langspec.files import cached_folder, read_json, sha256_file, sha256_folder
+from langspec.section import deciding
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RECORD, SCHEMA = "register.json", 1
-# What no version depends on: where and when, and other stages.
-_ELSEWHERE: Any = {
-    "compute": {"workers", "launch"},
-    "tune": True,
-    "report": True,
-    "tracking": True,
-}
 
 
 @dataclass(frozen=True)
@@ -70,31 +64,16 @@ def stored_versions(config: Config, paths: Paths, task: str, write: partial[None
         "versions",
         code=(write.func, *eraser_classes().values()),
         task=task,
-        config=config.model_dump(mode="json", exclude=_ELSEWHERE),
+        config=deciding(config),
         trained={m: sha256_folder(paths.train(task, m)) for m in config.train.run},
         results=sha256_file(paths.evaluate(task) / "results.csv"),
         precision=precision_here(config.compute.precision, "cpu"),
         corpora=[sha256_file(paths.corpora / name) for name in corpora],
         encoder=sha256_folder(paths.encoder),
     )
-    place = paths.cache / "versions" / key
-    hash_file = place.with_name(f"{key}.sha256")
-    if not _is_whole(place, hash_file):
-        with atomic_folder(place) as folder:
-            write(folder)
-        write_text(hash_file, sha256_folder(place))
+    place = cached_folder(paths.cache / "versions" / key, write)
     _warn(read_json(place / RECORD))
     return place
-
-
-def _is_whole(place: Path, hash_file: Path) -> bool:
-    """Whether an entry is there, as it was written; a damaged one is named."""
-    if not place.is_dir() or not hash_file.is_file():
-        return False
-    whole = hash_file.read_text(encoding="utf-8").strip() == sha256_folder(place)
-    if not whole:
-        logger.warning("%s: damaged (hash differs); written again", place)
-    return whole
 
 
 def _warn(record: dict[str, Any]) -> None:

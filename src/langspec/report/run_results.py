@@ -172,6 +172,8 @@ def load_run(
     projections = _projections(root, tasks, missing)
     failed = _failed(runs)
     results = _without(pd.concat([rows, *_geometry(root, tasks, missing)]), failed)
+    # Columns of Python strings: those of Arrow cost twice as much where few rows are selected.
+    results = results.astype(dict.fromkeys(results.select_dtypes("str").columns, object))
     predictions = [f"evaluate/{task}/predictions.parquet" for task in tasks]
     missing += [file for file in predictions if not (root / file).is_file()]
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from langspec.config import Config
 from langspec.measurement.difference import JudgeOptions
-from langspec.measures.discovery import declared
+from langspec.measures.discovery import declared, measures
 from langspec.paths import paths_of, require
 from langspec.report.compared import CompareOptions
 from langspec.report.make_report import Sources, build_report, drawing_crew
 from langspec.report.metrics import write_metrics
+from langspec.report.stored_report import report_key, stored_report
 from langspec.report.terminal import headline_text, table_text
 from langspec.workers import available_cores
 
@@ -30,16 +32,25 @@ def run(config: Config, root: Path) -> Path:
     tasks = config.train.tasks
     for task in tasks:
         require(paths.evaluate(task), f"evaluate --task {task}")
-    workers = min(config.compute.workers, len(tasks), available_cores())
-    with drawing_crew(config.report.formats, workers) as crew:
-        # After the workers: this process imports MLflow while they import what draws.
-        from langspec.stages.replay import run as replay
-
-        sources, comparing = sources_of(config, root), compare_options(config)
-        build_report(sources, paths.report, config.report, comparing=comparing, crew=crew)
+    sources, comparing = sources_of(config, root), compare_options(config)
+    key = report_key(sources, config.report, comparing, measures())
+    place = paths.cache / "reports" / config.name / key
+    stored_report(place, paths.report, partial(_write, config, sources, comparing))
     write_metrics(paths.results, tasks, config.train.run)
+    from langspec.stages.replay import run as replay
+
     replay(config, root)
     return paths.report / "index.html"
+
+
+def _write(config: Config, sources: Sources, comparing: CompareOptions, folder: Path) -> None:
+    """Make the report, with workers that draw."""
+    workers = min(config.compute.workers, len(sources.tasks), available_cores())
+    with drawing_crew(config.report.formats, workers) as crew:
+        # After the workers: this process imports MLflow while they import what draws.
+        import langspec.stages.replay  # noqa: F401
+
+        build_report(sources, folder, config.report, comparing=comparing, crew=crew)
 
 
 def sources_of(config: Config, root: Path) -> Sources:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from langspec.objectives import MethodName, sections
 from langspec.precedence import effective
 from langspec.search import Search
-from langspec.section import Count, Limit, Natural, Rate, Section, Share, Text, unique
+from langspec.section import Count, Decides, Limit, Natural, Rate, Section, Share, Text, unique
 from langspec.training.selection import RuleName
 from langspec.training.watch import WatchOptions
 
@@ -43,9 +43,9 @@ class Train(Section):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, TaskTraining]
 
-    tasks: Annotated[list[Text], Field(min_length=1)]
-    run: Annotated[list[MethodName], Field(min_length=1)]
-    seeds: Annotated[list[Natural], Field(min_length=1)]
+    tasks: Annotated[list[Text], Field(min_length=1), Decides.RUNS]
+    run: Annotated[list[MethodName], Field(min_length=1), Decides.RUNS]
+    seeds: Annotated[list[Natural], Field(min_length=1), Decides.RUNS]
     selection: RuleName
     feature_layer: int
     dropout: Annotated[float, Field(ge=0, lt=1)]
@@ -55,7 +55,7 @@ class Train(Section):
     schedule: Literal["linear", "constant"]
     accumulate: Count  # parts of a step's rows whose activations are kept one at a time
     clip: Annotated[float, Field(gt=0)] | None
-    checkpoint_steps: Count
+    checkpoint_steps: Annotated[Count, Decides.NOTHING]
     default: TaskTraining
     batch: BatchOptions
     language_split: Literal["adversary", "train"]  # split of the language text that methods read
