@@ -10,10 +10,11 @@ import pytest
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.presets import load_preset
+from langspec.report import stored_report
 from langspec.report.compared import CompareOptions
 from langspec.report.make_report import Sources
-from langspec.report.stored_report import report_key, stored_report
 
+COMPARING = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(1000, 0))
 FILES = (
     "run/train/pos/frozen/run.json",
     "run/train/pos/frozen/seed-1/epochs.csv",
@@ -46,9 +47,8 @@ def sources(tmp_path: Path) -> Sources:
 
 def key(sources: Sources, margin: float = 0.01, formats: str = "[png]") -> str:
     options = load_preset("tiny", [f"report.formats={formats}"]).report
-    bootstrap = load_preset("tiny", []).evaluate.bootstrap_options
-    assert isinstance(bootstrap, BootstrapOptions)
-    return report_key(sources, options, CompareOptions(JudgeOptions(margin=margin), bootstrap), ())
+    comparing = replace(COMPARING, judge=JudgeOptions(margin=margin))
+    return stored_report.report_key(sources, options, comparing, ())
 
 
 @pytest.mark.parametrize(
@@ -77,18 +77,27 @@ def test_values_count(sources: Sources) -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_equal_reports_are_copied_and_older_ones_removed(tmp_path: Path) -> None:
+def test_equal_reports_are_copied_and_older_ones_removed(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = []
 
-    def write(folder: Path) -> None:
+    def build(sources: Sources, folder: Path, *_: object, **__: object) -> None:
         written.append(folder)
         (folder / "index.html").write_text(f"page {len(written)}")
 
+    def make(name: str) -> str:
+        named = replace(sources, name=name)
+        options = load_preset("tiny", []).report
+        stored_report.stored_report(
+            named, out, cache, options, comparing=COMPARING, specs=(), workers=1
+        )
+        return (out / "index.html").read_text()
+
+    monkeypatch.setattr(stored_report, "build_report", build)
     cache, out = tmp_path / "cache", tmp_path / "report"
-    for name, page in (("a", 1), ("a", 1), ("b", 2), ("a", 3)):
-        stored_report(cache / name, out, write)
-        assert (out / "index.html").read_text() == f"page {page}"
-        assert sorted(one.name for one in cache.iterdir()) == [name, f"{name}.sha256"]
-    (cache / "a" / "index.html").write_text("damaged")
-    stored_report(cache / "a", out, write)
-    assert (out / "index.html").read_text() == "page 4"
+    assert [make("a"), make("a"), make("b"), make("a")] == ["page 1", "page 1", "page 2", "page 3"]
+    (entry,) = cache.glob("*/index.html")
+    entry.write_text("damaged")
+    assert make("a") == "page 4"
+    assert len(list(cache.iterdir())) == 2  # the report, and the hash of its files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from langspec.closure import cache_key
 from langspec.files import atomic_folder, cached_folder, sha256_file, sha256_folder
 from langspec.report.compared import CompareOptions
-from langspec.report.make_report import Sources, build_report
+from langspec.report.make_report import Sources, build_report, drawing_crew
 from langspec.report.report_section import Report
+from langspec.workers import available_cores
 
 _WEIGHTS = ".safetensors"  # no page reads them
 
@@ -53,16 +54,36 @@ def report_key(
     )
 
 
-def stored_report(place: Path, out: Path, write: Callable[[Path], None]) -> None:
-    """Copy a report from the cache to ``out``, whole or not at all.
+def stored_report(
+    sources: Sources,
+    out: Path,
+    cache: Path,
+    options: Report,
+    *,
+    comparing: CompareOptions,
+    specs: Iterable[Any],
+    workers: int,
+) -> None:
+    """Copy the report of these sources from the cache to ``out``; it is made where it is missing.
 
     Args:
-        place: folder of the cache entry, named by its key; the run's older entry is removed.
-        out: the folder to write; an older one is replaced.
-        write: writes the report where the cache lacks it.
+        sources: what the report is made of.
+        out: the folder to write, whole or not at all; an older one is replaced.
+        cache: holds one entry; that of other sources, options or code is removed.
+        options: as of :func:`report_key`, as are ``comparing`` and ``specs``.
+        workers: most processes that draw; with one, this process draws.
+
+    Raises:
+        LangspecError: as :func:`~langspec.report.make_report.build_report`.
     """
-    cached_folder(place, write)
-    for other in place.parent.iterdir():
+
+    def write(folder: Path) -> None:
+        count = min(workers, len(sources.tasks), available_cores())
+        with drawing_crew(options.formats, count) as crew:
+            build_report(sources, folder, options, comparing=comparing, crew=crew)
+
+    place = cached_folder(cache / report_key(sources, options, comparing, specs), write)
+    for other in cache.iterdir():
         if other.name not in (place.name, f"{place.name}.sha256"):
             shutil.rmtree(other) if other.is_dir() else other.unlink()
     with atomic_folder(out) as folder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from langspec.config import Config
@@ -10,11 +9,10 @@ from langspec.measurement.difference import JudgeOptions
 from langspec.measures.discovery import declared, measures
 from langspec.paths import paths_of, require
 from langspec.report.compared import CompareOptions
-from langspec.report.make_report import Sources, build_report, drawing_crew
+from langspec.report.make_report import Sources
 from langspec.report.metrics import write_metrics
-from langspec.report.stored_report import report_key, stored_report
+from langspec.report.stored_report import stored_report
 from langspec.report.terminal import headline_text, table_text
-from langspec.workers import available_cores
 
 
 def plan(config: Config, root: Path) -> str:
@@ -28,29 +26,23 @@ def plan(config: Config, root: Path) -> str:
 
 def run(config: Config, root: Path) -> Path:
     """Write the report; returns the page."""
-    paths = paths_of(config, root)
-    tasks = config.train.tasks
-    for task in tasks:
-        require(paths.evaluate(task), f"evaluate --task {task}")
-    sources, comparing = sources_of(config, root), compare_options(config)
-    key = report_key(sources, config.report, comparing, measures())
-    place = paths.cache / "reports" / config.name / key
-    stored_report(place, paths.report, partial(_write, config, sources, comparing))
-    write_metrics(paths.results, tasks, config.train.run)
     from langspec.stages.replay import run as replay
 
+    paths, tasks = paths_of(config, root), config.train.tasks
+    for task in tasks:
+        require(paths.evaluate(task), f"evaluate --task {task}")
+    stored_report(
+        sources_of(config, root),
+        paths.report,
+        paths.cache / "reports" / config.name,
+        config.report,
+        comparing=compare_options(config),
+        specs=measures(),
+        workers=config.compute.workers,
+    )
+    write_metrics(paths.results, tasks, config.train.run)
     replay(config, root)
     return paths.report / "index.html"
-
-
-def _write(config: Config, sources: Sources, comparing: CompareOptions, folder: Path) -> None:
-    """Make the report, with workers that draw."""
-    workers = min(config.compute.workers, len(sources.tasks), available_cores())
-    with drawing_crew(config.report.formats, workers) as crew:
-        # After the workers: this process imports MLflow while they import what draws.
-        import langspec.stages.replay  # noqa: F401
-
-        build_report(sources, folder, config.report, comparing=comparing, crew=crew)
 
 
 def sources_of(config: Config, root: Path) -> Sources:
