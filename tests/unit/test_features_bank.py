@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -429,3 +430,46 @@ def test_whole_rows_of_few_lines_are_chosen_among_those(tmp_path: Path) -> None:
     )
     assert set(whole.token_meta.line.tolist()) <= set(few.sentence_meta.line.tolist())
     assert len(whole.token_meta) == 10
+
+
+def test_words_of_other_pieces_have_a_pass_of_their_own(tmp_path: Path) -> None:
+    model, passes = tiny_model(0), []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    inputs = random_inputs(24)
+    # As without a prefix of two pieces: other pieces, the words elsewhere.
+    starts, lengths = inputs.starts[:-1], np.diff(inputs.starts)
+    keep = np.arange(len(inputs.ids)) - np.repeat(starts, lengths) != 1
+    fewer = replace(
+        inputs,
+        ids=inputs.ids[keep],
+        segments=inputs.segments[keep],
+        starts=inputs.starts - np.arange(25),
+        units=np.maximum(inputs.units - 1, 0),
+    )
+    options = bank_options(max_tokens_per_language=20)
+    beside = {key_of(options, "beside"): options}
+
+    def build(name: str, rows: Inputs, **more):
+        return build_bank(
+            model, 0, rows, rows_of(rows), options=options, key=key_of(options),
+            root=tmp_path / name, **more,
+        )  # fmt: skip
+
+    whole, plain = build("whole", inputs), build("plain", fewer)
+    once = len(passes) // 2
+    both = build("both", inputs, words=fewer, beside=beside)
+    assert len(passes) == 4 * once
+    assert np.array_equal(both.sentences(2), whole.sentences(2))
+    assert np.array_equal(both.tokens(2), plain.tokens(2))
+    assert np.array_equal(both.token_meta.unit, plain.token_meta.unit)
+    assert not np.array_equal(both.tokens(2), whole.tokens(2))
+    # Another bank of the same pass has its words from the first pieces.
+    other = open_bank(tmp_path / "both", key_of(options, "beside"))
+    assert other is not None
+    assert np.array_equal(other.tokens(2), whole.tokens(2))
+    build("both", inputs, words=fewer)
+    assert len(passes) == 4 * once  # it was there
+    assert both.meta["fingerprint"] != whole.meta["fingerprint"]
+    assert key_of(options) != bank_key(
+        checkpoint="a", corpus="c", prefix="q", max_tokens=32, options=options, token_prefix=""
+    )

@@ -63,7 +63,7 @@ def test_every_part_of_an_evaluation_is_counted() -> None:
     assert list(found) == [
         "probe", "beyond", "beyond.task_text", "geometry", "erasers", "compat", "trajectory",
     ]  # fmt: skip
-    assert found["probe"].work.startswith("60 ")  # 6 encoders, 5 layers, words and texts
+    assert found["probe"].work.startswith("180 ")  # 6 encoders, 5 layers, words and texts, 3 sizes
     # 4 encoders, 3 layers, 2 units; a linear probe, 7 of a code, 1 of shuffled labels.
     assert found["beyond"].work.startswith("216 ")
     assert found["trajectory"].work.startswith("1 trainings")

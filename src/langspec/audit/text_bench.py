@@ -113,6 +113,11 @@ class TextBench:
         name = cache_key(kind, code=(TextBench, *code), **key)
         return cached_json(self.banks.parent / "measures" / f"{name}.json", compute)
 
+    @property
+    def token_prefix(self) -> str:
+        """What stands before a text whose token vectors language is read from."""
+        return self.encoder.card.prefix
+
     # Keys.
 
     def _key(self, texts: Texts) -> dict[str, Any]:

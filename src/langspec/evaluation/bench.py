@@ -65,6 +65,12 @@ class Bench:
             max_tokens=self.encoder.card.max_tokens,
             prefix=self.encoder.card.prefix,
         )
+        self.word_inputs = self.text_inputs
+        """The same texts as token vectors of the leak are of them: see ``token_prefix``."""
+        if self.token_prefix != self.encoder.card.prefix:
+            self.word_inputs = text_inputs(
+                self.encoder.tokenizer, self.texts, max_tokens=self.encoder.card.max_tokens
+            )
         self.text_rows = BankRows(
             languages=text["language"].to_pylist(),
             splits=text["split"].to_pylist(),
@@ -112,6 +118,7 @@ class Bench:
         return {
             "languages": self.config.corpora.languages,
             "card": [card.prefix, card.max_tokens, card.pooling, card.sha256],
+            "token_prefix": self.token_prefix,
             "batch_tokens": self.config.features.batch_tokens,
             "precision": self.precision,
             "seed": self.config.evaluate.seed,
@@ -163,6 +170,20 @@ class Bench:
 
     # The task.
 
+    @property
+    def token_prefix(self) -> str:
+        """What stands before a text whose token vectors language is read from."""
+        return self.encoder.card.prefix if self.config.features.prefix_tokens else ""
+
+    @cached_property
+    def test_words(self) -> Inputs:
+        """The test texts as token vectors of the leak are of them."""
+        card = self.encoder.card
+        if self.token_prefix == card.prefix:
+            return self.test.inputs
+        plain = replace(self.encoder, card=replace(card, prefix=self.token_prefix))
+        return self.task.data(self.test_table, plain).inputs
+
     def unit_columns(self, data: TaskData) -> tuple[np.ndarray, np.ndarray]:
         """The language code and the item of each scored unit, both ``[N]``."""
         if data.unit == "pair":
@@ -204,6 +225,7 @@ class Bench:
         options: BankOptions,
         progress: str,
         beside: Sequence[tuple[str, BankOptions]] = (),
+        words: Inputs | None = None,
     ) -> Bank:
         """The feature bank of an encoder on some texts.
 
@@ -216,16 +238,18 @@ class Bench:
             options: what the bank holds.
             progress: title of the progress bar.
             beside: hash of the texts and options of banks that may be written in the same pass.
+            words: the texts that token vectors are of, tokenised; None: as ``inputs``.
         """
         card = self.encoder.card
 
-        def key(corpus: str, options: BankOptions) -> str:
+        def key(corpus: str, options: BankOptions, token_prefix: str | None = None) -> str:
             return bank_key(
                 checkpoint=state,
                 corpus=corpus,
                 prefix=card.prefix,
                 max_tokens=card.max_tokens,
                 options=options,
+                token_prefix=token_prefix,
             )
 
         return build_bank(
@@ -234,11 +258,12 @@ class Bench:
             inputs,
             rows,
             options=options,
-            key=key(corpus, options),
+            key=key(corpus, options, None if words is None else self.token_prefix),
             root=self.paths.cache / "banks",
             limit_gb=self.limit_gb,
             progress=progress,
             beside={key(*one): one[1] for one in beside},
+            words=words,
         )
 
     def bank_options(self, **values: Any) -> BankOptions:
@@ -265,9 +290,16 @@ class Bench:
     ) -> Bank:
         """The bank of the language text, which all measures on it share.
 
+        Its sentence vectors are of texts behind the encoder's prefix, its token vectors of texts
+        behind :attr:`token_prefix`.
+
         ``beside``: hash of the weights of the encoder that it is compared with, line by line.
         """
         sampled = state if beside is None else beside
+        beside_text = list(self.beside_text)
+        if self.word_inputs is not self.text_inputs:  # head_text_bank, in the pass of the texts
+            at_head = replace(self.text_bank_options, layers=(self.head_layer,))
+            beside_text.append((self.text_hash, at_head))
         return self.bank(
             encoder,
             state,
@@ -276,5 +308,17 @@ class Bench:
             self.text_rows,
             self.sampled(sampled, self.text_bank_options),
             f"encode text: {title}",
-            [(corpus, self.sampled(sampled, options)) for corpus, options in self.beside_text],
+            [(corpus, self.sampled(sampled, options)) for corpus, options in beside_text],
+            words=self.word_inputs,
         )
+
+    def head_text_bank(self, encoder: Any, state: str, title: str, layer: int) -> Bank:
+        """The bank of the language text at one layer, words as a head reads them: with the prefix.
+
+        It is :meth:`text_bank` where that has no other words.
+        """
+        if self.word_inputs is self.text_inputs:
+            return self.text_bank(encoder, state, title)
+        options = self.sampled(state, replace(self.text_bank_options, layers=(layer,)))
+        given = (self.text_hash, self.text_inputs, self.text_rows, options)
+        return self.bank(encoder, state, *given, f"encode text: {title}")

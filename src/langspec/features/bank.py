@@ -185,19 +185,26 @@ class Bank:
 
 
 def bank_key(
-    *, checkpoint: str, corpus: str, prefix: str, max_tokens: int, options: BankOptions
+    *,
+    checkpoint: str,
+    corpus: str,
+    prefix: str,
+    max_tokens: int,
+    options: BankOptions,
+    token_prefix: str | None = None,
 ) -> str:
     """SHA-256 of all that a bank's content depends on.
 
     ``checkpoint`` and ``corpus`` are content hashes (the corpus' includes which rows are taken),
-    ``prefix`` is put before every text, ``max_tokens`` is where rows are cut.
+    ``prefix`` is put before every text, ``token_prefix`` instead before those that token vectors
+    are of (None: ``prefix``), ``max_tokens`` is where rows are cut.
     """
     return cache_key(
         "bank",
         code=(CODE,),
         checkpoint=checkpoint,
         corpus=corpus,
-        prefix=prefix,
+        prefix=[prefix, prefix if token_prefix is None else token_prefix],
         max_tokens=max_tokens,
         options=asdict(options),
     )

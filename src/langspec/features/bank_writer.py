@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,20 @@ class BankWriter:
         selection: what of them the bank holds.
         options: of the bank.
         model: the encoder.
+        kinds: of vectors that it takes; another writer of the folder takes the others.
     """
 
     def __init__(
-        self, folder: Path, inputs: Inputs, selection: Selection, options: BankOptions, model: Any
+        self,
+        folder: Path,
+        inputs: Inputs,
+        selection: Selection,
+        options: BankOptions,
+        model: Any,
+        kinds: Sequence[str] = KINDS,
     ) -> None:
         self.folder, self.inputs, self.selection = folder, inputs, selection
+        self.kinds = kinds
         self.options = options
         self.last = int(model.config.num_hidden_layers)
         self.layers = _layers(options, self.last + 1)
@@ -47,7 +56,7 @@ class BankWriter:
         """Write the vectors of a batch: rows int ``[B]``, mask ``[B, T]``, states by layer."""
         if not self.out:
             width = states[self.layers[0]].shape[-1]
-            for kind in KINDS:
+            for kind in self.kinds:
                 shape = (len(self.layers), len(self.selection.tables[kind]), width)
                 self.out[kind] = open_memmap(
                     self.folder / f"{kind}.fp32.tmp", mode="w+", dtype=np.float32, shape=shape
@@ -60,10 +69,10 @@ class BankWriter:
         places, chosen = self._sentences(rows)
         for index, layer in enumerate(self.layers):
             state = states[layer]
-            if len(scored):
+            if len(scored) and "tokens" in self.kinds:
                 vectors = units(state, where, torch.from_numpy(columns))
                 self.out["tokens"][index, scored] = vectors.float().cpu().numpy()
-            if chosen.any():
+            if chosen.any() and "sentences" in self.kinds:
                 pooler = self.pooler if layer == self.last else None
                 vectors = pool(state.float(), mask.to(state.device), self.options.pooling, pooler)
                 self.out["sentences"][index, places] = vectors.cpu().numpy()[chosen]
@@ -77,10 +86,17 @@ class BankWriter:
         chosen = known[places] == rows
         return places[chosen], chosen
 
-    def finish(self, facts: dict[str, Any]) -> None:
-        """Write the vectors in their final type, what they stand for, and ``meta.json``."""
+    def flush(self) -> None:
+        """Write what was taken to disk."""
         for array in self.out.values():
             array.flush()  # type: ignore[attr-defined]
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Write the vectors in their final type, what they stand for, and ``meta.json``.
+
+        Vectors of every kind are in the folder.
+        """
+        self.flush()
         _finish(self.folder, self.selection, self.layers, facts)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from langspec.encoders.inputs import Inputs
 from langspec.errors import LangspecError
-from langspec.features.bank import NO_LABEL, BankOptions, BankRows, PerLanguage
+from langspec.features.bank import KINDS, NO_LABEL, BankOptions, BankRows, PerLanguage
 from langspec.features.sample import fewest_rows, lowest_per_group, unit_ranks
 
 
@@ -25,10 +25,10 @@ class Selection:
     sentences: np.ndarray
     tables: dict[str, np.ndarray]
 
-    @property
-    def rows(self) -> np.ndarray:
-        """The rows that must be encoded, ascending."""
-        return np.union1d(self.unit_rows, self.sentences)
+    def rows(self, kinds: Sequence[str] = KINDS) -> np.ndarray:
+        """The rows that must be encoded for vectors of these kinds, ascending."""
+        units = self.unit_rows if "tokens" in kinds else self.unit_rows[:0]
+        return np.union1d(units, self.sentences if "sentences" in kinds else units[:0])
 
 
 def _parts(
@@ -116,9 +116,13 @@ def select(inputs: Inputs, rows: BankRows, options: BankOptions) -> Selection:
     return Selection(languages, splits, units, unit_rows[units], sentences, tables)
 
 
-def fingerprint_of(inputs: Inputs, selection: Selection) -> str:
-    """SHA-256 of the pieces and of the selection: what the vectors are of."""
+def fingerprint_of(inputs: Inputs, words: Inputs, selection: Selection) -> str:
+    """SHA-256 of the pieces and of the selection: what the vectors are of.
+
+    ``inputs`` are the rows of sentence vectors, ``words`` those of token vectors.
+    """
     digest = hashlib.sha256("\0".join((*selection.languages, "", *selection.splits)).encode())
-    for array in (inputs.ids, inputs.starts, inputs.segments, *selection.tables.values()):
+    pieces = [a for rows in (inputs, words) for a in (rows.ids, rows.starts, rows.segments)]
+    for array in (*pieces, *selection.tables.values()):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -17,7 +17,7 @@ from langspec.encoders.forward import hidden_states
 from langspec.encoders.inference import casts, encoding_model, in_memory
 from langspec.encoders.inputs import Inputs, collate, length_batches
 from langspec.errors import LangspecError
-from langspec.features.bank import Bank, BankOptions, BankRows, open_bank
+from langspec.features.bank import KINDS, Bank, BankOptions, BankRows, open_bank
 from langspec.features.bank_writer import BankWriter
 from langspec.features.cache import evict
 from langspec.features.chosen_units import Selection, fingerprint_of, select
@@ -51,9 +51,9 @@ def _encode(
     progress: str,
     knob: str,
 ) -> None:
-    """One pass over the rows that the first bank needs, for all banks."""
+    """One pass over the rows that the first writer needs, for all writers."""
     first = writers[0]
-    needed, options = first.selection.rows, first.options
+    needed, options = first.selection.rows(first.kinds), first.options
     batches = length_batches(inputs.lengths[needed], options.tokens_per_batch)
     layers = sorted({layer for writer in writers for layer in writer.layers})
     half = encoding_model(model, options.precision)
@@ -76,25 +76,42 @@ def _write_banks(
     model: PreTrainedModel,
     pad_id: int,
     inputs: Inputs,
+    words: Inputs,
     banks: Mapping[str, tuple[Selection, BankOptions]],
     root: Path,
     progress: str,
     knob: str,
 ) -> None:
-    """Write banks by their key, in one pass over the rows that all of them need."""
+    """Write banks by their key, in one pass over the rows that all of them need.
+
+    Where ``words`` are other rows than ``inputs``, the first bank has its token vectors from a
+    pass over them, and the others all of theirs from ``inputs``.
+    """
+    first = next(iter(banks))
+    kinds = KINDS if words is inputs else ("sentences",)
     was_training = model.training
     model.eval()
     try:
         with ExitStack() as stack:
             writers = {
                 name: BankWriter(
-                    stack.enter_context(atomic_folder(root / name)), inputs, *bank, model
+                    stack.enter_context(atomic_folder(root / name)),
+                    inputs,
+                    *bank,
+                    model,
+                    kinds if name == first else KINDS,
                 )
                 for name, bank in banks.items()
             }
             _encode(model, pad_id, inputs, tuple(writers.values()), progress, knob)
+            if words is not inputs:
+                folder = writers[first].folder
+                tokens = BankWriter(folder, words, *banks[first], model, ("tokens",))
+                _encode(model, pad_id, words, (tokens,), progress, knob)
+                tokens.flush()
             for name, writer in writers.items():
-                fingerprint = fingerprint_of(inputs, writer.selection)
+                of_words = words if name == first else inputs
+                fingerprint = fingerprint_of(inputs, of_words, writer.selection)
                 facts = {"key": name, "fingerprint": fingerprint}
                 writer.finish({**facts, "options": asdict(writer.options)})
     finally:
@@ -114,6 +131,7 @@ def build_bank(
     progress: str = "encode",
     knob: str = "features.batch_tokens",
     beside: Mapping[str, BankOptions] = MappingProxyType({}),
+    words: Inputs | None = None,
 ) -> Bank:
     """Open the bank of ``key``, or make it in one encoding pass.
 
@@ -134,6 +152,8 @@ def build_bank(
         knob: the option that a batch too large for memory names.
         beside: further banks by their key, of the same pooling, batches and precision. One that
             needs the same rows is written in the same pass, where it is not there yet.
+        words: the same rows tokenised otherwise (without a prefix), which token vectors are of, in
+            a pass of their own; None: they are of ``inputs`` too.
 
     Raises:
         LangspecError: no rows, lengths that disagree, an encoder without hidden states, layers it
@@ -141,16 +161,23 @@ def build_bank(
     """
     if not len(inputs):
         raise LangspecError("there are no rows to encode; expected at least one")
-    selection = select(inputs, rows, options)
+    words = inputs if words is None else words
+    selection = select(words, rows, options)
+    if not len(selection.sentences):
+        inputs = words  # nothing else is read
+    elif not len(selection.units):
+        words = inputs
     cached = open_bank(root, key)
-    if cached is not None and cached.meta["fingerprint"] == fingerprint_of(inputs, selection):
+    fingerprint = fingerprint_of(inputs, words, selection)
+    if cached is not None and cached.meta["fingerprint"] == fingerprint:
         return cached
     banks = {key: (selection, options)}
+    needed = selection.rows(KINDS if words is inputs else ("sentences",))
     for other_key, other in beside.items():
         chosen = select(inputs, rows, other)
-        if np.array_equal(chosen.rows, selection.rows) and not (Path(root) / other_key).exists():
+        if np.array_equal(chosen.rows(), needed) and not (Path(root) / other_key).exists():
             banks[other_key] = chosen, other
-    _write_banks(model, pad_id, inputs, banks, Path(root), progress, knob)
+    _write_banks(model, pad_id, inputs, words, banks, Path(root), progress, knob)
     evict(root, limit_gb, keep=key)
     bank = open_bank(root, key)
     if bank is None:

@@ -51,12 +51,16 @@ class Features(Section):
         batch_tokens: padded pieces in one forward pass.
         tokens: word vectors of a language, by split.
         sentences: lines of a language, by split.
+        prefix_tokens: are the word vectors that language is read from those of a text behind
+            ``encoder.prefix``? A prefix is a convention of pooled vectors. False costs a second
+            pass where there is a prefix.
         cache_gb: size of the folder of all banks (10^9 bytes).
     """
 
     batch_tokens: Count
     tokens: TokenLimits
     sentences: SentenceLimits
+    prefix_tokens: bool
     cache_gb: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="before")

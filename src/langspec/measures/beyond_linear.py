@@ -250,7 +250,7 @@ class BeyondLinear(Measure):
             bench.texts,
             bank.token_meta,
             max_tokens=card.max_tokens,
-            prefix=card.prefix,
+            prefix=bench.token_prefix,
         )
         return words, [bench.texts[row] for row in bank.sentence_meta.row]
 

@@ -279,7 +279,7 @@ class ErasedLeak(Measure):
         layer = subject.model.head_layer
         predicted: dict[str, list[int]] = {}
         for name in self.values.run:
-            maps = self._fitted.maps(subject, name, [unit], [layer])
+            maps = self._fitted.maps(subject, name, [unit], [layer], of_head=True)
             predicted[name] = head_predictions(head, vectors, maps[unit, layer], language).tolist()
         return predicted
 

@@ -230,7 +230,8 @@ class ErasureControl(Measure):
         plain = mean_score(scored.right(scored.vectors), scored.counts)
         rows = [self._origin(subject, corpus).row(metric, plain, probe="", **at)]
         for name in values.run:
-            fitted = self._fitted.maps(subject, name, [fitted_on], [layer])[fitted_on, layer]
+            maps = self._fitted.maps(subject, name, [fitted_on], [layer], of_head=True)
+            fitted = maps[fitted_on, layer]
             erased = fitted.apply(scored.vectors, scored.languages)
             origin, right = self._origin(subject, corpus, name), scored.right(erased)
             sizes = (float(fitted.rank), random.variance_removed(erased))

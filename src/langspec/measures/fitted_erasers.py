@@ -39,7 +39,7 @@ class FittedErasers:
         self._values = bench.config.evaluate.erasers
         self._make = self._values.maker(bench.config.corpora.source)
         self._state = ""
-        self._maps: dict[tuple[str, str, int], ErasureMap] = {}
+        self._maps: dict[tuple[str, str, int, bool], ErasureMap] = {}
 
     @property
     def key(self) -> dict[str, Any]:
@@ -64,9 +64,18 @@ class FittedErasers:
             )
 
     def maps(
-        self, subject: Subject, name: str, units: Sequence[str], layers: Sequence[int]
+        self,
+        subject: Subject,
+        name: str,
+        units: Sequence[str],
+        layers: Sequence[int],
+        *,
+        of_head: bool = False,
     ) -> dict[tuple[str, int], ErasureMap]:
         """The fitted maps of an eraser by unit and layer; those that are missing are fitted.
+
+        ``of_head``: of words as a head reads them, behind the encoder's prefix, and not as the
+        leak does (:meth:`langspec.evaluation.bench.Bench.head_text_bank`).
 
         Raises:
             LangspecError: what :func:`langspec.measurement.erased.fit_maps` refuses.
@@ -75,29 +84,35 @@ class FittedErasers:
             self._state, self._maps = subject.state, {}
         wanted = [(unit, layer) for unit in units for layer in layers]
         for unit, layer in wanted:
-            if (name, unit, layer) not in self._maps:
-                self._maps[name, unit, layer] = self._map(subject, name, unit, layer)
-        return {place: self._maps[name, *place] for place in wanted}
+            if (name, unit, layer, of_head) not in self._maps:
+                fitted = self._map(subject, name, unit, layer, of_head=of_head)
+                self._maps[name, unit, layer, of_head] = fitted
+        return {place: self._maps[name, *place, of_head] for place in wanted}
 
-    def _map(self, subject: Subject, name: str, unit: str, layer: int) -> ErasureMap:
+    def _map(
+        self, subject: Subject, name: str, unit: str, layer: int, *, of_head: bool
+    ) -> ErasureMap:
         from langspec.erasure.eraser_folder import load_eraser, save_eraser
         from langspec.measurement.erased import fit_maps
 
-        folder = self._folder(subject.state, name, unit, layer)
+        bench = self._bench
+        of_head = of_head and unit == "token" and bench.word_inputs is not bench.text_inputs
+        folder = self._folder(subject.state, name, unit, layer, of_head)
         if folder.exists():
             try:
                 return load_eraser(folder, encoder=subject.state, unit=unit, layer=layer)
             except LangspecError as error:
                 logger.warning("%s; fitted again", error)
-        bench = self._bench
-        bank = bench.text_bank(subject.model.encoder, subject.state, subject.title)
+        given = (subject.model.encoder, subject.state, subject.title)
+        bank = bench.head_text_bank(*given, layer) if of_head else bench.text_bank(*given)
         fitted = fit_maps(bank, partial(self._make, name), [unit], [layer])[unit, layer]
         save_eraser(folder, fitted, encoder=subject.state, unit=unit, layer=layer)
         return fitted
 
-    def _folder(self, state: str, name: str, unit: str, layer: int) -> Path:
+    def _folder(self, state: str, name: str, unit: str, layer: int, of_head: bool) -> Path:
         from langspec.closure import cache_key
 
         code = (FittedErasers, eraser_classes()[name])
         key = {"state": state, "eraser": name, "unit": unit, "layer": layer, **self.key}
+        key["of_head"] = of_head
         return self._bench.paths.cache / "erasers" / cache_key("eraser", code=code, **key)

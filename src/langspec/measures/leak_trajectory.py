@@ -150,6 +150,7 @@ class LeakTrajectory(Measure):
                 options=self._bank_options(),
                 key="moment",
                 root=Path(folder),
+                words=bench.word_inputs,
             )
             return [asdict(row) for row in moment(bank, origin, bench.probe)]
 

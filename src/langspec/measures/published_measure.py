@@ -287,9 +287,10 @@ class PublishedMeasure(Measure):
 
         from langspec.measurement.probe import fit_probe_on
 
-        bank = self.bench.text_bank(subject.model.encoder, subject.state, "converged probe")
-        units = bank.token_meta if self.token else bank.sentence_meta
         layer = subject.model.head_layer
+        given = (subject.model.encoder, subject.state, "converged probe")
+        bank = self.bench.head_text_bank(*given, layer)
+        units = bank.token_meta if self.token else bank.sentence_meta
         vectors = bank.tokens(layer) if self.token else bank.sentences(layer)
         rows = {name: units.split == bank.splits.index(name) for name in ("train", "dev")}
         label = units.language.astype(np.int64)

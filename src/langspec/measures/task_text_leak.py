@@ -99,6 +99,7 @@ class TaskTextLeak(Measure):
             rows,
             self._bank_options(),
             f"encode task text: {subject.title}",
+            words=bench.test_words,
         )
         seed = subject.encoder_seed
         origin = Origin(task.name, subject.method, seed, task.name, "test", self.name)

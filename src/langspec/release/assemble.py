@@ -39,6 +39,11 @@ class TrainedSeed:
             self.encoder.model, self.state, f"{self.card.method} {self.card.seed}"
         )
 
+    def head_bank(self, text: LanguageText) -> Bank:
+        """The same at the layer of the head, words as the head reads them."""
+        title = f"{self.card.method} {self.card.seed}"
+        return text.head_text_bank(self.encoder.model, self.state, title, self.head.layer)
+
 
 class LanguageText(Protocol):
     """The language text of a run: erasers are fitted on it."""
@@ -48,6 +53,9 @@ class LanguageText(Protocol):
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """The feature bank of an encoder; ``state`` names its weights, ``title`` its progress."""
+
+    def head_text_bank(self, encoder: Any, state: str, title: str, layer: int) -> Bank:
+        """The same at one layer, words as a head reads them."""
 
 
 def load_seed(run: Path, encoder: Encoder, task: Task) -> TrainedSeed:

@@ -81,6 +81,7 @@ def export_erasers(
     sentences = fit_maps(bank, partial(make, eraser), ["sentence"], [last])["sentence", last]
     tokens = None
     if with_head and head.unit == "token":
+        bank = seed.head_bank(text)
         maps = fit_maps(bank, partial(make, eraser), ["token"], [head.layer])
         tokens = maps["token", head.layer]
     return ExportErasers(_one_map(sentences), tokens, make(eraser).options())

@@ -180,7 +180,7 @@ class Versions:
             return []
         unit = "token" if self.task.unit == "token" else "sentence"
         layer = seed.head.layer
-        bank = seed.language_bank(self.text)
+        bank = seed.head_bank(self.text)
         identity = weights_hash(seed.encoder.model)
         names: list[str] = []
         for name in values.run:

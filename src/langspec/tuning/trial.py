@@ -115,7 +115,7 @@ class TrialTrainer:
             self.encoder.tokenizer,
             text["text"].to_pylist(),
             max_tokens=self.encoder.card.max_tokens,
-            prefix=self.encoder.card.prefix,
+            prefix=self.encoder.card.prefix if self.config.features.prefix_tokens else "",
         )
         self.text_rows = BankRows(
             languages=text["language"].to_pylist(),
