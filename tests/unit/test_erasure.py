@@ -549,6 +549,8 @@ def test_saved_and_read_back(tmp_path: Path, name: str, train) -> None:
     back = load_eraser(tmp_path / "e", encoder="a" * 64, unit="token", layer=4)
     np.testing.assert_array_equal(back.apply(x, codes), eraser.apply(x, codes))
     assert (back.name, back.rank, back.gold) == (name, eraser.map.rank, eraser.map.gold)
+    assert back.path == eraser.map.path
+    assert bool(back.path) == eraser.by_steps
 
 
 def test_an_eraser_of_another_encoder_unit_or_schema_is_refused(tmp_path: Path, train) -> None:

@@ -206,5 +206,5 @@ def test_the_interval_of_a_share_draws_whole_lines() -> None:
 
 
 def test_a_point_is_at_majority_within_its_interval() -> None:
-    assert PathPoint(3, 0.22, 0.19, 0.25, 0.20).at_majority
-    assert not PathPoint(3, 0.24, 0.21, 0.27, 0.20).at_majority
+    assert PathPoint(3, 0.22, 0.19, 0.25, 0.20, 99).at_majority
+    assert not PathPoint(3, 0.24, 0.21, 0.27, 0.20, 99).at_majority

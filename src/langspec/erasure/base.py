@@ -162,6 +162,7 @@ class Eraser(ABC):
         section: class of its section; None: it has no options.
         by_language: does it treat each language differently?
         parallel: is it fitted on translations, which share a line number?
+        by_steps: has its map a path, of what each of its steps left?
         anchor: code of the anchor, the language whose mean vector the fitted map leaves where it
             is; None: the mean of all vectors stays. Another anchor shifts all erased vectors by
             one constant vector. A new probe fits its intercept to the shift. The task's trained
@@ -173,6 +174,7 @@ class Eraser(ABC):
     section: ClassVar[type[Section] | None] = None
     by_language: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
+    by_steps: ClassVar[bool] = False
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Vectors:
 
 class IterativeEraser(Eraser):
     """An eraser whose chunks stay in memory, because each step reads all vectors again."""
+
+    by_steps: ClassVar[bool] = True
 
     def __init__(self, *, anchor: str | None = None) -> None:
         super().__init__(anchor=anchor)
@@ -130,7 +132,7 @@ class IterativeEraser(Eraser):
         hits = probe.predict(dev.features) == dev.labels
         low, high = clustered_interval(hits.astype(np.float64), dev.lines)
         majority = float(np.bincount(dev.labels).max() / len(dev.labels))
-        return PathPoint(rank, float(hits.mean()), low, high, majority)
+        return PathPoint(rank, float(hits.mean()), low, high, majority, len(hits))
 
     def warn_above(self, point: PathPoint, why: str) -> None:
         """Say that the steps ended before the probe was at majority."""

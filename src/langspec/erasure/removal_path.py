@@ -20,6 +20,7 @@ class PathPoint:
         low: lower end of the 95 % interval of the accuracy; whole lines vary.
         high: upper end.
         majority: share of the most frequent language in the held-out vectors.
+        count: number of held-out vectors.
     """
 
     rank: int
@@ -27,6 +28,7 @@ class PathPoint:
     low: float
     high: float
     majority: float
+    count: int
 
     @property
     def at_majority(self) -> bool:

@@ -101,6 +101,30 @@ TABLE = TableSpec(
 )
 
 
+def task_units(bench: Bench, subject: Subject) -> Scored:
+    """The vectors that the task's head reads, and how many units it labels rightly.
+
+    Items and target languages are what scores are drawn and averaged over.
+    """
+    import numpy as np
+
+    from langspec.measurement.random_removal import Scored, group_sums
+    from langspec.training.scoring import head_classes
+
+    head = subject.model.heads["task"]
+    language, item = (np.asarray(column) for column in bench.unit_columns(bench.test))
+    targets = language != bench.config.corpora.source
+    _, of_item = np.unique(item[targets], return_inverse=True)
+    _, of_language = np.unique(language[targets], return_inverse=True)
+
+    def right(erased: np.ndarray) -> np.ndarray:
+        hits = head_classes(head, erased) == bench.test.labels
+        return group_sums(hits[targets].astype(np.float64), of_item, of_language)
+
+    counts = group_sums(np.ones(len(of_item)), of_item, of_language)
+    return Scored(bench.test_vectors(subject), language, right, counts)
+
+
 class ErasureControl(Measure):
     """Random subspaces of the size of every eraser of ``erasers.run``, removed in its place."""
 
@@ -152,32 +176,12 @@ class ErasureControl(Measure):
         )
 
     def _rows(self, subject: Subject) -> list[Result]:
-        rows = self._compared(subject, "accuracy", self._task(subject))
+        rows = self._compared(subject, "accuracy", task_units(self.bench, subject))
         if self.bench.parallel_text:
             rows += self._compared(subject, "retrieval", self._retrieval(subject))
         return rows
 
     # What is scored.
-
-    def _task(self, subject: Subject) -> Scored:
-        """The vectors that the task's head reads, and how many units it labels rightly."""
-        import numpy as np
-
-        from langspec.measurement.random_removal import Scored, group_sums
-        from langspec.training.scoring import head_classes
-
-        bench, head = self.bench, subject.model.heads["task"]
-        language, item = (np.asarray(column) for column in bench.unit_columns(bench.test))
-        targets = language != bench.config.corpora.source
-        _, of_item = np.unique(item[targets], return_inverse=True)
-        _, of_language = np.unique(language[targets], return_inverse=True)
-
-        def right(erased: np.ndarray) -> np.ndarray:
-            hits = head_classes(head, erased) == bench.test.labels
-            return group_sums(hits[targets].astype(np.float64), of_item, of_language)
-
-        counts = group_sums(np.ones(len(of_item)), of_item, of_language)
-        return Scored(bench.test_vectors(subject), language, right, counts)
 
     def _retrieval(self, subject: Subject) -> Scored:
         """The vectors of parallel test lines, and how often the nearest one is a translation."""
