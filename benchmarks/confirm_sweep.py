@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     set_environment(config.compute)
 
     from langspec.paths import paths_of
+    from langspec.tuning.best_trial import best
     from langspec.tuning.fingerprint import place_for, studies_folder
     from langspec.tuning.outcome import records
-    from langspec.tuning.records import best
     from langspec.tuning.score import Measured
     from langspec.tuning.storage import open_storage
     from langspec.tuning.study import IDENTITY, load_study
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     place = place_for(given.study, given.storage, studies_folder(given.root))
     study = load_study(open_storage(place), given.study)
-    winner = best(records(study), given.study)
+    winner = best(records(study), given.study, study.user_attrs[IDENTITY]["tune"])
     tune = Tune(**{**config.tune.model_dump(), **study.user_attrs[IDENTITY]["tune"]})
     paths, tuned = paths_of(config, given.root), config.model_copy(update={"tune": tune})
     settings: dict[str, Mapping[str, Any]] = {

@@ -83,6 +83,17 @@ class Config(Section):
                 if name not in known:
                     place = f"train.methods.{method}.overrides.{name}"
                     raise ValueError(f"{place}: found {name!r}, expected one of {tasks}")
+        if self.tune.rule == "least_leak" and not self.tune.pareto:
+            if self.tune.space != "grid":
+                raise ValueError(
+                    "tune.rule: least_leak compares with trainings without unlearning, which only "
+                    "a grid has; set tune.space: grid (--space grid), or tune.rule: score"
+                )
+            if not get_method(self.tune.method).off:
+                raise ValueError(
+                    f"tune.rule: least_leak needs a method that unlearns, found "
+                    f"{self.tune.method}; set tune.rule: score"
+                )
         if self.train.selection == "source_val" and not self.corpora.val:
             raise ValueError("train.selection: source_val needs corpora.val above 0")
         split = self.train.language_split

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,8 +16,13 @@ from langspec import closure
 from langspec.corpora.tables import TEXT_SPLITS, read_table
 from langspec.errors import LangspecError
 from langspec.evaluation.bench import Bench
+from langspec.features.bank import Units
+from langspec.measurement.leak import language_leak
+from langspec.measurement.moves import drift
+from langspec.measurement.rows import Origin
 from langspec.modelling.vocabulary import TrimmedEmbedding
 from langspec.objectives import get_method
+from langspec.results import leak_rows, results_frame
 from langspec.training.experiment import Workbench, training_code
 from langspec.training.identity import SeedJob
 from langspec.training.seeds import SeedTrainer
@@ -108,6 +114,55 @@ def test_a_method_without_text_to_unlearn_on_is_refused(split: str) -> None:
     expected = rf"language_split: grl reads split {split} .*text_splits\.{split} is 0; give"
     with pytest.raises(LangspecError, match=expected):
         small_config(*none, "train.run=[frozen, grl]")
+
+
+def test_a_sweep_by_the_source_reads_no_dev_row_of_a_target_language(
+    folders: tuple[Path, Path],
+) -> None:
+    config = small_config("tune.method=grl", "tune.selection=source_dev", "tune.epochs=1")
+    trials = TrialTrainer(config, *folders, with_values)
+    assert trials.experiment(config).targets == []
+    measured = trials({}, lambda rung, measured: None)
+    assert set(measured.more) == {"dev_en", "best_epoch"}
+    assert 0 <= measured.dev_source_accuracy <= 1
+    assert measured.dev_drift > 0
+    tables = trials.bench._tables.items()
+    assert {key[1] for key, rows in tables if rows is not None} == {"en"}
+
+
+def test_a_trials_leak_is_the_leak_of_evaluate(folders: tuple[Path, Path]) -> None:
+    """The same probe and metric of the same vectors, as the rows that the headline reads."""
+    config = small_config()
+    trials = TrialTrainer(config, *folders, with_values)
+    text = trials.start
+    units = Units(
+        row=np.arange(len(text.labels)),
+        unit=np.zeros(len(text.labels), np.int64),
+        language=text.labels,
+        line=np.arange(len(text.labels)),
+        split=np.full(len(text.labels), -1),
+        label=np.full(len(text.labels), -100),
+    )
+    for split, name in enumerate(("fit", "choose", "dev")):
+        units.split[text.part[name]] = split
+    bank: Any = SimpleNamespace(
+        languages=("de", "en", "ru"),
+        splits=("train", "dev", "test"),
+        layers=(1,),
+        token_meta=units,
+        tokens=lambda layer: text.vectors,
+    )
+    rows = language_leak(
+        bank,
+        Origin("pos", "frozen", 1, "text", "test", "leak"),
+        config.evaluate.probe,
+        config.evaluate.bootstrap_options,
+        units=("token",),
+    )
+    leaks = leak_rows(results_frame(rows))
+    assert trials.leak(text) == pytest.approx(leaks["value"].iloc[0])
+    assert drift(text.vectors, text.vectors) == 0.0
+    assert drift(text.vectors, text.vectors + 1.0) > 0.0
 
 
 # Keys.

@@ -17,7 +17,7 @@ from report_files import build_made_up
 
 TUNE = {
     "task": "pos", "method": "grl", "space": "default", "penalty": 0.5, "epochs": 1, "rows": None,
-    "train_seed": 1, "selection": "mean_dev", "pareto": False,
+    "train_seed": 1, "selection": "mean_dev", "pareto": False, "rule": "score",
 }  # fmt: skip
 KEY = "train.methods.grl.overrides.pos.strength"
 SPACE = {KEY: "0.01 to 10, logarithmic"}
@@ -67,7 +67,7 @@ def test_the_best_stands_beside_the_values_of_params_yaml(tmp_path: Path) -> Non
     assert trials.frame["values"][1] == "overrides.pos.strength=0.1"
     told = " ".join(study.words()["reading"])
     assert "3 complete, 1 pruned, 1 failed" in told
-    assert "Best: trial 1, score 0.500" in told
+    assert "Best by score: trial 1, score 0.500" in told
     assert "params.yaml: trial 0, score 0.350" in told
     text = "".join(file.read_text() for file in (tmp_path / "one").glob("*.*"))
     assert "a-machine" not in text
@@ -86,10 +86,10 @@ def test_two_aims_have_a_front(tmp_path: Path) -> None:
 
 
 def test_what_is_no_study_is_refused_and_an_empty_one_is_left_out(tmp_path: Path) -> None:
-    write_json(tmp_path / "empty" / "study.json", {"schema": 2, "trials": []})
+    write_json(tmp_path / "empty" / "study.json", {"schema": 3, "trials": []})
     assert load_studies([tmp_path / "empty"]) == []
     assert sweep_tables([]) == []
-    for schema, told in ((2, "expected the key 'identity'"), (1, "schema 1, expected 2")):
+    for schema, told in ((3, "expected the key 'identity'"), (2, "schema 2, expected 3")):
         write_json(tmp_path / "other" / "study.json", {"schema": schema, "trials": [{}]})
         with pytest.raises(LangspecError, match=told):
             load_studies([tmp_path / "other"])

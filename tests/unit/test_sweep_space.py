@@ -11,6 +11,7 @@ import pytest
 from conftest import CHECKOUT
 from langspec import presets
 from langspec.config import Config, parse_config, parse_yaml, set_values
+from langspec.errors import LangspecError
 from langspec.objectives import methods
 from langspec.precedence import effective
 from langspec.tuning import space as spaces
@@ -93,6 +94,77 @@ def test_the_published_setting_is_tried_first(method: str, task: str, space: str
     assert {key: values[key] for key in wanted} == wanted
     if method in ("grl", "adversary"):
         assert values["discriminator.lr"] == values["head_lr"]
+
+
+GRID = {"space": "grid", "rule": "least_leak", "method": "grl"}
+
+
+def test_a_grid_is_every_combination_after_its_references() -> None:
+    own = config(**GRID)
+    found = spaces.space_of(own)
+    points, untold = spaces.starting_points(own, found)
+    origins, values = zip(*points, strict=True)
+    assert untold == ""
+    assert list(origins) == ["without unlearning"] * 2 + ["grid"] * 20
+    assert [one["strength"] for one in values[:2]] == [0.0, 0.0]
+    assert [one["encoder_lr"] for one in values[:2]] == [2.5e-4, 5e-4]
+    cells = {tuple(one.values()) for one in values[2:]}
+    strengths = (0.03, 0.1, 0.2, 0.3, 0.5)
+    assert cells == {
+        (s, layers, steps, lr)
+        for s in strengths
+        for layers, steps in ((0, 0), (1, 3))
+        for lr in (2.5e-4, 5e-4)
+    }
+    assert spaces.sized(own).tune.trials == 22
+    assert spaces.sized(config(**GRID, trials=7)).tune.trials == 7
+    # Only rule least_leak compares with a reference.
+    assert spaces.sized(config(space="grid", method="grl")).tune.trials == 20
+    # A reference is the training of control at the same rate: lambda 0 reaches no other value.
+    changed = spaces.with_values(own, found.paths(values[0]))
+    assert changed.train.methods.grl.for_task("pos").strength == 0.0
+
+
+def test_a_grid_that_does_not_vary_the_strength_has_a_reference_too() -> None:
+    own = config(**GRID).model_copy()
+    tune = own.tune.model_copy(update={"grid": {"discriminator.lr": [0.001, 0.01]}})
+    own = own.model_copy(update={"tune": tune})
+    _, values = zip(*spaces.starting_points(own, spaces.space_of(own))[0], strict=True)
+    assert list(values) == [
+        {"strength": 0.0, "discriminator.lr": 0.001},
+        {"strength": 0.3, "discriminator.lr": 0.001},
+        {"strength": 0.3, "discriminator.lr": 0.01},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("grid", "expected"),
+    [
+        ({}, r"tune\.grid: found \{\}, expected values by parameter"),
+        ({"lambda": [0.1]}, r"tune\.grid\.lambda: unknown parameter 'lambda'; expected some of"),
+        ({"strength": [0.1, 0.1]}, r"tune\.grid\.strength: lists \[0\.1\] twice"),
+        ({"strength inner_steps": [[0.1]]}, r"found \[0\.1\], expected a list of 2 values"),
+        ({"strength": [0.1], "strength warmup": [[0.1, 0]]}, "names strength twice"),
+        ({"strength": [-1.0]}, r"strength: found -1\.0"),
+    ],
+)
+def test_a_bad_grid_is_refused_before_anything_is_trained(grid: Any, expected: str) -> None:
+    own = config(space="grid", method="grl")
+    own = own.model_copy(update={"tune": own.tune.model_copy(update={"grid": grid})})
+    with pytest.raises(LangspecError, match=expected):
+        spaces.sized(own)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"space": "default"}, "least_leak compares .* only a grid has; set tune.space: grid"),
+        ({"method": "finetune"}, "least_leak needs a method that unlearns, found finetune"),
+    ],
+)
+def test_the_least_leak_needs_a_grid_and_unlearning(changes: Any, expected: str) -> None:
+    with pytest.raises(LangspecError, match=expected):
+        config(**(GRID | changes))
 
 
 def test_what_cannot_be_tried_is_told_and_left_out() -> None:

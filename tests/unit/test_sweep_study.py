@@ -22,14 +22,19 @@ from test_sweep_space import config
 from langspec.errors import LangspecError
 from langspec.tuning import claims
 from langspec.tuning.adoption import _from_storage
+from langspec.tuning.best_trial import REFERENCE, best, best_or_none
+from langspec.tuning.fingerprint import enqueue
 from langspec.tuning.outcome import draw, records
-from langspec.tuning.records import TrialRecord, best, front, write_trials
+from langspec.tuning.parameters import Space
+from langspec.tuning.records import TrialRecord, front, write_trials
 from langspec.tuning.score import Collapsed, Measured, NotStarted, ProcessLost
-from langspec.tuning.space import Space, space_of
+from langspec.tuning.space import sized, space_of
 from langspec.tuning.storage import open_storage, place_of
 from langspec.tuning.study import Identity, memory_study, open_study, sampler_of
 from langspec.tuning.trial_worker import work
 
+BY_SCORE = {"rule": "score"}
+LEAST_LEAK = {"rule": "least_leak", "bounds": {"source_loss": 0.01, "drift": 1.5}}
 IDENTITY = Identity({"tune": {"task": "pos", "penalty": 0.5}, "data": "d"}, "code")
 
 
@@ -228,7 +233,7 @@ def test_collapses_are_pruned_with_the_worst_score_and_errors_fail(tmp_path: Pat
     assert found[1].reason == "RuntimeError: no memory"
     assert found[0].score is not None
     assert found[0].score < -tune.penalty
-    assert best(found, "s").number == 2
+    assert best(found, "s", BY_SCORE).number == 2
 
 
 def test_hyperband_prunes_the_bad_ones() -> None:
@@ -246,7 +251,7 @@ def test_hyperband_prunes_the_bad_ones() -> None:
     pruned = [trial for trial in found if trial.state == "PRUNED"]
     assert 3 <= len(pruned) <= 27
     assert all(trial.dev_macro_f1 is not None and "at rung" in trial.reason for trial in pruned)
-    assert best(found, "s").number == 0
+    assert best(found, "s", BY_SCORE).number == 0
 
 
 def test_no_best_of_nothing_complete(tmp_path: Path) -> None:
@@ -257,7 +262,7 @@ def test_no_best_of_nothing_complete(tmp_path: Path) -> None:
 
     work(study, space, tune, collapses, lock, slots=3)
     with pytest.raises(LangspecError, match=r"no trial is complete.*3 of 3 pruned.*rank: 1"):
-        best(records(study), "s")
+        best(records(study), "s", BY_SCORE)
 
 
 def test_two_aims_give_a_front_and_prune_nothing_but_collapses(tmp_path: Path) -> None:
@@ -290,6 +295,64 @@ def test_a_front_by_hand() -> None:
     assert [trial.number for trial in front(trials, "s")] == [0, 1, 4]
 
 
+def record(number: int, leak: float, source: float, drift: float, origin: str = "grid") -> Any:
+    """A complete trial; its score and target dev scores are of no interest."""
+    return TrialRecord(number, "COMPLETE", score=-float(number), dev_macro_f1=0.0, dev_leak=leak,
+                       dev_source_accuracy=source, dev_drift=drift, origin=origin)  # fmt: skip
+
+
+def test_the_least_leak_within_both_bounds_is_the_best() -> None:
+    trials = [
+        record(0, 0.90, 0.85, 0.9, REFERENCE),
+        record(
+            1, 0.05, 0.90, 1.0, REFERENCE
+        ),  # the better reference; leaks least, unlearns nothing
+        record(2, 0.50, 0.90, 1.0),
+        record(3, 0.30, 0.8901, 1.49),
+        record(4, 0.20, 0.8899, 1.0),  # costs more than a point
+        record(5, 0.10, 0.95, 1.51),  # moves the text too far
+        record(6, 0.00, 0.95, math.nan),
+        TrialRecord(7, "PRUNED", dev_leak=0.0, dev_source_accuracy=1.0, dev_drift=0.0),
+    ]
+    assert best(trials, "s", LEAST_LEAK).number == 3
+    # The score of no trial, and so no target language, has a say.
+    assert best(trials, "s", BY_SCORE).number == 0
+
+
+def test_no_trial_within_the_bounds_is_one_line_with_the_nearest() -> None:
+    trials = [
+        record(0, 0.9, 0.9, 1.0, REFERENCE),
+        record(1, 0.1, 0.5, 1.0),
+        record(2, 0.3, 0.8, 1.2),
+    ]
+    expected = (
+        r"^study s: none of 2 complete trials is within tune\.bounds.* nearest is trial 2: "
+        r"dev_leak 0\.300, dev_source_accuracy 0\.800 \(at least 0\.890\), "
+        r"dev_drift 1\.200 \(at most 1\.500\)$"
+    )
+    with pytest.raises(LangspecError, match=expected):
+        best(trials, "s", LEAST_LEAK)
+    assert best_or_none(trials, LEAST_LEAK) is None
+    for some, kind in ((trials[:1], "with"), (trials[1:], "without")):
+        with pytest.raises(LangspecError, match=f"no training {kind} unlearning is complete"):
+            best(some, "s", LEAST_LEAK)
+
+
+def test_a_grid_trains_every_combination_once_and_draws_nothing(tmp_path: Path) -> None:
+    more = {"space": "grid", "rule": "least_leak", "selection": "source_dev"}
+    study, space, tune, lock = opened(tmp_path / "s.log", **more)
+    count = sized(config(**more)).tune.trials
+    enqueue(study, config(**more), space)
+    assert work(study, space, tune, fake, lock, slots=4) == 4
+    assert work(study, space, tune, fake, lock, slots=count) == count - 4
+    found = records(study)
+    assert [trial.values for trial in found] == [
+        space.paths(values) for _, values in space.grid or ()
+    ]
+    assert [trial.origin for trial in found] == [REFERENCE] * 2 + ["grid"] * 20
+    assert set(states(study)) == {"COMPLETE"}  # none is pruned by its score
+
+
 def test_figures_of_one_aim(tmp_path: Path) -> None:
     parts = opened(tmp_path / "s.log")
     work(*parts[:3], fake, parts[3], slots=6)
@@ -316,7 +379,7 @@ def test_a_study_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_study_that_measured_other_numbers_is_not_adopted(tmp_path: Path) -> None:
     file = tmp_path / "s.log"
     opened(file)
-    with pytest.raises(LangspecError, match="not measured by dev_macro_f1 and dev_leak; run"):
+    with pytest.raises(LangspecError, match=r"not measured by dev_macro_f1, dev_leak, .*; run"):
         _from_storage(tmp_path, "s", str(file))
 
 

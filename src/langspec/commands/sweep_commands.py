@@ -49,7 +49,7 @@ def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
     "--space",
     is_flag=False,
     flag_value="list",
-    type=click.Choice(["default", "paper", "list"]),
+    type=click.Choice(["default", "paper", "grid", "list"]),
     help="Parameters that are searched; without a value: list them.",
 )
 @click.option("--epochs", type=int, metavar="N", help="Of a trial.")

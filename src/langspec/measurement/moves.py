@@ -45,6 +45,22 @@ class _Half:
     bases: dict[str, np.ndarray]  # by factor, and ``principal``: the largest variance
 
 
+def drift(before: np.ndarray, after: np.ndarray) -> float:
+    """How far vectors moved, in units of how far they lay apart.
+
+    The root mean squared distance that a vector moved, over the root mean squared distance of the
+    vectors before from their mean. 0: no vector moved.
+
+    Args:
+        before: ``[N, H]``.
+        after: ``[N, H]``, the same vectors in the same order.
+    """
+    old = before.astype(np.float64)
+    moved = ((after.astype(np.float64) - old) ** 2).sum(axis=1).mean()
+    apart = ((old - old.mean(axis=0)) ** 2).sum(axis=1).mean()
+    return float(np.sqrt(moved / apart))
+
+
 def halves(line: np.ndarray, seed: int) -> np.ndarray:
     """Split the lines into two random halves.
 

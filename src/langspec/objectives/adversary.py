@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from langspec.errors import LangspecError
 from langspec.objectives.base import LanguageCost, MethodOptions
@@ -80,6 +81,7 @@ class Adversary(Unlearning):
     """
 
     name: ClassVar[str] = "adversary"
+    off: ClassVar[Mapping[str, Any]] = {"weight": 0.0}
     Options: ClassVar[type[MethodOptions]] = AdversaryOptions
 
     def language_cost(self, tokens: float, corpus: float) -> LanguageCost:

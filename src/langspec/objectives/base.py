@@ -166,6 +166,8 @@ class Objective:
         trains_encoder: does it train the encoder? If not, the task's rows are encoded once, and
             only a head is trained.
         reads_language: does a step read rows of language text?
+        off: values of the section with which the method unlearns nothing, by their names; empty
+            where it never unlearns.
         options: the section with the values of the task; None where only the class variables are
             read.
         modules: further modules that are trained, each wrapped for DDP by itself; checkpoints
@@ -177,6 +179,7 @@ class Objective:
     Options: ClassVar[type[MethodOptions]]
     trains_encoder: ClassVar[bool] = True
     reads_language: ClassVar[bool] = False
+    off: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, options: Any = None) -> None:
         self.options = options

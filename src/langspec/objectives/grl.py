@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -45,6 +46,7 @@ class GradientReversal(Control):
     """
 
     name: ClassVar[str] = "grl"
+    off: ClassVar[Mapping[str, Any]] = {"strength": 0.0}
     Options: ClassVar[type[MethodOptions]] = GrlOptions
 
     def seen_by_adversary(self, vectors: torch.Tensor, progress: float) -> torch.Tensor:

@@ -20,9 +20,9 @@ from langspec.report.table import (
     decimal,
     task_title,
 )
-from langspec.tuning import records
-from langspec.tuning.records import TrialRecord
-from langspec.tuning.score import MEASURED
+from langspec.tuning.best_trial import best_or_none
+from langspec.tuning.records import SCHEMA, TrialRecord
+from langspec.tuning.score import BOUNDED, MEASURED
 
 DEFAULT = "params.yaml"
 """Origin of the trial with the values that params.yaml held."""
@@ -88,11 +88,13 @@ class Study:
 
     @property
     def best(self) -> Mapping[str, Any] | None:
-        """As a sweep chooses it; None for two aims."""
+        """As a sweep chooses it; None for two aims, and where none is within the bounds."""
         if self.tune["pareto"] or not self.complete:
             return None
-        number = records.best([TrialRecord(**trial) for trial in self.complete], self.name).number
-        return next(trial for trial in self.complete if trial["number"] == number)
+        chosen = best_or_none([TrialRecord(**trial) for trial in self.complete], self.tune)
+        if chosen is None:
+            return None
+        return next(trial for trial in self.complete if trial["number"] == chosen.number)
 
     @property
     def default(self) -> Mapping[str, Any] | None:
@@ -124,9 +126,9 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
         document = read_json(file)
         if not document.get("trials"):
             continue
-        if document.get("schema") != records.SCHEMA:
+        if document.get("schema") != SCHEMA:
             raise LangspecError(
-                f"schema {document.get('schema')}, expected {records.SCHEMA}; delete the folder, "
+                f"schema {document.get('schema')}, expected {SCHEMA}; delete the folder, "
                 "or run the sweep again",
                 place=file,
             )
@@ -160,7 +162,9 @@ def _reading(study: Study) -> list[str]:
     if not study.complete:
         lines.append("No trial came to its end, so nothing is said of their values.")
     elif best is not None:
-        lines.append(f"Best: trial {best['number']}, {_scored(best)}.")
+        lines.append(f"Best by {tune['rule']}: trial {best['number']}, {_scored(best)}.")
+    elif not tune["pareto"]:
+        lines.append("No trial is within the bounds of the rule, so there is no best one.")
     else:
         lines.append(f"The front has {len(study.front)} of {len(study.complete)} complete trials.")
     if default is not None and default is not best:
@@ -175,7 +179,7 @@ def _reading(study: Study) -> list[str]:
 
 
 def _scored(trial: Mapping[str, Any]) -> str:
-    numbers = ((key, trial[key]) for key in ("score", *MEASURED))
+    numbers = ((key, trial[key]) for key in ("score", *MEASURED, *BOUNDED))
     return ", ".join(f"{key} {decimal(value)}" for key, value in numbers if value is not None)
 
 
@@ -210,7 +214,7 @@ TRIALS = TableSpec(
         Column("trial", "trial", kind="count"),
         Column("state", "ended"),
         Column("front", "front"),
-        *(Column(key, key, kind="number") for key in ("score", *MEASURED)),
+        *(Column(key, key, kind="number") for key in ("score", *MEASURED, *BOUNDED)),
         *(Column(key, key) for key in ("origin", "values", "reason")),
     ),
 )
@@ -246,7 +250,7 @@ def _trial(study: Study, trial: Mapping[str, Any]) -> dict[str, Any]:
         "trial": trial["number"],
         "state": trial["state"].lower(),
         "front": "yes" if trial["number"] in study.front else "",
-        **{key: trial[key] for key in ("score", *MEASURED)},
+        **{key: trial[key] for key in ("score", *MEASURED, *BOUNDED)},
         "origin": trial["origin"],
         "values": " ".join(
             f"{key.rpartition('methods.')[2].partition('.')[2]}={value}"

@@ -17,7 +17,7 @@ from mlflow.entities import Run, ViewType
 from langspec.tracking import tags as names
 from langspec.tracking.runs import RunLogger, Tracker
 from langspec.tuning.records import TrialRecord
-from langspec.tuning.score import MEASURED
+from langspec.tuning.score import BOUNDED, MEASURED
 
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 STUDY, TRIAL, STATE, ADOPTED = (
@@ -176,7 +176,7 @@ class SweepRuns:
             {
                 f"sweep/{key}": value
                 for key, value in (
-                    *((name, getattr(trial, name)) for name in ("score", *MEASURED)),
+                    *((name, getattr(trial, name)) for name in ("score", *MEASURED, *BOUNDED)),
                     *trial.more.items(),
                 )
                 if value is not None

@@ -13,10 +13,11 @@ from langspec.errors import LangspecError
 from langspec.files import read_json, write_text
 from langspec.paths import paths_of
 from langspec.presets import commented_yaml
+from langspec.tuning.best_trial import best
 from langspec.tuning.fingerprint import identity_of, place_for, space_for, studies_folder
 from langspec.tuning.outcome import records
-from langspec.tuning.records import SCHEMA, TrialRecord, best, complete, front
-from langspec.tuning.score import MEASURED
+from langspec.tuning.records import SCHEMA, TrialRecord, complete, front
+from langspec.tuning.score import BOUNDED, MEASURED
 from langspec.tuning.sections import Tune
 from langspec.tuning.space import put
 from langspec.tuning.storage import open_storage
@@ -94,9 +95,10 @@ def _from_storage(root: Path, study: str, storage: str | None) -> StoredStudy:
     attrs = opened.user_attrs
     if IDENTITY not in attrs:
         raise LangspecError("this study was not made by langspec sweep", place=study)
-    if attrs[IDENTITY].get("measured") != list(MEASURED):
+    measured = [*MEASURED, *BOUNDED]
+    if attrs[IDENTITY].get("measured") != measured:
         raise LangspecError(
-            f"its trials were not measured by {' and '.join(MEASURED)}; run the sweep again",
+            f"its trials were not measured by {', '.join(measured)}; run the sweep again",
             place=study,
         )
     return StoredStudy(study, attrs[UID], attrs[IDENTITY], attrs[CODE], records(opened))
@@ -149,7 +151,7 @@ def _choose(stored: StoredStudy, number: int | None, row: int | None) -> TrialRe
             f"a study of two aims has no best trial; choose by --front I ({listed}) or --trial N",
             place=stored.name,
         )
-    return best(stored.trials, stored.name)
+    return best(stored.trials, stored.name, stored.parts["tune"])
 
 
 def _differences(config: Config, root: Path, stored: StoredStudy) -> Sequence[str]:

@@ -26,8 +26,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Column, MetaData, String, Table, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from langspec.tuning.parameters import Space
 from langspec.tuning.sections import Tune
-from langspec.tuning.space import Space
 from langspec.tuning.storage import Place, file_lock
 from langspec.tuning.study import sampler_of
 

@@ -16,8 +16,9 @@ from langspec.paths import corpora_hash, paths_of, require
 from langspec.section import flatten
 from langspec.training.identity import run_settings
 from langspec.tuning import claims
-from langspec.tuning.score import MEASURED
-from langspec.tuning.space import Space, space_of, starting_points
+from langspec.tuning.parameters import Space
+from langspec.tuning.score import BOUNDED, MEASURED
+from langspec.tuning.space import space_of, starting_points
 from langspec.tuning.storage import Place, open_storage, place_of
 from langspec.tuning.study import Identity, Study, open_study
 from langspec.tuning.trial_processes import launch_of
@@ -94,7 +95,7 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
     return Identity(
         parts={
             "tune": tune.model_dump(exclude=set(_NOT_OF_A_TRIAL)),
-            "measured": list(MEASURED),
+            "measured": [*MEASURED, *BOUNDED],
             "space": space.in_words(),
             "settings": {key: value for key, value in settings.items() if key not in searched},
             "data": {table: corpora_hash(paths.corpora, table) for table in (tune.task, "text")},

@@ -14,7 +14,7 @@ import optuna
 from langspec.files import atomic_file
 from langspec.tuning import claims
 from langspec.tuning.records import TrialRecord
-from langspec.tuning.score import MEASURED
+from langspec.tuning.score import BOUNDED, MEASURED
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NOT_MORE = {claims.OWNER, claims.VALUES, claims.REASON, claims.ORIGIN, claims.RETRY_OF,
-        claims.RETRIED_BY, *MEASURED}  # fmt: skip
+        claims.RETRIED_BY, *MEASURED, *BOUNDED}  # fmt: skip
 
 
 def records(study: optuna.Study) -> list[TrialRecord]:
@@ -39,7 +39,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         state=trial.state.name,
         values=attributes.get(claims.VALUES, {}),
         score=trial.values[0] if single else None,
-        **{name: attributes.get(name) for name in MEASURED},
+        **{name: attributes.get(name) for name in (*MEASURED, *BOUNDED)},
         rungs=trial.intermediate_values,
         reason=attributes.get(claims.REASON, ""),
         origin=attributes.get(claims.ORIGIN, ""),

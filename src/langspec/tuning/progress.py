@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from langspec.tuning import claims
+from langspec.tuning.best_trial import best_or_none
 from langspec.tuning.fingerprint import Opened, data_hash
 from langspec.tuning.outcome import records
-from langspec.tuning.records import TrialRecord, best, front
+from langspec.tuning.records import TrialRecord, front
 from langspec.tuning.study import UID
 
 if TYPE_CHECKING:
@@ -54,10 +55,9 @@ class Progress:
             if self._config.tune.pareto:
                 self._bar.set_postfix_str(f"front of {len(front(trials, ''))}", refresh=False)
             else:
-                result = best(trials, "")
-                self._bar.set_postfix_str(
-                    f"best {result.score:.4f} (trial {result.number})", refresh=False
-                )
+                result = best_or_none(trials, self._config.tune.model_dump())
+                words = f"best: trial {result.number}" if result else "none within tune.bounds"
+                self._bar.set_postfix_str(words, refresh=False)
         self._bar.refresh()
 
 
@@ -116,7 +116,8 @@ def summary(trials: Sequence[TrialRecord], config: Config) -> dict[str, float]:
         if config.tune.pareto:
             result["front"] = float(len(front(trials, "")))
         else:
-            chosen = best(trials, "")
-            result["best_score"] = chosen.score or 0.0
-            result["best_trial"] = float(chosen.number)
+            chosen = best_or_none(trials, config.tune.model_dump())
+            if chosen is not None:
+                result["best_score"] = chosen.score or 0.0
+                result["best_trial"] = float(chosen.number)
     return result

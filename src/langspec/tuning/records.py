@@ -12,10 +12,10 @@ from typing import Any
 
 from langspec.errors import LangspecError
 from langspec.files import atomic_file, write_json
-from langspec.tuning.score import MEASURED
+from langspec.tuning.score import BOUNDED, MEASURED
 
 _PROCESS = re.compile(r"process \S+ on \S+ ended")
-SCHEMA = 2
+SCHEMA = 3
 """Of ``study.json``."""
 _LEFT_OUT = ("started", "ended")  # differ from run to run
 
@@ -31,6 +31,8 @@ class TrialRecord:
         score: of a finished trial; None with two aims.
         dev_macro_f1: of the last measurement (:class:`langspec.tuning.score.Measured`).
         dev_leak: of the last measurement.
+        dev_source_accuracy: of the last measurement.
+        dev_drift: of the last measurement.
         rungs: score by rung, of a trial with one aim.
         reason: why it was pruned or failed.
         origin: of values that the sampler did not draw, such as ``params.yaml``; else "".
@@ -47,6 +49,8 @@ class TrialRecord:
     score: float | None = None
     dev_macro_f1: float | None = None
     dev_leak: float | None = None
+    dev_source_accuracy: float | None = None
+    dev_drift: float | None = None
     rungs: Mapping[int, float] = field(default_factory=dict)
     reason: str = ""
     origin: str = ""
@@ -85,15 +89,6 @@ def _first(trials: Sequence[TrialRecord]) -> int:
     return next(trial.number for trial in trials if trial.reason)
 
 
-def best(trials: Sequence[TrialRecord], study: str) -> TrialRecord:
-    """The highest score; of equal ones the first.
-
-    Raises:
-        LangspecError: no trial is complete.
-    """
-    return max(complete(trials, study), key=lambda t: (t.score or 0.0, -t.number))
-
-
 def front(trials: Sequence[TrialRecord], study: str) -> list[TrialRecord]:
     """Trials that no other beats in both ``dev_macro_f1`` and ``dev_leak``, by falling macro-F1.
 
@@ -116,14 +111,15 @@ def _of(value: float | None) -> float:
 def write_trials(path: Path, trials: Sequence[TrialRecord]) -> None:
     """One row a finished trial; no time and no host, so equal studies give equal files."""
     keys = sorted({key for trial in trials for key in trial.values})
-    columns = ["trial", "state", "score", *MEASURED, "origin", "reason", *keys]
+    measured = ("score", *MEASURED, *BOUNDED)
+    columns = ["trial", "state", *measured, "origin", "reason", *keys]
     with atomic_file(path) as temporary, temporary.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
         writer.writeheader()
         for trial in trials:
             if not trial.finished:
                 continue
-            numbers = {key: getattr(trial, key) for key in ("score", *MEASURED)}
+            numbers = {key: getattr(trial, key) for key in measured}
             writer.writerow(
                 {
                     "trial": trial.number,
@@ -138,9 +134,10 @@ def write_trials(path: Path, trials: Sequence[TrialRecord]) -> None:
 
 def table(trials: Sequence[TrialRecord], prefix: str) -> str:
     """Trials as Markdown; ``prefix`` of the keys of params.yaml is left out."""
-    lines = [f"| trial | score | {' | '.join(MEASURED)} | values |", "|---|---|---|---|---|"]
+    measured = ("score", *MEASURED, *BOUNDED)
+    lines = [f"| trial | {' | '.join(measured)} | values |", "|---" * (len(measured) + 2) + "|"]
     for trial in trials:
-        numbers = (trial.score, trial.dev_macro_f1, trial.dev_leak)
+        numbers = [getattr(trial, name) for name in measured]
         words = " | ".join("-" if n is None else f"{n:.3f}" for n in numbers)
         values = " ".join(f"{k.removeprefix(prefix)}={v}" for k, v in trial.values.items())
         origin = f" ({trial.origin})" if trial.origin else ""

@@ -16,6 +16,7 @@ from langspec.tuning.fingerprint import data_hash, enqueue, identity_of, space_f
 from langspec.tuning.outcome import draw, records
 from langspec.tuning.progress import summary
 from langspec.tuning.records import write_study
+from langspec.tuning.space import sized
 from langspec.tuning.study import memory_study
 from langspec.tuning.sweep_workers import sigterm_exits
 from langspec.tuning.trial_processes import trial_trainer
@@ -30,6 +31,7 @@ def sweep(config: Config, root: Path, out: Path) -> Path:
     from langspec.tracking.runs import Tracker
     from langspec.tracking.sweep_runs import Sweep, SweepRuns
 
+    config = sized(config)
     paths = paths_of(config, root)
     space = space_for(config, root)
     identity = identity_of(config, root, space)

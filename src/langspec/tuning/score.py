@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ from langspec.errors import LangspecError
 
 MEASURED = ("dev_macro_f1", "dev_leak")
 """What a trial is measured by; with two aims the first is maximised, the second minimised."""
+BOUNDED = ("dev_source_accuracy", "dev_drift")
+"""What the rule ``least_leak`` bounds."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,16 @@ class Measured:
         dev_leak: the leak (:func:`langspec.results.leak_rows`), read on dev lines of the text in
             place of test lines, from few of its tokens.
         more: further numbers that are stored with the trial.
+        dev_source_accuracy: of the task on dev rows of the source language.
+        dev_drift: how far the encoder moved the tokens of dev lines of the text, all languages
+            (:func:`langspec.measurement.moves.drift`).
     """
 
     dev_macro_f1: float
     dev_leak: float
     more: Mapping[str, float] = field(default_factory=dict)
+    dev_source_accuracy: float = math.nan
+    dev_drift: float = math.nan
 
     def score(self, penalty: float) -> float:
         """``dev_macro_f1 - penalty * dev_leak``: what a sweep with one aim maximises."""

@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from langspec.objectives import MethodName
-from langspec.section import Count, Limit, Natural, Section, Text
+from langspec.section import Count, Limit, Natural, Section, Share, Text
+
+
+class Bounds(Section):
+    """What rule ``least_leak`` asks of a trial beside its leak; neither reads target labels."""
+
+    source_loss: Share  # accuracy on dev rows of the source language, below the reference's
+    drift: Annotated[float, Field(gt=0)]  # times the reference's dev_drift, at most
 
 
 class Tune(Section):
@@ -16,7 +23,9 @@ class Tune(Section):
     trials: Natural  # 0: the stage does nothing
     task: Text
     method: MethodName
-    space: Literal["default", "paper"]
+    space: Literal["default", "paper", "grid"]
+    # of space grid: values by parameter; several names, with a space between, vary together
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]]
     seed: Natural  # of the sampler
     startup: Natural  # trials drawn at random before the sampler looks at scores
     train_seed: Natural  # of every trial's training
@@ -25,6 +34,8 @@ class Tune(Section):
     rungs: Count  # times that a trial is measured, evenly over its steps; it may be pruned at each
     selection: Literal["source_dev", "mean_dev"]  # languages of dev_macro_f1
     penalty: Annotated[float, Field(ge=0)]  # score = dev_macro_f1 - penalty x dev_leak
+    rule: Literal["score", "least_leak"]  # what the best trial is
+    bounds: Bounds
     pareto: bool  # two aims, no score; no trial is pruned then
     tokens_per_language: Annotated[int, Field(ge=20)]  # of text, that a trial's probe reads
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from langspec.config import Config, parse_config
 from langspec.errors import LangspecError
@@ -21,120 +20,12 @@ from langspec.presets import load_preset
 from langspec.search import Search
 from langspec.section import Section
 from langspec.training.train_section import TaskTraining, Train
-
-if TYPE_CHECKING:
-    import optuna
+from langspec.tuning.grid import grid_trials
+from langspec.tuning.parameters import Parameter, Space
 
 SPACES = ("default", "paper")
 PAPER_METHODS = ("frozen", "finetune", "grl", "adversary")
 PAPER_TASKS = ("pos", "nli")
-_DIGITS = 3  # significant ones of a tuned number: what is trained is what params.yaml will say
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a space.
-
-    Attributes:
-        name: its name in the study: the key below the method's or the task's section.
-        path: the key of params.yaml that it is written to.
-        low: smallest value of a range; None: one of ``choices``.
-        high: largest value of a range.
-        log: is the range logarithmic?
-        whole: are its values whole numbers?
-        choices: the values, where it is no range.
-        same_as: the parameter whose value it shares.
-        when: (name of another parameter, the values at which this one counts).
-    """
-
-    name: str
-    path: str
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    whole: bool = False
-    choices: tuple[Any, ...] = ()
-    same_as: str | None = None
-    when: tuple[str, tuple[Any, ...]] | None = None
-
-    def holds(self, value: Any) -> bool:
-        """Can the sweep draw ``value``?"""
-        if self.same_as:
-            return True
-        if self.low is None or self.high is None:
-            return value in self.choices
-        return isinstance(value, int | float) and self.low <= value <= self.high
-
-    def in_words(self) -> str:
-        """The values as text, such as ``0.01 to 10, logarithmic``."""
-        if self.same_as:
-            return f"= {self.same_as}"
-        if self.low is None:
-            return ", ".join(map(str, self.choices))
-        return f"{self.low:g} to {self.high:g}" + (", logarithmic" if self.log else "")
-
-    def suggest(self, trial: optuna.trial.Trial) -> Any:
-        """Draw a value for the trial; a float has the digits that params.yaml will show."""
-        if self.low is None or self.high is None:
-            return trial.suggest_categorical(self.name, self.choices)
-        if self.whole:
-            return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
-        result = trial.suggest_float(self.name, self.low, self.high, log=self.log)
-        return float(f"{result:.{_DIGITS}g}")
-
-
-class Space:
-    """The parameters of one method on one task, in the order of their sections."""
-
-    def __init__(self, task: str, method: str, parameters: list[Parameter]) -> None:
-        self.task, self.method = task, method
-        self.parameters = parameters
-
-    def counts(self, parameter: Parameter, values: Mapping[str, Any]) -> bool:
-        """Does the parameter have an effect, given the ``values`` of the others?"""
-        if parameter.when is None:
-            return True
-        name, wanted = parameter.when
-        return values.get(name) in wanted
-
-    def suggest(self, trial: optuna.trial.Trial) -> dict[str, Any]:
-        """Values of a trial, by name."""
-        result: dict[str, Any] = {}
-        for parameter in self.parameters:
-            if parameter.same_as:
-                result[parameter.name] = result[parameter.same_as]
-            elif self.counts(parameter, result):
-                result[parameter.name] = parameter.suggest(trial)
-        return result
-
-    def paths(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The same values by their keys of params.yaml."""
-        return {p.path: values[p.name] for p in self.parameters if p.name in values}
-
-    def at(self, config: Config) -> dict[str, Any]:
-        """The values that a configuration has, by name."""
-        result: dict[str, Any] = {}
-        for parameter in self.parameters:
-            if self.counts(parameter, result):
-                result[parameter.name] = effective(
-                    config.train, self.task, self.method, parameter.name
-                )
-        return result
-
-    def outside(self, values: Mapping[str, Any]) -> list[str]:
-        """A line for each of ``values`` that the sweep cannot draw, with what it can."""
-        return [
-            f"{parameter.path} = {values[parameter.name]} (tried: {parameter.in_words()})"
-            for parameter in self.parameters
-            if parameter.name in values and not parameter.holds(values[parameter.name])
-        ]
-
-    def in_words(self) -> dict[str, str]:
-        """The space as text, for fingerprints."""
-        return {
-            p.name: p.in_words() + (f" when {p.when[0]} in {list(p.when[1])}" if p.when else "")
-            for p in self.parameters
-        }
 
 
 def _declared(section: type[Section], prefix: str = "") -> Iterator[tuple[str, Any, Search]]:
@@ -160,21 +51,12 @@ def space_of(config: Config, *, masked_head: bool = True) -> Space:
         LangspecError: the space has no parameter for this method.
     """
     tune = config.tune
-    options = get_method(tune.method).Options
-    declared_by_method = list(_declared(options))
-    taken = {name for name, _, _ in declared_by_method}
-    shared = [part for part in _declared(TaskTraining) if part[0] not in taken]
-    everywhere = [
-        (name, kind, search)
-        for name, kind, search in _declared(Train)
-        if name in Override.model_fields
-    ]
-    declared = [*shared, *declared_by_method, *everywhere]
+    if tune.space == "grid":
+        return _grid(config)
     parameters = [
         result
-        for name, kind, search in declared
-        if name not in options.not_searched
-        and (result := _parameter(config, name, kind, search, masked_head)) is not None
+        for name, kind, search in _searchable(tune.method)
+        if (result := _parameter(config, name, kind, search, masked_head)) is not None
     ]
     if not parameters:
         raise LangspecError(
@@ -183,16 +65,53 @@ def space_of(config: Config, *, masked_head: bool = True) -> Space:
     return Space(tune.task, tune.method, parameters)
 
 
+def _searchable(method: str) -> list[tuple[str, Any, Search]]:
+    """(name, type, search) of every parameter that has an effect in a method."""
+    options = get_method(method).Options
+    declared_by_method = list(_declared(options))
+    taken = {name for name, _, _ in declared_by_method}
+    shared = [part for part in _declared(TaskTraining) if part[0] not in taken]
+    everywhere = [part for part in _declared(Train) if part[0] in Override.model_fields]
+    declared = [*shared, *declared_by_method, *everywhere]
+    return [part for part in declared if part[0] not in options.not_searched]
+
+
+def _grid(config: Config) -> Space:
+    """The space whose trials are the combinations of ``tune.grid``, after their references."""
+    tune = config.tune
+    trained = {name for name, _, _ in _searchable("control")}
+    known = [name for name, _, _ in _searchable(tune.method)]
+    off = get_method(tune.method).off if tune.rule == "least_leak" else {}
+    now = {name: effective(config.train, tune.task, tune.method, name) for name in off}
+    trials = grid_trials(tune.grid, known, off, now, trained)
+    parameters = [
+        Parameter(
+            name,
+            _path(config, name),
+            choices=tuple(dict.fromkeys(values[name] for _, values in trials)),
+        )
+        for name in trials[0][1]
+    ]
+    space = Space(tune.task, tune.method, parameters, trials)
+    for _, values in trials:
+        with_values(config, space.paths(values))
+    return space
+
+
+def _path(config: Config, name: str) -> str:
+    """The key of params.yaml that a parameter is written to."""
+    section, key = f"train.methods.{config.tune.method}", override_key(name)
+    if key in Override.model_fields:
+        return f"{section}.overrides.{config.tune.task}.{key}"
+    return f"{section}.{name}"
+
+
 def _parameter(
     config: Config, name: str, kind: Any, search: Search, masked_head: bool
 ) -> Parameter | None:
     """A declared field as a parameter of the chosen space; None: the space does not search it."""
     tune = config.tune
-    section = f"train.methods.{tune.method}"
-    key = override_key(name)
-    path = f"{section}.overrides.{tune.task}.{key}"
-    if key not in Override.model_fields:
-        path = f"{section}.{name}"
+    path = _path(config, name)
     if tune.space == "paper":
         if isinstance(search.paper, str):
             return Parameter(name, path, same_as=search.paper)
@@ -219,9 +138,13 @@ def _published() -> Config:
 def starting_points(config: Config, space: Space) -> tuple[list[tuple[str, dict[str, Any]]], str]:
     """The first trials, before any is drawn: the values of params.yaml, then the published ones.
 
+    Of a grid they are all trials.
+
     Returns:
         (origin, values by name) in order, and a text on those outside the space ("": none is).
     """
+    if space.grid is not None:
+        return list(space.grid), ""
     result = [("params.yaml", space.at(config))]
     if space.method in PAPER_METHODS and space.task in PAPER_TASKS:
         result.append(("Tanti et al. 2021", space.at(_published())))
@@ -231,6 +154,15 @@ def starting_points(config: Config, space: Space) -> tuple[list[tuple[str, dict[
         if (outside := space.outside(values))
     ]
     return [one for one in result if not space.outside(one[1])], " | ".join(not_tried)
+
+
+def sized(config: Config) -> Config:
+    """The configuration with as many trials as its grid has, where it asks for more, or for 0."""
+    if config.tune.space != "grid":
+        return config
+    count = len(space_of(config).grid or ())
+    trials = min(config.tune.trials or count, count)
+    return config.model_copy(update={"tune": config.tune.model_copy(update={"trials": trials})})
 
 
 def with_values(config: Config, paths: Mapping[str, Any]) -> Config:

@@ -129,11 +129,12 @@ def _short(value: Any) -> str:
 
 
 def pruner_of(tune: Tune) -> optuna.pruners.BasePruner:
-    """Hyperband over the rungs, each rung three times the one before; none for two aims.
+    """Hyperband over the rungs, each rung three times the one before, of scores.
 
-    (Optuna refuses intermediate values of more than one aim.)
+    None for two aims, of which Optuna refuses intermediate values, for a grid, whose trials are
+    all wanted, and where another rule than the score chooses.
     """
-    if tune.pareto or tune.rungs == 1:
+    if tune.pareto or tune.rungs == 1 or tune.space == "grid" or tune.rule != "score":
         return optuna.pruners.NopPruner()
     return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=tune.rungs)
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
 from langspec.tuning import claims
+from langspec.tuning.best_trial import best
 from langspec.tuning.fingerprint import (
     STORAGE_VARIABLE,
     Opened,
@@ -31,8 +32,8 @@ from langspec.tuning.fingerprint import (
 )
 from langspec.tuning.outcome import draw, records
 from langspec.tuning.progress import Progress, open_runs
-from langspec.tuning.records import TrialRecord, best, front, table, write_study, write_trials
-from langspec.tuning.space import starting_points
+from langspec.tuning.records import TrialRecord, front, table, write_study, write_trials
+from langspec.tuning.space import sized, starting_points
 from langspec.tuning.study import UID
 from langspec.tuning.sweep_workers import (
     SweepWorkers,
@@ -72,6 +73,7 @@ def run(
         LangspecError: the study has another fingerprint, its storage or compute.launch cannot be
             used, all workers ended early, or no trial is complete.
     """
+    config = sized(config)
     if not config.tune.trials:
         raise LangspecError("found 0, expected the number of trials", place="--trials")
     launch_of(config)  # refuses what it cannot use before a study is made
@@ -111,6 +113,7 @@ def worker(config: Config, root: Path, *, study: str) -> None:
     """
     threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    config = sized(config)
     place = place_for(study, os.environ[STORAGE_VARIABLE], root)
     with sigterm_exits():
         work_in_process(config, root, open_for(config, root, study, place), None)
@@ -120,6 +123,7 @@ def plan(
     config: Config, root: Path, *, study: str | None, storage: str | None, workers: int
 ) -> str:
     """What :func:`run` would do, as text. Nothing is written, and no storage is opened."""
+    config = sized(config)
     tune = config.tune
     name = study or default_name(config)
     place = place_for(name, storage, studies_folder(root))
@@ -137,10 +141,24 @@ def plan(
             if tune.pareto
             else f"score = dev_macro_f1 ({tune.selection}) - {tune.penalty:g} x dev_leak"
         ),
+        f"  the best: {_rule(config)}",
         *(f"  {parameter.path}: {parameter.in_words()}" for parameter in space.parameters),
-        *(f"  first: {origin}" for origin, _ in points),
+        *(f"  first: {origin}" for origin, _ in points if space.grid is None),
     ]
     return "\n".join(lines + ([f"  not tried: {untried}"] if untried else []))
+
+
+def _rule(config: Config) -> str:
+    tune = config.tune
+    if tune.pareto:
+        return "none; the front"
+    if tune.rule == "score":
+        return "the highest score"
+    return (
+        f"the least dev_leak, at a dev_source_accuracy at most {tune.bounds.source_loss:g} below "
+        f"that of the training without unlearning and at most {tune.bounds.drift:g} times its "
+        "dev_drift"
+    )
 
 
 def write_outcome(
@@ -191,7 +209,7 @@ def describe(config: Config, opened: Opened, trials: Sequence[TrialRecord], fold
     first = [trial for trial in trials if trial.origin and trial.state == "COMPLETE"]
     chosen = front(trials, opened.name)
     if not config.tune.pareto:
-        chosen = [best(trials, opened.name)]
+        chosen = [best(trials, opened.name, config.tune.model_dump())]
     shown = first + [trial for trial in chosen if trial not in first]
     prefix = f"train.methods.{config.tune.method}."
     which = "--front I (its rows, counted from 0), or --trial N" if config.tune.pareto else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from langspec.encoders.inputs import text_inputs
 from langspec.errors import LangspecError
 from langspec.features.bank import BankOptions, BankRows
 from langspec.features.encode import build_bank
+from langspec.measurement.moves import drift
 from langspec.measurement.probe import fit_probe_on
 from langspec.measurement.scores import macro_f1
 from langspec.training.callbacks import Callback, Run
@@ -57,6 +59,23 @@ class Rungs(Callback):
             self._report(self._steps[run.step], measured)
 
 
+@dataclass(frozen=True)
+class TextVectors:
+    """Token vectors of language text from one encoder.
+
+    Attributes:
+        vectors: ``[N, H]``.
+        labels: int64 ``[N]``, the language of each.
+        part: positions in them by part: ``fit``, ``choose`` and ``dev``.
+        languages: how many there are.
+    """
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    part: Mapping[str, np.ndarray]
+    languages: int
+
+
 class TrialTrainer:
     """Trains and measures one trial a call; data and encoder are prepared once.
 
@@ -86,11 +105,17 @@ class TrialTrainer:
                 f"no dev rows of {source} for {self.bench.task.name}", place=corpora
             )
         self._text(corpora)
-        self._frozen_leak: float | None = None
+        self._start: TextVectors | None = None
 
     def experiment(self, config: Config) -> Experiment:
-        """The training of a trial with this configuration."""
+        """The training of a trial with this configuration.
+
+        With ``tune.selection: source_dev`` no dev row of a target language is read, not even to
+        be watched.
+        """
         tune = config.tune
+        if tune.selection == "source_dev":
+            config = self._with_values(config, {"train.watch.target_rows": 0})
         changes = Changes(epochs=tune.epochs, rows=tune.rows)
         also_read = [data.inputs.ids for data in self._dev.values()]
         return self.bench.experiment(
@@ -123,8 +148,12 @@ class TrialTrainer:
             lines=lines[chosen],
         )
 
-    def leak(self, encoder: Any) -> float:
-        """The leak (:func:`langspec.results.leak_rows`), read on dev lines of a small sample."""
+    def text_vectors(self, encoder: Any) -> TextVectors:
+        """Vectors of a small sample of the text's tokens, the same ones of every encoder.
+
+        Raises:
+            LangspecError: a part of the probe has no tokens.
+        """
         config = self.config
         layer = config.train.feature_layer
         with tempfile.TemporaryDirectory() as folder:
@@ -155,12 +184,28 @@ class TrialTrainer:
                 "tune.tokens_per_language, or corpora.text_splits",
                 place="tune",
             )
-        label = meta.language.astype(np.int64)
+        return TextVectors(vectors, meta.language.astype(np.int64), part, len(bank.languages))
+
+    def leak(self, text: TextVectors) -> float:
+        """The leak (:func:`langspec.results.leak_rows`), read on dev lines."""
+        dev, options = text.part["dev"], self.config.evaluate.probe
         probe = fit_probe_on(
-            part["fit"], part["choose"], vectors, label, len(bank.languages), config.evaluate.probe
+            text.part["fit"],
+            text.part["choose"],
+            text.vectors,
+            text.labels,
+            text.languages,
+            options,
         )
-        predicted = probe.predict(vectors[part["dev"]])
-        return macro_f1(label[part["dev"]], predicted, len(bank.languages))
+        predicted = probe.predict(text.vectors[dev])
+        return macro_f1(text.labels[dev], predicted, text.languages)
+
+    @property
+    def start(self) -> TextVectors:
+        """The text's vectors from the starting encoder."""
+        if self._start is None:
+            self._start = self.text_vectors(self.encoder.model)
+        return self._start
 
     def measure(self, model: Any, dev: Mapping[str, TrainingData]) -> Measured:
         """Measure a model as it is; afterwards it is in training mode again if it was before.
@@ -172,20 +217,19 @@ class TrialTrainer:
         bench = self.bench
         options = (self.config.features.batch_tokens, bench.accelerator, len(bench.task.labels))
         scores = {code: dev_scores(model, rows, *options) for code, rows in dev.items()}
-        if not bench.accelerator.is_main_process:
-            leak = math.nan
-        elif model.encoder is not None:
-            leak = self.leak(model.encoder)
-        else:
-            if self._frozen_leak is None:
-                self._frozen_leak = self.leak(self.encoder.model)
-            leak = self._frozen_leak
+        leak = moved = math.nan
+        if bench.accelerator.is_main_process:
+            text = self.start if model.encoder is None else self.text_vectors(model.encoder)
+            leak, read = self.leak(text), text.part["dev"]
+            moved = drift(self.start.vectors[read], text.vectors[read])
         model.train(was_training)
         f1 = {code: score["macro_f1"] for code, score in scores.items()}
         return Measured(
             dev_macro_f1=float(np.mean(list(f1.values()))),
             dev_leak=leak,
             more={f"dev_{code}": value for code, value in f1.items()},
+            dev_source_accuracy=scores[self.config.corpora.source]["accuracy"],
+            dev_drift=moved,
         )
 
     def __call__(self, paths: Mapping[str, Any], report: Report) -> Measured:
@@ -219,7 +263,7 @@ class TrialTrainer:
         model.load_state_dict(result.tensors, strict=False)
         end = measure(model)
         more = {**end.more, "best_epoch": float(result.best_epoch)}
-        return Measured(end.dev_macro_f1, end.dev_leak, more)
+        return replace(end, more=more)
 
 
 def rung_steps(experiment: Experiment, count: int) -> dict[int, int]:

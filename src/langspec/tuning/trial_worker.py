@@ -11,9 +11,17 @@ from optuna.trial import TrialState
 
 from langspec.errors import LangspecError
 from langspec.tuning import claims
-from langspec.tuning.score import MEASURED, Collapsed, Measured, NotStarted, Objective, ProcessLost
+from langspec.tuning.parameters import Space
+from langspec.tuning.score import (
+    BOUNDED,
+    MEASURED,
+    Collapsed,
+    Measured,
+    NotStarted,
+    Objective,
+    ProcessLost,
+)
 from langspec.tuning.sections import Tune
-from langspec.tuning.space import Space
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +122,6 @@ def _run(
 
 
 def _store(trial: optuna.trial.Trial, result: Measured) -> None:
-    measured = {name: getattr(result, name) for name in MEASURED}
+    measured = {name: getattr(result, name) for name in (*MEASURED, *BOUNDED)}
     for name, value in {**measured, **result.more}.items():
         trial.set_user_attr(name, value)
