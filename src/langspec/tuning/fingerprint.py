@@ -18,6 +18,7 @@ from langspec.training.identity import run_settings
 from langspec.tuning import claims
 from langspec.tuning.parameters import Space
 from langspec.tuning.score import BOUNDED, MEASURED
+from langspec.tuning.sections import Tune
 from langspec.tuning.space import space_of, starting_points
 from langspec.tuning.storage import Place, open_storage, place_of
 from langspec.tuning.study import Identity, Study, open_study
@@ -94,7 +95,7 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
     card = read_json(require(paths.encoder, "encoder") / "langspec.json")
     return Identity(
         parts={
-            "tune": tune.model_dump(exclude=set(_NOT_OF_A_TRIAL)),
+            "tune": tune.model_dump(exclude=_without_effect(tune)),
             "measured": [*MEASURED, *BOUNDED],
             "space": space.in_words(),
             "settings": {key: value for key, value in settings.items() if key not in searched},
@@ -103,6 +104,12 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
         },
         code=code_hash(*trial_code(tune.method)),
     )
+
+
+def _without_effect(tune: Tune) -> set[str]:
+    """Keys of the section that neither a trial nor the choice among trials depends on."""
+    unread = {"grid"} if tune.space != "grid" else set()
+    return {*_NOT_OF_A_TRIAL, *unread, *({"bounds"} if tune.rule == "score" else ())}
 
 
 def trial_code(method: str) -> tuple[str, str]:

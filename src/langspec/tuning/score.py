@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -35,8 +34,8 @@ class Measured:
     dev_macro_f1: float
     dev_leak: float
     more: Mapping[str, float] = field(default_factory=dict)
-    dev_source_accuracy: float = math.nan
-    dev_drift: float = math.nan
+    dev_source_accuracy: float | None = None
+    dev_drift: float | None = None
 
     def score(self, penalty: float) -> float:
         """``dev_macro_f1 - penalty * dev_leak``: what a sweep with one aim maximises."""
