@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+import langspec.garbage  # noqa: F401 - sets Python's collector
 from langspec import __version__, logs
 from langspec.commands import (
     audit_commands,

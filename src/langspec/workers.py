@@ -174,7 +174,9 @@ class _Processes:
         self._ready: list[connection.Connection] = []
         self._facts: Any = None
         if kind == "forkserver":
-            self._context.set_forkserver_preload([__name__, worker.partition(":")[0]])
+            self._context.set_forkserver_preload(
+                ["langspec.garbage", __name__, worker.partition(":")[0]]
+            )
             # The server imports in the background; starting a worker would wait for it.
             forkserver.ensure_running()
         else:

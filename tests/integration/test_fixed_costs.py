@@ -31,6 +31,18 @@ def test_the_report_is_made_without_what_encodes_and_fits() -> None:
     assert drawing <= {"matplotlib", "scipy.stats"}
 
 
+def test_imports_are_not_searched_for_garbage() -> None:
+    """With Python's own threshold all objects are looked through ten times and more."""
+    told = "print(gc.get_stats()[2]['collections'], gc.get_threshold()[:2] == young)"
+    code = (
+        "import gc; young = gc.get_threshold()[:2]; import langspec.cli; import pandas, sqlalchemy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; {told}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["0", "True"]
+
+
 def test_help_costs_little() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "langspec", "--help"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from langspec.errors import LangspecError
+from langspec.garbage import OLD
 from langspec.workers import crew_of, launched_processes
 
 SQUARES = "worker_fixtures:Squares"
@@ -41,6 +42,11 @@ def test_results_facts_and_notes_do_not_depend_on_the_number_of_workers(count: i
         results = crew.run(items, notes)
     assert list(results.items()) == [(f"n{n}", n**2 + 100) for n in range(5)]
     assert notes.heard == {f"n{n}": ["started", f"at {n}", n**2 + 100] for n in range(5)}
+
+
+def test_imports_of_workers_are_not_searched_for_garbage() -> None:
+    with crew_of(SQUARES, 0, count=1, apart=True) as crew:
+        assert crew.run({"one": "collector"})["one"][2] == OLD
 
 
 def test_what_a_worker_refuses_is_refused_here() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -24,6 +25,8 @@ class Squares:
             raise LangspecError("not this one", place="item")
         if item == "fail":
             raise ZeroDivisionError("by design")
+        if item == "collector":
+            return gc.get_threshold()
         if item == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if isinstance(item, Path):  # say who we are and never end

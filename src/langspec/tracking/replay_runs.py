@@ -64,12 +64,13 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """A method's runs in the store; ``ids`` by the members' names."""
+    """A method's runs in the store; ``ids`` by the members' names, ``tags`` of old runs by id."""
 
     training: Training
     parent: str
     members: list[_Member]
     ids: dict[str, str]
+    tags: dict[str, dict[str, str]]
 
 
 def replay(tracker: Tracker, results: Path, name: str, corpora: Path | None = None) -> Replayed:
@@ -156,13 +157,15 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
                 ids[member.name] = child.logger.run_id
             method.finish()
         added.runs += 1 + len(members)
-        return _Method(training, method.logger.run_id, members, ids)
+        return _Method(training, method.logger.run_id, members, ids, {})
     parent = run_of_method.info.run_id
+    tags = {parent: run_of_method.data.tags}
     before = added.runs
     for member in members:
         old = tracker.find_run(member.key, **known)
         if old is not None:
             ids[member.name] = old.info.run_id
+            tags[old.info.run_id] = old.data.tags
             continue
         with start_seed(
             tracker,
@@ -179,7 +182,7 @@ def _replay_training(tracker: Tracker, file: Path, name: str, added: Replayed) -
     if added.runs > before:
         again = MethodRun(tracker, training, tracker.resume_run(parent))
         again.finish(member.entry for member in members if member.strength is None)
-    return _Method(training, parent, members, ids)
+    return _Method(training, parent, members, ids, tags)
 
 
 def _replay_evaluation(
@@ -202,14 +205,14 @@ def _replay_evaluation(
             called = label(method, eraser)
             _replay_floor(tracker, file.parent.name, called, name, _seed_mean(rows), added, base)
         else:
-            _add_evaluation(tracker, base.parent, _seed_mean(rows), added)
+            _add_evaluation(tracker, base, base.parent, _seed_mean(rows), added)
     for one in methods:
         of_method = frame[(frame["method"] == one.training.method) & (frame["eraser"] == "")]
         for member in one.members:
             strength = of_method["strength"]
             same = strength.isna() if member.strength is None else strength == member.strength
             rows = of_method[same & (of_method["seed"] == member.seed)]
-            _add_evaluation(tracker, one.ids[member.name], rows, added)
+            _add_evaluation(tracker, one, one.ids[member.name], rows, added)
 
 
 def _replay_floor(
@@ -247,12 +250,14 @@ def _replay_floor(
     added.runs += 1
 
 
-def _add_evaluation(tracker: Tracker, run_id: str, rows: pd.DataFrame, added: Replayed) -> None:
-    assert tracker.client is not None
+def _add_evaluation(
+    tracker: Tracker, method: _Method, run_id: str, rows: pd.DataFrame, added: Replayed
+) -> None:
+    """Add scores and probes to the method's run, or to that of a member."""
     if rows.empty:
         return
     digest = _rows_hash(rows)
-    if tracker.client.get_run(run_id).data.tags.get(_EVALUATION) == digest:
+    if method.tags.get(run_id, {}).get(_EVALUATION) == digest:
         return
     logger = tracker.resume_run(run_id)
     for point in evaluation_points(rows):
@@ -278,10 +283,9 @@ def _attach_card(
     tracker: Tracker, corpora: Path, name: str, method: _Method, added: Replayed
 ) -> None:
     """Attach the data card, and name the tables that the evaluation read."""
-    assert tracker.client is not None
     card = corpora / "card.json"
     digest = sha256_file(card)
-    if tracker.client.get_run(method.parent).data.tags.get(_CARD) == digest:
+    if method.tags.get(method.parent, {}).get(_CARD) == digest:
         return
     logger = tracker.resume_run(method.parent)
     outs = read_json(card)["outs"]
@@ -301,7 +305,6 @@ def _attach_files(
 
     A file whose name holds another task's name is left to that task.
     """
-    assert tracker.client is not None
     others = tasks - {method.training.task}
     files = [
         (file, f"report/{file.parent.name}")
@@ -315,7 +318,7 @@ def _attach_files(
     if not files:
         return
     digest = sha256_json([[place, file.name, sha256_file(file)] for file, place in files])
-    if tracker.client.get_run(method.parent).data.tags.get(_FILES) == digest:
+    if method.tags.get(method.parent, {}).get(_FILES) == digest:
         return
     logger = tracker.resume_run(method.parent)
     for file, place in files:
