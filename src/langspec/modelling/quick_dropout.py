@@ -19,10 +19,16 @@ from torch.overrides import TorchFunctionMode
 _BITS = 16
 
 
-def dropout_mask(like: torch.Tensor, p: float) -> torch.Tensor:
-    """A mask in the shape and dtype of ``like``: 0 with probability ``p``, else 1 / (1 - p)."""
+def dropout_mask(
+    like: torch.Tensor, p: float, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """A mask in the shape and dtype of ``like``: 0 with probability ``p``, else 1 / (1 - p).
+
+    ``generator``: that draws it; None: PyTorch's own.
+    """
     count = like.numel()
-    words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+    words = torch.empty(-(-count // 4), dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
     lanes = words.view(torch.int16)[:count].view(like.shape)
     least = round(p * 2**_BITS) - 2 ** (_BITS - 1)  # of the int16 that are kept
     mask = torch.empty(like.shape, dtype=like.dtype)
