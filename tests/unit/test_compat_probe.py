@@ -23,8 +23,11 @@ from langspec.measurement.compat.paper_probe import (
     setting_of,
 )
 from langspec.measurement.compat.paper_scores import error_correlation, union_macro_f1, whole_texts
+from langspec.measurement.compat.published_scale import published_updates
 from langspec.measurement.compat.v_measure import adjusted_information, published_v_measure
+from langspec.measures.base import Shape
 from langspec.measures.published_measure import PublishedMeasure
+from langspec.presets import load_preset
 
 CLASSES, HIDDEN = 3, 5
 TABLE = CHECKOUT / "data" / "published" / "tanti2021_hyperparameters.csv"
@@ -108,6 +111,58 @@ def test_equal_seeds_give_equal_bytes_and_it_learns() -> None:
     assert right(held, one.predict(held.vectors)) > 0.7
 
 
+def test_the_published_number_of_updates_whatever_the_texts() -> None:
+    """115,500 texts an epoch: 40 texts are read again and again, each pass shuffled anew."""
+    assert [5 * published_updates(size) for size in (16, 32, 64)] == [36_095, 18_050, 9_025]
+    train, setting = texts(40, 1), ProbeSetting(0.002, 16, 0.1)
+    kind = (train, texts(9, 2), CLASSES, setting, lambda *_: next(rising))
+    rising = iter(range(100))
+    long = fit_paper_probe(*kind, epochs=2, seed=3, updates=9, dropout=0.0)
+    rising = iter(range(100))
+    passes = fit_paper_probe(*kind, epochs=6, seed=3, dropout=0.0)  # three updates a pass
+    assert (long.updates, passes.updates) == (18, 18)
+    np.testing.assert_array_equal(long.weights, passes.weights)
+
+
+def test_a_slow_rate_reads_more_with_the_published_number_of_updates() -> None:
+    """What five passes over few texts say of a setting is not what the setting reads."""
+    held, setting = texts(60, 5), ProbeSetting(0.001, 16, 0.01)
+    read = []
+    for updates in (None, published_updates(16) // 10):
+        probe = fit_paper_probe(
+            texts(40, 1), texts(9, 2), CLASSES, setting, right, epochs=5, seed=0, updates=updates
+        )
+        read.append(right(held, probe.predict(held.vectors)))
+    assert read[1] > read[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentences", "limit", "passes"),
+    [
+        (None, None, None, 0),  # all text is read by both
+        (150, None, 200, 0),  # no split has as many lines
+        (60, None, 200, 3),  # the published measure leaves lines out
+        (None, 60, 200, 3),  # the leak leaves lines out that the published measure reads
+        (None, 60, 100, 0),
+        (150, None, None, 3),  # how many lines there are is not known: the dearer plan
+    ],
+)
+def test_the_plan_counts_a_pass_where_other_lines_are_read(
+    texts: int | None, sentences: int | None, limit: int | None, passes: int
+) -> None:
+    null = {None: "null"}
+    values = [
+        f"evaluate.compat.texts={null.get(texts, texts)}",
+        *(f"features.sentences.{split}={null.get(sentences, sentences)}"
+          for split in ("train", "dev", "test")),
+        f"corpora.limits.text={null.get(limit, limit)}",
+    ]  # fmt: skip
+    shape = Shape(3, 3, 0, 5, 128, 6, 10, token=True)
+    cost = PublishedMeasure.cost(load_preset("demo", values), shape)
+    assert cost is not None
+    assert cost.encodings == passes
+
+
 def test_the_setting_decides_what_is_read() -> None:
     """The same vectors: a rate that is too small reads next to nothing in five epochs."""
     held = texts(60, 5)
@@ -180,13 +235,20 @@ def test_k_of_33_splits_what_true_k_finds() -> None:
     rng = np.random.default_rng(0)
     classes = np.repeat(np.arange(4), 20)
     vectors = (20 * np.eye(4)[classes] + rng.normal(size=(80, 4))).astype(np.float32)
+
+    def k_means(vectors: np.ndarray, clusters: int) -> float:
+        return published_v_measure(vectors, classes, clusters)[0]
+
     assert adjusted_information(vectors, classes) == pytest.approx(1)
-    assert published_v_measure(vectors, classes, 4) > published_v_measure(vectors, classes, 33)
+    assert k_means(vectors, 4) > k_means(vectors, 33)
     noise = rng.normal(size=(80, 4)).astype(np.float32)
     # Where nothing is to be found, V-measure still grows with k; adjusted information does not.
-    assert published_v_measure(noise, classes, 33) > 3 * published_v_measure(noise, classes, 4)
+    assert k_means(noise, 33) > 3 * k_means(noise, 4)
+    value, chance = published_v_measure(noise, classes, 33)
+    assert value == pytest.approx(chance, abs=0.05)  # and so does what chance gives
+    assert k_means(vectors, 4) > 0.9 > 0.1 > published_v_measure(vectors, classes, 4)[1]
     assert abs(adjusted_information(noise, classes)) < 0.1
-    assert np.isnan(published_v_measure(vectors[:20], classes[:20], 33))
+    assert np.isnan(published_v_measure(vectors[:20], classes[:20], 33)).all()
     assert np.isnan(adjusted_information(vectors[:20], classes[:20]))  # one class
 
 
@@ -197,7 +259,9 @@ def bench(
     rows = [(c, s, 2 * i + n) for c in codes for i, s in enumerate(splits) for n in range(2)]
     count = len(rows)
     columns = np.arange(count, dtype=np.int32)
-    compat = SimpleNamespace(run=["paper_probe"], settings="all", epochs=1, texts=texts)
+    compat = SimpleNamespace(
+        run=["paper_probe"], settings="all", epochs=1, updates="epochs", texts=texts
+    )
     return SimpleNamespace(
         task=SimpleNamespace(unit="token", name="pos"),
         config=SimpleNamespace(

@@ -51,7 +51,7 @@ def compat_rows(task: str) -> list[Result]:
                 if token:
                     add(method, corpus, probe, "error_correlation", 0.05, unit)
             if name.startswith("/"):
-                add(method, "text", probe, "steps", 75.0, of_text)
+                add(method, "text", probe, "updates", 75.0, of_text)
                 add(method, "text", probe, "epoch", 5.0, of_text)
         for corpus, unit in (("text", of_text), (task, of_task)):
             add(method, corpus, "compat/v_measure", "v_measure_language", score / 2, unit)
@@ -126,8 +126,8 @@ def test_the_four_settings_stand_beside_the_converged_probe(run: Run) -> None:
     rows = table.frame[table.frame.model == "finetune"].set_index("probe")
     assert list(rows.index) == ["published, of frozen", "published, of grl", "converged"]
     assert rows["text_accuracy"].tolist() == pytest.approx([0.85, 0.65, 0.94])
-    assert rows.loc["published, of grl", "steps"] == 75
-    assert pd.isna(rows.loc["converged", "steps"])
+    assert rows.loc["published, of grl", "updates"] == 75
+    assert pd.isna(rows.loc["converged", "updates"])
 
 
 def test_the_words_keep_metric_and_optimiser_apart(run: Run) -> None:

@@ -61,7 +61,8 @@ def parts(*changes: str, shape: Shape = SHAPE):
 def test_every_part_of_an_evaluation_is_counted() -> None:
     found = parts("trajectory.of=[finetune]", "trajectory.points=8", "beyond.run=[mdl,shuffled]")
     assert list(found) == [
-        "probe", "beyond", "beyond.task_text", "geometry", "erasers", "compat", "trajectory",
+        "probe", "beyond", "conditional", "beyond.task_text", "geometry", "erasers", "compat",
+        "trajectory",
     ]  # fmt: skip
     assert found["probe"].work.startswith("180 ")  # 6 encoders, 5 layers, words and texts, 3 sizes
     # 4 encoders, 3 layers, 2 units; a linear probe, 7 of a code, 1 of shuffled labels.
@@ -72,7 +73,8 @@ def test_every_part_of_an_evaluation_is_counted() -> None:
 
 
 def test_what_is_switched_off_costs_nothing() -> None:
-    off = ("beyond.run=[]", "beyond.task_text=0", "geometry.run=false", "compat.run=[]")
+    off = ("beyond.run=[]", "beyond.task_text=0", "geometry.run=false", "compat.run=[]",
+           "conditional.run=false")  # fmt: skip
     assert list(parts(*off, "erasers.run=[]")) == ["probe"]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
+from langspec.measurement.compat.published_scale import PUBLISHED_TEXTS, published_updates
 from langspec.measures.base import (
     KMEANS_ROUNDS,
     SMALL_RATE,
@@ -18,6 +19,7 @@ from langspec.measures.base import (
     Shape,
     Subject,
 )
+from langspec.measures.published_clusters import cluster_rows
 from langspec.measures.published_settings import SETTINGS_TABLE
 from langspec.measures.spec import TableSpec
 from langspec.results import Result
@@ -28,13 +30,16 @@ if TYPE_CHECKING:
 
     from langspec.evaluation.bench import Bench
     from langspec.features.bank import BankOptions
-    from langspec.measurement.compat.paper_probe import Texts
+    from langspec.measurement.compat.paper_probe import ProbeSetting, Texts
 
 logger = logging.getLogger(__name__)
 PLACE = "evaluate.compat.run"
 SETTINGS = "tanti2021_hyperparameters.csv"
 SPLITS = ("train", "dev", "test")
 _MINIBATCH = 32  # of the published probe's settings: 16 to 64
+# Seconds of one update of the published probe, and for each entry of its vectors
+# (benchmarks/published_probe.py).
+_UPDATE, _ENTRY = 1e-4, 4e-9
 
 
 class CompatOptions(Section):
@@ -44,13 +49,16 @@ class CompatOptions(Section):
         run: its parts that are measured.
         settings: ``all``: a probe with each of the four published settings, for every checkpoint;
             ``own``: one with the setting of the checkpoint's method.
-        epochs: of the published probe.
+        epochs: of the published probe; it is scored after each.
+        updates: ``published``: an epoch has as many updates as the published one, whose texts were
+            115,500, and the texts are read again and again; ``epochs``: an epoch is one pass.
         texts: language texts at most, of each language and split; null: all.
     """
 
     run: list[Literal["seqeval", "paper_probe", "v_measure"]]
     settings: Literal["all", "own"]
     epochs: Count
+    updates: Literal["published", "epochs"]
     texts: Limit
 
     @model_validator(mode="after")
@@ -73,10 +81,18 @@ class _Corpora:
 
 
 def _apart(config: Any) -> bool:
-    """Is there language text that the leak's pass encodes and the published measure leaves out?"""
-    texts, shares = config.evaluate.compat.texts, config.corpora.text_splits.model_dump()
-    most = max(shares.values()) * (config.corpora.limits.text or math.inf)
-    return texts is not None and most > texts
+    """Does the published measure read other lines than the pass that encodes for the leak?
+
+    Then it needs a pass of its own. Either of them may leave lines out.
+    """
+    shares, sentences = config.corpora.text_splits, config.features.sentences
+    lines = config.corpora.limits.text or math.inf
+    for split in SPLITS:
+        limits = (config.evaluate.compat.texts, getattr(sentences, split))
+        least = min(math.inf if limit is None else limit for limit in limits)
+        if least < math.inf and getattr(shares, split) * lines > least:
+            return True
+    return False
 
 
 class PublishedMeasure(Measure):
@@ -154,10 +170,11 @@ class PublishedMeasure(Measure):
         units = 15 if shape.token else 1  # words of a text
         if "paper_probe" in values.run:
             settings = 4 if values.settings == "all" else 1
-            said.append(f"{shape.encoders * settings} published probes of {values.epochs} epochs")
-            work = 6 * texts * units * shape.hidden * shape.languages
-            steps = texts / _MINIBATCH * 2e-4  # Adam itself
-            seconds += shape.encoders * settings * values.epochs * (work / SMALL_RATE + steps)
+            published = values.updates == "published"
+            updates = values.epochs * ((PUBLISHED_TEXTS if published else texts) / _MINIBATCH)
+            probes = shape.encoders * settings
+            said.append(f"{probes} published probes of about {updates:,.0f} updates")
+            seconds += probes * updates * (_UPDATE + _MINIBATCH * units * shape.hidden * _ENTRY)
         if "v_measure" in values.run:
             said.append(f"{shape.encoders * 30} clusterings of one start")
             vectors = 100 * shape.languages
@@ -227,7 +244,7 @@ class PublishedMeasure(Measure):
             "unit": bench.task.unit,
             "run": sorted(self.values.run),
             "settings": {name: asdict(self.settings[name]) for name in names if self.settings},
-            "epochs": self.values.epochs,
+            "epochs": [self.values.epochs, self.values.updates],
             "texts": self.values.texts,
             **bench.text_key,
             **bench.task_key,
@@ -251,7 +268,9 @@ class PublishedMeasure(Measure):
         if "seqeval" in self.values.run:
             rows += self._converged_probe(subject, corpora)
         if "v_measure" in self.values.run:
-            rows += self._clusters(corpora)
+            rows += cluster_rows(
+                self.bench, corpora.text["test"], corpora.task, self.languages, self.text_unit
+            )
         return rows
 
     def _paper_probes(self, names: list[str], corpora: _Corpora) -> list[Result]:
@@ -266,20 +285,23 @@ class PublishedMeasure(Measure):
                 self.settings[name],
                 self._published_score,
                 epochs=self.values.epochs,
+                updates=self._updates(self.settings[name]),
                 seed=self.bench.config.evaluate.seed,
             )
             title = f"compat/paper_probe/{name}"
             train = corpora.text["train"]
             words, texts = len(train.vectors), len(train.lengths)
             rows += self._language_rows(title, corpora, probe.predict, words)
-            fit = {
-                "epoch": probe.epoch,
-                "steps": self.values.epochs * math.ceil(texts / self.settings[name].minibatch),
-            }
+            fit = {"epoch": probe.epoch, "updates": probe.updates}
             place: Any = {"unit": self.text_unit, "n": texts, "probe": title, "train_n": words}
             origin = self._origin("text")
             rows += [origin.row(key, value, language="all", **place) for key, value in fit.items()]
         return rows
+
+    def _updates(self, setting: ProbeSetting) -> int | None:
+        """The updates of an epoch; None: those of one pass over the texts."""
+        published = self.values.updates == "published"
+        return published_updates(setting.minibatch) if published else None
 
     def _converged_probe(self, subject: Subject, corpora: _Corpora) -> list[Result]:
         """Rows of the linear probe that the leak is measured by, applied to whole texts."""
@@ -347,50 +369,6 @@ class PublishedMeasure(Measure):
                 self._origin(corpus).row(metric, value, language="all", **place)
                 for metric, value in scores.items()
             ]
-        return rows
-
-    def _clusters(self, corpora: _Corpora) -> list[Result]:
-        """Rows of V-measures as published, and of adjusted mutual information."""
-        import numpy as np
-
-        from langspec.measurement.compat import v_measure as clusters
-
-        task, labels = self.bench.task, self.bench.test.labels
-        text, test, seed = corpora.text["test"], corpora.task, self.bench.config.evaluate.seed
-        sample = clusters.text_sample(text, self.languages, seed)
-        most = clusters.TOKENS_PER_LABEL if self.token else clusters.PAIRS_PER_LABEL
-        group = test.languages * len(task.labels) + labels
-        chosen = clusters.unit_sample(test, group, self.languages, most, seed)
-        by_language = (text.vectors[sample], text.languages[sample])
-        wanted = (
-            ("text", self.text_unit, "language", *by_language),
-            (task.name, task.unit, "language", test.vectors[chosen], test.languages[chosen]),
-            (task.name, task.unit, "label", test.vectors[chosen], labels[chosen]),
-        )
-        rows = []
-        for corpus, unit, what, vectors, classes in wanted:
-            k = clusters.LANGUAGE_CLUSTERS if what == "language" else len(task.labels)
-            values = {
-                "v_measure": clusters.published_v_measure(vectors, classes, k),
-                "ami": clusters.adjusted_information(vectors, classes),
-            }
-            for metric, value in values.items():
-                if not np.isfinite(value):
-                    logger.warning(
-                        "%s of %s in %s: not measured, %d vectors are too few for %d clusters",
-                        metric, what, corpus, len(vectors), k,
-                    )  # fmt: skip
-                    continue
-                rows.append(
-                    self._origin(corpus).row(
-                        f"{metric}_{what}",
-                        value,
-                        language="all",
-                        unit=unit,
-                        n=len(vectors),
-                        probe="compat/v_measure",
-                    )
-                )
         return rows
 
     def _origin(self, corpus: str) -> Any:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+CLUSTERS, BY_CHANCE = "compat/v_measure", "compat/chance"
+"""The column ``probe`` of V-measures, and of what chance gives for them."""
 _PROBES = {
     **{
         f"compat/paper_probe/{name}": f"published, of {name}"
@@ -52,7 +54,7 @@ SETTINGS_TABLE = TableSpec(
     name="published_settings_{task}",
     title="{task}: one probe, four settings",
     caption="Models of {task}: the same vectors, language named by the published probe "
-    "at each of its four settings and by a converged probe. Steps of Adam in all, and the "
+    "at each of its four settings and by a converged probe. Updates of Adam in all, and the "
     "epoch kept (mean over seeds).{correlation} " + SHORTER,
     where={
         "measure": "published",
@@ -67,7 +69,7 @@ SETTINGS_TABLE = TableSpec(
         Column("probe", "Probe"),
         *_settings_cells("text", "text", "Text"),
         *_settings_cells("task", "{task}", "The task's text"),
-        Column("steps", "Steps", "", "count", {"metric": "steps"}, part="value"),
+        Column("updates", "Updates", "", "count", {"metric": "updates"}, part="value"),
         Column("epoch", "Epoch", "", "number", {"metric": "epoch"}, part="value"),
     ),
     section="model",

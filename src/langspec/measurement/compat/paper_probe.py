@@ -3,10 +3,10 @@
 The probe is a linear layer behind dropout, with weights drawn from N(0, sd) and biases 0. Adam
 trains it at a constant rate (no warm-up, decay or clipping) on minibatches of texts for five
 epochs of 115,500 texts. Where there are fewer texts they are read again, shuffled anew, until as
-many updates have been made. The weights of the best validation score are taken, those before training included. The
-learning rate, the minibatch and sd were not chosen for the probe. They are the values that the
-published search chose for the *label* head of the same experiment, so they differ between
-experiments.
+many updates have been made. The weights of the best validation score are taken, those before
+training included. The learning rate, the minibatch and sd were not chosen for the probe. They are
+the values that the published search chose for the *label* head of the same experiment, so they
+differ between experiments.
 
 Three things differ here. The encoder is in eval mode, while the published one was run again in
 every epoch with its dropout active. The dropout before the linear layer is drawn from a seed. Adam
@@ -34,8 +34,6 @@ METHODS = {"frozen": "frozen", "finetune": "finetune", "grl": "grl", "entmax": "
 # Their two kinds of tasks by what a label is of.
 TASKS = {"token": "pos", "pair": "nli"}
 DROPOUT = 0.1
-PUBLISHED_TEXTS = 115_500
-"""Training texts of the published probe: 3,500 of each of 33 languages."""
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # of Adam
 _MASKS = 2**15  # rows of masks at most; a minibatch has fewer
 
@@ -140,11 +138,6 @@ class PaperProbe:
         """The most probable class int64 ``[N]`` of vectors ``[N, H]``."""
         scores = np.asarray(vectors, self.weights.dtype) @ self.weights.T + self.bias
         return scores.argmax(axis=1).astype(np.int64)
-
-
-def published_updates(minibatch: int) -> int:
-    """The updates of one published epoch: its texts, by minibatches of so many."""
-    return -(-PUBLISHED_TEXTS // minibatch)
 
 
 def fit_paper_probe(
@@ -252,7 +245,7 @@ class _Fit:
             self._step(read, self.gold.index_select(0, picked))
 
     def _step(self, x: torch.Tensor, y: torch.Tensor) -> None:
-        """Adam (Kingma and Ba 2015) on the mean log-loss of ``x`` ``[n, H+1]``, ``y`` ``[n, K]``."""
+        """Adam (Kingma and Ba 2015) on the log-loss of ``x`` ``[n, H+1]``, classes ``[n, K]``."""
         slope = torch.softmax(x @ self.theta.T, dim=1).sub_(y)
         gradient = (slope.T @ x).div_(len(x))
         self.done += 1

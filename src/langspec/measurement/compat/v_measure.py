@@ -17,6 +17,7 @@ from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
 from threadpoolctl import threadpool_limits
 
 from langspec.features.sample import lowest_per_group, unit_ranks
+from langspec.measurement.geometry import v_measure_by_chance
 
 if TYPE_CHECKING:
     from langspec.measurement.compat.paper_probe import Texts
@@ -50,18 +51,21 @@ def unit_sample(
     return lowest_per_group(ranks, group, most)
 
 
-def published_v_measure(vectors: np.ndarray, classes: np.ndarray, clusters: int) -> float:
+def published_v_measure(
+    vectors: np.ndarray, classes: np.ndarray, clusters: int
+) -> tuple[float, float]:
     """The mean V-measure of ten k-means runs on vectors ``[N, H]``, given their classes ``[N]``.
 
-    It is nan for fewer vectors than clusters, where k-means is not defined.
+    Beside it stands what the same clusters have by chance, which is their mean over all
+    permutations of the classes. Both are nan for fewer vectors than clusters, where k-means is not
+    defined.
     """
     if len(vectors) < clusters:
-        return float("nan")
-    scores = [
-        v_measure_score(classes, _clusters(vectors, clusters, seed, init="random", starts=1))
-        for seed in SEEDS
-    ]
-    return float(np.mean(scores))
+        return float("nan"), float("nan")
+    runs = [_clusters(vectors, clusters, seed, init="random", starts=1) for seed in SEEDS]
+    scores = [v_measure_score(classes, assigned) for assigned in runs]
+    chances = [v_measure_by_chance(classes, assigned) for assigned in runs]
+    return float(np.mean(scores)), float(np.mean(chances))
 
 
 def adjusted_information(vectors: np.ndarray, classes: np.ndarray) -> float:
