@@ -20,6 +20,7 @@ from langspec.modelling.model import freeze_above
 from langspec.modelling.reversal import reverse_gradient
 from langspec.objectives import get_objective, methods
 from langspec.objectives.adversary import language_term
+from langspec.objectives.gradient_cosine import gradient_cosine
 from langspec.objectives.schedules import SCHEDULES, strength_at
 from langspec.objectives.streams import RandomStream
 from langspec.training.checkpoint import CheckpointStore
@@ -329,6 +330,48 @@ def test_the_ratio_is_that_of_the_gradients_at_the_boundary() -> None:
         for value in (1.0, 10.0)
     )
     assert ten == pytest.approx(10 * one, rel=1e-4)
+
+
+def test_the_cosine_of_gradients_is_logged_once_a_window() -> None:
+    watch = watch_options(every=3)
+    for method, changes in (("grl", ("schedule=constant",)), ("adversary", ())):
+        steps = train(method, *changes, watch=watch).steps
+        cosines = [row.get("gradient_cosine") for row in steps]
+        assert cosines[:3][:2] == [None, None]
+        assert cosines[2] is not None
+        assert all(-1 <= one <= 1 for one in cosines if one is not None)
+    assert not any("gradient_cosine" in row for row in train("control", watch=watch).steps)
+    assert not any("gradient_cosine" in row for row in train("grl").steps)  # no watch
+
+
+def test_the_cosine_changes_no_weight_and_no_ratio() -> None:
+    with_it, without = (
+        train("grl", "schedule=constant", watch=w) for w in (watch_options(every=2), None)
+    )
+    assert any("gradient_cosine" in row for row in with_it.steps)
+    for name, tensor in without.tensors.items():
+        assert torch.equal(tensor, with_it.tensors[name]), name
+    for one, other in zip(with_it.steps, without.steps, strict=True):
+        assert one["gradient_ratio"] == other["gradient_ratio"]
+        assert one["grad_norm_task"] == other["grad_norm_task"]
+
+
+def test_the_cosine_does_not_depend_on_lambda_but_on_the_reversal() -> None:
+    kept = ("schedule=constant", "inner_steps=0", "discriminator.dropout=0.0")
+    one, ten = (
+        train("grl", *kept, f"strength={value}", model=tiny_model(dropout=0.0), epochs=1,
+              watch=watch_options(every=1)).steps[0]["gradient_cosine"]
+        for value in (1.0, 10.0)
+    )  # fmt: skip
+    assert ten == pytest.approx(one, abs=1e-4)
+    weight, (a, b) = torch.nn.Parameter(torch.ones(2)), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    tied = torch.nn.Parameter(torch.ones(2))
+    task, language = (weight * a).sum() + tied.sum() * 0, (weight * b).sum()
+    assert gradient_cosine(task, language, [weight, tied]) == pytest.approx(0.5**0.5)
+    assert gradient_cosine(task, -language, [weight, tied]) == pytest.approx(-(0.5**0.5))
+    assert gradient_cosine(task, language * 0, [weight]) is None
+    assert gradient_cosine(task, language.detach(), [weight]) is None
+    assert weight.grad is None
 
 
 @pytest.mark.slow

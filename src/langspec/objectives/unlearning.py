@@ -22,6 +22,7 @@ from langspec.objectives.base import (
     task_loss,
 )
 from langspec.objectives.finetune import FinetuneOptions
+from langspec.objectives.gradient_cosine import gradient_cosine, is_sampled
 from langspec.objectives.retention import RetentionOptions, make_retention
 from langspec.objectives.streams import RandomStream
 from langspec.search import Search
@@ -243,10 +244,30 @@ class Unlearning(Objective):
             retained = stepper.normalise(retention_total, tokens)
             losses["loss_retention"] = retained.detach()
             total = total + self.options.retention.weight * retained
+        self._log_cosine(task, language_total, vectors, stepper)
         stepper.minimise(total, "task")
         self._log(first, logits.detach(), labels, cross_entropy.detach(), vectors, stepper)
         self.after(detached, labels, stepper)
         return losses
+
+    def _log_cosine(
+        self,
+        task: torch.Tensor,
+        language: torch.Tensor,
+        vectors: torch.Tensor,
+        stepper: Stepper,
+    ) -> None:
+        """Log the cosine of both gradients by the encoder's weights, at some steps."""
+        if not is_sampled(stepper, self.model.parts):
+            return
+        weights = [one for one in self.model.encoder.parameters() if one.requires_grad]
+        cosine = gradient_cosine(task, language, weights)
+        # The step's own backward pass must find the gradients at the boundary empty.
+        for kept in (vectors, self.model.boundary):
+            if kept is not None:
+                kept.grad = None
+        if cosine is not None:
+            stepper.metrics["gradient_cosine"] = cosine
 
     def _log(
         self,
