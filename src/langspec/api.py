@@ -138,7 +138,8 @@ def leak_by_layer(
     Returns:
         A row for each unit (``token``, ``sentence``) and layer (0 is the embeddings):
         ``macro_f1`` over the languages and ``accuracy``, both from 0 to 1, with the ends of their
-        95 % intervals (``macro_f1_low`` ...), and ``n``, how many test vectors there were.
+        95 % intervals (``macro_f1_low`` ...), ``n``, how many test vectors there were, and
+        ``train_n``, how many the probe was trained on.
 
     Raises:
         LangspecError: lengths that differ, one language, or too few texts.
@@ -193,7 +194,9 @@ def _bank(
 
 def _leak_table(rows: pd.DataFrame) -> pd.DataFrame:
     scores = rows[(rows["probe"] == "linear") & (rows["language"] == "all")]
-    table = scores[scores["metric"] == "macro_f1"][["unit", "layer", "n"]].reset_index(drop=True)
+    table = scores[scores["metric"] == "macro_f1"][["unit", "layer", "n", "train_n"]].reset_index(
+        drop=True
+    )
     for metric in ("macro_f1", "accuracy"):
         of_metric = scores[scores["metric"] == metric].reset_index(drop=True)
         table[metric] = of_metric["value"]

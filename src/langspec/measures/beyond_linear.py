@@ -75,6 +75,7 @@ TABLE = TableSpec(
         Column("method", text="{method_key}", shown=False),
         Column("layer", "Layer", kind="count"),
         Column("n", shown=False),
+        Column("train_n", "trained on", kind="count"),
         _cell("linear", "linear", "Accuracy", "linear_sample"),
         _cell("mlp", "MLP", "Accuracy", "mlp"),
         _cell("compression", "compression", "Online codelength", "mdl", "compression"),
@@ -92,6 +93,7 @@ TABLE = TableSpec(
     names={"method": {EVERY: "the texts"}},
     page=(
         "layer",
+        "train_n",
         "linear",
         "mlp",
         "shuffled",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langspec.erasure.choice import Erasers, eraser_classes
@@ -84,6 +85,12 @@ def _scored(key: str, label: str, group: str, language: str, metric: str) -> Col
     return Column(key, label, group, "score", where)
 
 
+def _fitted(unit: str, label: str) -> Column:
+    """How many units the probe was fitted on."""
+    column = _leak(f"{unit}_leak_train_n", label, unit, LEAK_METRIC)
+    return replace(column, kind="count", part="train_n")
+
+
 def _removed(metric: str, label: str, group: str, kind: Kind, **where: str) -> Column:
     return Column(metric, label, group, kind, {"probe": "erasure", "metric": metric, **where})
 
@@ -107,7 +114,9 @@ TABLE = TableSpec(
         Column("eraser", "Erased by"),
         _leak("token_leak_macro_f1", "token F1", "token", LEAK_METRIC),
         _leak("token_leak_accuracy", "token acc.", "token", "accuracy"),
+        _fitted("token", "train tokens"),
         _leak("sentence_leak_macro_f1", "sentence F1", "sentence", LEAK_METRIC),
+        _fitted("sentence", "train sentences"),
         _scored("targets_accuracy", "accuracy", _TARGETS, "mean_targets", "accuracy"),
         _scored("targets_macro_f1", "macro-F1", _TARGETS, "mean_targets", "macro_f1"),
         _scored("source_accuracy", "accuracy", "Source", "{source}", "accuracy"),
@@ -133,6 +142,7 @@ BY_LAYER = TableSpec(
         Column("unit", shown=False),
         Column("layer", "Layer", kind="count"),
         Column("method", "Method", text="{variant}"),
+        Column("train_n", "trained on", kind="count"),
         Column("macro_f1", "macro-F1", "Language leak", "score",
                {"probe": "linear", "metric": "macro_f1"}),
         Column("accuracy", "accuracy", "Language leak", "score",
