@@ -18,13 +18,12 @@ import pytest
 from conftest import CHECKOUT, make_project
 from langspec.files import sha256_file, sha256_folder
 from langspec.results import read_results
-from old_schema import in_old_schema, sorted_rows
+from reference_rows import FOLDER as REFERENCE
+from reference_rows import NAMES, TASKS, reference, sorted_rows
 
 pytestmark = pytest.mark.slow
 
 BINARIES = Path(sys.executable).parent
-REFERENCE = Path(__file__).parent.parent / "reference"
-PLAIN = {"keep_default_na": False, "na_values": {"value": ["", "nan"]}}
 
 
 def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -361,16 +360,13 @@ def skip_unless_weights_are_equal(project: Path) -> None:
         pytest.skip("this make of processor trains other last digits than the reference holds")
 
 
-@pytest.mark.parametrize("task", ["pos", "nli"])
-@pytest.mark.parametrize("name", ["results", "geometry", "trajectory"])
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_numbers_are_those_of_the_code_before(project: Path, task: str, name: str) -> None:
-    """Row by row, after the mapping of the schema, where the processor trains equal weights."""
+    """Row by row, where the processor trains equal weights (tests/reference_rows.py)."""
     skip_unless_weights_are_equal(project)
-    folder = project / "results" / "tiny"
-    before = sorted_rows(pd.read_csv(REFERENCE / f"tiny_{task}_{name}.csv.xz", **PLAIN))
-    columns = ("step",) if name == "trajectory" else ()
-    now = read_results(folder / "evaluate" / task / f"{name}.csv", before=columns)
-    pd.testing.assert_frame_equal(in_old_schema(now), before, check_exact=True, check_dtype=False)
+    now = sorted_rows(project / "results" / "tiny" / "evaluate" / task / f"{name}.csv", name)
+    pd.testing.assert_frame_equal(now, reference(task, name), check_exact=True)
 
 
 @pytest.mark.parametrize("trained", ["pos/grl", "nli/adversary", "pos/control"])
