@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
+import langspec.garbage  # tests import what commands import
 from forked import ForkServer, start_python
 
 # On a busy machine drawing examples may take a second; that is no fault of theirs.

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 import resource
 import subprocess
 import sys
 from collections import Counter
 from functools import cache
 from graphlib import TopologicalSorter
+from typing import Any
 
 import pytest
 
 from conftest import CHECKOUT
 from langspec.closure import SourceTree
 from langspec.config import parse_yaml
+from langspec.features.feature_options import Features
 from langspec.measures.discovery import measures
+from langspec.presets import load_preset
+from langspec.section import Decides, Section
+from langspec.training.train_section import Train
 
 SOURCE = CHECKOUT / "src"
 PACKAGE = SOURCE / "langspec"
@@ -89,6 +95,7 @@ NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec
                "langspec.hub", "langspec.interrupts", "langspec.launch",
                "langspec.search", "langspec.section", "langspec.closure", "langspec.paths",
                "langspec.results")  # fmt: skip
+ITEMS = {"item.task": "pos", "item.method": "grl", "tune.task": "pos", "tune.method": "grl"}
 STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
@@ -154,6 +161,38 @@ def test_dvc_names_the_code_that_a_stage_runs(stage: str) -> None:
         ran = (MODULES[name].relative_to(CHECKOUT).as_posix() for name in runs(module))
         used = any(path.startswith(dep) for path in ran)
         assert used, f"dvc.yaml: stage {stage} names {dep} but does not run it"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_dvc_names_parameters_that_there_are(stage: str) -> None:
+    values = load_preset("demo", []).model_dump(mode="json")
+    for name in STAGES[stage].get("params", ()):
+        section: Any = values
+        for key in re.sub(r"\$\{(\w+\.\w+)\}", lambda found: ITEMS[found[1]], name).split("."):
+            assert key in section, f"{stage}: {name}"
+            section = section[key]
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "section"),
+    [
+        ("train", "train", Train),
+        ("tune", "train", Train),
+        ("evaluate", "features", Features),
+        ("register", "features", Features),
+    ],
+)
+def test_a_changed_value_makes_its_stage_stale(
+    stage: str, key: str, section: type[Section]
+) -> None:
+    """But for fields that decide no result, or only which runs there are (:class:`Decides`)."""
+    named = {name.split(".")[1] for name in STAGES[stage]["params"] if name.startswith(f"{key}.")}
+    decide = {
+        name
+        for name, field in section.model_fields.items()
+        if not any(isinstance(mark, Decides) for mark in field.metadata)
+    }
+    assert decide - {"pos", "nli"} <= named  # of tasks, the one that is trained
 
 
 def test_a_changed_declaration_makes_the_report_stale() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from langspec.section import Count, Limit, Section
+from langspec.section import Count, Decides, Limit, Section
 
 _RENAMED = {"max_tokens_per_language": "tokens", "max_sentences_per_language": "sentences"}
 
@@ -61,7 +61,7 @@ class Features(Section):
     tokens: TokenLimits
     sentences: SentenceLimits
     prefix_tokens: bool
-    cache_gb: Annotated[float, Field(gt=0)]
+    cache_gb: Annotated[float, Field(gt=0), Decides.NOTHING]
 
     @model_validator(mode="before")
     @classmethod
