@@ -301,7 +301,7 @@ def audit_encoder(
         out: folder to write; None: ``audit-NAME`` in the working folder.
         parallel: folder of translations, line by line; may be ``text``; None: no retrieval.
         layers: such as ``0,4-6,-1``; None: all.
-        full: add an MLP probe, codelength, n-grams and a random encoder.
+        full: add non-linear attackers, codelength, n-grams and a random encoder.
         max_texts: texts a language.
         max_words: words a language that are probed.
         seed: of samples, splits and random weights.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+from langspec.attackers.known_attackers import Attackers, AttackersBase
+from langspec.attackers.mlp import MlpAttacker
+from langspec.attackers.rbf import RbfAttacker
 from langspec.erasure.choice import make_eraser as make
 from langspec.measurement.probe_options import ProbeOptions
-from langspec.measures.beyond_linear import BeyondOptions, MlpOptions, NgramOptions
+from langspec.measures.beyond_linear import BeyondOptions, NgramOptions
 from langspec.measures.space_geometry import GeometryOptions
 from langspec.measures.tsne_map import ProjectionOptions
 from langspec.presets import load_preset
@@ -23,11 +26,16 @@ def probe_options(
 PROBE = probe_options(1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
-def mlp_options(
-    hidden: int = 64, decays: tuple[float, ...] = (0.01, 1.0), max_epochs: int = 100
-) -> MlpOptions:
-    """An MLP probe."""
-    return MlpOptions(hidden=hidden, decays=list(decays), max_epochs=max_epochs)
+def attackers(
+    hidden: int = 64,
+    decays: tuple[float, ...] = (0.01, 1.0),
+    max_rounds: int = 100,
+    landmarks: int = 256,
+    widths: tuple[float, ...] = (0.5, 1.0, 2.0),
+) -> AttackersBase:
+    """Non-linear attackers."""
+    mlp = MlpAttacker(hidden=hidden, decays=list(decays), max_rounds=max_rounds)
+    return Attackers(mlp=mlp, rbf=RbfAttacker(landmarks=landmarks, widths=list(widths)))
 
 
 NGRAMS = NgramOptions(longest=4, strengths=[1.0, 10.0, 100.0])
@@ -35,7 +43,6 @@ BEYOND = BeyondOptions(
     run=["mlp", "mdl", "selectivity", "shuffled", "char_ngrams"],
     layers=None,
     max_train_per_language=None,
-    mlp=mlp_options(),
     char_ngrams=NGRAMS,
     task_text=0,
 )

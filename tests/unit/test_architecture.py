@@ -77,7 +77,7 @@ def test_layers(module: str) -> None:
         assert "optuna" not in tops
     if own not in ("commands", "stages"):
         assert not any(name.startswith("langspec.stages") for name in used)
-    if own in ("modelling", "measurement", "erasure", "features"):
+    if own in ("attackers", "modelling", "measurement", "erasure", "features"):
         forbidden = {"langspec.config", "langspec.tracking", "dvc"}
         assert not any(name.startswith(tuple(forbidden)) for name in used)
     if own != "tasks":
@@ -103,6 +103,7 @@ STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages
 SEARCHED = {
     "langspec.measures.discovery": "langspec.measures",
     "langspec.erasure.choice": "langspec.erasure",
+    "langspec.attackers.known_attackers": "langspec.attackers",
 }
 CALLS_MEASURES = "langspec.evaluation.runner"
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure_options import BEYOND, NGRAMS, mlp_options, probe_options
+from measure_options import BEYOND, NGRAMS, attackers, probe_options
 from sklearn.metrics import accuracy_score, f1_score
 
 from langspec.errors import LangspecError
@@ -21,7 +21,6 @@ from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
 from langspec.measurement.control import control_labels, shuffled_labels
 from langspec.measurement.leak import language_leak
 from langspec.measurement.mdl import online_codelength
-from langspec.measurement.mlp import fit_mlp
 from langspec.measurement.ngrams import fit_ngrams
 from langspec.measurement.probe import fit_probe
 from langspec.measurement.rows import Origin
@@ -34,8 +33,7 @@ ORIGIN = Origin("pos", "finetune", 1, "text", "test", "m")
 PROBE = probe_options(0.001, 0.1, 10.0, tolerance=1e-4)
 QUICK = BEYOND.model_copy(
     update={
-        "run": ["mlp", "mdl", "selectivity", "shuffled"],
-        "mlp": mlp_options(hidden=16, decays=(0.01,)),
+        "run": ["mlp", "rbf", "mdl", "selectivity", "shuffled"],
     }
 )
 
@@ -44,15 +42,24 @@ QUICK = BEYOND.model_copy(
 def _small_batches() -> Iterator[None]:
     """The planted data are small."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("langspec.measurement.mlp.BATCH", 64)
+        patch.setattr("langspec.attackers.mlp.BATCH", 64)
         yield
 
 
-def beyond(bank, options, token_texts=None, *, probe=PROBE, units=("token",)):
+SMALL = attackers(hidden=16, decays=(0.01,), landmarks=128)
+
+
+def beyond(bank, options, token_texts=None, *, probe=PROBE, units=("token",), attacked=SMALL):
     """Of words, with few resamples."""
-    intervals = BootstrapOptions(200, 0)
     return beyond_linear(
-        bank, ORIGIN, options, probe, intervals, units=units, token_texts=token_texts
+        bank,
+        ORIGIN,
+        options,
+        attacked,
+        probe,
+        BootstrapOptions(200, 0),
+        units=units,
+        token_texts=token_texts,
     )
 
 
@@ -155,6 +162,7 @@ def test_threads_change_no_number(told) -> None:
 def test_a_linear_signal_is_found_by_all(told) -> None:
     assert told["linear_sample", 1, "accuracy"] >= 0.99
     assert told["mlp", 1, "accuracy"] >= 0.99
+    assert told["rbf", 1, "accuracy"] >= 0.99
     assert told["selectivity", 1, "accuracy"] > 0.5
     assert told["selectivity", 1, "accuracy"] == pytest.approx(
         told["linear_sample", 1, "accuracy"] - told["control", 1, "accuracy"]
@@ -186,9 +194,10 @@ def test_noise_has_no_code_and_no_selectivity(told) -> None:
     assert told["mlp", 0, "accuracy", "low"] <= 0.25 <= told["mlp", 0, "accuracy", "high"] + 0.02
 
 
-def test_an_exclusive_or_is_seen_by_the_mlp_alone(told) -> None:
+def test_an_exclusive_or_is_seen_by_attackers_alone(told) -> None:
     assert told["linear_sample", 2, "accuracy"] < 0.4
     assert told["mlp", 2, "accuracy"] > 0.95
+    assert told["rbf", 2, "accuracy"] > 0.9
 
 
 def test_shuffled_labels_are_at_chance_at_every_layer(told) -> None:
@@ -200,7 +209,14 @@ def test_shuffled_labels_are_at_chance_at_every_layer(told) -> None:
 
 def test_every_fit_says_that_it_converged(told) -> None:
     fits = {key: value for key, value in told.items() if key[2] == "converged"}
-    assert {key[0] for key in fits} == {"linear_sample", "mlp", "control", "shuffled", "mdl"}
+    assert {key[0] for key in fits} == {
+        "linear_sample",
+        "mlp",
+        "rbf",
+        "control",
+        "shuffled",
+        "mdl",
+    }
     assert {key for key, value in fits.items() if value != 1.0} == set()
 
 
@@ -208,11 +224,12 @@ def test_what_does_not_converge_is_reported_everywhere() -> None:
     rng = np.random.default_rng(1)
     bank = bank_of((signal(rng) + 3 * rng.normal(size=(COUNT, 12)))[None], LANGUAGE, LINE)
     probe = changed(PROBE, max_iterations=1)
-    options = changed(QUICK, mlp=mlp_options(max_epochs=1))
-    rows = table(beyond(bank, options, [f"w{i % 50}" for i in range(COUNT)], probe=probe))
+    texts = [f"w{i % 50}" for i in range(COUNT)]
+    rows = table(beyond(bank, QUICK, texts, probe=probe, attacked=attackers(max_rounds=1)))
     assert rows["linear_sample", 0, "converged"] == 0
     assert rows["mlp", 0, "converged"] == 0
-    assert rows["mlp", 0, "iterations"] == 2  # one epoch for each weight decay
+    assert rows["mlp", 0, "iterations"] == 1
+    assert rows["rbf", 0, "converged"] == 0
     assert rows["mdl", 0, "converged"] == 0
     leak = language_leak(bank, ORIGIN, probe, BootstrapOptions(1000, 0), units=("token",))
     assert [r.value for r in leak if r.metric == "converged"] == [0.0]
@@ -242,7 +259,7 @@ def test_two_runs_are_equal_and_leave_torch_alone() -> None:
 
     rng = np.random.default_rng(3)
     bank = bank_of(signal(rng)[None], LANGUAGE, LINE)
-    options = changed(QUICK, run=["mlp", "mdl"], mlp=mlp_options(hidden=8, max_epochs=6))
+    options = changed(QUICK, run=["mlp", "rbf", "mdl"])
     state = torch.random.get_rng_state()
     assert beyond(bank, options) == beyond(bank, options)
     assert torch.equal(state, torch.random.get_rng_state())
@@ -359,18 +376,6 @@ def test_the_uniform_code_where_a_probe_knows_nothing() -> None:
     assert code.bits == pytest.approx(np.full(COUNT, 2.0))
     assert code.compression(BootstrapOptions(100, 0)).value == pytest.approx(1.0)
     assert code.fits == code.converged > 3
-
-
-def test_the_mlp_handles_classes_that_training_lacks() -> None:
-    rng = np.random.default_rng(6)
-    labels = rng.integers(3, size=300)
-    x = (rng.normal(size=(300, 6)) + 6 * np.eye(6)[labels]).astype(np.float32)
-    seen = labels != 1
-    mlp = fit_mlp(x[seen], labels[seen], x, labels, 3, mlp_options(hidden=8))
-    assert (np.exp(mlp.log_probabilities(x))[:, 1] == 0).all()
-    assert np.mean(mlp.predict(x)[seen] == labels[seen]) > 0.97
-    losses = [step.dev_loss for step in mlp.path]
-    assert mlp.chosen_decay == mlp.path[int(np.argmin(losses))].decay
 
 
 def test_character_ngrams_know_spelling() -> None:

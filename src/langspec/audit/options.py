@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from langspec.attackers.known_attackers import Attackers, AttackersBase
+from langspec.attackers.mlp import MlpAttacker
+from langspec.attackers.rbf import RbfAttacker
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.probe_options import ProbeOptions
-from langspec.measures.beyond_linear import BeyondOptions, MlpOptions, NgramOptions
+from langspec.measures.beyond_linear import BeyondOptions, NgramOptions
 from langspec.measures.linear_leak import LeakOptions
 from langspec.measures.space_geometry import GeometryOptions
 
@@ -38,7 +41,7 @@ class AuditOptions:
         parallel: folder of translations, line by line; may be ``text``; None: there are none.
         out: folder to write; None: ``audit-NAME`` in the working folder.
         layers: as the user wrote them, such as ``0,4-6,-1``; None: all.
-        full: also MLP probe, description length and a random encoder.
+        full: also non-linear attackers, description length and a random encoder.
         max_texts: texts a language at most, drawn by seed.
         max_tokens: pieces a text at most; None: as many as the encoder reads.
         max_words: words a language at most that are probed one by one, drawn by seed.
@@ -75,14 +78,18 @@ NEIGHBOURS_BOOTSTRAP = BootstrapOptions(resamples=200, seed=0)
 BEYOND_PROBE = PROBE.model_copy(update={"strengths": [1e-4, *PROBE.strengths, 100.0]})
 """The probes of ``--full``: some read few vectors, some labels without meaning."""
 BEYOND = BeyondOptions(
-    run=["mlp", "mdl", "shuffled", "char_ngrams"],
+    run=["mlp", "rbf", "mdl", "shuffled", "char_ngrams"],
     layers=None,
     max_train_per_language=None,
-    mlp=MlpOptions(hidden=64, decays=[0.01, 1.0], max_epochs=100),
     char_ngrams=NgramOptions(longest=4, strengths=[1.0, 10.0, 100.0]),
     task_text=0,
 )
 LEAK = LeakOptions(rising=0.01)
+ATTACKERS = Attackers(
+    mlp=MlpAttacker(hidden=64, decays=[0.01, 1.0], max_rounds=100),
+    rbf=RbfAttacker(landmarks=512, widths=[0.5, 1.0, 2.0]),
+)
+"""The non-linear attackers of ``--full``."""
 GEOMETRY = GeometryOptions(
     run=True, vectors=200, per_class=100, starts=3, neighbours=10, candidates=1000
 )
@@ -99,6 +106,7 @@ class Measures:
         geometry: of clusters, neighbours, subspaces and sizes.
         leak: of the leak's curve.
         beyond: of what ``--full`` adds.
+        attackers: of its non-linear probes.
         beyond_probe: of its linear probes.
         near: Jaccard similarity from which two texts count as near duplicates.
         cache_gb: size of the folder of banks.
@@ -110,6 +118,7 @@ class Measures:
     geometry: GeometryOptions = GEOMETRY
     leak: LeakOptions = LEAK
     beyond: BeyondOptions = BEYOND
+    attackers: AttackersBase = ATTACKERS
     beyond_probe: ProbeOptions = BEYOND_PROBE
     near: float = 0.8
     cache_gb: float = 5.0

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from langspec.attackers.known_attackers import attacker_classes
 from langspec.audit.filled_tables import Encoders, cell, filled
 from langspec.audit.language_table import languages_table, with_verdicts
 from langspec.audit.measure import ERASER
@@ -238,7 +239,7 @@ ERASING = TableSpec(
 )
 _READERS = {
     "linear_sample": "linear probe",
-    "mlp": "MLP probe",
+    **{name: f"{one.title} attacker" for name, one in attacker_classes().items()},
     "shuffled": "linear probe, shuffled languages",
     "char_ngrams": "character n-grams of the text",
     RANDOM: "linear probe, random encoder",
@@ -246,11 +247,12 @@ _READERS = {
 BEYOND = TableSpec(
     name="beyond",
     title="Beyond the linear probe",
-    caption="What a linear probe cannot see, and what its score is to be compared with. MLP "
-    "probe: one hidden layer. Shuffled languages: what a probe reads out of nothing. Random "
-    "encoder: the same shape with weights that were never trained. Character n-grams: what the "
-    "text itself gives away. Bits: online codelength of the language of a training vector (Voita "
-    "and Titov 2020); fewer: easier to read.",
+    caption="What a linear probe cannot see, and what its score is to be compared with. "
+    "Attackers start from the linear probe (MLP: one hidden layer; RBF: features of a kernel). "
+    "Shuffled languages: what a probe reads out of nothing. Random encoder: the same shape with "
+    "weights that were never trained. Character n-grams: what the text itself gives away. Bits: "
+    "online codelength of the language of a training vector (Voita and Titov 2020); fewer: easier "
+    "to read.",
     where={"language": "all", "unit": ("sentence", "token"), "reader": tuple(_READERS.values())},
     rows=("encoder", "unit", "reader", "layer"),
     columns=(

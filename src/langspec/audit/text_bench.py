@@ -94,6 +94,7 @@ class TextBench:
             "beyond": measures.beyond,
             "geometry": measures.geometry,
             "leak": measures.leak,
+            "attackers": measures.attackers,
         }
         evaluate = SimpleNamespace(seed=0, full=options.full, **values)
         self.config = SimpleNamespace(evaluate=evaluate)

@@ -37,7 +37,7 @@ from langspec.errors import LangspecError
 @click.option("--prefix", metavar="TEXT", help="Put before every text, such as 'query: ' for E5.")
 @click.option("--against-pooling", metavar="mean|cls", help="The same for --against.")
 @click.option("--against-prefix", metavar="TEXT", help="The same for --against.")
-@click.option("--full", is_flag=True, help="Also MLP probe, codelength, n-grams, random encoder.")
+@click.option("--full", is_flag=True, help="Also attackers, codelength, n-grams, random encoder.")
 @click.option("--max-texts", default=2000, show_default=True, help="Texts a language.")
 @click.option("--max-words", default=1000, show_default=True, help="Words a language to probe.")
 @click.option("--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import create_model, field_validator, model_validator
 
+from langspec.attackers.known_attackers import ATTACKERS
 from langspec.erasure.base import Eraser
 from langspec.errors import LangspecError
 from langspec.folder_classes import folder_classes
@@ -48,6 +49,9 @@ class ErasersBase(Section):
     """Section ``evaluate.erasers``: which erasers are measured, and on what.
 
     Attributes:
+        attackers: non-linear attackers that read vectors of the layer that the task's head reads,
+            as they are and behind each eraser, of the first seed of each method; their options:
+            ``evaluate.attackers``.
         run: names of the erasers.
         of: methods whose trained encoders they are fitted on.
         layers: ``all``, or ``head``: the one layer that the task's head reads.
@@ -56,6 +60,7 @@ class ErasersBase(Section):
         controls: removal of as much of anything.
     """
 
+    attackers: list[str]
     run: list[str]
     of: list[Literal["frozen", "finetune"]]
     layers: Literal["all", "head"]
@@ -68,7 +73,7 @@ class ErasersBase(Section):
 
     @model_validator(mode="after")
     def _unique(self) -> ErasersBase:
-        for key in ("run", "of"):
+        for key in ("attackers", "run", "of"):
             unique(key, getattr(self, key))
         return self
 
@@ -89,6 +94,7 @@ def erasers_section() -> type[ErasersBase]:
     fields: dict[str, Any] = {
         one.name: (one.section, ...) for one in eraser_classes().values() if one.section
     }
+    fields["attackers"] = (list[Literal[ATTACKERS]], ...)  # type: ignore[valid-type]
     fields["run"] = (list[Literal[ERASERS]], ...)  # type: ignore[valid-type]
     return create_model("Erasers", __base__=ErasersBase, __doc__=ErasersBase.__doc__, **fields)
 

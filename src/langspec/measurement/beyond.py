@@ -14,14 +14,15 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
+from langspec.attackers.known_attackers import ATTACKERS, AttackersBase
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
 from langspec.features.sample import lowest_per_group, unit_ranks
+from langspec.measurement.attacks import attack, check_finite, make_target
 from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
 from langspec.measurement.control import control_labels, shuffled_labels
 from langspec.measurement.leak import UNITS, fit_rows, scored_rows, split_rows
 from langspec.measurement.mdl import online_codelength
-from langspec.measurement.mlp import Mlp, fit_mlp
 from langspec.measurement.ngrams import fit_ngrams
 from langspec.measurement.probe import Probe, fit_probe
 from langspec.measurement.probe_options import ProbeOptions
@@ -32,7 +33,7 @@ from langspec.threads import side_by_side
 if TYPE_CHECKING:
     from langspec.measures.beyond_linear import BeyondOptions
 
-METHODS = ("mlp", "mdl", "selectivity", "shuffled", "char_ngrams")
+METHODS = (*ATTACKERS, "mdl", "selectivity", "shuffled", "char_ngrams")
 
 
 def three_layers(layers: Sequence[int]) -> tuple[int, ...]:
@@ -45,6 +46,7 @@ def beyond_linear(
     bank: Bank,
     origin: Origin,
     options: BeyondOptions,
+    attackers: AttackersBase,
     probe: ProbeOptions,
     bootstrap: BootstrapOptions,
     *,
@@ -57,12 +59,11 @@ def beyond_linear(
     """Rows of every method of ``options.run``, by unit and layer, language ``all``.
 
     These probes have ``accuracy`` and ``macro_f1`` with intervals, and of their fit ``converged``
-    (0 or 1), ``iterations`` and ``chosen_c`` (``mlp``: ``chosen_decay``):
+    (0 or 1), ``iterations`` and what validation chose:
 
     - ``linear_sample``: the linear probe on the rows that all methods here read;
-    - ``mlp``: one hidden layer;
-    - ``control``: the linear probe on the control task;
-    - ``shuffled``: the linear probe on labels shuffled within each split;
+    - ``mlp``, ``rbf``: non-linear, never below it on validation vectors (:mod:`.attacks`);
+    - ``control``, ``shuffled``: the linear probe on the control task, on shuffled labels;
     - ``char_ngrams`` (layer -1): character n-grams of the texts.
 
     Probe ``selectivity`` has the ``accuracy`` of ``linear_sample`` minus that of ``control`` and,
@@ -75,24 +76,22 @@ def beyond_linear(
         bank: vectors with the splits train, dev and test.
         origin: task, method, seed, corpus, split and measure of the rows.
         options: which methods, at which layers, and their options.
+        attackers: options of the non-linear ones.
         probe: options of every linear probe.
         bootstrap: of the intervals.
         seed: of everything drawn.
         units: ``token``, ``sentence`` or both.
-        token_texts: the word of each token vector, in the order of ``bank.token_meta``
-            (:func:`langspec.features.words.unit_texts`); ``selectivity`` and ``char_ngrams`` of
-            tokens need it.
-        sentence_texts: the line of each sentence vector, in the order of ``bank.sentence_meta``;
-            ``char_ngrams`` of sentences needs it.
-        progress: title of the progress bar.
+        token_texts: the word of each token vector (:func:`langspec.features.words.unit_texts`);
+            ``selectivity`` and ``char_ngrams`` of tokens need it.
+        sentence_texts: the line of each sentence vector; ``char_ngrams`` of sentences needs it.
+        progress: of the bar.
 
     Raises:
-        LangspecError: an unknown method, fewer than two languages, a split without vectors or
-            with fewer lines than languages, a layer that the bank lacks, texts that are needed
-            and not given, vectors that are not finite.
+        LangspecError: an unknown method, a split without vectors of a language, a layer that the
+            bank lacks, texts that are needed and not given, vectors that are not finite.
     """
     _check(bank, options)
-    settings = _Settings(options, probe, bootstrap, seed)
+    settings = _Settings(options, attackers, probe, bootstrap, seed)
     layers = _layers(bank, options.layers)
     at_layers = [name for name in options.run if name != "char_ngrams"]
     pieces: list[tuple[_Sample, int | None]] = []  # the layer, or None: the texts themselves
@@ -156,6 +155,7 @@ class _Settings:
     """The options that all methods here share."""
 
     options: BeyondOptions
+    attackers: AttackersBase
     probe: ProbeOptions
     bootstrap: BootstrapOptions
     seed: int
@@ -234,14 +234,9 @@ class _Sample:
         """Rows of every other method on the vectors ``[N, H]`` of a layer."""
         run = self.options.run
         part = {name: vectors[rows] for name, rows in self.rows.items()}
-        if not all(np.isfinite(values).all() for values in part.values()):
-            raise LangspecError(
-                f"the {self.unit} vectors of layer {layer} are not finite; the checkpoint has "
-                "diverged"
-            )
-        linear, rows = self._linear(layer, "linear_sample", part, self.label)
-        if "mlp" in run:
-            rows += self._mlp(layer, part)
+        check_finite(part, what=f"{self.unit} vectors of layer {layer}")
+        linear, rows, probe = self._linear(layer, "linear_sample", part, self.label)
+        rows += self._attacks(layer, part, probe)
         if "selectivity" in run:
             rows += self._selectivity(layer, part, linear)
         if "shuffled" in run:
@@ -257,8 +252,8 @@ class _Sample:
 
     def _linear(
         self, layer: int, name: str, part: dict[str, np.ndarray], label: dict[str, np.ndarray]
-    ) -> tuple[np.ndarray, list[Result]]:
-        """Which test rows the linear probe gets right, bool ``[T]``, and the rows of the probe.
+    ) -> tuple[np.ndarray, list[Result], Probe]:
+        """Which test rows the linear probe gets right, bool ``[T]``, its rows, and the probe.
 
         ``part`` are the vectors and ``label`` the labels of each split.
         """
@@ -270,26 +265,24 @@ class _Sample:
             "converged": probe.converged,
         }
         rows = self._scored(layer, name, label["test"], predicted, facts)
-        return predicted == label["test"], rows
+        return predicted == label["test"], rows, probe
 
     def _fit_linear(
         self, x: np.ndarray, y: np.ndarray, dev: np.ndarray, dev_y: np.ndarray
     ) -> Probe:
         return fit_probe(x, y, dev, dev_y, len(self.languages), self.settings.probe)
 
-    def _fit_mlp(self, x: np.ndarray, y: np.ndarray, dev: np.ndarray, dev_y: np.ndarray) -> Mlp:
-        seed, classes = self.settings.seed, len(self.languages)
-        return fit_mlp(x, y, dev, dev_y, classes, self.options.mlp, seed=seed)
-
-    def _mlp(self, layer: int, part: dict[str, np.ndarray]) -> list[Result]:
-        label = self.label
-        mlp = self._fit_mlp(part["train"], label["train"], part["dev"], label["dev"])
-        facts = {
-            "chosen_decay": mlp.chosen_decay,
-            "iterations": mlp.iterations,
-            "converged": mlp.converged,
-        }
-        return self._scored(layer, "mlp", label["test"], mlp.predict(part["test"]), facts)
+    def _attacks(self, layer: int, part: dict[str, np.ndarray], linear: Probe) -> list[Result]:
+        """Rows of the non-linear attackers, which start from the linear probe."""
+        settings, rows = self.settings, []
+        target = make_target(part, self.label, linear, settings.probe, settings.seed)
+        names = [name for name in ATTACKERS if name in self.options.run]
+        readings = attack(target, part["test"], names, settings.attackers)
+        for name, reading in readings.items():
+            rows += self._scored(
+                layer, name, self.label["test"], reading.predicted, dict(reading.facts)
+            )
+        return rows
 
     def _selectivity(
         self, layer: int, part: dict[str, np.ndarray], linear: np.ndarray
@@ -297,7 +290,7 @@ class _Sample:
         shares = np.bincount(self.label["train"], minlength=len(self.languages))
         drawn = control_labels(self.types, shares, self.settings.seed)
         labels = {name: drawn[rows] for name, rows in self.rows.items()}
-        control, rows = self._linear(layer, "control", part, labels)
+        control, rows, _ = self._linear(layer, "control", part, labels)
         gain = linear.astype(np.float64) - control
         interval = ratio_interval(
             self.line["test"], gain, np.ones_like(gain), self.settings.bootstrap

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from langspec.attackers.base import Effort
+from langspec.attackers.known_attackers import ATTACKERS, attacker_classes
 from langspec.measures.base import (
     AUDIT,
     NETWORK_RATE,
@@ -22,7 +24,7 @@ from langspec.results import EVERY, Result
 from langspec.section import Count, Limit, Natural, Section, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -32,14 +34,15 @@ NGRAMS = "char_ngrams"
 
 
 HOW_TO_READ = (
-    "How to read it: where the MLP is well above the linear probe, language is there in a form "
-    "that a linear probe (and a linear eraser) cannot see. Shuffled labels must be at chance, or "
-    "a probe could not be trusted. Selectivity near 0 says that the probe reads languages no "
-    "better than it learns random labels of words by heart; it can learn those of words that it "
-    "has seen, so the share of such test words stands beside it. Whether a layer knows more than "
-    "its words is measured by the bits that it adds to the embeddings. Compression near 1 says "
-    "that the vectors were of no use to send the labels; the higher, the fewer examples reading "
-    "needs. "
+    "How to read it: where a non-linear attacker is well above the linear probe, language is "
+    "there in a form that a linear probe (and a linear eraser) cannot see. The attackers start "
+    "from the linear probe and are never below it on validation vectors. Shuffled labels must be "
+    "at chance, or a probe could not be trusted. Selectivity near 0 says that the probe reads "
+    "languages no better than it learns random labels of words by heart; it can learn those of "
+    "words that it has seen, so the share of such test words stands beside it. Whether a layer "
+    "knows more than its words is measured by the bits that it adds to the embeddings. "
+    "Compression near 1 says that the vectors were of no use to send the labels; the higher, the "
+    "fewer examples reading needs. "
     "Character n-grams tell languages by spelling alone: vectors below them have lost surface "
     "form, vectors above them know more of a word than its letters."
 )
@@ -77,7 +80,7 @@ TABLE = TableSpec(
         Column("n", shown=False),
         Column("train_n", "trained on", kind="count"),
         _cell("linear", "linear", "Accuracy", "linear_sample"),
-        _cell("mlp", "MLP", "Accuracy", "mlp"),
+        *(_cell(name, one.title, "Accuracy", name) for name, one in attacker_classes().items()),
         _cell("compression", "compression", "Online codelength", "mdl", "compression"),
         _cell("bits", "bits a unit", "Online codelength", "mdl", "bits"),
         _cell("control", "control task", "Accuracy", "control"),
@@ -86,7 +89,7 @@ TABLE = TableSpec(
         _cell("shuffled", "shuffled labels", "Accuracy", "shuffled"),
         _cell("char_ngrams", "char n-grams", "Accuracy", "char_ngrams"),
         _cell("linear_macro_f1", "", "", "linear_sample", "macro_f1"),
-        _cell("mlp_macro_f1", "", "", "mlp", "macro_f1"),
+        *(_cell(f"{name}_macro_f1", "", "", name, "macro_f1") for name in ATTACKERS),
     ),
     section="section",
     notes=(HOW_TO_READ,),
@@ -95,7 +98,7 @@ TABLE = TableSpec(
         "layer",
         "train_n",
         "linear",
-        "mlp",
+        *ATTACKERS,
         "shuffled",
         "control",
         "char_ngrams",
@@ -106,20 +109,6 @@ TABLE = TableSpec(
     ),
     drop_empty=True,
 )
-
-
-class MlpOptions(Section):
-    """Section ``mlp``: the probe with one hidden layer.
-
-    Attributes:
-        hidden: number of units of the hidden layer (ReLU).
-        decays: weight decays of AdamW; one is chosen on validation vectors.
-        max_epochs: most epochs of a fit with one weight decay.
-    """
-
-    hidden: Count
-    decays: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
-    max_epochs: Count
 
 
 class NgramOptions(Section):
@@ -142,16 +131,14 @@ class BeyondOptions(Section):
             is).
         layers: 0: the embeddings, -1: the last; null: first, middle and last.
         max_train_per_language: training vectors at most of each language; null: all.
-        mlp: of the MLP probe.
         char_ngrams: of the character n-grams.
         task_text: vectors at most of each language, of the task's test texts, that the linear
             probe reads; 0: it does not read them.
     """
 
-    run: list[Literal["mlp", "mdl", "selectivity", "shuffled", "char_ngrams"]]
+    run: list[Literal[(*ATTACKERS, "mdl", "selectivity", "shuffled", "char_ngrams")]]  # type: ignore[valid-type]
     layers: list[Annotated[int, Field(ge=-1)]] | None
     max_train_per_language: Limit
-    mlp: MlpOptions
     char_ngrams: NgramOptions
     task_text: Natural
 
@@ -161,6 +148,15 @@ class BeyondOptions(Section):
         if self.layers is not None and not self.layers:
             raise ValueError("layers names no layer; null means first, middle and last")
         return self
+
+
+def attack_seconds(config: Any, shape: Shape, names: Sequence[str], train: int) -> float:
+    """Seconds that some attackers take once on ``train`` vectors of each language."""
+    effort = Effort(train * shape.languages, shape.hidden, shape.languages)
+    options, classes = config.evaluate.attackers, attacker_classes()
+    return sum(
+        classes[name].operations(getattr(options, name), effort) / NETWORK_RATE for name in names
+    )
 
 
 class BeyondLinear(Measure):
@@ -192,11 +188,10 @@ class BeyondLinear(Measure):
         worth = places * (1 + sum({"mdl": 2}.get(name, name in fits) for name in kinds))
         seconds = probe_seconds(shape, worth, train)
         work = f"{count} probes more at {layers} layers"
-        if "mlp" in kinds:
-            networks = places * len(values.mlp.decays)
-            work += f", {networks} networks"
-            flops = 6 * train * shape.languages * shape.hidden * values.mlp.hidden
-            seconds += networks * values.mlp.max_epochs / 2 * flops / NETWORK_RATE
+        names = [name for name in ATTACKERS if name in kinds]
+        if names:
+            work += f", {places * len(names)} non-linear attackers"
+            seconds += places * attack_seconds(config, shape, names, train)
         return Cost("beyond", work, seconds)
 
     def runs(self) -> list[str]:
@@ -228,6 +223,7 @@ class BeyondLinear(Measure):
                 bank,
                 Origin(bench.task.name, method, seed, bench.corpus, "test", "beyond"),
                 self.values.model_copy(update={"run": run}),
+                bench.config.evaluate.attackers,
                 bench.beyond_probe,
                 bench.bootstrap,
                 seed=bench.config.evaluate.seed,
@@ -240,6 +236,7 @@ class BeyondLinear(Measure):
         key = {"state": state, "run": run, "options": options}
         key |= {**bench.text_key, **bench.probe_key}
         key["probe"] = bench.beyond_probe.model_dump()
+        key["attackers"] = bench.config.evaluate.attackers.model_dump()
         return self.cached_rows("beyond", key, compute, method=method, seed=seed)
 
     def _texts(self, bank: Bank) -> tuple[list[str], list[str]]:
@@ -288,7 +285,7 @@ class BeyondOfEncoder(BeyondLinear):
 
     name: ClassVar[str] = "audit.beyond"
     tables: ClassVar[tuple[TableSpec, ...]] = ()
-    title: ClassVar[str] = "MLP, codelength and control tasks"
+    title: ClassVar[str] = "non-linear attackers, codelength and control tasks"
     takers: ClassVar[frozenset[str]] = frozenset({AUDIT})
     options: ClassVar[type[Section] | None] = None
 

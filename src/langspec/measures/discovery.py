@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, create_model
 
+from langspec.attackers.known_attackers import Attackers
 from langspec.folder_classes import folder_classes
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import EVALUATE, Measure
@@ -43,6 +44,7 @@ class EvaluateBase(Section):
         seed: of everything that an evaluation draws.
         bootstrap: number of resamples of an interval.
         probe: of every linear probe.
+        attackers: of every non-linear one.
         random_lines: lines of language text that the encoder with random weights is measured on,
             the same in all languages; None: all.
     """
@@ -50,6 +52,7 @@ class EvaluateBase(Section):
     seed: Natural
     bootstrap: Annotated[int, Field(ge=100)]
     probe: ProbeOptions
+    attackers: Attackers
     random_lines: Limit
 
     @property

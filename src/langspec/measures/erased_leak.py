@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langspec.erasure.choice import Erasers, eraser_classes
@@ -16,142 +15,17 @@ from langspec.measures.base import (
     Subject,
     scored_probe_seconds,
 )
+from langspec.measures.eraser_tables import BY_LAYER, TABLE
 from langspec.measures.fitted_erasers import fitted_erasers
-from langspec.measures.spec import IN_SHORT, Column, Kind, TableSpec
-from langspec.results import LEAK_METRIC, Result, label
+from langspec.measures.spec import TableSpec
+from langspec.results import Result, label
 from langspec.section import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
-
     from langspec.evaluation.bench import Bench
 
 logger = logging.getLogger(__name__)
 PLACE = "evaluate.erasers.run"
-NO_PROOF = (
-    "A linear probe at chance shows that nothing is linearly readable, not that the language "
-    "is gone."
-)
-OF_ORACLES = (
-    "Oracle erasers get the language of every vector, also of test vectors: what "
-    "they subtract writes the label into the features, which non-linear probes can read. "
-    "They bound what centring could do; they are no way to unlearn."
-)
-
-
-def _chance(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
-    """What naming the largest class gives for tokens."""
-    largest = (rows["measure"] == "leak") & (rows["probe"] == "majority")
-    largest &= (rows["language"] == "all") & (rows["unit"] == "token")
-    level = dict(zip(rows[largest]["metric"], rows[largest]["value"], strict=True))
-    titles = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
-    chance = ", ".join(f"{t} {level[m]:.3f}" for m, t in titles.items() if m in level)
-    return f"Always the largest class, per token: {chance}." if chance else ""
-
-
-def _pairs(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
-    """How a pair of texts is erased."""
-    pairs = " of pairs (by the eraser that was fitted on single texts)"
-    return pairs if "pair" in set(rows["unit"]) else ""
-
-
-def _bound(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
-    """How many probes did not converge."""
-    fits = rows[(rows["measure"] == "erasure") & (rows["metric"] == "converged")]
-    count = int(fits["seeds"].sum())
-    failed = count - round((fits["seeds"] * fits["value"]).sum())
-    if not failed:
-        return ""
-    return (
-        f"{failed} of {count} probes of erased vectors did not "
-        "converge; their leak is a lower bound."
-    )
-
-
-def _oracles(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
-    """What oracles are, where one was measured."""
-    return OF_ORACLES if rows["eraser"].str.endswith("_oracle").any() else ""
-
-
-def _leak(key: str, label: str, unit: str, metric: str) -> Column:
-    where = {"probe": "linear", "language": "all", "unit": unit, "metric": metric}
-    return Column(key, label, "Language leak", "score", where)
-
-
-def _scored(key: str, label: str, group: str, language: str, metric: str) -> Column:
-    where = {"probe": "", "language": language, "metric": metric}
-    return Column(key, label, group, "score", where)
-
-
-def _fitted(unit: str, label: str) -> Column:
-    """How many units the probe was fitted on."""
-    column = _leak(f"{unit}_leak_train_n", label, unit, LEAK_METRIC)
-    return replace(column, kind="count", part="train_n")
-
-
-def _removed(metric: str, label: str, group: str, kind: Kind, **where: str) -> Column:
-    return Column(metric, label, group, kind, {"probe": "erasure", "metric": metric, **where})
-
-
-_TARGETS, _PER_TOKEN = "Mean of target languages", "Removed, per token"
-TABLE = TableSpec(
-    name="erased_{task}",
-    title="{task}: erased in closed form",
-    caption="{task}: closed-form erasers on trained models, fitted on the training lines "
-    "of the language text. Leak: a fresh linear probe on the erased vectors of the layer that "
-    "the task's head reads. {chance} Scores: that head, kept, on erased vectors{pairs}. Removed: "
-    "share of the variance of test vectors, and directions. " + IN_SHORT,
-    where={"measure": ("task", "leak", "erasure"), "split": "test"},
-    having={"measure": "erasure", "split": "test"},
-    layers="head",
-    words={"chance": _chance, "pairs": _pairs, "bound": _bound, "oracles": _oracles},
-    rows=("method", "eraser"),
-    columns=(
-        Column("base", text="{method}", shown=False),
-        Column("method", text="{variant}", shown=False),
-        Column("eraser", "Erased by"),
-        _leak("token_leak_macro_f1", "token F1", "token", LEAK_METRIC),
-        _leak("token_leak_accuracy", "token acc.", "token", "accuracy"),
-        _fitted("token", "train tokens"),
-        _leak("sentence_leak_macro_f1", "sentence F1", "sentence", LEAK_METRIC),
-        _fitted("sentence", "train sentences"),
-        _scored("targets_accuracy", "accuracy", _TARGETS, "mean_targets", "accuracy"),
-        _scored("targets_macro_f1", "macro-F1", _TARGETS, "mean_targets", "macro_f1"),
-        _scored("source_accuracy", "accuracy", "Source", "{source}", "accuracy"),
-        _removed("variance_removed", "variance", _PER_TOKEN, "score", unit="token"),
-        _removed("rank_removed", "directions", _PER_TOKEN, "number", unit="token"),
-    ),
-    section="base",
-    notes=(NO_PROOF, "{bound}", "{oracles}"),
-)
-BY_LAYER = TableSpec(
-    name="erased_layers_{task}",
-    title="{task}: erased, by layer",
-    caption="Models of {task}: linear language probe on erased vectors by layer, an eraser "
-    "fitted for each layer by itself. " + IN_SHORT,
-    where={
-        "measure": "erasure",
-        "probe": ("linear", "erasure"),
-        "split": "test",
-        "unit": ("token", "sentence"),
-    },
-    rows=("unit", "layer", "method", "eraser"),
-    columns=(
-        Column("unit", shown=False),
-        Column("layer", "Layer", kind="count"),
-        Column("method", "Method", text="{variant}"),
-        Column("train_n", "trained on", kind="count"),
-        Column("macro_f1", "macro-F1", "Language leak", "score",
-               {"probe": "linear", "metric": "macro_f1"}),
-        Column("accuracy", "accuracy", "Language leak", "score",
-               {"probe": "linear", "metric": "accuracy"}),
-        _removed("variance_removed", "variance", "Removed", "score"),
-        _removed("rank_removed", "directions", "Removed", "number"),
-    ),
-    section="unit",
-)  # fmt: skip
 
 
 class ErasedLeak(Measure):

@@ -20,7 +20,8 @@ from langspec.results import Result
 if TYPE_CHECKING:
     import numpy as np
 
-    from langspec.features.bank import BankOptions
+    from langspec.evaluation.bench import Bench
+    from langspec.features.bank import Bank, BankOptions
 
 TABLE = replace(
     BY_LAYER,
@@ -62,7 +63,7 @@ class TaskTextLeak(Measure):
         """Add the rows of one encoder, cached by the hash of its weights."""
         key = {
             "state": subject.state,
-            "test_bank": asdict(self._bank_options()),
+            "test_bank": asdict(task_text_options(self.bench, self.values.task_text)),
             **self.bench.task_key,
             **self.bench.probe_key,
         }
@@ -70,47 +71,22 @@ class TaskTextLeak(Measure):
         rows = self.cached_rows("task_text", key, lambda: self._rows(subject), **named)
         findings.add(rows)
 
-    def _bank_options(self) -> BankOptions:
-        most = self.values.task_text
-        return self.bench.bank_options(
-            max_tokens_per_language=most if self.bench.task.unit == "token" else 0,
-            max_sentences_per_language=most,
-        )
-
     def _rows(self, subject: Subject) -> list[Result]:
         from langspec.errors import LangspecError
-        from langspec.features.bank import BankRows
         from langspec.measurement.leak import language_leak
         from langspec.measurement.rows import Origin
-        from langspec.measurement.task_text import item_splits
 
-        bench, task, items = self.bench, self.bench.task, self._items()
-        token = task.unit == "token"
-        rows = BankRows(
-            languages=bench.test.languages.tolist(),
-            splits=item_splits(items, seed=bench.config.evaluate.seed),
-            lines=items,
-        )
-        bank = bench.bank(
-            subject.model.encoder,
-            subject.state,
-            bench.task_hash,
-            bench.test.inputs,
-            rows,
-            self._bank_options(),
-            f"encode task text: {subject.title}",
-            words=bench.test_words,
-        )
+        bench, task = self.bench, self.bench.task
+        bank = task_text_bank(bench, subject, self.values.task_text)
         seed = subject.encoder_seed
         origin = Origin(task.name, subject.method, seed, task.name, "test", self.name)
-        units = ("token", "sentence") if token else ("pair",)
         try:
             results = language_leak(
                 bank,
                 origin,
                 bench.probe,
                 bench.bootstrap,
-                units=units,
+                units=("token", "sentence") if task.unit == "token" else ("pair",),
                 progress=f"probe: {subject.title}",
             )
         except LangspecError as error:
@@ -120,15 +96,52 @@ class TaskTextLeak(Measure):
             ) from None
         return [row for row in results if row.language == "all"]
 
-    def _items(self) -> np.ndarray:
-        """The item of each test row, int ``[R]``; rows that may be translations share one.
 
-        Sentences of parallel treebanks share their id (after FILE/), sentence pairs their item.
-        """
-        import numpy as np
+def task_text_options(bench: Bench, most: int) -> BankOptions:
+    """What the bank of the task's test texts holds: ``most`` vectors a language and unit."""
+    return bench.bank_options(
+        max_tokens_per_language=most if bench.task.unit == "token" else 0,
+        max_sentences_per_language=most,
+    )
 
-        bench = self.bench
-        if bench.task.unit == "pair":
-            return bench.test.items
-        ids = [name.rpartition("/")[2] for name in bench.test_table["id"].to_pylist()]
-        return np.unique(np.asarray(ids), return_inverse=True)[1]
+
+def task_text_bank(bench: Bench, subject: Subject, most: int) -> Bank:
+    """The bank of the task's test texts, whose items are split for a language probe.
+
+    Args:
+        bench: of the task.
+        subject: its encoder.
+        most: vectors at most of each language and unit.
+    """
+    from langspec.features.bank import BankRows
+    from langspec.measurement.task_text import item_splits
+
+    items = _items(bench)
+    rows = BankRows(
+        languages=bench.test.languages.tolist(),
+        splits=item_splits(items, seed=bench.config.evaluate.seed),
+        lines=items,
+    )
+    return bench.bank(
+        subject.model.encoder,
+        subject.state,
+        bench.task_hash,
+        bench.test.inputs,
+        rows,
+        task_text_options(bench, most),
+        f"encode task text: {subject.title}",
+        words=bench.test_words,
+    )
+
+
+def _items(bench: Bench) -> np.ndarray:
+    """The item of each test row, int ``[R]``; rows that may be translations share one.
+
+    Sentences of parallel treebanks share their id (after FILE/), sentence pairs their item.
+    """
+    import numpy as np
+
+    if bench.task.unit == "pair":
+        return bench.test.items
+    ids = [name.rpartition("/")[2] for name in bench.test_table["id"].to_pylist()]
+    return np.unique(np.asarray(ids), return_inverse=True)[1]
