@@ -1,6 +1,7 @@
 """What probing costs, and whether the intervals hold what they say.
 
     python benchmarks/probes.py suite      # every linear probe of one checkpoint at e5's scale
+    python benchmarks/probes.py attackers  # the non-linear attackers of one checkpoint
     python benchmarks/probes.py reencode   # probes from a bank against encoding in every epoch
     python benchmarks/probes.py growth     # size and memory of banks as the corpus grows
     python benchmarks/probes.py coverage   # coverage of the clustered bootstrap, simulated
@@ -30,13 +31,18 @@ import numpy as np
 import torch
 from machine import said
 
+from langspec.attackers.known_attackers import ATTACKERS
 from langspec.encoders.inputs import Inputs, collate, length_batches
+from langspec.erasure.leace import LEACE
 from langspec.features.bank import Bank, BankOptions, BankRows, Units
 from langspec.features.encode import build_bank
+from langspec.measurement.attacks import attack, make_target
 from langspec.measurement.bootstrap import BootstrapOptions, score_intervals
 from langspec.measurement.leak import language_leak
+from langspec.measurement.probe import fit_probe
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
+from langspec.presets import load_preset
 
 LANGUAGES = tuple(f"l{i:02d}" for i in range(17))
 PROBE = ProbeOptions(strengths=[0.001, 0.01, 0.1, 1.0, 10.0], max_iterations=2000, tolerance=1e-4)
@@ -165,6 +171,57 @@ def suite(layers: int, width: int, tokens: int, sentences: int) -> None:
         ("both", "", *(sum(r[i] for r in rows) for i in (2, 3, 4)), "", sum(r[-1] for r in rows))
     )
     table(("unit", "vectors", "probes", "converged", "iterations", "accuracy", "CPU s"), rows)
+
+
+# --- non-linear attackers ----------------------------------------------------------------------
+
+
+def bent(rows: int, width: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors ``[N, H]`` whose means and whose squares tell 17 languages, and the languages."""
+    labels = rng.integers(len(LANGUAGES), size=rows)
+    shape = np.random.default_rng(1)
+    spread = 1 / np.sqrt(np.arange(1, width + 1))
+    means = shape.normal(size=(len(LANGUAGES), width)) * spread * 0.2
+    scales = np.exp(0.15 * shape.normal(size=(len(LANGUAGES), width)))
+    vectors = rng.normal(size=(rows, width)) * spread * scales[labels] + means[labels]
+    axes = np.linalg.qr(shape.normal(size=(width, width)))[0]
+    return (vectors @ axes).astype(np.float32), labels
+
+
+@main.command()
+@click.option("--width", default=384)
+@click.option("--tokens", default=3000, help="training vectors a language")
+@click.option("--held", default=500, help="validation and test vectors a language, each")
+def attackers(width: int, tokens: int, held: int) -> None:
+    """The attackers on drawn vectors of e5's size, as they are and behind LEACE."""
+    options = load_preset("e5", []).evaluate.attackers
+    rows: dict[str, tuple[np.ndarray, np.ndarray]] = {
+        name: bent(count * len(LANGUAGES), width, np.random.default_rng(place))
+        for place, (name, count) in enumerate({"train": tokens, "dev": held, "test": held}.items())
+    }
+    eraser = LEACE().fit(rows["train"][0], np.asarray(LANGUAGES)[rows["train"][1]])
+    head("vectors", "probe", "trained on", "accuracy", "converged", "iterations", "CPU s")
+    for title, change in (("as they are", None), ("behind LEACE", eraser)):
+        part = {n: x if change is None else change.apply(x) for n, (x, _) in rows.items()}
+        label = {name: y for name, (_, y) in rows.items()}
+        spent, linear = seconds(
+            lambda part=part, label=label: fit_probe(
+                part["train"], label["train"], part["dev"], label["dev"], len(LANGUAGES), PROBE
+            )
+        )
+        right = float((linear.predict(part["test"]) == label["test"]).mean())
+        count = len(label["train"])
+        row(title, "linear", count, right, linear.converged, linear.iterations, spent)
+        target = make_target(part, label, linear, PROBE, 0)
+        for name in ATTACKERS:
+            spent, read = seconds(
+                lambda target=target, part=part, name=name: attack(
+                    target, part["test"], [name], options
+                )[name]
+            )
+            right = float((read.predicted == label["test"]).mean())
+            facts = read.facts
+            row(title, name, count, right, facts["converged"], facts["iterations"], spent)
 
 
 # --- banks of a real encoder's shape ----------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from langspec.report.headline_table import headline
 from langspec.report.run_results import Run, load_run, over_seeds
 from langspec.report.sentences import limits
+from langspec.report.table import MARK
 from langspec.report.tradeoff import tradeoff
 from langspec.report.tradeoff_points import path_table, tradeoff_points
 from langspec.results import Result, read_results, results_frame
@@ -49,12 +50,36 @@ def erased_rows() -> list[Result]:
     return rows
 
 
+READ = {"linear_sample": 0.06, "mlp": 0.9, "rbf": 0.7, "strongest": 0.9, "majority": 0.05}
+
+
+def attacked_rows() -> list[Result]:
+    """What attackers read of one seed; on task text the MLP behind LEACE did not converge."""
+    return [
+        Result(
+            task="pos", method="finetune", seed=1, eraser=eraser, corpus=corpus, split="test",
+            language="all", layer=4, measure="attack", probe=probe, unit="token", metric=metric,
+            value=number, n=900, train_n=0 if probe == "majority" else 1800,
+        )
+        for eraser in ("", *LEAKS)
+        for corpus in ("text", "pos")
+        for probe, value in READ.items()
+        for metric, number in {
+            "macro_f1": value - 0.1 * (corpus == "pos" and probe != "majority"),
+            "accuracy": value,
+            "converged": float((eraser, corpus) != ("leace", "pos")
+                               or probe not in ("mlp", "strongest")),
+        }.items()
+        if (probe, metric) != ("majority", "converged")
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = tmp_path_factory.mktemp("run")
     write_run(root, tasks=("pos",), seeds=(1, 2), points=4, languages=("en", "de", "tr"))
     path = root / "results" / "evaluate" / "pos" / "results.csv"
-    both = pd.concat([read_results(path), results_frame(erased_rows())])
+    both = pd.concat([read_results(path), results_frame(erased_rows() + attacked_rows())])
     both.to_csv(path, index=False)
     return load_run(
         root / "results", root / "corpora", root / "encoder",
@@ -87,6 +112,51 @@ def test_the_table_sets_erasers_below_their_method(run: Run) -> None:
     assert rows.loc["finetune+centring_oracle", "eraser"] == "centring (oracle)"
     assert any("get the language" in note for note in table.notes)
     assert "0.048" in table.caption  # chance
+
+
+def test_attackers_stand_beside_the_linear_leak_and_chance(run: Run) -> None:
+    tables = tables_of_measures(run)
+    rows = tables["erased_pos"].frame.set_index("method")
+    assert rows.loc["finetune+leace", "text_strongest"] == pytest.approx(0.9)
+    assert rows.loc["finetune+leace", "task_strongest"] == pytest.approx(0.8)
+    assert rows.loc["finetune", "text_strongest"] == pytest.approx(0.9)
+    assert rows.loc["finetune+leace", "token_leak_macro_f1"] == pytest.approx(0.08)
+    (note,) = (note for note in tables["erased_pos"].notes if "still reads" in note)
+    assert "language text, per token: centring_oracle 0.900 (MLP, linear 0.060), leace 0.9" in note
+    attacked = tables["attacked_pos"].frame
+    assert attacked["place"].tolist() == (
+        ["language text, per token"] * 3 + ["task text, per token"] * 3
+    )
+    leace = attacked[attacked["method"] == "finetune+leace"].iloc[0]
+    assert leace[["linear", "mlp", "rbf", "strongest", "chance", "train_n"]].tolist() == (
+        pytest.approx([0.06, 0.9, 0.7, 0.9, 0.05, 1800])
+    )
+
+
+def test_no_table_says_that_language_was_erased_or_removed(run: Run) -> None:
+    for name, table in tables_of_measures(run).items():
+        if name.startswith(("erased", "attacked")):
+            assert "linearly guarded" in table.title
+            words = f"{table.title} {table.caption} {' '.join(c.label for c in table.columns)}"
+            words += " ".join(column.group for column in table.columns)
+            assert "removed" not in words.lower()
+            assert "closed form" not in words
+
+
+def test_an_attacker_that_did_not_converge_is_marked_and_counted(run: Run) -> None:
+    table = tables_of_measures(run)["attacked_pos"]
+    row = table.frame[table.frame["method"] == "finetune+leace"].iloc[1]
+    assert row["mlp_unconverged"] == row["strongest_unconverged"] == 1
+    assert pd.isna(row["rbf_unconverged"]) if "rbf_unconverged" in row else True
+    assert any(MARK in note and "bound from below" in note for note in table.notes)
+    assert any("1 of 18 probes and attackers behind erasers did not" in t for t in limits(run, []))
+
+
+def test_attackers_change_no_headline(run: Run) -> None:
+    """Their linear probe has another name: the leak stays one row."""
+    bare = of_rows(run, run.results[run.results["measure"] != "attack"])
+    pd.testing.assert_frame_equal(headline(run).frame, headline(bare).frame)
+    pd.testing.assert_frame_equal(tradeoff_points(run, "pos"), tradeoff_points(bare, "pos"))
 
 
 def test_the_layers_table_has_every_layer_that_was_erased(run: Run) -> None:

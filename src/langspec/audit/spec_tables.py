@@ -217,18 +217,19 @@ _UNITS = {"unit": {"sentence": "texts", "token": "words"}}
 _READ = {"probe": LEAK_PROBE, "language": "all", "metric": LEAK_METRIC}
 ERASING = TableSpec(
     name="erasing",
-    title="What LEACE removes",
+    title="Linearly guarded by LEACE",
     caption="LEACE (Belrose et al. 2023), fitted on the training lines, at the last layer "
     "measured: the smallest linear change after which no linear probe reads the language of those "
-    "lines. Probe: macro-F1 of a fresh linear probe on test lines. What a non-linear reader "
-    "still finds is another matter (--full measures it before erasing).",
+    "lines. Probe: macro-F1 of a fresh linear probe on test lines. Linearly guarded "
+    "is all that this says: non-linear attackers may read the language (--full measures them "
+    "on the vectors as they are).",
     where={"measure": ("leak", "erasure"), "unit": ("sentence", "token")},
     rows=("encoder", "unit"),
     columns=(
         Column("encoder", "Encoder"),
         Column("unit", "Of"),
-        cell("rank", "directions removed", kind="count", eraser=ERASER, metric="rank_removed"),
-        cell("variance", "variance removed", eraser=ERASER, metric="variance_removed"),
+        cell("rank", "directions taken out", kind="count", eraser=ERASER, metric="rank_removed"),
+        cell("variance", "variance taken out", eraser=ERASER, metric="variance_removed"),
         cell("before", "probe before", **_READ),
         cell("after", "probe after", eraser=ERASER, **_READ),
         replace(

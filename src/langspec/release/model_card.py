@@ -51,7 +51,10 @@ def model_card(facts: ExportFacts) -> str:
     parts = [_metadata(facts), f"# {title}", _what(facts), _use(facts), "## How it was made"]
     parts.append("\n".join(f"- {line}" for line in _made(facts)))
     if facts.eraser:
-        parts += ["## What is erased, and what is not", _erased(facts.eraser, facts.corpora)]
+        parts += [
+            "## What is linearly guarded, and what is not",
+            _guarded(facts.eraser, facts.corpora),
+        ]
     parts += ["## Licences", _licences(facts)]
     return "\n\n".join(parts) + "\n"
 
@@ -139,14 +142,16 @@ def _made(facts: ExportFacts) -> list[str]:
     return lines
 
 
-def _erased(eraser: ErasureMap, corpora: Corpora) -> str:
+def _guarded(eraser: ErasureMap, corpora: Corpora) -> str:
     return (
-        f"`{eraser.name}` removes {eraser.rank} directions from sentence vectors of the "
-        f"last layer. It was fitted on the training lines of text in {len(corpora.languages)} "
-        f"languages ({', '.join(corpora.languages)}) and on this encoder alone; `eraser/` "
+        f"`{eraser.name}` takes {eraser.rank} directions out of sentence vectors of the "
+        "last layer, so that linear probes read less of their language. It was fitted on the "
+        f"training lines of text in {len(corpora.languages)} languages "
+        f"({', '.join(corpora.languages)}) and on this encoder alone; `eraser/` "
         "holds it with the encoder's hash. It covers sentence vectors that sentence-transformers "
-        "gives, not token vectors, not inner layers and not languages it has not seen. What is "
-        "not linearly readable is still there: a non-linear probe may read the language."
+        "gives, not token vectors, not inner layers and not languages it has not seen. Linearly "
+        "guarded is all that is claimed: the language is not gone. A non-linear probe may read "
+        "it; `langspec table attacked_TASK` says what two of them read."
     )
 
 

@@ -105,8 +105,9 @@ def _limits(facts: ExportFacts, record: Mapping[str, Any]) -> list[str]:
         lines.append(f"Cannot be champion: {record['refusal']}.")
     if record["erasers"]:
         lines.append(
-            "Erasers hide what a linear probe reads, for the languages they were fitted on; a "
-            "non-linear probe may still read it."
+            "Erasers guard against linear probes, for the languages they were fitted on. A "
+            "non-linear probe may read the language all the same; `langspec table attacked_TASK` "
+            "says what two of them read."
         )
     lines.append("A low leak is no proof that the language cannot be told from the vectors.")
     return lines

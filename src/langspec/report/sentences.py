@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.measurement.baselines import is_baseline
+from langspec.measures.eraser_tables import ATTACK, STRONGEST
 from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     decimal,
@@ -155,9 +156,17 @@ def limits(run: Run, absent: list[str]) -> list[str]:
             f"{failed_fits} of {len(fits)} fits beyond the linear probe did not converge; the "
             "tables mark what rests on them."
         )
+    attacks = run.results[run.results["measure"] == ATTACK]
+    attacks = pick(attacks[attacks["probe"] != STRONGEST], metric="converged")
+    if failed_attacks := len(unconverged(attacks)):
+        texts.append(
+            f"{failed_attacks} of {len(attacks)} probes and attackers behind erasers did not "
+            "converge; the tables mark what rests on them, which is a lower bound."
+        )
     texts.append(
-        "A linear probe sees only what is linearly readable: a low value is no proof that "
-        "the language was removed from the representation."
+        "A linear probe sees only what is linearly readable: a low value says that the language "
+        "is linearly guarded, not that it is gone. Non-linear attackers say what is left; each of "
+        "their numbers is a lower bound."
     )
     for warning in card_warnings(run.card):
         texts.append(f"Corpora: {warning}")

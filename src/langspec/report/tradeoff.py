@@ -133,7 +133,7 @@ def _caption(task: str, points: pd.DataFrame) -> str:
         f"{task_title(task)}: mean accuracy over the target languages against the token-level "
         "language leak, test splits; one point for each method and seed "
         f"({count} seed{'s' * (count != '1')} of each method). Colour: the trained method; "
-        "small marker: what was erased from it in closed form, its head kept (hollow: an oracle "
+        "small marker: the same behind an eraser, its head kept (hollow: an oracle "
         f"that knows the language).{joined} Bars: 95 % interval over test items. Dotted: "
         "always the largest class. Up and left is better."
     )
