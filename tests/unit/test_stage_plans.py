@@ -62,7 +62,7 @@ def test_every_part_of_an_evaluation_is_counted() -> None:
     found = parts("trajectory.of=[finetune]", "trajectory.points=8", "beyond.run=[mdl,shuffled]")
     assert list(found) == [
         "probe", "beyond", "conditional", "beyond.task_text", "geometry", "erasers",
-        "erasers.controls", "attack", "compat", "trajectory",
+        "attack", "erasers.controls", "compat", "trajectory",
     ]  # fmt: skip
     assert found["probe"].work.startswith("180 ")  # 6 encoders, 5 layers, words and texts, 3 sizes
     # 4 encoders, 3 layers, 2 units; a linear probe, 7 of a code, 1 of shuffled labels.

@@ -24,7 +24,7 @@ class ErasedAttacks(Measure):
     """
 
     name: ClassVar[str] = ATTACK
-    order: ClassVar[int] = 62
+    order: ClassVar[int] = 61
     title: ClassVar[str] = "attackers behind erasers"
     key: ClassVar[str] = "erasers"
     subjects: ClassVar[frozenset[str]] = frozenset({RUN})
