@@ -19,7 +19,7 @@ from langspec.audit.audited_encoder import load_subject, short_name
 from langspec.audit.options import SPLITS, AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import out_folder
 from langspec.audit.run import run_audit
-from langspec.compute import resolve_precision
+from langspec.compute import PRECISIONS, Precision, resolve_precision
 from langspec.corpora.splits import key_split, line_splits
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inference import casts, encoding_model
@@ -61,7 +61,11 @@ def load_encoder(
 
 
 def encode(
-    encoder: Encoder, texts: Sequence[str], *, layers: Sequence[int] | None = None
+    encoder: Encoder,
+    texts: Sequence[str],
+    *,
+    layers: Sequence[int] | None = None,
+    precision: Precision = "auto",
 ) -> np.ndarray:
     """Encode texts into sentence vectors.
 
@@ -70,12 +74,15 @@ def encode(
         texts: ``N`` texts. What is longer than the encoder reads is cut.
         layers: which layers, ``S`` of them; 0 is the embeddings, negative numbers count from the
             last layer. None: all ``L + 1``.
+        precision: of the pass: ``fp32``, ``bf16`` or ``fp16``; ``auto``: the fastest that the
+            device multiplies in hardware. What it does not multiply there is computed in fp32,
+            with a warning.
 
     Returns:
         float32 ``[S, N, H]``: the vector of each text, pooled as the encoder's card says.
 
     Raises:
-        LangspecError: no texts, or a layer that the encoder does not have.
+        LangspecError: no texts, a layer that the encoder does not have, or no such precision.
     """
     if not len(texts):
         raise LangspecError("there are no texts to encode; expected at least one")
@@ -84,16 +91,25 @@ def encode(
     inputs = text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix)
     vectors = np.empty((len(chosen), len(texts), int(config.hidden_size)), dtype=np.float32)
     device = _device(encoder)
-    precision = resolve_precision("auto", device)
-    model = encoding_model(encoder.model, precision)
+    used = _precision(precision, device)
+    model = encoding_model(encoder.model, used)
     for rows in length_batches(inputs.lengths, _BATCH_TOKENS):
         batch = collate(inputs, rows, pad_id=int(encoder.tokenizer.pad_token_id))
         batch = {key: value.to(device) for key, value in batch.items()}
-        with torch.inference_mode(), casts(device, precision):
+        with torch.inference_mode(), casts(device, used):
             for place, states in enumerate(hidden_states(model, batch, chosen)):
                 pooled = pool(states.float(), batch["attention_mask"], card.pooling)
                 vectors[place, rows] = pooled.cpu().numpy()
     return vectors
+
+
+def _precision(requested: str, device: str) -> str:
+    """The precision in use, of what was asked for."""
+    if requested not in PRECISIONS:
+        raise LangspecError(
+            f"{requested!r}; expected one of {', '.join(PRECISIONS)}", place="precision"
+        )
+    return resolve_precision(requested, device)
 
 
 def _device(encoder: Encoder) -> str:
@@ -119,6 +135,7 @@ def leak_by_layer(
     lines: Sequence[int] | None = None,
     max_words: int = 1000,
     seed: int = 0,
+    precision: Precision = "auto",
 ) -> pd.DataFrame:
     """Measure how much of a text's language a fresh linear probe reads from each layer.
 
@@ -134,6 +151,7 @@ def leak_by_layer(
             in different splits; None: no text is a translation of another.
         max_words: words a language that are probed, drawn by ``seed``.
         seed: of splits and samples.
+        precision: of the encoding pass, as for :func:`encode`.
 
     Returns:
         A row for each unit (``token``, ``sentence``) and layer (0 is the embeddings):
@@ -142,7 +160,7 @@ def leak_by_layer(
         ``train_n``, how many the probe was trained on.
 
     Raises:
-        LangspecError: lengths that differ, one language, or too few texts.
+        LangspecError: lengths that differ, one language, too few texts, or no such precision.
     """
     numbers = range(len(texts)) if lines is None else lines
     for name, values in (("languages", languages), ("lines", numbers)):
@@ -155,8 +173,9 @@ def leak_by_layer(
         splits = [of_line[line] for line in numbers]
     rows = BankRows(languages, splits, np.asarray(numbers, dtype=np.int64))
     measures = Measures()
+    used = _precision(precision, _device(encoder))
     with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
-        bank = _bank(encoder, texts, rows, max_words, seed, Path(folder), measures.cache_gb)
+        bank = _bank(encoder, texts, rows, max_words, seed, Path(folder), measures.cache_gb, used)
         origin = Origin("", encoder.card.name, seed, "text", "test", "leak")
         results = language_leak(bank, origin, measures.probe, measures.bootstrap)
     return _leak_table(results_frame(results))
@@ -170,6 +189,7 @@ def _bank(
     seed: int,
     root: Path,
     limit_gb: float,
+    precision: str,
 ) -> Bank:
     """The vectors of the texts in a bank below ``root``."""
     card = encoder.card
@@ -183,7 +203,7 @@ def _bank(
             max_sentences_per_language=None,
             pooling="cls" if card.pooling == "cls" else "mean",
             seed=seed,
-            precision=resolve_precision("auto", _device(encoder)),
+            precision=precision,
             tokens_per_batch=_BATCH_TOKENS,
         ),
         key="bank",
@@ -292,6 +312,7 @@ def audit_encoder(
     max_texts: int = 2000,
     max_words: int = 1000,
     seed: int = 0,
+    precision: Precision = "auto",
 ) -> AuditResult:
     """Audit an encoder, as ``langspec audit`` does.
 
@@ -305,6 +326,7 @@ def audit_encoder(
         max_texts: texts a language.
         max_words: words a language that are probed.
         seed: of samples, splits and random weights.
+        precision: of the encoding pass, as for :func:`encode`.
 
     Raises:
         LangspecError: as the command refuses.
@@ -319,6 +341,7 @@ def audit_encoder(
         max_texts=max_texts,
         max_words=max_words,
         seed=seed,
+        precision=_precision(precision, "cpu"),  # an audit uses no GPU
     )
     summary = run_audit(options)
     folder = out_folder(options.out, [short_name(str(name))])

@@ -6,7 +6,7 @@ import ctypes
 import logging
 import os
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from langspec.errors import LangspecError
 from langspec.section import Count, Decides, Section
@@ -28,6 +28,10 @@ _MALLOPT = {-1: 2**31 - 1, -3: 2**30}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of m
 _SET_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+
 class Compute(Section):
     """Where the arithmetic runs, and how repeatable it is.
 
@@ -43,7 +47,7 @@ class Compute(Section):
 
     threads: Count
     workers: Annotated[Count, Decides.NOTHING]
-    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    precision: Precision
     launch: Annotated[str | None, Decides.NOTHING]
     trim_vocabulary: Annotated[bool, Decides.NOTHING]
     portable: bool

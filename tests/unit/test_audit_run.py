@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from measure_options import geometry_options
@@ -20,6 +22,7 @@ from langspec.audit.run import run_audit
 from langspec.encoders.load import EncoderCard
 from langspec.encoders.save_folder import save_encoder
 from langspec.errors import LangspecError
+from langspec.files import read_json, write_json
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.results import read_results
 
@@ -144,6 +147,10 @@ def test_refusals_are_one_line_and_write_nothing(
         change(folder)
         return folder
 
+    adapter = broken("adapter", lambda f: (f / "model.safetensors").unlink())
+    (adapter / "adapter_config.json").write_text("{}")
+    refused("holds a PEFT adapter", adapter)
+    refused("merge_and_unload", adapter)
     refused("no tokenizer.json", broken("a", lambda f: (f / "tokenizer.json").unlink()))
     decoder = broken("b", lambda f: (f / "langspec.json").unlink())
     GPT2Model(GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=200)).save_pretrained(decoder)
@@ -198,3 +205,78 @@ def test_names_layers_and_places(
     card = subject.encoder.card
     assert (card.prefix, card.pooling, card.max_tokens) == ("query: ", "cls", 10)
     assert subject.layers == (1,)
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_encoded(
+    encoder: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langspec.audit.run.load_subject", None)  # is not reached
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "gone")
+    for out, expected in (
+        (Path(), r"--out: \. is the working folder"),
+        (work, "is the working folder"),
+        (dangling, "dangling is a link to nothing"),
+        (Path("/proc/audit"), "nothing can be written in /proc"),
+    ):
+        with pytest.raises(LangspecError, match=expected) as error:
+            run_audit(options(encoder, text, out), QUICK)
+        assert "\n" not in str(error.value)
+    assert not list(work.iterdir())
+    assert not (tmp_path / "gone").exists()
+    check_out(work / "below" / "further", force=False)
+    assert not list(work.iterdir())
+
+
+def test_a_pass_ends_at_the_highest_layer_and_serves_audits_of_lower_ones(
+    encoder: Path, text: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from langspec.features import encode
+
+    tops: set[int] = set()
+    real = encode.hidden_states
+
+    def recorded(model: Any, batch: Any, layers: Any) -> Any:
+        tops.add(max(layers))
+        return real(model, batch, layers)
+
+    monkeypatch.setattr(encode, "hidden_states", recorded)
+    values = {"parallel": None}
+    run_audit(options(encoder, text, tmp_path / "one", layers="0,1", **values), QUICK)
+    assert tops == {1}
+    run_audit(options(encoder, text, tmp_path / "two", layers="2", **values), QUICK)
+    assert tops == {1, 2}
+    tops.clear()
+    run_audit(options(encoder, text, tmp_path / "three", layers="0,2", **values), QUICK)
+    shutil.rmtree(cache / "measures")
+    (one,) = (
+        p for p in (cache / "banks").iterdir() if len(read_json(p / "meta.json")["layers"]) == 2
+    )
+    shutil.rmtree(one)
+    run_audit(options(encoder, text, tmp_path / "four", layers="1", **values), QUICK)
+    assert not tops  # the bank of all layers holds those below
+
+
+def test_an_encoder_that_labels_words_answers_on_words_first(
+    encoder: Path, text: Path, tmp_path: Path
+) -> None:
+    tagger = tmp_path / "tagger"
+    shutil.copytree(encoder, tagger)
+    config = read_json(tagger / "config.json")
+    write_json(tagger / "config.json", config | {"architectures": ["BertForTokenClassification"]})
+    out = tmp_path / "out"
+    told = run_audit(options(tagger, text, out, layers="2", parallel=None), QUICK)
+    first = next(line for line in told.splitlines() if "keep apart?" in line)
+    assert "A linear probe names the language of a single word in its text" in first
+    facts = read_json(out / "audit.json")
+    of_language = facts["encoders"][0]["languages"]["de"]
+    assert of_language["verdict"] == "undecided"  # 15 test texts
+    assert of_language["low"] <= of_language["apartness"] <= of_language["high"]
+    assert "Too few test texts to decide anything (fewer than 50): " in told + (
+        out / "index.html"
+    ).read_text(encoding="utf-8")
+    frame = pd.read_csv(out / "tables" / "apartness.csv")
+    assert set(frame["verdict"]) == {"undecided"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,25 @@ def test_faults_are_one_line_with_the_place(tmp_path: Path) -> None:
         read(tmp_path / "absent")
     with pytest.raises(LangspecError, match="is a file"):
         read(tmp_path / "one" / "en.txt")
+
+
+def test_what_is_not_read_is_named(tmp_path: Path) -> None:
+    for code in ("en", "de"):
+        write(tmp_path / f"{code}.txt", lines(60, code))
+    write(tmp_path / "en.txt.bak", lines(60))
+    write(tmp_path / "fr" / "a.txt", lines(60, "un"))
+    write(tmp_path / "fr" / "notes.md", ["x"])
+    (tmp_path / "other").mkdir()
+    (tmp_path / ".hidden").write_text("x")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    found = read(tmp_path)
+    (sentence,) = (one for one in found.warnings if one.startswith("Not read"))
+    assert sentence.endswith(": en.txt.bak, fr/notes.md, gone, other/, pipe.")
+    os.mkfifo(tmp_path / "ru.txt")  # is not opened: that would wait for a writer
+    with pytest.raises(LangspecError, match=r"ru\.txt: is no regular file; expected a file"):
+        read(tmp_path)
+    (tmp_path / "ru.txt").unlink()
+    (tmp_path / "ru.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(LangspecError, match=r"ru\.txt: is a link to nothing"):
+        read(tmp_path)

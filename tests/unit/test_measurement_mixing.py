@@ -113,10 +113,10 @@ def test_a_language_with_few_texts_is_undecided_and_does_not_move_the_others(
     path = bank.folder / "sentences_meta.npy"
     table = np.load(path)
     of_last = np.flatnonzero(bank.sentence_meta.language == len(CODES) - 1)
-    table[of_last[15:], 4] = -1  # of no split
+    table[of_last[30:], 4] = -1  # of no split
     np.save(path, table)
     fewer = mixing(Bank(bank.folder, bank.meta), 0, "test", bootstrap=BOOTSTRAP)
-    assert fewer.texts.tolist() == [200] * 5 + [15]
+    assert fewer.texts.tolist() == [200] * 5 + [30]
     assert whole.verdicts[-1] == APART
     assert fewer.verdicts[-1] == UNDECIDED
     assert fewer.apartness[:-1] == pytest.approx(whole.apartness[:-1], abs=0.06)

@@ -66,7 +66,7 @@ def test_the_code_of_the_documentation_runs(
         exec(compile(block, "docs/python.md", "exec"), names)
     assert names["vectors"].shape == (LAYERS + 1, 2, HIDDEN)
     assert (names["audit"].folder / "index.html").is_file()
-    assert len(names["apart"]) == 2 * (LAYERS + 1) + 2  # token and sentence, and the majority
+    assert len(names["apart"]) == len(CODES) * (LAYERS + 1)
     assert names["eraser"].rank == len(CODES) - 1
     verdicts = names["verdicts"].query("metric == 'accuracy' and language == 'mean_targets'")
     assert list(verdicts["verdict"]) == ["better"]
@@ -79,6 +79,24 @@ def test_layers_are_those_of_all_and_batches_change_nothing(encoder: Encoder) ->
     one = langspec.encode(encoder, texts[1:2])
     np.testing.assert_allclose(one[:, 0], every[:, 1], atol=1e-5)
     assert every.dtype == np.float32
+
+
+def test_precision_is_what_is_asked_for(encoder: Encoder, text: Path, monkeypatch: Any) -> None:
+    from langspec import api
+
+    asked = []
+    real = api.resolve_precision
+    monkeypatch.setattr(
+        api, "resolve_precision", lambda *given: asked.append(given) or real("fp32", given[1])
+    )
+    langspec.encode(encoder, ["one two"], precision="bf16")
+    names = sorted(text.glob("*.txt"))
+    texts = [line for file in names for line in file.read_text().splitlines()]
+    codes = [file.stem for file in names for _ in file.read_text().splitlines()]
+    langspec.leak_by_layer(encoder, texts, codes, max_words=30, precision="fp16")
+    assert asked == [("bf16", "cpu"), ("fp16", "cpu")]
+    with pytest.raises(LangspecError, match="precision: 'int8'; expected one of auto, fp32"):
+        langspec.encode(encoder, ["one"], precision="int8")
 
 
 def test_leak_is_what_erasing_takes(encoder: Encoder, text: Path) -> None:

@@ -34,15 +34,19 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, a few words that answer it, and the numbers behind them in sentences."""
+    """A question, a few words that answer it, and the numbers behind them in sentences.
+
+    ``undecided`` says what the numbers leave open.
+    """
 
     question: str
     short: str
     details: tuple[str, ...]
+    undecided: tuple[str, ...] = ()
 
     def line(self) -> str:
         """For the terminal."""
-        return f"{self.question} {self.short} {self.details[0]}"
+        return " ".join([self.question, self.short, self.details[0], *self.undecided])
 
 
 @dataclass(frozen=True)
@@ -184,10 +188,9 @@ def _which(audited: Audited) -> Answer:
         short += f": {', '.join(listed)}"
     read = _read_by_probe(audited, last, mixed=bool(others or sorted_out.pairs))
     around = _around(audited, last)
-    details = (read, around) if audited.words_first else (around, read)
-    return Answer(
-        QUESTIONS[0], f"{short}.", (details[0], *_verdicts(mixed, sorted_out), details[1])
-    )
+    first, second = (read, around) if audited.words_first else (around, read)
+    details = (first, *_mixed(sorted_out), second)
+    return Answer(QUESTIONS[0], f"{short}.", details, tuple(_open(mixed, sorted_out)))
 
 
 def _around(audited: Audited, layer: int) -> str:
@@ -196,17 +199,27 @@ def _around(audited: Audited, layer: int) -> str:
     same = float(np.diagonal(mixed.shares).mean())
     chance = float(np.diagonal(mixed.chance).mean())
     return (
-        f"At {layer_words(layer, audited.top)}, {percent(same)} of the texts around a text are in "
-        f"its own language (by chance {percent(chance)}; translations of it do not count). Mean "
-        f"apartness: {ends(mixed.mean_apartness)}."
+        f"At {layer_words(layer, audited.top)}, {percent(same)} of the texts nearest to a text "
+        f"are in its own language (by chance {percent(chance)}; translations of it do not count). "
+        f"Mean apartness: {ends(mixed.mean_apartness)}."
     )
 
 
-def _verdicts(mixed: Mixing, sorted_out: Groups) -> list[str]:
-    """Which languages are mixed, which are undecided and why, and which lie in one place."""
+def _mixed(sorted_out: Groups) -> list[str]:
+    """Which languages are mixed, and with which."""
     sentences = []
-    if len(sorted_out.mixed) + len(sorted_out.undecided) > _LISTED and sorted_out.mixed:
+    if sorted_out.mixed and len(sorted_out.mixed) + len(sorted_out.undecided) > _LISTED:
         sentences.append(f"Mixed: {named(sorted_out.mixed, most=12)}.")
+    if sorted_out.pairs:
+        sentences.append(f"Mixed with each other: {_listed(sorted_out.pairs)}.")
+    else:
+        sentences.append("No two languages are surely mixed with each other.")
+    return sentences
+
+
+def _open(mixed: Mixing, sorted_out: Groups) -> list[str]:
+    """Which languages and pairs are undecided, and why."""
+    sentences = []
     wide = [code for code in sorted_out.undecided if code not in sorted_out.few]
     if wide:
         intervals = dict(zip(mixed.languages, mixed.apart_intervals, strict=True))
@@ -217,12 +230,8 @@ def _verdicts(mixed: Mixing, sorted_out: Groups) -> list[str]:
         texts = dict(zip(mixed.languages, mixed.texts, strict=True))
         listed = ", ".join(f"{language_name(code)} ({texts[code]})" for code in sorted_out.few)
         sentences.append(f"Too few test texts to decide anything (fewer than {FEWEST}): {listed}.")
-    if sorted_out.pairs:
-        sentences.append(f"Mixed with each other: {_listed(sorted_out.pairs)}.")
-    else:
-        sentences.append("No two languages are surely mixed with each other.")
     if sorted_out.open_pairs:
-        sentences.append(f"Undecided pairs: {_listed(sorted_out.open_pairs)}.")
+        sentences.append(f"Undecided pairs: {_listed(sorted_out.open_pairs, most=3)}.")
     return sentences
 
 

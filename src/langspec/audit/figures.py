@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from langspec.audit.answers import confused, ends, groups, percent, probe_f1
 from langspec.audit.measure import ERASER, Audited
 from langspec.languages import LANGUAGES
-from langspec.measurement.mixing import NEIGHBOURHOOD, THRESHOLD, UNDECIDED
+from langspec.measurement.mixing import NEAREST, SAMPLE, THRESHOLD, UNDECIDED
 from langspec.report.drawing import Drawing
 from langspec.report.marks import SHARES, colour_bar, curve, heat, key, name_cells
 from langspec.report.plotting import WIDTH, Plot, laid_out
@@ -102,8 +102,9 @@ def _ends_in_words(audited: Audited) -> str:
 
 def _by_layer_caption(*, searched: bool) -> str:
     caption = (
-        "Left: how far the languages are kept apart, mean over them: 0 where the texts around a "
-        "text are in its language as often as by chance, 1 where all are (translations left out); "
+        "Left: how far the languages are kept apart, mean over them: 0 where the texts nearest "
+        "to a text are in its language as often as by chance, 1 where all are (translations left "
+        "out); "
         f"shaded: 95 % interval over lines; dotted: {THRESHOLD:g}, above which a language is "
         "called kept apart. "
         f"{'Middle' if searched else 'Right'}: macro-F1 of a linear probe that names the language "
@@ -134,11 +135,13 @@ def neighbours(audits: Encoders) -> Plot | None:
         tables.append(
             (f"{audited.name}, layer {audited.layers[-1]}", mixed.languages, mixed.shares)
         )
-    figure = _matrices(tables, "language of the neighbours", "share of the texts around")
+    figure = _matrices(
+        tables, "language of the neighbours", f"share of the {NEAREST} nearest texts"
+    )
     caption = (
-        "Each row: the languages of the texts around a text of the row's language "
-        f"(cosine, {percent(NEIGHBOURHOOD)} as many as one language has, every language weighing "
-        "the same, last layer measured, the same line in other languages left out). A model that "
+        f"Each row: the languages of the {NEAREST} texts nearest to a text of the row's language, "
+        f"in samples of {SAMPLE} texts of each language (cosine, "
+        "last layer measured, the same line in other languages left out). A model that "
         "keeps languages apart has a dark diagonal and nothing else; languages that it mixes "
         "share a dark block; where language does not order the space, every cell is at chance "
         f"({percent(1 / len(audits[0].languages))}). Languages by family."

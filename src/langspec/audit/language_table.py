@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from langspec.audit.answers import groups, percent
+from langspec.audit.answers import groups
 from langspec.audit.filled_tables import Encoders, cell, filled
 from langspec.measurement.mixing import (
     APART,
     FEWEST,
     MIXED,
-    NEIGHBOURHOOD,
+    NEAREST,
+    SAMPLE,
     THRESHOLD,
     UNDECIDED,
     Mixing,
@@ -26,9 +27,9 @@ from langspec.results import LEAK_PROBE
 LANGUAGES = TableSpec(
     name="languages",
     title="By language",
-    caption="Every language at the last layer measured. Own share: of the texts around a "
-    "text (cosine; {neighbourhood} as many as one language has, every language weighing the "
-    "same; the same line in other languages left out), those in its language. Apartness: the "
+    caption="Every language at the last layer measured. Own share: of the {nearest} texts nearest "
+    "to a text, in samples of {sample} test texts of each language (cosine; the same line in "
+    "other languages left out), those in its language. Apartness: the "
     "same, 0 at chance, 1 where all are; in brackets, 95 % interval over lines. Kept apart: the "
     "interval lies above {threshold}; mixed: below; undecided: it holds {threshold}, or there are "
     "fewer than {fewest} texts. Nearest language: the one it is most mixed with "
@@ -60,7 +61,8 @@ def languages_table(audits: Encoders, last: pd.DataFrame) -> Table:
     rows = rows[rows["probe"].isin(["neighbours", LEAK_PROBE])]
     words = {
         "others": str(len(audits[0].languages) - 1),
-        "neighbourhood": percent(NEIGHBOURHOOD),
+        "nearest": str(NEAREST),
+        "sample": str(SAMPLE),
         "threshold": f"{THRESHOLD:g}",
         "fewest": str(FEWEST),
     }

@@ -73,7 +73,7 @@ PROBE = ProbeOptions(strengths=[1e-3, 1e-2, 1e-1, 1.0, 10.0], max_iterations=500
 """How every linear probe of an audit is fitted."""
 BOOTSTRAP = BootstrapOptions(resamples=1000, seed=0)
 """How the intervals of an audit resample."""
-NEIGHBOURS_BOOTSTRAP = BootstrapOptions(resamples=200, seed=0)
+NEIGHBOURS_BOOTSTRAP = BootstrapOptions(resamples=100, seed=0)
 """How those of neighbourhoods do: a resample weighs all neighbourhoods anew, at every layer."""
 BEYOND_PROBE = PROBE.model_copy(update={"strengths": [1e-4, *PROBE.strengths, 100.0]})
 """The probes of ``--full``: some read few vectors, some labels without meaning."""

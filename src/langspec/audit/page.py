@@ -7,19 +7,16 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from langspec.audit.answers import Answer, answers, percent
+from langspec.audit.answers import Answer, answers
 from langspec.audit.measure import Audited, unconverged
 from langspec.audit.options import SPLITS, AuditOptions
 from langspec.audit.side_by_side import differences
 from langspec.audit.text_folder import Texts
-from langspec.measurement.mixing import FEWEST, NEIGHBOURHOOD, THRESHOLD
+from langspec.measurement.mixing import FEWEST, NEAREST, SAMPLE, THRESHOLD
 from langspec.report.report_page import Picture, environment_of_pages, look_of_pages
 from langspec.report.table import (
     Table,
 )
-
-_FEW = 100
-"""Test texts a language below which intervals are wide."""
 
 
 def render(
@@ -82,14 +79,6 @@ def warnings(audits: Sequence[Audited], texts: Sequence[Texts]) -> list[str]:
     """What a reader has to know before believing the numbers."""
     wording = [sentence for read in texts for sentence in read.warnings]
     read = texts[0]
-    tested = min(
-        sum(
-            1 for c, s in zip(read.languages, read.splits, strict=True) if (c, s) == (code, "test")
-        )
-        for code in read.codes
-    )
-    if tested < _FEW:
-        wording.append(f"Few texts: the smallest language has {tested} in the test part.")
     if read.equal_lines and not any(part.parallel for part in texts):
         wording.append(
             "The files have equal numbers of lines. If line n of each is the same text, name the "
@@ -149,13 +138,14 @@ def facts(
 def method() -> list[str]:
     """How to read the numbers."""
     return [
-        f"Around a text lie the texts nearest to it, {percent(NEIGHBOURHOOD)} as many as one "
-        "language has, every language weighing the same. Apartness: 0 where its own language is "
-        f"there as often as by chance, 1 where nothing else is. Kept apart: above {THRESHOLD:g}, "
+        f"Neighbours of a text: the {NEAREST} nearest in a sample of {SAMPLE} test texts of each "
+        "language, averaged over samples. So the answer does not depend on how many texts there "
+        "are. Apartness: 0 where its own language is among them as often as by chance, 1 where "
+        f"nothing else is. Kept apart: above {THRESHOLD:g}, "
         "the whole 95 % interval over lines; mixed: below, the whole interval; undecided: the "
         f"interval holds {THRESHOLD:g}, or the language has fewer than {FEWEST} test texts.",
-        "Mixed with each other: two languages are around each other's texts at least half as "
-        "readily as around their own, the whole interval.",
+        "Mixed with each other: two languages are neighbours at least half as readily as texts "
+        "of one language are, the whole interval.",
         "Linear probe: converged multinomial logistic regression on standardised vectors, its "
         "regularisation chosen on the validation part for each layer.",
         "Neighbours and search: cosine similarity of pooled text vectors, test part only.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,9 +27,19 @@ def check_out(folder: Path, *, force: bool) -> None:
     Raises:
         LangspecError: a file, a folder with other content.
     """
+    if folder.is_symlink() and not folder.exists():
+        raise LangspecError(
+            f"{folder} is a link to nothing; remove it, or name another folder", place="--out"
+        )
+    if folder.resolve() == Path.cwd():
+        # It is replaced as a whole, and a shell would stand in a folder that is gone.
+        raise LangspecError(
+            f"{folder} is the working folder; name a folder below it", place="--out"
+        )
     file = file_above(folder) if not folder.is_dir() else None
     if file is not None or (folder.exists() and not folder.is_dir()):
         raise LangspecError(f"{file or folder} is a file; name another folder", place="--out")
+    _check_writable(folder.resolve())
     if not folder.exists():
         return
     inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -49,6 +60,23 @@ def check_out(folder: Path, *, force: bool) -> None:
             "name another folder, or say --force",
             place="--out",
         )
+
+
+def _check_writable(folder: Path) -> None:
+    """Try to write beside the folder, where it is put together, or in the folders above it.
+
+    Raises:
+        LangspecError: nothing can be written there.
+    """
+    above = next(parent for parent in folder.parents if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=above):
+            pass
+    except OSError as error:
+        raise LangspecError(
+            f"nothing can be written in {above} ({error.strerror}); name another folder",
+            place="--out",
+        ) from None
 
 
 def bank_root() -> Path:

@@ -153,17 +153,14 @@ class TextBench:
     def _encoded(self, subject: Subject, texts: Texts, words: int) -> Bank:
         """Encode every text once, or open the bank that an earlier audit left.
 
-        All layers are stored where they fit into the cache, for audits of other layers; else
-        those that are measured.
+        The pass ends at the highest layer that is measured. It stores the layers below too, for
+        audits of other layers, where they fit into the cache.
         """
         encoder, card = subject.encoder, subject.encoder.card
-        config, limit_gb = encoder.model.config, self.measures.cache_gb
         inputs = text_inputs(
             encoder.tokenizer, texts.texts, max_tokens=card.max_tokens, prefix=card.prefix
         )
         _check_words(inputs, texts, subject.name)
-        vectors = len(texts.texts) + words * len(texts.codes)
-        everything = (config.num_hidden_layers + 1) * vectors * config.hidden_size * 4  # fp32
         options = BankOptions(
             max_tokens_per_language=words,
             max_sentences_per_language=None,
@@ -171,29 +168,54 @@ class TextBench:
             seed=self.chosen.seed,
             precision=self.precision,
             tokens_per_batch=self.chosen.batch_tokens,
-            layers=None if everything < limit_gb * 1e9 else subject.layers,
         )
+        options, key = self._stored(subject, texts, options, words)
         bank = build_bank(
             encoder.model,
             int(encoder.tokenizer.pad_token_id),
             inputs,
             BankRows(texts.languages, texts.splits, texts.lines),
             options=options,
-            key=bank_key(
-                checkpoint=subject.sha256,
-                corpus=texts.sha256,
-                prefix=card.prefix,
-                max_tokens=card.max_tokens,
-                # Batches are not in the key: they change rounding alone.
-                options=replace(options, tokens_per_batch=0),
-            ),
+            key=key,
             root=self.banks,
-            limit_gb=limit_gb,
+            limit_gb=self.measures.cache_gb,
             progress=f"{subject.name}: encode",
             knob="--batch-tokens",
         )
         self.cut += inputs.truncated
         return _LayersOf(bank.folder, bank.meta, subject.layers)
+
+    def _stored(
+        self, subject: Subject, texts: Texts, options: BankOptions, words: int
+    ) -> tuple[BankOptions, str]:
+        """The options with the layers that are stored, and the key of that bank.
+
+        A bank of an earlier audit that holds further layers is taken where there is one.
+        """
+        card, config = subject.encoder.card, subject.encoder.model.config
+        top = subject.layers[-1]
+        vectors = len(texts.texts) + words * len(texts.codes)
+        size = (top + 1) * vectors * config.hidden_size * 4  # fp32
+        if size >= self.measures.cache_gb * 1e9:
+            choices = [subject.layers]
+        else:
+            choices = [tuple(range(one + 1)) for one in range(top, config.num_hidden_layers + 1)]
+        stored = [replace(options, layers=layers) for layers in choices]
+        keys = [
+            bank_key(
+                checkpoint=subject.sha256,
+                corpus=texts.sha256,
+                prefix=card.prefix,
+                max_tokens=card.max_tokens,
+                # Batches are not in the key: they change rounding alone.
+                options=replace(one, tokens_per_batch=0),
+            )
+            for one in stored
+        ]
+        there = (
+            pair for pair in zip(stored, keys, strict=True) if (self.banks / pair[1]).exists()
+        )
+        return next(there, (stored[0], keys[0]))
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """The bank of the language text, of the layers that are measured."""

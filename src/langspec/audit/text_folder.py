@@ -138,16 +138,39 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
     return by_language
 
 
+def left_out(folder: Path) -> list[str]:
+    """Names, relative to the folder, of what is in it and is not read; hidden ones are not listed.
+
+    That is a file whose name does not end as a text's does, a folder without texts, a pipe, and a
+    link to nothing.
+    """
+    names = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or _is_text(path):
+            continue
+        if not path.is_dir():
+            names.append(path.name)
+            continue
+        inside = [one for one in sorted(path.iterdir()) if not one.name.startswith(".")]
+        texts = [one for one in inside if not one.is_dir() and _is_text(one)]
+        names += [f"{path.name}/{one.name}" for one in inside if one not in texts and texts]
+        if not texts:
+            names.append(f"{path.name}/")
+    return names
+
+
 def _is_text(path: Path) -> bool:
     """Is it a file of text, by its name?
 
     Raises:
-        LangspecError: its name says so, but it is a folder, or a link to nothing.
+        LangspecError: its name says so, but it is a folder, a link to nothing, or a pipe.
     """
     if path.name.startswith(".") or not path.name.endswith(ENDINGS):
         return False
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "a link to nothing"
+        what = "a folder" if path.is_dir() else "no regular file"
+        if path.is_symlink() and not path.exists():
+            what = "a link to nothing"
         raise LangspecError(f"is {what}; expected a file of text; remove it", place=path)
     return True
 
@@ -207,7 +230,7 @@ def read_texts(
     lines_of = np.asarray(numbers, dtype=np.int64)
     equal = len(set(sizes.values())) == 1
     result = Texts(folder, languages, lines_of, row_splits, texts, parallel, counts, equal)
-    result.warnings.extend(_remarks(result))
+    result.warnings.extend([*_names_left_out(folder), *_remarks(result)])
     for warning in result.warnings:
         logger.warning("%s: %s", folder, warning)
     return result
@@ -263,6 +286,15 @@ def _near(rows: list[tuple[str, int, str, str]], threshold: float) -> int:
                 near.repeats(split, text)
     facts = near.facts()
     return facts["train_rows_near_dev_or_test"] + facts["test_rows_near_dev"]
+
+
+def _names_left_out(folder: Path) -> list[str]:
+    """A sentence on what the folder holds beside texts; none where it holds nothing else."""
+    names = left_out(folder)
+    if not names:
+        return []
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return [f"Not read, as their names are not those of texts: {', '.join(names[:8])}{more}."]
 
 
 def _remarks(texts: Texts) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from langspec.commands.shared_options import examples
+from langspec.compute import PRECISIONS
 from langspec.errors import LangspecError
 
 
@@ -44,7 +45,7 @@ from langspec.errors import LangspecError
 @click.option("--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
     help="Of encoding; auto: the fastest that this machine multiplies in hardware.",

@@ -23,10 +23,17 @@ def check_files(folder: Path) -> None:
     """Refuse a folder that lacks one of the files of an encoder.
 
     Raises:
-        LangspecError: the folder, ``config.json``, weights or ``tokenizer.json`` are absent.
+        LangspecError: the folder, ``config.json``, weights or ``tokenizer.json`` are absent, or
+            the folder holds a PEFT adapter.
     """
     if not folder.is_dir():
         raise LangspecError("no such folder; expected a folder with an encoder", place=folder)
+    if (folder / "adapter_config.json").is_file() and not (folder / "model.safetensors").is_file():
+        raise LangspecError(
+            "holds a PEFT adapter, which is a change to an encoder and none by itself; merge it "
+            f"into its base model once: {_merge_command(folder)}",
+            place=folder,
+        )
     if not (folder / "config.json").is_file():
         raise LangspecError(
             "no config.json; expected a model folder as save_pretrained writes it "
@@ -53,6 +60,17 @@ def check_files(folder: Path) -> None:
             f"AutoTokenizer.from_pretrained('{folder}').save_pretrained('{folder}')\"",
             place=folder,
         )
+
+
+def _merge_command(folder: Path) -> str:
+    """An adapter and its base model in one folder, by the package peft."""
+    return (
+        'python -c "from peft import AutoPeftModelForFeatureExtraction as Model; '
+        "from transformers import AutoTokenizer; "
+        f"model = Model.from_pretrained('{folder}'); base = model.peft_config['default']"
+        ".base_model_name_or_path; model.merge_and_unload().save_pretrained('merged'); "
+        "AutoTokenizer.from_pretrained(base).save_pretrained('merged')\""
+    )
 
 
 def _convert_command(folder: Path, names: list[str]) -> str:

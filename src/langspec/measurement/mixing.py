@@ -19,13 +19,21 @@ from langspec.features.bank import Bank
 from langspec.features.sample import lowest_per_group, unit_ranks
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.intervals import LEVEL, Interval, share_interval, standard_error
-from langspec.measurement.neighbourhoods import Shares, around, chance_shares, line_weights
+from langspec.measurement.neighbourhoods import (
+    Shares,
+    around,
+    chance_shares,
+    line_weights,
+    samples,
+)
 
-NEIGHBOURHOOD = 0.1
-"""The size of a neighbourhood, as a share of the texts of one language. docs/audit.md compares
-sizes, and numbers of neighbours that do not grow with the texts."""
-FEWEST = 20
-"""Texts of a language below which a neighbourhood is less than two texts: nothing is decided."""
+SAMPLE, NEAREST = 50, 10
+"""Texts of each language in a sample, and neighbours of a text in it. Samples of one size have
+neighbourhoods of one size, whatever number of texts there is; docs/audit.md compares this with a
+number and with a share of the texts."""
+FEWEST = SAMPLE
+"""Texts of a language below which no sample is full, and nothing is decided of it."""
+_ROUNDS = 4  # in each, every text is in one sample
 APART, MIXED, UNDECIDED = "kept apart", "mixed", "undecided"
 """What can be said of a language."""
 THRESHOLD = 0.5
@@ -38,8 +46,8 @@ class Mixing:
 
     Attributes:
         languages: codes of the ``K`` languages.
-        shares: float ``[K, K]``: the share of language j in the neighbourhoods of texts of
-            language i, each language weighing the same. Translations of a text do not count.
+        shares: float ``[K, K]``: the share of language j around texts of language i, in samples
+            of :data:`SAMPLE` texts of each language. Translations of a text do not count.
         chance: float ``[K, K]``: the share of language j among all texts of other lines, each
             language weighing the same.
         n: number of vectors.
@@ -161,7 +169,6 @@ def mixing(
     split: str,
     *,
     bootstrap: BootstrapOptions | None = None,
-    share: float = NEIGHBOURHOOD,
     per_language: int = 500,
     seed: int = 0,
 ) -> Mixing:
@@ -172,7 +179,6 @@ def mixing(
         layer: 0 for the embeddings.
         split: name of the split.
         bootstrap: over lines, for the intervals; None: none are measured.
-        share: of the texts of one language, that a neighbourhood holds.
         per_language: texts at most of each language.
         seed: by which they are drawn.
 
@@ -181,28 +187,46 @@ def mixing(
     """
     vectors, language, line = sampled(bank, layer, split, per_language, seed)
     count = len(bank.languages)
-    sums = Shares(language, line, count, share, line_weights(language, line, bootstrap))
-    for block in around(vectors, torch.from_numpy(line), sums.most):
-        sums.add(block)
-    shares, chance = sums.shares(), chance_shares(language, line, count)
+    parts = []
+    for rows in samples(language, line, SAMPLE, _ROUNDS, seed):
+        _, numbers = np.unique(line[rows], return_inverse=True)
+        parts.append(_shares(vectors[rows], language[rows], numbers, count, None)[0])
+    shares, chance = np.mean(parts, axis=0), chance_shares(language, line, count)
+    # Their spread is that of neighbourhoods of the same share among all texts at once.
+    drawn = _shares(vectors, language, line, count, bootstrap)[1:]
     lines = int(line.max()) + 1
     texts = np.bincount(np.unique(language * lines + line) // lines, minlength=count)
-    own = np.diagonal(shares[1:], axis1=1, axis2=2)
-    index = _mixed(shares[1:], chance)
+    own = np.diagonal(drawn, axis1=1, axis2=2)
+    index = _mixed(drawn, chance)
     errors = [
         [standard_error(index[:, i, j], int(min(texts[i], texts[j]))) for j in range(count)]
         for i in range(count)
     ]
     return Mixing(
         languages=bank.languages,
-        shares=shares[0],
+        shares=shares,
         chance=chance,
         n=len(language),
         texts=texts,
         errors=np.asarray([standard_error(own[:, i], int(texts[i])) for i in range(count)]),
         mixed_errors=np.asarray(errors),
-        resampled=_apartness(shares[1:], chance).mean(axis=1),
+        resampled=_apartness(drawn, chance).mean(axis=1),
     )
+
+
+def _shares(
+    vectors: torch.Tensor,
+    language: np.ndarray,
+    line: np.ndarray,
+    count: int,
+    bootstrap: BootstrapOptions | None,
+) -> np.ndarray:
+    """Shares ``[1 + B, K, K]`` around texts: of all of them, and of each resample of lines."""
+    weights = line_weights(language, line, bootstrap)
+    sums = Shares(language, line, count, NEAREST / SAMPLE, weights)
+    for block in around(vectors, torch.from_numpy(line), sums.most):
+        sums.add(block)
+    return sums.shares()
 
 
 def sampled(

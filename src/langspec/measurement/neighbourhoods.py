@@ -1,9 +1,9 @@
-"""Whose texts lie around a text, in neighbourhoods that do not shrink as texts are added.
+"""Whose texts lie around a text, in neighbourhoods whose size does not depend on the sample's.
 
-The neighbourhood of a text is a *share* of the texts, not a number of them. A fixed number of
-neighbours lies the closer the more texts there are; languages then look further apart, and a
-verdict depends on the size of the sample. Each language has the same mass, whatever number of
-texts it has, so that a language with few texts counts as much as the others.
+Neighbours are looked for in samples of a fixed number of texts of each language. Among all texts
+ten neighbours lie the closer the more texts there are: languages then look further apart, and a
+verdict depends on how many texts were read. Each language has the same mass in a sample, whatever
+number of texts it has there, so that a language with few texts counts as much as the others.
 
 The interval comes from a bootstrap over lines. A resample gives every line a weight, as a text and
 as a neighbour. Other texts of a text's own line never count as its neighbours, so the copies of a
@@ -21,7 +21,7 @@ import torch
 from langspec.measurement.bootstrap import BootstrapOptions
 
 BLOCK = 512  # texts that are compared with all others at once
-_REACH = 3  # neighbours kept, in sizes of a neighbourhood: resamples change their mass
+_REACH = 2  # neighbours kept, in sizes of a neighbourhood: resamples change their mass
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,45 @@ class Shares:
         return (sums / self._texts.double().clamp(min=1e-12)[:, :, None]).numpy()
 
 
+def samples(
+    language: np.ndarray, line: np.ndarray, size: int, rounds: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Rows int64 ``[n]`` of samples that hold ``size`` lines of each language.
+
+    In each round the lines are shuffled and cut into samples, so that every line but a rest is in
+    one. Languages with fewer lines are in every sample with all of them. Translations stay
+    together.
+
+    Args:
+        language: int64 ``[N]``.
+        line: int64 ``[N]``; translations share it.
+        size: lines of a language in a sample.
+        rounds: how often all lines are drawn.
+        seed: of the shuffling.
+    """
+    rng = np.random.default_rng([seed, 1])
+    groups = _line_groups(language, line)
+    most = max(max(1, len(group) // size) for group in groups)
+    for _ in range(rounds):
+        shuffled = [rng.permutation(group) for group in groups]
+        for number in range(most):
+            taken = [_piece(group, number, size) for group in shuffled]
+            yield np.flatnonzero(np.isin(line, np.concatenate(taken)))
+
+
+def _piece(group: np.ndarray, number: int, size: int) -> np.ndarray:
+    """The piece of a group of lines that is in a sample; a small group starts anew."""
+    start = number % max(1, len(group) // size) * size
+    return group[start : start + size]
+
+
+def _line_groups(language: np.ndarray, line: np.ndarray) -> list[np.ndarray]:
+    """Lines that are drawn together: all, or each language's own where languages share none."""
+    if len(np.unique(np.stack([language, line]), axis=1).T) > len(np.unique(line)):
+        return [np.unique(line)]
+    return [np.unique(line[language == code]) for code in np.unique(language)]
+
+
 def line_weights(
     language: np.ndarray, line: np.ndarray, bootstrap: BootstrapOptions | None
 ) -> np.ndarray:
@@ -131,10 +170,7 @@ def line_weights(
     if bootstrap is None:
         return weights
     rng = np.random.default_rng([bootstrap.seed, 0])
-    groups = [np.unique(line)]
-    if len(np.unique(language * lines + line)) == lines:  # no line is of two languages
-        groups = [np.unique(line[language == code]) for code in np.unique(language)]
-    for group in groups:
+    for group in _line_groups(language, line):
         weights[1:, group] = rng.multinomial(len(group), [1 / len(group)] * len(group), resamples)
     return weights
 
