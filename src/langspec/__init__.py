@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langspec.api import (
         AuditResult,
-        LanguageEraser,
         audit_encoder,
         compare_methods,
         encode,
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
         load_encoder,
         load_results,
     )
+    from langspec.language_eraser import LanguageEraser
 
 __version__ = "0.1.0"
 
@@ -35,7 +35,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("langspec.api"), name)
+        module = "langspec.language_eraser" if name == "LanguageEraser" else "langspec.api"
+        return getattr(import_module(module), name)
     raise AttributeError(f"module 'langspec' has no attribute {name!r}")
 
 

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -19,13 +18,12 @@ from langspec.audit.audited_encoder import load_subject, short_name
 from langspec.audit.options import SPLITS, AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import out_folder
 from langspec.audit.run import run_audit
-from langspec.compute import PRECISIONS, Precision, resolve_precision
+from langspec.compute import resolve_precision
 from langspec.corpora.splits import key_split, line_splits
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inference import casts, encoding_model
 from langspec.encoders.inputs import collate, length_batches, text_inputs
 from langspec.encoders.load import Encoder
-from langspec.erasure.choice import check_eraser, make_eraser
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, BankOptions, BankRows
 from langspec.features.encode import build_bank
@@ -34,7 +32,7 @@ from langspec.measurement.difference import JudgeOptions
 from langspec.measurement.leak import language_leak
 from langspec.measurement.rows import Origin
 from langspec.modelling.pooling import pool
-from langspec.presets import load_preset
+from langspec.precisions import PRECISIONS, Precision
 from langspec.report.compared import CompareOptions, compare_sides, load_side
 from langspec.results import read_results, results_frame
 
@@ -222,68 +220,6 @@ def _leak_table(rows: pd.DataFrame) -> pd.DataFrame:
         table[metric] = of_metric["value"]
         table[f"{metric}_low"], table[f"{metric}_high"] = of_metric["low"], of_metric["high"]
     return table
-
-
-class LanguageEraser:
-    """Removes language from vectors by a linear map, fitted chunk by chunk.
-
-    Args:
-        name: ``leace``, ``lsar``, ``inlp``, ``rlace``, ``centring``, ``lir``, ``relative``, or one
-            of the last three with ``_oracle``, which are given the language of every vector.
-        anchor: code of the language whose mean vector the map leaves as it is; None: the mean of
-            all vectors stays.
-
-    Raises:
-        LangspecError: no such eraser.
-    """
-
-    def __init__(self, name: str = "leace", *, anchor: str | None = None) -> None:
-        check_eraser(name, place="name")
-        # The options of the demo preset: they are what langspec's own runs use.
-        values = load_preset("demo", []).evaluate.erasers
-        self._eraser = make_eraser(name, values, anchor=anchor)
-
-    def update(
-        self,
-        vectors: np.ndarray,
-        languages: Sequence[str],
-        lines: Sequence[int] | None = None,
-    ) -> Self:
-        """Add a chunk to what the map is fitted on; the order of chunks plays no part.
-
-        Args:
-            vectors: ``[N, H]``.
-            languages: code of each vector.
-            lines: number of the line of text of each vector, which translations share; only
-                ``relative`` needs it.
-
-        Raises:
-            LangspecError: lengths or widths that differ, numbers that are not finite.
-        """
-        of = None if lines is None else np.asarray(lines)
-        self._eraser.partial_fit(vectors, np.asarray(languages), of)
-        return self
-
-    def apply(self, vectors: np.ndarray, languages: Sequence[str] | None = None) -> np.ndarray:
-        """Erase language from vectors.
-
-        Args:
-            vectors: ``[N, H]``, of the layer and pooling that the map was fitted on.
-            languages: code of each vector; only ``_oracle`` erasers read it.
-
-        Returns:
-            ``[N, H]``: float64 where ``vectors`` is, else float32.
-
-        Raises:
-            LangspecError: fewer than two languages were added, or another width.
-        """
-        codes = None if languages is None else np.asarray(languages)
-        return self._eraser.apply(vectors, codes)
-
-    @property
-    def rank(self) -> int:
-        """How many directions the map removes."""
-        return self._eraser.map.rank
 
 
 @dataclass(frozen=True)

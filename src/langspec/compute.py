@@ -6,9 +6,10 @@ import ctypes
 import logging
 import os
 import sys
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from langspec.errors import LangspecError
+from langspec.precisions import Precision
 from langspec.section import Count, Decides, Section
 
 logger = logging.getLogger(__name__)
@@ -26,10 +27,6 @@ _PORTABLE = {
 # an e5-sized training step (6.8 to 4.5 s, 2,048 pieces, one core; two runs, busy machine).
 _MALLOPT = {-1: 2**31 - 1, -3: 2**30}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
 _SET_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
-
-
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 class Compute(Section):

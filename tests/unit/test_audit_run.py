@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,11 @@ from transformers import GPT2Config, GPT2Model
 
 from audit_fixtures import write_texts
 from encoder_shapes import random_bert
+from langspec import progress
 from langspec.audit.audited_encoder import load_subject, parse_layers, short_name
 from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import bank_root, check_out, out_folder
-from langspec.audit.run import run_audit
+from langspec.audit.run import plan_audit, run_audit
 from langspec.encoders.load import EncoderCard
 from langspec.encoders.save_folder import save_encoder
 from langspec.errors import LangspecError
@@ -280,3 +284,41 @@ def test_an_encoder_that_labels_words_answers_on_words_first(
     ).read_text(encoding="utf-8")
     frame = pd.read_csv(out / "tables" / "apartness.csv")
     assert set(frame["verdict"]) == {"undecided"}
+
+
+def test_a_dry_run_says_what_it_costs_and_encodes_nothing(
+    encoder: Path, text: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    asked = options(encoder, text, out, layers="0,2")
+    first = plan_audit(asked, QUICK).splitlines()
+    assert first[0].startswith("audit 3 languages, 150 texts, ")
+    assert first[0].endswith(f" -> {out}")
+    assert re.fullmatch(
+        r"  tiny: 2 layers, about \d+ s, \d+\.\d GB of memory, 0\.0 GB of vectors", first[1]
+    )
+    assert not out.exists()
+    assert not cache.exists()
+    run_audit(asked, QUICK)
+    assert plan_audit(asked, QUICK).endswith("; its vectors are stored")
+    with pytest.raises(LangspecError, match="no such folder"):
+        plan_audit(options("./absent", text, tmp_path / "other"), QUICK)
+
+
+def test_work_without_a_bar_says_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "SILENT", 0.02)
+    with caplog.at_level(logging.INFO), progress.going("e5: drawing"):
+        time.sleep(0.1)
+        with progress.Progress(4, "e5: encode", "row") as bar:
+            bar.update()
+            time.sleep(0.1)
+    lines = caplog.messages
+    assert any(re.fullmatch(r"e5: drawing: \d+ s so far", line) for line in lines)
+    form = r"e5: encode, 1 of 4 rows, about \d+ s, until \d\d:\d\d"
+    assert any(re.fullmatch(form, line) for line in lines)
+    caplog.clear()
+    time.sleep(0.06)
+    assert not caplog.messages  # it is over
+    assert [progress.span(s) for s in (40, 250, 7800)] == ["40 s", "4 min", "2 h 10 min"]

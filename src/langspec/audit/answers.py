@@ -102,7 +102,11 @@ def counted(sorted_out: Groups) -> str:
 
 def ends(interval: Interval) -> str:
     """``0.48 [0.41 0.55]``: a value and its 95 % interval."""
-    return f"{interval.value:.2f} [{interval.low:.2f} {interval.high:.2f}]"
+    value, low, high = (
+        f"{round(end, 2) + 0:.2f}".replace("-", "\N{MINUS SIGN}")
+        for end in (interval.value, interval.low, interval.high)
+    )
+    return f"{value} [{low} {high}]"
 
 
 def answers(audited: Audited) -> tuple[Answer, Answer, Answer]:

@@ -24,6 +24,7 @@ from langspec.measures.base import AUDIT, RUN
 from langspec.measures.base import Subject as MeasuredSubject
 from langspec.measures.discovery import measures as measures_of
 from langspec.measures.neighbours import ERASER
+from langspec.progress import going
 from langspec.results import Result
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ class Audited:
     def part(self, what: str) -> Iterator[None]:
         """Time a part of the work, and say how long it took once it is done."""
         start = time.monotonic()
-        yield
+        with going(f"{self.name}: {what}"):
+            yield
         self.seconds[what] = round(time.monotonic() - start, 1)
         logger.info("%s: %s took %.0f s", self.name, what, self.seconds[what])
 

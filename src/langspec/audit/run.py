@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from langspec import __version__
 from langspec.audit.audited_encoder import PLACE, Subject, load_subject, short_name
+from langspec.audit.estimate import Estimate, estimate
 from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.page import answer_lines, render
@@ -26,6 +27,7 @@ from langspec.compute import resolve_precision
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.measurement.mixing import THRESHOLD
+from langspec.progress import going
 from langspec.results import write_results
 
 logger = logging.getLogger(__name__)
@@ -33,13 +35,39 @@ logger = logging.getLogger(__name__)
 PAGE = "index.html"
 
 
-def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
-    """Measure, write the folder whole or not at all, and return the answers in words.
+@dataclass(frozen=True)
+class Prepared:
+    """An audit of which everything is checked and nothing is encoded.
+
+    Attributes:
+        options: with the precision in use.
+        out: folder to write.
+        text: language text.
+        parallel: translations; may be ``text``; None: there are none.
+        subjects: the encoders.
+        costs: of each encoder.
+    """
+
+    options: AuditOptions
+    out: Path
+    text: Texts
+    parallel: Texts | None
+    subjects: tuple[Subject, ...]
+    costs: tuple[Estimate, ...]
+
+    @property
+    def texts(self) -> list[Texts]:
+        """Language text and, where it is another folder, parallel text."""
+        other = self.parallel is not None and self.parallel is not self.text
+        return [self.text, self.parallel] if other and self.parallel else [self.text]
+
+
+def prepare(options: AuditOptions, measures: Measures) -> Prepared:
+    """Read the texts, load the encoders and estimate what the audit costs.
 
     Raises:
         LangspecError: anything that a user can put right, before much time is spent on it.
     """
-    measures = measures or Measures()
     precision = resolve_precision(options.precision, "cpu")  # an audit uses no GPU
     options = replace(options, precision=precision)
     _check_numbers(options)
@@ -48,20 +76,59 @@ def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
         names = [f"{name}-{number}" for number, name in enumerate(names, 1)]
     out = out_folder(options.out, names)
     check_out(out, force=options.force)
-    text, parallel = _read(options, measures)
-    subjects = [
-        replace(
-            load_subject(choice, layers=options.layers, max_tokens=options.max_tokens), name=name
+    banks = bank_root()
+    with going("reading texts"):
+        text, parallel = _read(options, measures)
+    with going("loading"):
+        subjects = tuple(
+            replace(
+                load_subject(choice, layers=options.layers, max_tokens=options.max_tokens),
+                name=name,
+            )
+            for choice, name in zip(options.encoders, names, strict=True)
         )
-        for choice, name in zip(options.encoders, names, strict=True)
+        prepared = Prepared(options, out, text, parallel, subjects, ())
+        costs = (estimate(one, prepared.texts, options, measures, banks) for one in subjects)
+        return replace(prepared, costs=tuple(costs))
+
+
+def plan_audit(options: AuditOptions, measures: Measures | None = None) -> str:
+    """What :func:`run_audit` would do, and what it costs. Refuses what it would refuse."""
+    prepared = prepare(options, measures or Measures())
+    read = prepared.text
+    lines = [
+        f"audit {len(read.codes)} languages, {len(read.texts):,} texts, "
+        f"{prepared.options.precision} -> {prepared.out}"
     ]
+    lines += [
+        f"  {subject.name}: {_layers(subject)}, {cost}"
+        for subject, cost in zip(prepared.subjects, prepared.costs, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def run_audit(options: AuditOptions, measures: Measures | None = None) -> str:
+    """Measure, write the folder whole or not at all, and return the answers in words.
+
+    Raises:
+        LangspecError: as :func:`prepare`.
+    """
+    measures = measures or Measures()
+    prepared = prepare(options, measures)
+    options, text, parallel = prepared.options, prepared.text, prepared.parallel
     audits = []
-    for subject in subjects:
-        logger.info("%s: %s texts, %s", subject.name, f"{len(text.texts):,}", _layers(subject))
+    for subject, cost in zip(prepared.subjects, prepared.costs, strict=True):
+        logger.info(
+            "%s: %s texts, %s; %s",
+            subject.name,
+            f"{len(text.texts):,}",
+            _layers(subject),
+            cost.end,
+        )
         audits.append(measure(subject, text, parallel, options, measures, banks=bank_root()))
-    texts = [text] if parallel is None or parallel is text else [text, parallel]
-    write_audit(out, audits, texts, options)
-    return "\n".join([*answer_lines(audits), f"Page: {out / PAGE}"])
+    with going("tables, figures and page"):
+        write_audit(prepared.out, audits, prepared.texts, options)
+    return "\n".join([*answer_lines(audits), f"Page: {prepared.out / PAGE}"])
 
 
 def _layers(subject: Subject) -> str:

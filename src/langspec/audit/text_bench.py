@@ -66,6 +66,63 @@ def _check_words(inputs: Inputs, texts: Texts, name: str) -> None:
             )
 
 
+def stored_bank(
+    subject: Subject,
+    texts: Texts,
+    chosen: AuditOptions,
+    banks: Path,
+    limit_gb: float,
+    words: int,
+) -> tuple[BankOptions, str]:
+    """The options of the encoding pass, with the layers that it stores, and the key of the bank.
+
+    The pass ends at the highest layer that is measured. It stores the layers below too, for audits
+    of other layers, where they fit into the cache. A bank of an earlier audit that holds further
+    layers is taken where there is one.
+
+    Args:
+        subject: the encoder.
+        texts: what is encoded.
+        chosen: options of the audit; its precision is the one in use.
+        banks: folder of all banks.
+        limit_gb: size of that folder.
+        words: word vectors of a language.
+    """
+    card, config = subject.encoder.card, subject.encoder.model.config
+    top = subject.layers[-1]
+    vectors = len(texts.texts) + words * len(texts.codes)
+    size = (top + 1) * vectors * config.hidden_size * 4  # fp32
+    if size >= limit_gb * 1e9:
+        choices = [subject.layers]
+    else:
+        choices = [tuple(range(one + 1)) for one in range(top, config.num_hidden_layers + 1)]
+    stored = [
+        BankOptions(
+            max_tokens_per_language=words,
+            max_sentences_per_language=None,
+            pooling="cls" if card.pooling == "cls" else "mean",
+            seed=chosen.seed,
+            precision=chosen.precision,
+            tokens_per_batch=chosen.batch_tokens,
+            layers=layers,
+        )
+        for layers in choices
+    ]
+    keys = [
+        bank_key(
+            checkpoint=subject.sha256,
+            corpus=texts.sha256,
+            prefix=card.prefix,
+            max_tokens=card.max_tokens,
+            # Batches are not in the key: they change rounding alone.
+            options=replace(one, tokens_per_batch=0),
+        )
+        for one in stored
+    ]
+    there = (pair for pair in zip(stored, keys, strict=True) if (banks / pair[1]).exists())
+    return next(there, (stored[0], keys[0]))
+
+
 class TextBench:
     """The counterpart of :class:`langspec.evaluation.bench.Bench` where there is no task.
 
@@ -88,7 +145,7 @@ class TextBench:
         banks: Path,
     ) -> None:
         self.subject, self.text, self.parallel = subject, text, parallel
-        self.chosen, self.measures, self.banks = options, measures, banks
+        self.measures, self.banks = measures, banks
         self.task = SimpleNamespace(name=TASK)
         values = {
             "beyond": measures.beyond,
@@ -103,7 +160,8 @@ class TextBench:
         self.probe, self.bootstrap = measures.probe, measures.bootstrap
         self.neighbours_bootstrap = measures.neighbours_bootstrap
         self.beyond_probe: ProbeOptions = measures.beyond_probe
-        self.precision = resolve_precision(options.precision, "cpu")  # an audit uses no GPU
+        precision = resolve_precision(options.precision, "cpu")  # an audit uses no GPU
+        self.chosen, self.precision = replace(options, precision=precision), precision
         self.cut = 0  # texts that were cut at the encoder's length
         self._bank = self._encoded(subject, text, options.max_words)
 
@@ -151,25 +209,15 @@ class TextBench:
     # Banks.
 
     def _encoded(self, subject: Subject, texts: Texts, words: int) -> Bank:
-        """Encode every text once, or open the bank that an earlier audit left.
-
-        The pass ends at the highest layer that is measured. It stores the layers below too, for
-        audits of other layers, where they fit into the cache.
-        """
+        """Encode every text once, or open the bank that an earlier audit left."""
         encoder, card = subject.encoder, subject.encoder.card
         inputs = text_inputs(
             encoder.tokenizer, texts.texts, max_tokens=card.max_tokens, prefix=card.prefix
         )
         _check_words(inputs, texts, subject.name)
-        options = BankOptions(
-            max_tokens_per_language=words,
-            max_sentences_per_language=None,
-            pooling="cls" if card.pooling == "cls" else "mean",
-            seed=self.chosen.seed,
-            precision=self.precision,
-            tokens_per_batch=self.chosen.batch_tokens,
+        options, key = stored_bank(
+            subject, texts, self.chosen, self.banks, self.measures.cache_gb, words
         )
-        options, key = self._stored(subject, texts, options, words)
         bank = build_bank(
             encoder.model,
             int(encoder.tokenizer.pad_token_id),
@@ -184,38 +232,6 @@ class TextBench:
         )
         self.cut += inputs.truncated
         return _LayersOf(bank.folder, bank.meta, subject.layers)
-
-    def _stored(
-        self, subject: Subject, texts: Texts, options: BankOptions, words: int
-    ) -> tuple[BankOptions, str]:
-        """The options with the layers that are stored, and the key of that bank.
-
-        A bank of an earlier audit that holds further layers is taken where there is one.
-        """
-        card, config = subject.encoder.card, subject.encoder.model.config
-        top = subject.layers[-1]
-        vectors = len(texts.texts) + words * len(texts.codes)
-        size = (top + 1) * vectors * config.hidden_size * 4  # fp32
-        if size >= self.measures.cache_gb * 1e9:
-            choices = [subject.layers]
-        else:
-            choices = [tuple(range(one + 1)) for one in range(top, config.num_hidden_layers + 1)]
-        stored = [replace(options, layers=layers) for layers in choices]
-        keys = [
-            bank_key(
-                checkpoint=subject.sha256,
-                corpus=texts.sha256,
-                prefix=card.prefix,
-                max_tokens=card.max_tokens,
-                # Batches are not in the key: they change rounding alone.
-                options=replace(one, tokens_per_batch=0),
-            )
-            for one in stored
-        ]
-        there = (
-            pair for pair in zip(stored, keys, strict=True) if (self.banks / pair[1]).exists()
-        )
-        return next(there, (stored[0], keys[0]))
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """The bank of the language text, of the layers that are measured."""

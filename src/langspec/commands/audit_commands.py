@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from langspec.commands.shared_options import examples
-from langspec.compute import PRECISIONS
 from langspec.errors import LangspecError
+from langspec.precisions import PRECISIONS
 
 
 @click.command(short_help="Which languages does an encoder keep apart?")
@@ -58,6 +58,9 @@ from langspec.errors import LangspecError
     metavar="DIR",
     help="Folder to write. Default: ./audit-NAME.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, with an estimate of time and memory."
+)
 @click.option("--force", is_flag=True, help="Replace an earlier audit that files were added to.")
 def audit(
     encoder: str,
@@ -65,6 +68,7 @@ def audit(
     parallel: Path | None,
     against: str | None,
     threads: int | None,
+    dry_run: bool,
     **values: Any,
 ) -> None:
     """Which languages does ENCODER keep apart, at which layer, and does retrieval suffer?
@@ -102,7 +106,7 @@ def audit(
     folder = text or parallel
     assert folder is not None  # refused above
     options = AuditOptions(tuple(encoders), folder, parallel, command=command, **values)
-    click.echo(stage.run(options))
+    click.echo(stage.run(options, dry_run=dry_run))
 
 
 @click.command(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inference import casts, encoding_model, in_memory
@@ -22,6 +21,7 @@ from langspec.features.bank_writer import BankWriter
 from langspec.features.cache import evict
 from langspec.features.chosen_units import Selection, fingerprint_of, select
 from langspec.files import atomic_folder
+from langspec.progress import Progress
 from langspec.threads import side_by_side
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _encode(
     batches = length_batches(inputs.lengths[needed], options.tokens_per_batch)
     layers = sorted({layer for writer in writers for layer in writer.layers})
     half = encoding_model(model, options.precision)
-    bar = tqdm(total=len(needed), desc=progress, unit="row", leave=False, disable=None)
+    bar = Progress(len(needed), progress, "row")
 
     def encoded(part: np.ndarray) -> tuple[np.ndarray, torch.Tensor, Any]:
         batch = collate(inputs, needed[part], pad_id=pad_id)

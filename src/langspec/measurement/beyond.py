@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from tqdm import tqdm
 
 from langspec.attackers.known_attackers import ATTACKERS, AttackersBase
 from langspec.errors import LangspecError
@@ -27,6 +26,7 @@ from langspec.measurement.ngrams import fit_ngrams
 from langspec.measurement.probe import Probe, fit_probe
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
+from langspec.progress import Progress
 from langspec.results import Result
 from langspec.threads import side_by_side
 
@@ -129,7 +129,7 @@ def _measured(
 
     results: list[Result] = []
     with (
-        tqdm(total=len(pieces), desc=progress, unit="layer", leave=False, disable=None) as bar,
+        Progress(len(pieces), progress, "layer") as bar,
         warnings.catch_warnings(),  # here and not in the threads, which share the filters
     ):
         warnings.simplefilter("ignore", ConvergenceWarning)  # reported, not warned of

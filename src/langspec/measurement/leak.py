@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
@@ -20,6 +19,7 @@ from langspec.measurement.probe import fit_probe
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import confusion, recalls
+from langspec.progress import Progress
 from langspec.results import Result
 from langspec.threads import side_by_side
 
@@ -187,7 +187,7 @@ def language_leak(
         )
     results: list[Result] = []
     total = len(units) * len(bank.layers)
-    with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=None) as bar:
+    with Progress(total, progress, "probe") as bar:
         for unit in units:
             meta = bank.token_meta if unit == "token" else bank.sentence_meta
             rows = split_rows(bank, meta, unit)

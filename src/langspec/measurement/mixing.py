@@ -18,7 +18,13 @@ from langspec.errors import LangspecError
 from langspec.features.bank import Bank
 from langspec.features.sample import lowest_per_group, unit_ranks
 from langspec.measurement.bootstrap import BootstrapOptions
-from langspec.measurement.intervals import LEVEL, Interval, share_interval, standard_error
+from langspec.measurement.intervals import (
+    LEVEL,
+    Interval,
+    real_interval,
+    share_interval,
+    standard_error,
+)
 from langspec.measurement.neighbourhoods import (
     Shares,
     around,
@@ -93,16 +99,18 @@ class Mixing:
     def apart_intervals(self) -> list[Interval]:
         """:attr:`apartness` of each language with its interval."""
         return [
-            Interval(*((end - chance) / max(1 - chance, 1e-12) for end in _ends(own)))
+            _apart(own, float(chance))
             for own, chance in zip(self.own_shares, np.diagonal(self.chance), strict=True)
         ]
 
     @property
     def mean_apartness(self) -> Interval:
         """The mean of :attr:`apartness` over the languages, with its interval."""
-        lines = int(self.texts.max())
-        error = standard_error(self.resampled, lines)
-        return share_interval(float(self.apartness.mean()), error, lines, LEVEL)
+        lines, chance = int(self.texts.max()), float(np.diagonal(self.chance).mean())
+        # As a share, which lies between 0 and 1; apartness may be below 0.
+        share = float(self.apartness.mean()) * (1 - chance) + chance
+        error = standard_error(self.resampled, lines) * (1 - chance)
+        return _apart(share_interval(share, error, lines, LEVEL), chance)
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -131,7 +139,8 @@ class Mixing:
         """:attr:`mixed` of two languages with its interval."""
         lines = int(min(self.texts[first], self.texts[second]))
         value, error = self.mixed[first, second], self.mixed_errors[first, second]
-        return share_interval(float(value), float(error), lines, LEVEL)
+        index = real_interval(float(value), float(error), lines, LEVEL)  # it is no share
+        return Interval(index.value, max(index.low, 0.0), min(index.high, 1.0))
 
 
 def verdict(apartness: Interval) -> str:
@@ -141,8 +150,10 @@ def verdict(apartness: Interval) -> str:
     return MIXED if apartness.high < THRESHOLD else UNDECIDED
 
 
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.value, interval.low, interval.high
+def _apart(own: Interval, chance: float) -> Interval:
+    """The interval of apartness, from that of an own share."""
+    ends = (own.value, own.low, own.high)
+    return Interval(*((end - chance) / max(1 - chance, 1e-12) for end in ends))
 
 
 def _apartness(shares: np.ndarray, chance: np.ndarray) -> np.ndarray:
@@ -221,12 +232,15 @@ def _shares(
     count: int,
     bootstrap: BootstrapOptions | None,
 ) -> np.ndarray:
-    """Shares ``[1 + B, K, K]`` around texts: of all of them, and of each resample of lines."""
+    """Shares ``[1 + B, K, K]`` around texts: of all of them, and of each resample of lines.
+
+    They are rounded: sums in float32 give 0 and 1 to seven digits.
+    """
     weights = line_weights(language, line, bootstrap)
     sums = Shares(language, line, count, NEAREST / SAMPLE, weights)
     for block in around(vectors, torch.from_numpy(line), sums.most):
         sums.add(block)
-    return sums.shares()
+    return np.asarray(sums.shares().round(6))
 
 
 def sampled(

@@ -69,21 +69,21 @@ class Neighbours(Measure):
 
         def compute() -> list[Any]:
             import numpy as np
-            from tqdm import tqdm
+
+            from langspec.progress import Progress
 
             opened = bank()
-            title = f"{subject.method}: {self.title}"
-            bar = tqdm(opened.layers, desc=title, unit="layer", leave=False, disable=None)
-            return [
-                [
-                    layer,
-                    {
+            found: list[Any] = []
+            with Progress(len(opened.layers), f"{subject.method}: {self.title}", "layer") as bar:
+                for layer in opened.layers:
+                    values = asdict(measured(opened, layer))
+                    arrays = {
                         name: value.tolist() if isinstance(value, np.ndarray) else value
-                        for name, value in asdict(measured(opened, layer)).items()
-                    },
-                ]
-                for layer in bar
-            ]
+                        for name, value in values.items()
+                    }
+                    found.append([layer, arrays])
+                    bar.update()
+            return found
 
         key = {"state": subject.state, "bootstrap": asdict(self.bench.neighbours_bootstrap), **key}
         return [

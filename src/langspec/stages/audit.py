@@ -7,20 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from langspec.audit.options import AuditOptions
-from langspec.audit.run import run_audit
+from langspec.audit.run import plan_audit, run_audit
 
 _REGISTERED = "models:/"
 
 
-def run(options: AuditOptions) -> str:
+def run(options: AuditOptions, *, dry_run: bool = False) -> str:
     """Audit; models of MLflow's registry are fetched first.
+
+    ``dry_run``: only say what would be done, and what it costs.
 
     Raises:
         LangspecError: what :func:`langspec.audit.run.run_audit` refuses, or a model that the
             registry does not have.
     """
+    work = plan_audit if dry_run else run_audit
     if not any(choice.encoder.startswith(_REGISTERED) for choice in options.encoders):
-        return run_audit(options)
+        return work(options)
     from langspec.tracking.registered_encoder import registered_encoder
 
     with tempfile.TemporaryDirectory(prefix="langspec-") as scratch:
@@ -31,4 +34,4 @@ def run(options: AuditOptions) -> str:
                 place.mkdir()
                 choice = replace(choice, folder=registered_encoder(choice.encoder, place))
             encoders.append(choice)
-        return run_audit(replace(options, encoders=tuple(encoders)))
+        return work(replace(options, encoders=tuple(encoders)))
