@@ -18,7 +18,7 @@ from transformers import GPT2Config, GPT2Model
 
 from audit_fixtures import write_texts
 from encoder_shapes import random_bert
-from langspec import progress
+from langspec import progress_bar
 from langspec.audit.audited_encoder import load_subject, parse_layers, short_name
 from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import bank_root, check_out, out_folder
@@ -308,10 +308,10 @@ def test_a_dry_run_says_what_it_costs_and_encodes_nothing(
 def test_work_without_a_bar_says_that_it_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(progress, "SILENT", 0.02)
-    with caplog.at_level(logging.INFO), progress.going("e5: drawing"):
+    monkeypatch.setattr(progress_bar, "SILENT", 0.02)
+    with caplog.at_level(logging.INFO), progress_bar.going("e5: drawing"):
         time.sleep(0.1)
-        with progress.Progress(4, "e5: encode", "row") as bar:
+        with progress_bar.Progress(4, "e5: encode", "row") as bar:
             bar.update()
             time.sleep(0.1)
     lines = caplog.messages
@@ -321,4 +321,4 @@ def test_work_without_a_bar_says_that_it_goes_on(
     caplog.clear()
     time.sleep(0.06)
     assert not caplog.messages  # it is over
-    assert [progress.span(s) for s in (40, 250, 7800)] == ["40 s", "4 min", "2 h 10 min"]
+    assert [progress_bar.span(s) for s in (40, 250, 7800)] == ["40 s", "4 min", "2 h 10 min"]

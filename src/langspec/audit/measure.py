@@ -24,7 +24,7 @@ from langspec.measures.base import AUDIT, RUN
 from langspec.measures.base import Subject as MeasuredSubject
 from langspec.measures.discovery import measures as measures_of
 from langspec.measures.neighbours import ERASER
-from langspec.progress import going
+from langspec.progress_bar import going
 from langspec.results import Result
 
 logger = logging.getLogger(__name__)

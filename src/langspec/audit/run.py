@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from langspec import __version__
+from langspec.audit.audit_cost import Estimate, estimate
 from langspec.audit.audited_encoder import PLACE, Subject, load_subject, short_name
-from langspec.audit.estimate import Estimate, estimate
 from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, Measures
 from langspec.audit.page import answer_lines, render
@@ -27,7 +27,7 @@ from langspec.compute import resolve_precision
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.measurement.mixing import THRESHOLD
-from langspec.progress import going
+from langspec.progress_bar import going
 from langspec.results import write_results
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from langspec.features.bank_writer import BankWriter
 from langspec.features.cache import evict
 from langspec.features.chosen_units import Selection, fingerprint_of, select
 from langspec.files import atomic_folder
-from langspec.progress import Progress
+from langspec.progress_bar import Progress
 from langspec.threads import side_by_side
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from langspec.measurement.ngrams import fit_ngrams
 from langspec.measurement.probe import Probe, fit_probe
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
-from langspec.progress import Progress
+from langspec.progress_bar import Progress
 from langspec.results import Result
 from langspec.threads import side_by_side
 

@@ -19,7 +19,7 @@ from langspec.measurement.probe import fit_probe
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import confusion, recalls
-from langspec.progress import Progress
+from langspec.progress_bar import Progress
 from langspec.results import Result
 from langspec.threads import side_by_side
 

@@ -70,7 +70,7 @@ class Neighbours(Measure):
         def compute() -> list[Any]:
             import numpy as np
 
-            from langspec.progress import Progress
+            from langspec.progress_bar import Progress
 
             opened = bank()
             found: list[Any] = []

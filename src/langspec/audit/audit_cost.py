@@ -17,7 +17,7 @@ from langspec.audit.text_folder import Texts
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inference import casts, encoding_model
 from langspec.encoders.inputs import Inputs, collate, length_batches, text_inputs
-from langspec.progress import span, until
+from langspec.progress_bar import span, until
 from langspec.threads import MOST
 
 _SAMPLE = 200  # texts whose length is that of all
