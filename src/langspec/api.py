@@ -34,7 +34,7 @@ from langspec.measurement.rows import Origin
 from langspec.modelling.pooling import pool
 from langspec.precisions import PRECISIONS, Precision
 from langspec.report.compared import CompareOptions, compare_sides, load_side
-from langspec.results import read_results, results_frame
+from langspec.results import LEAK_METRIC, LEAK_PROBE, read_results, results_frame
 
 _BATCH_TOKENS = 2048
 
@@ -211,11 +211,10 @@ def _bank(
 
 
 def _leak_table(rows: pd.DataFrame) -> pd.DataFrame:
-    scores = rows[(rows["probe"] == "linear") & (rows["language"] == "all")]
-    table = scores[scores["metric"] == "macro_f1"][["unit", "layer", "n", "train_n"]].reset_index(
-        drop=True
-    )
-    for metric in ("macro_f1", "accuracy"):
+    scores = rows[(rows["probe"] == LEAK_PROBE) & (rows["language"] == "all")]
+    leak = scores[scores["metric"] == LEAK_METRIC]
+    table = leak[["unit", "layer", "n", "train_n"]].reset_index(drop=True)
+    for metric in (LEAK_METRIC, "accuracy"):
         of_metric = scores[scores["metric"] == metric].reset_index(drop=True)
         table[metric] = of_metric["value"]
         table[f"{metric}_low"], table[f"{metric}_high"] = of_metric["low"], of_metric["high"]

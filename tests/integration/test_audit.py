@@ -73,7 +73,7 @@ def test_two_encoders_side_by_side_and_cls_pooling(langspec: Run, work: Path) ->
         langspec, work, str(ENCODER), "--against", str(ENCODER), "--against-pooling", "cls",
         "--text", "text", "--out", "two",
     )  # fmt: skip
-    assert "demo-1 keeps" in told
+    assert "of 4 languages are kept apart" in told
     page = (work / "two" / "index.html").read_text(encoding="utf-8")
     assert "Side by side" in page
     assert "cls pooling" in page
