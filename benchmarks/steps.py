@@ -12,6 +12,7 @@ Ratios are step by step: a step of each method reads the same task rows. Half of
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -55,13 +56,21 @@ NOT_COMPARABLE = (
 )
 
 
+def settings(given: argparse.Namespace, changes: Sequence[str] = ()) -> Any:
+    """The configuration that is measured, with changes of it."""
+    from langspec.presets import load_preset
+
+    if given.preset:
+        return load_preset(given.preset, list(changes))
+    return configuration(given.params, changes)
+
+
 class Training:
     """One training, a step at a time."""
 
     def __init__(self, case: Case, given: argparse.Namespace) -> None:
         from langspec.objectives import Setting
         from langspec.paths import paths_of
-        from langspec.presets import load_preset
         from langspec.training.experiment import Workbench
         from langspec.training.half_weights import half_weights
         from langspec.training.language import LanguageStream
@@ -69,11 +78,7 @@ class Training:
         from langspec.training.stepper import Stepper
         from langspec.training.watch import Watch
 
-        changes = [f"train.methods.{change}" for change in case.changes]
-        if given.preset:
-            config = load_preset(given.preset, changes)
-        else:
-            config = configuration(given.params, changes)
+        config = settings(given, [f"train.methods.{change}" for change in case.changes])
         paths = paths_of(config, given.root)
         bench = Workbench(config, given.task, paths.corpora, paths.encoder)
         experiment = bench.experiment(config, case.method, 1)
@@ -177,7 +182,7 @@ def parts_of(given: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    import torch
+    from langspec.compute import set_environment
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--params", type=Path, default=ROOT / "params.yaml")
@@ -189,6 +194,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=CASES, help="where their steps go instead")
     parser.add_argument("--out", type=Path, help="a CSV file to write, too, row by row")
     given = parser.parse_args(arguments)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    set_environment(settings(given).compute)  # as a stage does, before torch is imported
+    import torch
+
     torch.set_num_threads(1)
     if given.parts:
         parts_of(given)
