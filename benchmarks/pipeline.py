@@ -7,6 +7,9 @@ from nothing, but an encoder that git holds (the demo's) is taken as it is. Then
 runs once more with everything cached, and a `dvc repro` finds nothing stale. Result tables of
 the sides are compared, too: they must not differ.
 
+`--project DIR` measures a project in which `dvc repro` has run, where it lies: its commands with
+everything cached, and `evaluate` once more with an empty cache, which is put back afterwards.
+
 How CPU is counted: a process that measures becomes the *subreaper* of what it starts (Linux:
 PR_SET_CHILD_SUBREAPER). Orphans (the fork server and workers whose parent has ended) become its
 children, it waits for all of them, and RUSAGE_CHILDREN then holds user and system seconds of
@@ -22,6 +25,7 @@ import filecmp
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -121,6 +125,14 @@ class Side:
         compiled = [sys.executable, "-m", "compileall", "-q", str(self.project / "src")]
         subprocess.run(compiled, check=True)
 
+    @classmethod
+    def finished(cls, name: str, project: Path) -> Side:
+        """A project in which `dvc repro` has run, measured where it lies."""
+        side = cls.__new__(cls)
+        side.name, side.project = name, project.absolute()
+        side.commands = side.log = side.project
+        return side
+
     def run(self, *command: str, stand_in: bool = False) -> dict[str, Any]:
         """A command in the project, measured; ends the benchmark where it fails."""
         first = [str(self.commands)] if stand_in else []
@@ -198,6 +210,21 @@ def turn(side: Side, number: int, preset: str, rows: Any) -> bool:
     return taken
 
 
+def evaluated_anew(side: Side, rows: Any) -> None:
+    """`evaluate` with an empty cache, in a project where the rest is finished."""
+    cache, aside = side.project / ".langspec", side.project / ".langspec-aside"
+    cache.rename(aside)
+    try:
+        for task in TASKS:
+            found = side.run("langspec", "evaluate", "--task", task)
+            rows.add({"side": side.name, "turn": 0, "state": "cold",
+                      "command": f"langspec evaluate --task {task}",
+                      "cpu_s": found["cpu_s"], "wall_s": found["wall_s"]})  # fmt: skip
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
+        aside.rename(cache)
+
+
 def differing(one: Path, other: Path) -> list[str]:
     """Tables below results/ that two projects do not have in common, byte for byte."""
     files = {path.relative_to(side) for side in (one, other) for path in side.rglob("*.csv")}
@@ -242,7 +269,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--source", type=Path, default=ROOT, help="a checkout to measure")
     parser.add_argument("--against", help="a commit of this repository to measure before it")
     parser.add_argument("--out", type=Path, help="a CSV file to write, too, row by row")
+    parser.add_argument("--project", type=Path, help="measure only a finished project, as it is")
     given = parser.parse_args(arguments)
+    if given.project:
+        side, rows = Side.finished("now", given.project), Rows(given.out)
+        for found in side.cached(TASKS, encoder=False):
+            cells = {"side": side.name, "turn": 0, "state": "cached"}
+            rows.add({**cells, **{key: found[key] for key in ("command", "cpu_s", "wall_s")}})
+        evaluated_anew(side, rows)
+        print(table(rows.all, [side.name]) + "\n\n" + said())
+        return
     checkouts = {f"commit {given.against}": (ROOT, given.against)} if given.against else {}
     checkouts["now"] = (given.source, "")
     rows, taken = Rows(given.out), [False]
