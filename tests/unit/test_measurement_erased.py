@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,9 @@ from langspec.measurement.erased import (
 )
 from langspec.measurement.leak import UNITS
 from langspec.measurement.rows import Origin
+from langspec.measures.fitted_erasers import FittedErasers, fitted_erasers
 from langspec.modelling.model import LinearHead
+from langspec.presets import load_preset
 
 PROBE = probe_options(0.01, 1.0, tolerance=1e-3)
 INTERVALS = BootstrapOptions(resamples=50, seed=0)
@@ -106,3 +110,42 @@ def test_a_bank_without_training_lines_is_refused(bank: Bank) -> None:
         fit_maps(bare, LEACE, ["token"], [1])
     with pytest.raises(LangspecError, match=r"evaluate\.erasers\.run: unknown eraser 'x'"):
         make_eraser("x")
+
+
+def test_erasers_on_translations_need_parallel_text() -> None:
+    """Refused before anything is encoded, by the card of the corpora."""
+    values = load_preset("tiny", ["evaluate.erasers.run=[leace, relative, relative_oracle]"])
+    bench = SimpleNamespace(config=values, parallel_text=False)
+    message = r"evaluate\.erasers\.run: relative, relative_oracle is fitted on translations"
+    with pytest.raises(LangspecError, match=message):
+        FittedErasers(bench).require_parallel()
+    bench.parallel_text = True
+    FittedErasers(bench).require_parallel()
+
+
+def test_measures_share_fitted_erasers_and_the_cache_keeps_them(bank: Bank, tmp_path) -> None:
+    values = load_preset("tiny", [])
+    fits = []
+
+    def text_bank(*given: object) -> Bank:
+        fits.append(given)
+        return bank
+
+    def bench() -> SimpleNamespace:
+        return SimpleNamespace(
+            config=values, text_key={}, text_bank=text_bank, shared={}, text_inputs=None,
+            word_inputs=None, paths=SimpleNamespace(cache=tmp_path),
+        )  # fmt: skip
+
+    subject = SimpleNamespace(state="a" * 64, title="x", model=SimpleNamespace(encoder=None))
+    one = bench()
+    first = fitted_erasers(one).maps(subject, "leace", ["token"], [0, 1])
+    assert (
+        fitted_erasers(one).maps(subject, "leace", ["token"], [1])["token", 1] is first["token", 1]
+    )
+    assert len(fits) == 2
+    again = fitted_erasers(bench()).maps(subject, "leace", ["token"], [0, 1])
+    assert len(fits) == 2  # of another evaluation: read from the cache
+    vectors = bank.tokens(1)
+    for place in first:
+        np.testing.assert_array_equal(again[place].apply(vectors), first[place].apply(vectors))

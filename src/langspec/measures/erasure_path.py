@@ -132,7 +132,8 @@ class ErasurePath(Measure):
             scores = Origin(*columns, task.name, "test", self.name, eraser=name)
             at = {"language": "mean_targets", "unit": task.unit, "layer": layer}
             at["n"] = int(scored.counts.sum())
-            fitted = maps[on, layer]
+            at_head = self._fitted.maps(subject, name, [on], [layer], of_head=True)
+            fitted = at_head[on, layer]
             for point in fitted.path:
                 erased = fitted.first(point.rank).apply(scored.vectors)
                 score = mean_score(scored.right(erased), scored.counts)
