@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from langspec.measures.linear_leak import CURVE_FIGURE
 from langspec.measures.spec import Column, FigureSpec, Panel, TableSpec
 from langspec.report.declared import declared_figures, declared_tables
+from langspec.report.layer_lines import draw
 from langspec.report.run_results import Run, load_run
-from report_files import build_made_up
+from report_files import TRAIN_N, build_made_up
 
 WHERE = {
     "measure": "leak",
@@ -99,3 +101,13 @@ def test_the_page_shows_both_after_what_it_has_a_place_for(root: Path, tmp_path:
 
 def test_without_such_a_measure_the_page_has_no_such_part(made_up_report: Path) -> None:
     assert "further" not in (made_up_report / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_curve_is_drawn_by_training_units_and_chance_across_it(run: Run) -> None:
+    plot = draw(CURVE_FIGURE, run.summary, run, task="pos")
+    assert plot is not None
+    axis = plot.figure.axes[0]
+    points = [list(line.get_xdata()) for line in axis.get_lines()]
+    assert [TRAIN_N // 4, TRAIN_N // 2, TRAIN_N] in points
+    chance = next(line for line in axis.get_lines() if list(line.get_xdata()) == [0, 1])
+    assert list(chance.get_ydata()) == pytest.approx([0.048, 0.048])

@@ -96,7 +96,8 @@ def _drawn(panel: Panel, rows: pd.DataFrame) -> pd.DataFrame:
     if panel.sized:
         here = select(rows, panel.where)
         here = here[here["layer"] == here["layer"].max()]
-        return here.assign(layer=here["train_n"])
+        sizes = here["train_n"].where(here["train_n"] > 0, here["layer"])  # chance has no size
+        return here.assign(layer=sizes)
     if not panel.numbered:
         return select(rows, panel.where)
     where = {key: value for key, value in panel.where.items() if key != "metric"}
