@@ -47,6 +47,7 @@ TABLE = TableSpec(
         Column("method", text="{method_key}", shown=False),
         Column("layer", "Layer", kind="count"),
         Column("n", "n", kind="count"),
+        Column("train_n", "trained on", kind="count"),
         _cell("embeddings_bits", "layer 0 alone", "Bits a unit", "embeddings", "bits"),
         _cell("added_bits", "added", "Bits a unit", "added", "bits"),
         _cell("embeddings_accuracy", "layer 0 alone", "Accuracy", "embeddings", "accuracy"),
