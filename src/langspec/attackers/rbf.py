@@ -3,8 +3,7 @@
 A vector's features are its likenesses ``exp(-|x - l|^2 / (2 s^2))`` to landmarks ``l``, which are
 training vectors, whitened by the likenesses of the landmarks to each other (the Nystroem method,
 Williams and Seeger 2001). Beside them stand the scores of the linear probe, so that what is
-linearly readable need not be read anew. With as many features, random Fourier ones of the same
-kernel read much less of encoders' vectors (docs/measuring.md).
+linearly readable need not be read anew.
 """
 
 from __future__ import annotations
