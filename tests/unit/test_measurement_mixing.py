@@ -165,3 +165,27 @@ def test_verdicts_and_what_is_written_read_back(tmp_path: Path) -> None:
     again = Mixing.from_lists(written)
     assert again.verdicts == found.verdicts
     assert again.mean_apartness == found.mean_apartness
+
+
+def test_values_at_the_ends_have_intervals_there(tmp_path: Path) -> None:
+    lines = 100
+    language = np.repeat(np.arange(4), lines)
+    line = np.tile(np.arange(lines), 4)
+    rng = np.random.default_rng(0)
+    content = 0.3 * rng.standard_normal((lines, 8))[line]
+    far = content + 0.1 * rng.standard_normal((len(language), 8))
+    far[np.arange(len(language)), language] += 10
+    near = content + 0.1 * rng.standard_normal((len(language), 8)) + 1
+    split = np.zeros(len(language), dtype=int)
+    bank = bank_of(
+        tmp_path, "ends", [near, far], language, line=line, split=split, splits=("test",),
+        codes=CODES,
+    )  # fmt: skip
+    mixed, apart = (mixing(bank, layer, "test", bootstrap=BOOTSTRAP) for layer in (0, 1))
+    assert apart.verdicts == (APART,) * 4
+    assert all(one.value == 1 and one.low > 0.9 for one in apart.apart_intervals)
+    pair = apart.mixed_interval(0, 1)
+    assert (pair.value, pair.low, pair.high) == (0, 0, 0)
+    mean = mixed.mean_apartness
+    assert mean.low <= mean.value <= mean.high  # below 0 too
+    assert mixed.verdicts == (MIXED,) * 4

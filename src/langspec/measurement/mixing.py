@@ -204,7 +204,8 @@ def mixing(
         parts.append(_shares(vectors[rows], language[rows], numbers, count, None)[0])
     shares, chance = np.mean(parts, axis=0), chance_shares(language, line, count)
     # Their spread is that of neighbourhoods of the same share among all texts at once.
-    drawn = _shares(vectors, language, line, count, bootstrap)[1:]
+    whole, *resampled = _shares(vectors, language, line, count, bootstrap)
+    drawn = np.asarray(resampled).reshape(-1, count, count)
     lines = int(line.max()) + 1
     texts = np.bincount(np.unique(language * lines + line) // lines, minlength=count)
     own = np.diagonal(drawn, axis1=1, axis2=2)
@@ -219,10 +220,21 @@ def mixing(
         chance=chance,
         n=len(language),
         texts=texts,
-        errors=np.asarray([standard_error(own[:, i], int(texts[i])) for i in range(count)]),
+        errors=np.asarray(
+            [
+                _carried(standard_error(own[:, i], int(texts[i])), whole[i, i], shares[i, i])
+                for i in range(count)
+            ]
+        ),
         mixed_errors=np.asarray(errors),
         resampled=_apartness(drawn, chance).mean(axis=1),
     )
+
+
+def _carried(error: float, measured: float, share: float) -> float:
+    """The standard error of a share, from that of another share of as many independent trials."""
+    spread = measured * (1 - measured)
+    return error * float(np.sqrt(share * (1 - share) / spread)) if spread > 1e-9 else error
 
 
 def _shares(
@@ -232,15 +244,12 @@ def _shares(
     count: int,
     bootstrap: BootstrapOptions | None,
 ) -> np.ndarray:
-    """Shares ``[1 + B, K, K]`` around texts: of all of them, and of each resample of lines.
-
-    They are rounded: sums in float32 give 0 and 1 to seven digits.
-    """
+    """Shares ``[1 + B, K, K]`` around texts: of all of them, and of each resample of lines."""
     weights = line_weights(language, line, bootstrap)
     sums = Shares(language, line, count, NEAREST / SAMPLE, weights)
     for block in around(vectors, torch.from_numpy(line), sums.most):
         sums.add(block)
-    return np.asarray(sums.shares().round(6))
+    return sums.shares()
 
 
 def sampled(

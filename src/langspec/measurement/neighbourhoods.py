@@ -88,7 +88,6 @@ class Shares:
         self.weights = torch.from_numpy(weights)
         self.most = int(np.ceil(_REACH * share * sizes.max())) + 5
         self._sums = torch.zeros(len(weights), self.count * self.count)
-        self._texts = torch.zeros(len(weights), self.count)
 
     def add(self, block: Around) -> None:
         """Add the texts of a block, in every resample."""
@@ -96,7 +95,7 @@ class Shares:
         pairs = (of[:, None] * self.count + self.language[block.near]).ravel()
         mass = self.mass[block.near] * block.known
         near = self.line[block.near]
-        for sums, texts, weights in zip(self._sums, self._texts, self.weights, strict=True):
+        for sums, weights in zip(self._sums, self.weights, strict=True):
             drawn = mass * weights[near]
             within = drawn.cumsum(dim=1)
             # The text at the edge counts with the part of its mass that lies inside.
@@ -104,12 +103,13 @@ class Shares:
             total = inside.sum(dim=1, keepdim=True)
             inside *= weights[lines][:, None] / total.clamp_(min=1e-12)
             sums.index_add_(0, pairs, inside.ravel())
-            texts.index_add_(0, of, weights[lines])
 
     def shares(self) -> np.ndarray:
         """float64 ``[B, K, K]``: the share of language j around texts of language i."""
         sums = self._sums.double().reshape(-1, self.count, self.count)
-        return (sums / self._texts.double().clamp(min=1e-12)[:, :, None]).numpy()
+        # Each text adds its weight in all: the sum of a row is that of its texts, and a share of
+        # 0 or 1 comes out as just that.
+        return (sums / sums.sum(dim=2, keepdim=True).clamp(min=1e-12)).numpy()
 
 
 def samples(
