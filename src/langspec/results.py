@@ -142,6 +142,8 @@ Interval = dict[str, float]
 many units its probe was fitted on."""
 
 TRANSFER, GAP, LEAK, SENTENCE_LEAK = "transfer", "gap", "leak", "sentence_leak"
+ATTACK = "attack"
+"""The measure of the rows of attackers, on vectors as they are and on erased ones."""
 LEAK_CURVE = "leak_curve"
 """The measure whose rows are the leak on a part of its training vectors (``train_n``)."""
 LEAK_PROBE, LEAK_METRIC = "linear", "macro_f1"

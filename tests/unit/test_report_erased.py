@@ -16,6 +16,7 @@ from langspec.report.table import MARK
 from langspec.report.tradeoff import tradeoff
 from langspec.report.tradeoff_points import path_table, tradeoff_points
 from langspec.results import Result, read_results, results_frame
+from langspec.tracking.history import evaluation_points
 from report_files import tables_of_measures, write_run
 
 LEAKS = {"leace": 0.08, "centring_oracle": 0.06}
@@ -150,6 +151,19 @@ def test_an_attacker_that_did_not_converge_is_marked_and_counted(run: Run) -> No
     assert pd.isna(row["rbf_unconverged"]) if "rbf_unconverged" in row else True
     assert any(MARK in note and "bound from below" in note for note in table.notes)
     assert any("1 of 18 probes and attackers behind erasers did not" in t for t in limits(run, []))
+
+
+def test_attackers_have_names_of_their_own_in_mlflow() -> None:
+    """Measure beyond logs probes of the same names at the same layer."""
+    attacked = [row for row in attacked_rows() if row.eraser == "" and row.metric != "converged"]
+    plain = ("linear_sample", "mlp", "rbf")
+    same = [row for row in attacked if row.corpus == "text" and row.probe in plain]
+    beyond = [replace(row, measure="beyond") for row in same]
+    names = [point.name for point in evaluation_points(results_frame([*beyond, *attacked]))]
+    assert len(set(names)) == len(names)
+    assert "leak/mlp/layer_04/token_macro_f1" in names
+    assert "attack/mlp/layer_04/token_macro_f1" in names
+    assert "attack_task_text/strongest/layer_04/token_macro_f1" in names
 
 
 def test_attackers_change_no_headline(run: Run) -> None:

@@ -9,11 +9,11 @@ from langspec.attackers.known_attackers import attacker_classes
 from langspec.erasure.choice import eraser_classes
 from langspec.measures.base import RUN, Cost, Findings, Measure, Shape, Subject
 from langspec.measures.beyond_linear import attack_seconds
-from langspec.measures.eraser_tables import ATTACK, ATTACKED
+from langspec.measures.eraser_tables import ATTACKED
 from langspec.measures.fitted_erasers import fitted_erasers
 from langspec.measures.spec import TableSpec
 from langspec.measures.task_text_leak import task_text_bank, task_text_options
-from langspec.results import Result
+from langspec.results import ATTACK, Result
 
 
 class ErasedAttacks(Measure):

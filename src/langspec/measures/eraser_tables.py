@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.attackers.known_attackers import attacker_classes
 from langspec.measures.spec import IN_SHORT, Column, Kind, TableSpec
-from langspec.results import LEAK_METRIC
+from langspec.results import ATTACK, LEAK_METRIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-ATTACK = "attack"
-"""The measure of the rows of attackers, on vectors as they are and on erased ones."""
 LINEAR, STRONGEST = "linear_sample", "strongest"
 """The linear probe that attackers start from; of them the one with the least validation loss."""
 

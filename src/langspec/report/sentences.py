@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.measurement.baselines import is_baseline
-from langspec.measures.eraser_tables import ATTACK, STRONGEST
+from langspec.measures.eraser_tables import STRONGEST
 from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     decimal,
@@ -25,7 +25,7 @@ from langspec.report.table import (
     task_title,
     unconverged,
 )
-from langspec.results import LEAK_METRIC, RANDOM, label
+from langspec.results import ATTACK, LEAK_METRIC, RANDOM, label
 from langspec.training.selection import RULES
 
 FEW_SEEDS = 5

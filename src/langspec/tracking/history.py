@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langspec.errors import LangspecError
-from langspec.results import LEAK_CURVE, headline
+from langspec.results import ATTACK, LEAK_CURVE, headline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,8 @@ def evaluation_points(rows: pd.DataFrame) -> list[Point]:
     Task scores become ``test/<language>/<metric>``; language probes
     ``leak/<probe>/layer_<NN>/<unit>_<metric>`` (``leak_task_text/...`` on the
     task's own texts) and, to see all layers in one chart,
-    ``leak/<probe>/by_layer/<unit>_<metric>`` with the layer as the axis. Probe rows of single
+    ``leak/<probe>/by_layer/<unit>_<metric>`` with the layer as the axis; what attackers
+    read behind erasers is under ``attack/`` and ``attack_task_text/``. Probe rows of single
     languages and points of a leak's curve stay in the table: a chart for each would bury the
     others. What the last half of the training vectors adds is ``leak/linear/.../<unit>_gain``.
 
@@ -121,7 +122,10 @@ def _metric_name(row: Mapping[Any, Any]) -> str:
     if not row["probe"]:
         return f"{row['split']}/{row['language']}/{row['metric']}"
     group = "leak" if row["split"] == "test" else f"leak_{row['split']}"
-    if row["probe"] in ("linear", "majority") and row["corpus"] == row["task"]:
+    attacked = row["measure"] == ATTACK
+    if attacked:  # measure beyond has probes of the same names
+        group = ATTACK
+    if (attacked or row["probe"] in ("linear", "majority")) and row["corpus"] == row["task"]:
         group += "_task_text"  # beside the leak on language text, under which name it is known
     layer = f"layer_{row['layer']:02d}/" if row["layer"] >= 0 else ""
     return f"{group}/{row['probe']}/{layer}{row['unit']}_{row['metric']}"
