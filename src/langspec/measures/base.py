@@ -149,8 +149,9 @@ class Cost:
 
 # Rates of one core of a server processor with AVX2, from the times of multilingual-e5-small on 17
 # languages (docs/results.md).
-# Fitting a converged probe with all its C: vectors * dimensions * classes^2, a second.
-PROBE_RATE = 1.25e8
+# Fitting a converged probe with all its C: training vectors of a language * dimensions *
+# classes^2, a second (python benchmarks/leak_sizes.py --preset e5).
+PROBE_RATE = 5e7
 # Seconds of the intervals of one probe: resampling its test lines.
 INTERVALS = 0.25
 # Floating-point operations a second, of whole batches (the MLP) and of small matrices (Adam's
@@ -161,7 +162,7 @@ KMEANS_ROUNDS = 30
 
 
 def probe_seconds(shape: Shape, count: int, vectors: int) -> float:
-    """Seconds that ``count`` linear probes take on ``vectors`` vectors of each language."""
+    """Seconds that ``count`` linear probes take on ``vectors`` training vectors a language."""
     return count * vectors * shape.languages**2 * shape.hidden / PROBE_RATE
 
 

@@ -53,7 +53,7 @@ class TaskTextLeak(Measure):
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
         """The cost of probes at every layer, and of an encoding pass of the test texts."""
-        vectors = config.evaluate.beyond.task_text
+        vectors = config.evaluate.beyond.task_text // 2  # half of them train
         count = shape.encoders * shape.layers * (2 if shape.token else 1)
         seconds = scored_probe_seconds(shape, count, vectors)
         work = f"{count} probes of the task's text"
