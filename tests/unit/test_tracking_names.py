@@ -55,6 +55,31 @@ def _row(**values: object) -> Result:
     return Result(**(row | values))  # type: ignore[arg-type]
 
 
+def test_points_of_attackers_and_of_a_curve_do_not_meet_those_of_the_leak() -> None:
+    probed = {"probe": "linear_sample", "language": "all", "layer": 2, "corpus": "text"}
+    leak = {**probed, "probe": "linear", "metric": "macro_f1"}
+    frame = results_frame(
+        [
+            _row(**probed, measure="beyond", train_n=120),
+            _row(**probed, measure="attack", train_n=240),
+            _row(**{**probed, "corpus": "pos"}, measure="attack", train_n=65),
+            _row(**leak, measure="leak", train_n=240),
+            _row(**leak, measure="leak_curve", train_n=60),
+            _row(**leak, measure="leak_curve", train_n=120),
+            _row(**{**leak, "metric": "gain"}, measure="leak_curve", train_n=240),
+        ]
+    )
+    names = [point.name for point in evaluation_points(frame)]
+    assert len(names) == len(set(names))
+    assert {name for name in names if "layer_02" in name} == {
+        "leak/linear_sample/layer_02/token_accuracy",
+        "attack/linear_sample/layer_02/token_accuracy",
+        "attack_task_text/linear_sample/layer_02/token_accuracy",
+        "leak/linear/layer_02/token_macro_f1",
+        "leak/linear/layer_02/token_gain",
+    }
+
+
 def test_evaluation_points_are_named_for_the_charts() -> None:
     frame = results_frame(
         [
