@@ -59,14 +59,14 @@ def deciding(section: Section, *others: Decides) -> dict[str, Any]:
 
 def _marked(section: Section, marks: set[Decides]) -> Any:
     """The fields that carry one of the marks, as pydantic's ``exclude`` has them."""
-    found: dict[str, Any] = {}
+    marked: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if marks.intersection(mark for mark in field.metadata if isinstance(mark, Decides)):
-            found[name] = True
+            marked[name] = True
         elif isinstance(value, Section) and (below := _marked(value, marks)):
-            found[name] = below
-    return found
+            marked[name] = below
+    return marked
 
 
 def unique(key: str, values: Sequence[Any]) -> None:

@@ -12,15 +12,10 @@ from scipy.stats import ortho_group
 from bank_fixtures import bank_of
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
-from langspec.measurement.alignment import (
-    checkpoint_similarity,
-    debiased_cka,
-    retrieval,
-    retrieval_hits,
-    unbiased_hsic,
-)
+from langspec.measurement.alignment import retrieval, retrieval_hits
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.rows import Origin
+from langspec.measurement.similarity import checkpoint_similarity, debiased_cka, unbiased_hsic
 from langspec.results import Result
 
 ORIGIN = Origin("pos", "frozen", 0, "text", "test", "m")

@@ -11,11 +11,12 @@ import pytest
 from measure_options import geometry_options
 
 from bank_fixtures import bank_of
-from langspec.measurement.alignment import checkpoint_similarity, retrieval
+from langspec.measurement.alignment import retrieval
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.geometry import label_geometry, language_geometry
 from langspec.measurement.moves import moves
 from langspec.measurement.rows import Origin
+from langspec.measurement.similarity import checkpoint_similarity
 from langspec.measures.geometry_lines import ALIGNMENT, GEOMETRY_FIGURES
 from langspec.measures.geometry_tables import NOT_PARALLEL
 from langspec.measures.space_geometry import SpaceGeometry

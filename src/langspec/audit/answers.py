@@ -327,10 +327,10 @@ def _matters(audited: Audited) -> Answer:
     return Answer(QUESTIONS[2], _cost(same), (search, effect, _pairs(audited, last)))
 
 
-def _cost(own: Interval) -> str:
+def _cost(share: Interval) -> str:
     """How much the share of first hits in the query's own language matters."""
     words = ("Hardly", "Somewhat", "Yes, much")
-    low, high = (sum(end >= cost for cost in COSTS) for end in (own.low, own.high))
+    low, high = (sum(end >= cost for cost in COSTS) for end in (share.low, share.high))
     if low == high:
         return f"{words[low]}."
     return f"Undecided: {words[low].lower()} to {words[high].removeprefix('Yes, ').lower()}."

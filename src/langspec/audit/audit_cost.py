@@ -80,8 +80,8 @@ def estimate(
         passes += options.full and not number  # the random encoder
         pieces = float(_sample(subject, read).lengths.mean()) * len(read.texts)
         seconds += passes * pieces * a_piece
-        kept = top + 1 if bank.layers is None else len(bank.layers)
-        disk += passes * kept * vectors * _width(subject) * 4
+        stored_layers = top + 1 if bank.layers is None else len(bank.layers)
+        disk += passes * stored_layers * vectors * _width(subject) * 4
         cost = _MEASURES + (_FULL if options.full else 0)
         seconds += cost * layers * vectors / 1000 * _width(subject) / 384 / _workers()
     weights = sum(weight.numel() * 4 for weight in subject.encoder.model.parameters())

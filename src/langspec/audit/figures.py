@@ -90,8 +90,8 @@ def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> 
         line(axes[1], [probe_f1(audited, unit, layer) for layer in layers], dashed=dashed)
     for name, dashed in (("plain", False), (ERASER, True)):
         if (name, layers[0]) in audited.searches:
-            found = [audited.searches[name, layer].of("translation") for layer in layers]
-            line(axes[2], [one.value for one in found], dashed=dashed)
+            firsts = [audited.searches[name, layer].of("translation") for layer in layers]
+            line(axes[2], [one.value for one in firsts], dashed=dashed)
 
 
 def _ends_in_words(audited: Audited) -> str:

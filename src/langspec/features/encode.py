@@ -118,6 +118,14 @@ def _write_banks(
         model.train(was_training)
 
 
+def _in_the_pass(
+    inputs: Inputs, rows: BankRows, others: Mapping[str, BankOptions], needed: np.ndarray
+) -> dict[str, tuple[Selection, BankOptions]]:
+    """Of other banks by key, those that read just the rows ``needed``; with their selections."""
+    chosen = {key: (select(inputs, rows, options), options) for key, options in others.items()}
+    return {key: one for key, one in chosen.items() if np.array_equal(one[0].rows(), needed)}
+
+
 def build_bank(
     model: PreTrainedModel,
     pad_id: int,
@@ -171,12 +179,9 @@ def build_bank(
     fingerprint = fingerprint_of(inputs, words, selection)
     if cached is not None and cached.meta["fingerprint"] == fingerprint:
         return cached
-    banks = {key: (selection, options)}
     needed = selection.rows(KINDS if words is inputs else ("sentences",))
-    for other_key, other in beside.items():
-        chosen = select(inputs, rows, other)
-        if np.array_equal(chosen.rows(), needed) and not (Path(root) / other_key).exists():
-            banks[other_key] = chosen, other
+    missing = {name: one for name, one in beside.items() if not (Path(root) / name).exists()}
+    banks = {key: (selection, options), **_in_the_pass(inputs, rows, missing, needed)}
     _write_banks(model, pad_id, inputs, words, banks, Path(root), progress, knob)
     evict(root, limit_gb, keep=key)
     bank = open_bank(root, key)

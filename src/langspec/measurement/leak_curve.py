@@ -116,26 +116,28 @@ def leak_curve(
             return [probed_layer(*given, part, layer) for part in parts]
 
         test = rows["test"]
-        fitted = len(rows["train"])
         for layer, fits in zip(bank.layers, side_by_side(points, bank.layers), strict=True):
             for _, of_part in fits:
                 results += [row for row in of_part if row.language == "all"]
-            gain = gain_interval(
-                meta.line[test],
-                meta.language[test].astype(np.int64),
-                fits[-1][0],
-                whole[unit, layer],
-                len(bank.languages),
-                bootstrap,
-            )
-            place: Any = {
-                "language": "all", "unit": unit, "layer": layer, "probe": LEAK_PROBE,
-                "n": len(test), "train_n": fitted,
-            }  # fmt: skip
-            results.append(origin.interval("gain", gain, **place))
-            results.append(origin.row("rising", gain.low > rising, **place))
+            line, gold = meta.line[test], meta.language[test].astype(np.int64)
+            predicted = fits[-1][0], whole[unit, layer]
+            gain = gain_interval(line, gold, *predicted, len(bank.languages), bootstrap)
+            place = (unit, layer, len(test), len(rows["train"]))
+            results += _gain_rows(origin, gain, rising, *place)
         results += _short_languages(bank, origin, meta, rows["train"], unit)
     return results
+
+
+def _gain_rows(
+    origin: Origin, gain: Interval, rising: float, unit: str, layer: int, n: int, train_n: int
+) -> list[Result]:
+    """The rows ``gain`` and ``rising`` of a unit and layer."""
+    place: Any = {"language": "all", "unit": unit, "layer": layer, "probe": LEAK_PROBE}
+    place |= {"n": n, "train_n": train_n}
+    return [
+        origin.interval("gain", gain, **place),
+        origin.row("rising", gain.low > rising, **place),
+    ]
 
 
 def gain_interval(

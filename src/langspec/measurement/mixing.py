@@ -90,7 +90,7 @@ class Mixing:
         return _apartness(self.shares, self.chance)
 
     @property
-    def own_shares(self) -> list[Interval]:
+    def same_shares(self) -> list[Interval]:
         """The share of a language's own texts in its neighbourhoods, with its interval."""
         values = zip(np.diagonal(self.shares), self.errors, self.texts, strict=True)
         return [share_interval(float(v), float(e), int(n), LEVEL) for v, e, n in values]
@@ -99,8 +99,8 @@ class Mixing:
     def apart_intervals(self) -> list[Interval]:
         """:attr:`apartness` of each language with its interval."""
         return [
-            _apart(own, float(chance))
-            for own, chance in zip(self.own_shares, np.diagonal(self.chance), strict=True)
+            _apart(share, float(chance))
+            for share, chance in zip(self.same_shares, np.diagonal(self.chance), strict=True)
         ]
 
     @property
@@ -150,9 +150,9 @@ def verdict(apartness: Interval) -> str:
     return MIXED if apartness.high < THRESHOLD else UNDECIDED
 
 
-def _apart(own: Interval, chance: float) -> Interval:
-    """The interval of apartness, from that of an own share."""
-    ends = (own.value, own.low, own.high)
+def _apart(share: Interval, chance: float) -> Interval:
+    """The interval of apartness, from that of a language's share of its own."""
+    ends = (share.value, share.low, share.high)
     return Interval(*((end - chance) / max(1 - chance, 1e-12) for end in ends))
 
 
@@ -208,7 +208,7 @@ def mixing(
     drawn = np.asarray(resampled).reshape(-1, count, count)
     lines = int(line.max()) + 1
     texts = np.bincount(np.unique(language * lines + line) // lines, minlength=count)
-    own = np.diagonal(drawn, axis1=1, axis2=2)
+    same = np.diagonal(drawn, axis1=1, axis2=2)
     index = _mixed(drawn, chance)
     errors = [
         [standard_error(index[:, i, j], int(min(texts[i], texts[j]))) for j in range(count)]
@@ -222,7 +222,7 @@ def mixing(
         texts=texts,
         errors=np.asarray(
             [
-                _carried(standard_error(own[:, i], int(texts[i])), whole[i, i], shares[i, i])
+                _carried(standard_error(same[:, i], int(texts[i])), whole[i, i], shares[i, i])
                 for i in range(count)
             ]
         ),

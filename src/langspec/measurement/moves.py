@@ -19,9 +19,9 @@ import numpy as np
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank, Units
 from langspec.features.sample import unit_ranks
-from langspec.measurement.alignment import require_same_rows
 from langspec.measurement.geometry import UNITS, measured_rows, sizes, unit_meta, unit_vectors
 from langspec.measurement.rows import Origin
+from langspec.measurement.similarity import require_same_rows
 from langspec.measurement.subspaces import (
     Effects,
     angles,

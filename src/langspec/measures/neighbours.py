@@ -73,7 +73,7 @@ class Neighbours(Measure):
             from langspec.progress_bar import Progress
 
             opened = bank()
-            found: list[Any] = []
+            by_layer: list[Any] = []
             with Progress(len(opened.layers), f"{subject.method}: {self.title}", "layer") as bar:
                 for layer in opened.layers:
                     values = asdict(measured(opened, layer))
@@ -81,9 +81,9 @@ class Neighbours(Measure):
                         name: value.tolist() if isinstance(value, np.ndarray) else value
                         for name, value in values.items()
                     }
-                    found.append([layer, arrays])
+                    by_layer.append([layer, arrays])
                     bar.update()
-            return found
+            return by_layer
 
         key = {"state": subject.state, "bootstrap": asdict(self.bench.neighbours_bootstrap), **key}
         return [
@@ -164,32 +164,32 @@ def _apart_rows(origin: Origin, mixed: Mixing, layer: int) -> list[Result]:
     rows = [
         origin.interval(metric, interval, language=code, n=int(texts), **where)
         for metric, intervals in (
-            ("own_share", mixed.own_shares),
+            ("own_share", mixed.same_shares),
             ("apartness", mixed.apart_intervals),
         )
         for code, interval, texts in zip(mixed.languages, intervals, mixed.texts, strict=True)
     ]
-    own = sum(interval.value for interval in mixed.own_shares) / len(mixed.languages)
+    share = sum(one.value for one in mixed.same_shares) / len(mixed.languages)
     of_mean: dict[str, Any] = {"language": "mean", "n": int(mixed.texts.max())}
-    rows.append(origin.row("own_share", own, **of_mean, **where))
+    rows.append(origin.row("own_share", share, **of_mean, **where))
     rows.append(origin.interval("apartness", mixed.mean_apartness, **of_mean, **where))
     return rows
 
 
-def _hit_rows(origin: Origin, found: FirstHits, layer: int) -> list[Result]:
+def _hit_rows(origin: Origin, hits: FirstHits, layer: int) -> list[Result]:
     """Rows of what stands first, by kind: one for each language, and one of their mean."""
     from langspec.measurement.first_hits import KINDS
 
     return [
         origin.interval(
             f"first_is_{kind}",
-            found.of(kind, number),
+            hits.of(kind, number),
             language=code,
             unit="sentence",
-            n=found.n,
+            n=hits.n,
             layer=layer,
             probe=origin.measure,
         )
         for kind in KINDS
-        for number, code in [*enumerate(found.languages), (None, "mean")]
+        for number, code in [*enumerate(hits.languages), (None, "mean")]
     ]

@@ -141,8 +141,8 @@ class SpaceGeometry(Measure):
 
         ``text``: on the language text; else on the task's test text.
         """
-        from langspec.measurement.alignment import checkpoint_similarity
         from langspec.measurement.moves import moves
+        from langspec.measurement.similarity import checkpoint_similarity
 
         bench = self.bench
         encoder, state = subject.model.encoder, subject.state

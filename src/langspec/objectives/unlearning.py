@@ -263,9 +263,9 @@ class Unlearning(Objective):
         weights = [one for one in self.model.encoder.parameters() if one.requires_grad]
         cosine = gradient_cosine(task, language, weights)
         # The step's own backward pass must find the gradients at the boundary empty.
-        for kept in (vectors, self.model.boundary):
-            if kept is not None:
-                kept.grad = None
+        for tensor in (vectors, self.model.boundary):
+            if tensor is not None:
+                tensor.grad = None
         if cosine is not None:
             stepper.metrics["gradient_cosine"] = cosine
 

@@ -73,9 +73,9 @@ def quantities(run: Run, task: str) -> list[Quantity]:
     """Everything that has a published measure on this run's checkpoints."""
     rows = published_rows(run, task)
     token = is_token(rows)
+    unit = "token" if token else "sentence"
     probe, converged = pick(rows, probe=PROBE), pick(rows, probe=CONVERGED)
     leak = leaks(run, task)
-    unit = "token" if token else "sentence"
 
     def published(corpus: str) -> pd.DataFrame:
         return pick(probe, corpus=corpus, metric="published_macro_f1")
@@ -89,7 +89,6 @@ def quantities(run: Run, task: str) -> list[Quantity]:
         )
 
     updates = pick(probe, metric="updates")
-
     of_text = "per token" if token else "per text"
     present = (
         Quantity(

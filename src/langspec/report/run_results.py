@@ -177,10 +177,9 @@ def load_run(
     predictions = [f"evaluate/{task}/predictions.parquet" for task in tasks]
     missing += [file for file in predictions if not (root / file).is_file()]
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
-    encoder_path = Path(encoder_card)
-    if encoder_path.is_dir():
-        encoder_path = encoder_path / "langspec.json"
-    encoder = _json(encoder_path, "the encoder's langspec.json", missing)
+    place = Path(encoder_card)
+    place = place / "langspec.json" if place.is_dir() else place
+    encoder = _json(place, "the encoder's langspec.json", missing)
     return Run(
         name=name,
         tasks=tuple(tasks),

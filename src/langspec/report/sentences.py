@@ -138,6 +138,23 @@ def limits(run: Run, absent: list[str]) -> list[str]:
     texts += _unscored_limits(run)
     texts += _ceiling_limits(run)
     texts += _baseline_limits(run)
+    texts += _convergence_limits(run)
+    texts.append(
+        "A linear probe sees only what is linearly readable: a low value says that the language "
+        "is linearly guarded, not that it is gone. Non-linear attackers say what is left; each of "
+        "their numbers is a lower bound."
+    )
+    for warning in card_warnings(run.card):
+        texts.append(f"Corpora: {warning}")
+    texts += absent
+    if run.missing:
+        texts.append(f"Not found, so not shown: {', '.join(run.missing)}.")
+    return texts
+
+
+def _convergence_limits(run: Run) -> list[str]:
+    """Which probes and attackers did not converge, and that all did."""
+    texts = []
     probes = measured(run.results, "leak", metric="converged")
     failed = unconverged(probes)
     if len(failed):
@@ -163,16 +180,6 @@ def limits(run: Run, absent: list[str]) -> list[str]:
             f"{failed_attacks} of {len(attacks)} probes and attackers behind erasers did not "
             "converge; the tables mark what rests on them, which is a lower bound."
         )
-    texts.append(
-        "A linear probe sees only what is linearly readable: a low value says that the language "
-        "is linearly guarded, not that it is gone. Non-linear attackers say what is left; each of "
-        "their numbers is a lower bound."
-    )
-    for warning in card_warnings(run.card):
-        texts.append(f"Corpora: {warning}")
-    texts += absent
-    if run.missing:
-        texts.append(f"Not found, so not shown: {', '.join(run.missing)}.")
     return texts
 
 

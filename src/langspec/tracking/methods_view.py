@@ -40,8 +40,8 @@ def write_views(client: MlflowClient) -> list[Experiment]:
     Returns:
         The experiments of tasks, by name.
     """
-    found = [one for one in client.search_experiments() if names.is_of_task(one.name)]
-    for experiment in found:
+    experiments = [one for one in client.search_experiments() if names.is_of_task(one.name)]
+    for experiment in experiments:
         state = json.dumps(_state())
         if _NOTE_TAG not in experiment.tags:
             client.set_experiment_tag(experiment.experiment_id, _NOTE_TAG, _NOTE)
@@ -50,7 +50,7 @@ def write_views(client: MlflowClient) -> list[Experiment]:
         now = int(time.time() * 1000)
         view = {"name": "langspec: methods", "createdAt": now, "updatedAt": now, "state": state}
         client.set_experiment_tag(experiment.experiment_id, _TAG, json.dumps(view))
-    return sorted(found, key=lambda one: one.name)
+    return sorted(experiments, key=lambda one: one.name)
 
 
 def view_address(server: str, experiment_id: str, *, charts: bool = False) -> str:

@@ -50,8 +50,8 @@ def leftovers(root: Path) -> list[Leftover]:
             paths += [(CHECKPOINTS, one) for one in sorted(path.iterdir())]
         elif path.name not in _STAY and not _is_unfinished(path.name):
             paths.append((CACHES, path))
-    found = [Leftover(kind, path, _size(path)) for kind, path in paths]
-    return sorted(found, key=lambda one: (list(KINDS).index(one.kind), one.path))
+    removable = [Leftover(kind, path, _size(path)) for kind, path in paths]
+    return sorted(removable, key=lambda one: (list(KINDS).index(one.kind), one.path))
 
 
 def remove(root: Path, chosen: list[Leftover]) -> int:
