@@ -118,6 +118,13 @@ def _write_banks(
         model.train(was_training)
 
 
+def _read_by(inputs: Inputs, words: Inputs, selection: Selection) -> tuple[Inputs, Inputs]:
+    """What sentences and words are encoded from; the same, where a selection has one of them."""
+    if not len(selection.sentences):
+        return words, words
+    return (inputs, words) if len(selection.units) else (inputs, inputs)
+
+
 def _in_the_pass(
     inputs: Inputs, rows: BankRows, others: Mapping[str, BankOptions], needed: np.ndarray
 ) -> dict[str, tuple[Selection, BankOptions]]:
@@ -169,12 +176,8 @@ def build_bank(
     """
     if not len(inputs):
         raise LangspecError("there are no rows to encode; expected at least one")
-    words = inputs if words is None else words
-    selection = select(words, rows, options)
-    if not len(selection.sentences):
-        inputs = words  # nothing else is read
-    elif not len(selection.units):
-        words = inputs
+    selection = select(inputs if words is None else words, rows, options)
+    inputs, words = _read_by(inputs, inputs if words is None else words, selection)
     cached = open_bank(root, key)
     fingerprint = fingerprint_of(inputs, words, selection)
     if cached is not None and cached.meta["fingerprint"] == fingerprint:

@@ -106,10 +106,8 @@ def leak_curve(
         meta = bank.token_meta if unit == "token" else bank.sentence_meta
         rows = split_rows(bank, meta, unit)
         _check_lines(meta.line[rows["train"]], unit)
-        parts = [
-            rows | {"train": nested_rows(meta, rows["train"], bank.languages, share)}
-            for share in SHARES
-        ]
+        nested = (nested_rows(meta, rows["train"], bank.languages, share) for share in SHARES)
+        parts = [rows | {"train": part} for part in nested]
 
         def points(layer: int, unit: str = unit, meta: Units = meta, parts: Any = parts) -> Any:
             given = (bank, origin, options, bootstrap, unit, meta)

@@ -177,9 +177,6 @@ def load_run(
     predictions = [f"evaluate/{task}/predictions.parquet" for task in tasks]
     missing += [file for file in predictions if not (root / file).is_file()]
     card = _json(Path(corpora) / "card.json", "the corpora's card.json", missing)
-    place = Path(encoder_card)
-    place = place / "langspec.json" if place.is_dir() else place
-    encoder = _json(place, "the encoder's langspec.json", missing)
     return Run(
         name=name,
         tasks=tuple(tasks),
@@ -190,7 +187,7 @@ def load_run(
         runs=runs,
         projections=projections,
         card=card,
-        encoder=encoder,
+        encoder=_encoder_card(Path(encoder_card), missing),
         source=_source(runs, card),
         folder=root,
         trajectory=_trajectory(root, tasks),
@@ -199,6 +196,12 @@ def load_run(
         declared=tuple(declared),
         missing=tuple(missing),  # after all that is read
     )
+
+
+def _encoder_card(place: Path, missing: list[str]) -> Mapping[str, Any]:
+    """The starting encoder's card; ``place`` is it, or the folder that holds it."""
+    file = place / "langspec.json" if place.is_dir() else place
+    return _json(file, "the encoder's langspec.json", missing)
 
 
 def _results(root: Path, tasks: Sequence[str]) -> pd.DataFrame:
