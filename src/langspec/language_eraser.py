@@ -12,7 +12,9 @@ from langspec.presets import load_preset
 
 
 class LanguageEraser:
-    """Removes language from vectors by a linear map, fitted chunk by chunk.
+    """Guards vectors against linear probes of their language, by a linear map.
+
+    It is fitted chunk by chunk.
 
     Args:
         name: ``leace``, ``lsar``, ``inlp``, ``rlace``, ``centring``, ``lir``, ``relative``, or one

@@ -88,6 +88,7 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
                 "seed": config.evaluate.seed,
                 "probe": config.evaluate.probe.model_dump(),
             },
+            "features": {"prefix_tokens": config.features.prefix_tokens},
         }
     )
     searched = {parameter.path for parameter in space.parameters}
