@@ -160,9 +160,9 @@ def write_run(
                                 train_n=TRAIN_N,
                             )
                         for metric, number, train_n in (
-                            ("macro_f1", value - 0.06, TRAIN_N // 4),
-                            ("macro_f1", value - 0.03, TRAIN_N // 2),
-                            ("gain", 0.03, TRAIN_N),
+                            ("macro_f1", value - 0.006, TRAIN_N // 4),
+                            ("macro_f1", value - 0.003, TRAIN_N // 2),
+                            ("gain", 0.003, TRAIN_N),
                             ("rising", 1.0, TRAIN_N),
                         ):
                             add(

@@ -171,10 +171,31 @@ def test_what_differs_only_in_sample_efficiency_does_not_hold(speed: float) -> N
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
 def test_a_difference_that_stays_holds(speed: float) -> None:
-    high, low = seeds_of(curve(0.95, speed)), seeds_of(curve(0.85), noise=0.001)
+    high, low = seeds_of(curve(0.95, speed)), seeds_of(curve(0.80), noise=0.001)
     pairing = pair_seeds(high, low)
     assert holds_along(high, low, pairing, 0.05)
     assert holds_along(low, high, pairing, 0.05)
+
+
+@pytest.mark.parametrize("faster", [1.5, 2.0, 4.0])
+@pytest.mark.parametrize("bend", [0.25, 1.0, 4.0])
+def test_a_curve_that_is_no_power_law_and_reads_faster_does_not_hold(
+    faster: float, bend: float
+) -> None:
+    """Hyperbolas of one limit: three points tell neither the limit nor the form."""
+    fast, slow = (
+        tuple(speed * size / (bend + speed * size) for size in (0.25, 0.5, 1.0))
+        for speed in (faster, 1.0)
+    )
+    sides = seeds_of(fast), seeds_of(slow, noise=0.001)
+    assert not holds_along(*sides, pair_seeds(*sides), 0.05)
+
+
+def test_the_measured_curve_of_an_encoder_does_not_differ_from_itself_with_more_text() -> None:
+    measured = (0.910, 0.936, 0.944, 0.950, 0.956)  # e5, layer 12, each with twice as many words
+    for ahead in (1, 2):
+        sides = seeds_of(measured[ahead : ahead + 3]), seeds_of(measured[:3], noise=0.001)
+        assert not holds_along(*sides, pair_seeds(*sides), 0.05)
 
 
 def test_a_difference_that_only_all_vectors_show_does_not_hold() -> None:

@@ -104,9 +104,11 @@ def test_a_leak_is_higher_only_where_it_is_so_along_the_curve(root: Path) -> Non
     assert late.compared.difference.value == head_line(frozen).compared.difference.value
     assert late.judged.verdict == "higher"
     assert late.verdict == late.verdict_words(OPTIONS.judge) == "depends on probe size"
+    larger = head_line(replace(frozen, probe_sizes={**frozen.probe_sizes, head: (1, 2, 3)}))
+    assert larger.verdict_words(OPTIONS.judge) == "undecided (no common curve of the leak)"
     alone = head_line(replace(frozen, curves={}))
     assert alone.verdict == "undecided"
-    assert alone.verdict_words(OPTIONS.judge) == "undecided (no curve of the leak)"
+    assert alone.verdict_words(OPTIONS.judge) == "undecided (no common curve of the leak)"
     text = rendered(frozen, finetune, [late], "leak", OPTIONS.judge, "text")
     assert "depends on probe size" in text
     assert "only where the difference holds with half and with all" in text

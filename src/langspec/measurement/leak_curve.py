@@ -105,7 +105,7 @@ def leak_curve(
     for unit in units:
         meta = bank.token_meta if unit == "token" else bank.sentence_meta
         rows = split_rows(bank, meta, unit)
-        _check_lines(meta.line[rows["train"]], unit)
+        _check_size(meta, rows["train"], unit)
         nested = (nested_rows(meta, rows["train"], bank.languages, share) for share in SHARES)
         parts = [rows | {"train": part} for part in nested]
 
@@ -165,8 +165,14 @@ def gain_interval(
     return real_interval(float(whole[1] - whole[0]), error, len(names), LEVEL)
 
 
-def _check_lines(line: np.ndarray, unit: str) -> None:
-    lines, points = len(np.unique(line)), len(SHARES) + 1
+def _check_size(meta: Units, train: np.ndarray, unit: str) -> None:
+    lines, points = len(np.unique(meta.line[train])), len(SHARES) + 1
+    if (most := int(np.bincount(meta.language[train]).max())) < points:
+        raise LangspecError(
+            f"the curve of the leak found {most} training {unit} vectors of the largest "
+            f"language, expected at least its {points} points; raise features.{unit}s.train, or "
+            "add text"
+        )
     if lines < points:
         raise LangspecError(
             f"the curve of the leak found {lines} training lines of {unit} vectors; its {points} "

@@ -22,8 +22,8 @@ _WHERE = {"measure": "conditional", "split": "test", "language": "all"}
 _TELLS = (
     "How to read it: layer 0 holds a vector for each piece, whatever stands around it. A layer "
     "that adds no bits has nothing beyond its words that a linear probe reads, however well the "
-    "language can be read from it. A layer that adds bits knows more of the language than its words (linear probes; "
-    "conditional V-information, Hewitt et al. 2021).",
+    "language can be read from it. A layer that adds bits knows more of the language than its "
+    "words (linear probes; conditional V-information, Hewitt et al. 2021).",
     "0 without an interval around it: on validation units the layer did not help, so the probe "
     "of layer 0 was kept.",
 )

@@ -133,7 +133,6 @@ def _notes(
     notes = [f"{seeds_words(first)}{items}; margin {options.margin:g}"]
     if metric == LEAK:
         notes.append("interval, p: t over seeds, Holm over the other layers; no item noise")
-        notes.append(ALONG)
     else:
         notes.append(
             "interval, p: the wider of t over seeds and of seeds with items (paired bootstrap); "
@@ -146,8 +145,8 @@ def _notes(
             f"seeds ±{options.margin:g}: so many find equivalence with {options.power:.0%} power "
             f"if there is no difference (first by Holm){too_few}"
         )
-        if any(line.metric == LEAK for line in shown):
-            notes.append(ALONG)
+    if any(line.metric == LEAK for line in shown):
+        notes.append(ALONG)
     rules = dict.fromkeys(side.selection for side in (a, b) if side.selection)
     notes.append(f"epochs chosen by {' and '.join(rules) or 'a rule that no file names'}")
     for side in (a, b):

@@ -68,6 +68,7 @@ class Side:
     failed: tuple[int, ...]
     head_layer: int = -1
     curves: Mapping[tuple[str, int], Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
+    probe_sizes: Mapping[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
 
 
 _KEYS = ["language", "item", "unit", "gold"]
@@ -159,6 +160,7 @@ def load_side(
         failed=tuple(sorted(failed)),
         head_layer=-1 if results is None else head_layer(results),
         curves={} if results is None else _curves(results, leaks),
+        probe_sizes={} if results is None else _probe_sizes(results),
     )
 
 
@@ -227,6 +229,15 @@ def _curves(
     return curves
 
 
+def _probe_sizes(rows: pd.DataFrame) -> dict[tuple[str, int], tuple[int, ...]]:
+    """How many vectors the probes of a leak's curve were fitted on, by unit and layer."""
+    probed = pd.concat([leak_rows(rows, None, curve=True), leak_rows(rows, None)])
+    return {
+        (str(unit), int(layer)): tuple(sorted({int(size) for size in of_layer["train_n"]}))
+        for (unit, layer), of_layer in probed.groupby(["unit", "layer"])
+    }
+
+
 def check_comparable(a: Side, b: Side) -> None:
     """Refuse two sides that were not scored on the same units.
 
@@ -268,7 +279,7 @@ class Line:
     ``metric`` is ``accuracy``, ``macro_f1`` or ``leak``; ``language`` a code or a mean (``all``
     for a leak); ``layer`` and ``unit`` those of a leak; ``of_head``: it is the leak of the layer
     that the head reads; ``along``: does the difference of a leak hold along the curve
-    (:mod:`langspec.measurement.along_curve`)? None: the curve was not measured.
+    (:mod:`langspec.measurement.along_curve`)? None: the sides have no common curve.
     """
 
     metric: str
@@ -299,7 +310,7 @@ class Line:
         if self.verdict != "undecided":
             return self.verdict
         if self.judged.verdict in _WORDS:
-            return "undecided (no curve of the leak)"
+            return "undecided (no common curve of the leak)"
         if not self.compared.difference.trained:
             return "undecided (one seed)"
         return f"undecided (detects {self.compared.difference.detectable(options):.3f})"
@@ -369,8 +380,8 @@ def compare_leaks(a: Side, b: Side, options: CompareOptions) -> list[Line]:
 
 
 def _along(a: Side, b: Side, key: tuple[str, int], one: Compared, alpha: float) -> bool | None:
-    """Does a difference of leaks hold along the curve? None where a side has no curve."""
-    if key not in a.curves or key not in b.curves:
+    """Does a difference of leaks hold along the curve? None where the sides have no common one."""
+    if key not in a.curves or key not in b.curves or a.probe_sizes[key] != b.probe_sizes[key]:
         return None
     return holds_along(a.curves[key], b.curves[key], one.pairing, alpha)
 

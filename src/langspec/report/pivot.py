@@ -264,8 +264,10 @@ def _part(column: Column, row: Row | None) -> Any:
         return "no" if column.part == "flag" else None
     if column.part == "train_n":
         return int(row["train_n"]) or None
-    if column.part in ("flag", "stated"):
+    if column.part == "flag":
         return "yes" if row["value"] else "no"
+    if column.part == "stated":  # of most seeds
+        return "yes" if row["value"] > 0.5 else "no"
     if column.part == "count":
         return round(row["value"] * row["seeds"])
     return float(row[column.part])
