@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from conftest import CHECKOUT, copy_code
+from langspec.attackers.known_attackers import attacker_classes
 from langspec.closure import PACKAGE, SourceTree
 from langspec.features.bank import CODE as BANK
 from langspec.measures.base import AUDIT
+from langspec.measures.beyond_linear import BeyondLinear
 from langspec.measures.discovery import measures
+from langspec.presets import load_preset
 from langspec.training.experiment import training_code
 from langspec.tuning.fingerprint import trial_code
 
@@ -128,3 +132,21 @@ def test_the_key_of_a_measure_holds_what_it_computes_with() -> None:
             named = closure(*roots)
             assert not [name for name in named if name.startswith("langspec.report")], kind
             assert "langspec.config" not in named, kind
+
+
+def test_the_keys_of_attackers_hold_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probes beyond the linear one are keyed by the attackers that ran, and by no other."""
+    config = load_preset("tiny", [])
+    bench = SimpleNamespace(
+        config=config, text_key={}, probe_key={}, beyond_probe=config.evaluate.beyond
+    )
+    measure = BeyondLinear.__new__(BeyondLinear)
+    measure.bench, measure.values = bench, config.evaluate.beyond
+    given: list[object] = []
+    monkeypatch.setattr(
+        BeyondLinear,
+        "cached_rows",
+        lambda _, kind, key, compute, *code, **named: given.extend(code),
+    )
+    measure._rows(SimpleNamespace(), ["mdl", "rbf"], "frozen", 1, "state")
+    assert given == [attacker_classes()["rbf"]]

@@ -566,6 +566,12 @@ def test_an_eraser_of_another_encoder_unit_or_schema_is_refused(tmp_path: Path, 
         load_eraser(place, encoder="a" * 64, unit="token", layer=3)
     with pytest.raises(LangspecError, match="no readable"):
         load_eraser(tmp_path, encoder="a" * 64, unit="token", layer=4)
+    card = json.loads((place / "eraser.json").read_text())
+    for path in (3, [3], [{"rank": 1}], [{"steps": 2}]):
+        (place / "eraser.json").write_text(json.dumps(card | {"path": path}))
+        with pytest.raises(LangspecError, match="path is malformed") as error:
+            load_eraser(place, encoder="a" * 64, unit="token", layer=4)
+        assert "\n" not in str(error.value)
     (place / "eraser.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(LangspecError, match="another SHA-256"):
         load_eraser(place, encoder="a" * 64, unit="token", layer=4)

@@ -238,7 +238,7 @@ def test_the_card_tells_how_it_was_made(encoder: Encoder, eraser: ErasureMap) ->
     for expected in (
         "Epoch 3, chosen by source_dev; dev: accuracy 0.625",
         "English only",
-        f"`leace` removes {eraser.rank} directions",
+        f"`leace` takes {eraser.rank} directions out",
         "not token vectors",
         "- ud: CC BY-SA 4.0 (2 files)",
         "- text: not stated (1 file)",

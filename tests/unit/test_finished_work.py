@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from langspec.attackers.known_attackers import attacker_classes
+from langspec.closure import installed
 from langspec.evaluation.finished_work import FinishedWork
 from langspec.evaluation.work import TrainedRun, Work
 from langspec.measures.base import Findings
@@ -108,3 +110,11 @@ def test_a_damaged_entry_is_measured_again(
     assert "measured again" in caplog.text
     finished.write(work(paths), findings())
     assert finished.read(work(paths)) is not None
+
+
+def test_every_attacker_is_in_the_code_that_findings_are_keyed_by(paths: Paths) -> None:
+    code = FinishedWork(load_preset("tiny", []), paths, "pos")._code
+    modules = installed().closure(
+        *(one if isinstance(one, str) else one.__module__ for one in code)
+    )
+    assert {one.__module__ for one in attacker_classes().values()} <= set(modules)

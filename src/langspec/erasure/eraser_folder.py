@@ -80,8 +80,8 @@ def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> Erasure
     """Read a fitted eraser for features of one encoder, unit and layer.
 
     Raises:
-        LangspecError: no eraser there, another schema, damaged tensors, or one that was fitted on
-            another encoder, unit or layer.
+        LangspecError: no eraser there, another schema, damaged tensors, a malformed path, or one
+            that was fitted on another encoder, unit or layer.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -127,5 +127,15 @@ def load_eraser(folder: Path, *, encoder: str, unit: str, layer: int) -> Erasure
         weights=tensors["weights"],
         intercepts=tensors["intercepts"],
         ranks=tuple(card["ranks"]),
-        path=tuple(PathPoint(**point) for point in card.get("path", ())),
+        path=_path(card, folder / CARD),
     )
+
+
+def _path(card: Mapping[str, Any], place: Path) -> tuple[PathPoint, ...]:
+    """What each step left, from the card."""
+    try:
+        return tuple(PathPoint(**point) for point in card.get("path", ()))
+    except TypeError as error:
+        raise LangspecError(
+            f"its path is malformed ({error}); fit it again", place=place
+        ) from None

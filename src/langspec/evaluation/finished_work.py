@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langspec.attackers.known_attackers import attacker_classes
 from langspec.closure import cache_key
 from langspec.compute import precision_here
 from langspec.erasure.choice import eraser_classes
@@ -46,7 +47,9 @@ class FinishedWork:
         self._hashes: dict[Path, str] = {}
         corpora = (f"{task}.parquet", "text.parquet", "card.json")
         methods = [get_method(name) for name in type(config.train.methods).model_fields]
-        self._code = (RUNNER.partition(":")[0], *measures(), *eraser_classes().values(), *methods)
+        # Classes that a folder offers are imported by name: no import statement shows them.
+        offered = (*measures(), *eraser_classes().values(), *attacker_classes().values())
+        self._code = (RUNNER.partition(":")[0], *offered, *methods)
         self._parts = {
             "task": task,
             "first": config.train.seeds[0],

@@ -73,7 +73,7 @@ def of_equal_variance(
         share: of the variance; values below 0 count as 0, those above 1 as 1.
         anchor: the point that stays, ``[H]``.
     """
-    variances = np.maximum(np.einsum("hi,hk,ki->i", axes, covariance, axes), 0.0)
+    variances = np.maximum(((covariance @ axes) * axes).sum(axis=0), 0.0)
     wanted = float(np.clip(share, 0.0, 1.0)) * variances.sum()
     before = np.cumsum(variances) - variances
     open_part = np.clip(wanted - before, 0.0, variances)  # of each direction's variance

@@ -237,7 +237,8 @@ class BeyondLinear(Measure):
         key |= {**bench.text_key, **bench.probe_key}
         key["probe"] = bench.beyond_probe.model_dump()
         key["attackers"] = bench.config.evaluate.attackers.model_dump()
-        return self.cached_rows("beyond", key, compute, method=method, seed=seed)
+        code = [one for name, one in attacker_classes().items() if name in run]
+        return self.cached_rows("beyond", key, compute, *code, method=method, seed=seed)
 
     def _texts(self, bank: Bank) -> tuple[list[str], list[str]]:
         """The word of each token vector, the line of each sentence vector."""

@@ -19,8 +19,8 @@ LINEAR, STRONGEST = "linear_sample", "strongest"
 """The linear probe that attackers start from; of them the one with the least validation loss."""
 
 GUARDED = (
-    "Linearly guarded is all that is claimed of erased vectors: a linear probe reads little from "
-    "them. It does not say that the language is gone; attackers say what is left."
+    "Linearly guarded is the most that can be claimed, and only where the linear column is at "
+    "chance; it does not say that the language is gone. Attackers say what is left."
 )
 HOW = (
     "Attackers start from the linear probe and are never below it on validation vectors; "
@@ -70,10 +70,11 @@ _READ = "Language leak (macro-F1)"
 ATTACKED = TableSpec(
     name="attacked_{task}",
     title="{task}: linearly guarded, and what non-linear attackers read",
-    caption="{task}: probes of the language of vectors that the task's head reads, "
-    "as they are and behind erasers, which are fitted on the training lines of the language text. "
-    "Probes are fitted anew on what they read: language text by line, the task's test texts split "
-    "by item. The first seed of each method. Chance: always the largest class. " + IN_SHORT,
+    caption="{task}: probes of the language of vectors of the layer that the head reads (words "
+    "without encoder.prefix), as they are and behind erasers, which are fitted on the training "
+    "lines of the language text. Probes are fitted anew on what they read: language text by line, "
+    "the task's test texts split by item. Attackers: first seed. Chance: always the largest "
+    "class. " + IN_SHORT,
     where={"measure": ATTACK, "split": "test"},
     layers="head",
     rows=("corpus", "unit", "method", "eraser"),
@@ -81,7 +82,7 @@ ATTACKED = TableSpec(
         Column("place", shown=False),
         Column("method", text="{variant}", shown=False),
         Column("base", "Method", text="{method}"),
-        Column("eraser", "Guarded by"),
+        Column("eraser", "Erased by"),
         attacked("linear", "linear", _READ, LINEAR),
         *(
             attacked(name, one.title, _READ, name)
@@ -169,9 +170,10 @@ TABLE = TableSpec(
     name="erased_{task}",
     title="{task}: linearly guarded by erasers",
     caption="{task}: erasers on trained models, fitted on the training lines of the language "
-    "text. Linear leak: a fresh linear probe on the erased vectors of the layer that the task's "
-    "head reads. Strongest attacker: the non-linear probe of these vectors that reads most on "
-    "validation, macro-F1; table attacked has each. {chance} Scores: that head, kept, on erased "
+    "text. Linear leak: a fresh linear probe on the erased vectors of the layer that the head "
+    "reads (words without encoder.prefix). Strongest attacker: the non-linear probe of these "
+    "vectors with the least validation log-loss, macro-F1; attackers: first seed; table attacked "
+    "has each. {chance} Scores: that head, kept, on erased "
     "vectors{pairs}. Taken out: share of the variance of test vectors, and directions. "
     + IN_SHORT,
     where={"measure": ("task", "leak", "erasure", ATTACK), "split": "test"},
@@ -188,7 +190,7 @@ TABLE = TableSpec(
     columns=(
         Column("base", text="{method}", shown=False),
         Column("method", text="{variant}", shown=False),
-        Column("eraser", "Guarded by"),
+        Column("eraser", "Erased by"),
         _leak("token_leak_macro_f1", "token F1", "token", LEAK_METRIC),
         _leak("token_leak_accuracy", "token acc.", "token", "accuracy"),
         _fitted("token", "train tokens"),

@@ -168,6 +168,7 @@ class ErasureControl(Measure):
             "candidates": self.bench.config.evaluate.geometry.candidates,
             "checkpoint": subject.checkpoint,
             "task": self.bench.task_key,
+            "parallel": self.bench.parallel_text,
             **self._fitted.key,
         }
         named = {"method": subject.method, "seed": subject.seed}

@@ -150,8 +150,9 @@ def _guarded(eraser: ErasureMap, corpora: Corpora) -> str:
         f"({', '.join(corpora.languages)}) and on this encoder alone; `eraser/` "
         "holds it with the encoder's hash. It covers sentence vectors that sentence-transformers "
         "gives, not token vectors, not inner layers and not languages it has not seen. Linearly "
-        "guarded is all that is claimed: the language is not gone. A non-linear probe may read "
-        "it; `langspec table attacked_TASK` says what two of them read."
+        "guarded is the most that can be claimed: the language is not gone, and a non-linear "
+        "probe may read it. `langspec table attacked_TASK` says what non-linear attackers read of "
+        "the vectors that the task's head reads, which may be others than these."
     )
 
 

@@ -106,8 +106,8 @@ def _limits(facts: ExportFacts, record: Mapping[str, Any]) -> list[str]:
     if record["erasers"]:
         lines.append(
             "Erasers guard against linear probes, for the languages they were fitted on. A "
-            "non-linear probe may read the language all the same; `langspec table attacked_TASK` "
-            "says what two of them read."
+            "non-linear probe may read the language all the same. `langspec table attacked_TASK` "
+            "says what such probes read of the vectors that the task's head reads."
         )
     lines.append("A low leak is no proof that the language cannot be told from the vectors.")
     return lines
