@@ -77,6 +77,27 @@ def test_values_count(sources: Sources) -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_the_template_and_what_draws_count(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key(sources)
+    with monkeypatch.context() as patch:
+        patch.setattr(stored_report, "page_template", lambda: "<p>another</p>")
+        assert key(sources) != before
+    monkeypatch.setattr(stored_report, "version", lambda name: "0.0")
+    assert key(sources) != before
+
+
+def test_each_of_two_studies_of_one_name_counts(sources: Sources, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "tune"
+    other.mkdir(parents=True)
+    (other / "trials.csv").write_text("b")
+    both = replace(sources, studies=[*sources.studies, other])
+    before = key(both)
+    (sources.studies[0] / "trials.csv").write_text("another")
+    assert key(both) != before
+
+
 def test_equal_reports_are_copied_and_older_ones_removed(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

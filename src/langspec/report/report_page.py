@@ -69,12 +69,11 @@ def render_page(
             its table and figures are named after its ``id``.
     """
     environment = environment_of_pages()
-    source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
     tasks = [
         _of_task(run, task, tables, pictures, (verdicts or {}).get(task, ())) for task in run.tasks
     ]
     named = {table.name: table for table in tables}
-    page = environment.from_string(source).render(
+    page = environment.from_string(page_template()).render(
         title=title,
         facts=facts(run),
         headline=named["headline"],
@@ -118,10 +117,15 @@ def _of_task(
     }
 
 
+def page_template() -> str:
+    """The template that pages are rendered from, as text."""
+    return resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
+
+
 @cache
 def _placed() -> frozenset[str]:
     """The kinds of tables and figures that the page has a place for; others come at its end."""
-    source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
+    source = page_template()
     named = re.findall(r'(?:tables|pictures)\.get\("(\w+)"\)', source)
     listed = re.findall(r'\("(\w+)", "[^"]+"\)', source)
     return frozenset([*named, *listed, *(f"{kind}_layers" for kind in listed), *NOT_OF_A_TASK])
@@ -142,8 +146,7 @@ def environment_of_pages() -> jinja2.Environment:
 
 def look_of_pages() -> tuple[str, str]:
     """The macros that draw tables and figures, and the style sheet, for other pages."""
-    source = resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
-    macros, _, page = source.partition("<!doctype html>")
+    macros, _, page = page_template().partition("<!doctype html>")
     return macros, page.partition("<style>")[2].partition("</style>")[0]
 
 

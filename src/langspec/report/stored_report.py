@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from langspec.closure import cache_key
 from langspec.files import atomic_folder, cached_folder, sha256_file, sha256_folder
 from langspec.report.compared import CompareOptions
 from langspec.report.make_report import Sources, build_report, drawing_crew
+from langspec.report.report_page import page_template
 from langspec.report.report_section import Report
 from langspec.workers import available_cores
 
 _WEIGHTS = ".safetensors"  # no page reads them
+_DRAWN_BY = ("matplotlib", "seaborn", "jinja2")  # packages
 
 
 def report_key(
@@ -34,6 +37,8 @@ def report_key(
     return cache_key(
         "report",
         code=(build_report, *specs),
+        template=page_template(),
+        versions={name: version(name) for name in _DRAWN_BY},
         names=[sources.name, list(sources.tasks), list(sources.methods)],
         options=options.model_dump(mode="json"),
         comparing=asdict(comparing),
@@ -50,7 +55,7 @@ def report_key(
             for file in (sources.corpora / "card.json", sources.encoder)
         ],
         published=sources.published and sha256_folder(sources.published),
-        studies={folder.name: sha256_folder(folder) for folder in sources.studies},
+        studies=[[folder.name, sha256_folder(folder)] for folder in sources.studies],
     )
 
 
