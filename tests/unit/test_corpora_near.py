@@ -59,12 +59,28 @@ def test_rows_of_train_near_dev_or_test_are_told() -> None:
     assert near.repeats("train", LONG)
     assert not near.repeats("train", "Nobody has seen the cat since Tuesday evening.")
     assert near.repeats("val", LONG)
+    assert near.repeats("adversary", LONG)
     assert near.facts() == {
         "dev_rows_near_train": 1,
         "test_rows_near_train": 1,
         "test_rows_near_dev": 1,
         "train_rows_near_dev_or_test": 2,
         "val_rows_near_dev_or_test": 1,
+        "adversary_rows_near_dev_or_test": 1,
+    }
+
+
+def test_rows_near_the_adversarys_text_are_no_rows_near_train() -> None:
+    near = NearSplits(0.8)
+    near.repeats("dev", LONG)
+    assert near.repeats("adversary", LONG)
+    assert near.facts() == {
+        "dev_rows_near_train": 0,
+        "test_rows_near_train": 0,
+        "test_rows_near_dev": 0,
+        "train_rows_near_dev_or_test": 0,
+        "val_rows_near_dev_or_test": 0,
+        "adversary_rows_near_dev_or_test": 1,
     }
 
 

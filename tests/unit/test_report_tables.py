@@ -146,6 +146,7 @@ def test_the_cards_filters_labels_and_near_duplicates_are_shown(run: Run) -> Non
     counted |= {"over_limit": 1, "kept": 6, "labels": {"NOUN": 3, "VERB": 1}, "words": {}}
     near = {"language": "en", "dev_rows_near_train": 4, "test_rows_near_train": 5}
     near |= {"test_rows_near_dev": 0, "train_rows_near_dev_or_test": 7}
+    near |= {"adversary_rows_near_dev_or_test": 6}
     across = {"corpus": "pos", "language": "en", "text_rows_near_it": 1, "its_rows_near_text": 2}
     card = {
         "corpora": {"pos": {"rows": [counted], "near_duplicates": [near]}},
@@ -159,6 +160,7 @@ def test_the_cards_filters_labels_and_near_duplicates_are_shown(run: Run) -> Non
     assert (labelled["label_NOUN"], labelled["label_VERB"], labelled["units"]) == (75.0, 25.0, 4)
     (told,) = tables["data_near"].frame.to_dict("records")
     assert (told["test_rows_near_train"], told["its_rows_near_text"]) == (5, 2)
+    assert told["adversary_rows_near_dev_or_test"] == 6
     assert "0.8" in tables["data_near"].caption
 
 

@@ -86,7 +86,7 @@ class NearSplits:
         self._counts: Counter[str] = Counter()
 
     def repeats(self, split: str, text: str) -> bool:
-        """Enter a row: is it a row of train (or val) that is near one of dev or test?"""
+        """Enter a row: is it one of train, val or adversary that is near one of dev or test?"""
         signature = self._index.sign(text)
         near = self._index.near(signature)
         if split in ("dev", "test"):
@@ -96,19 +96,26 @@ class NearSplits:
             self._index.add(signature)
             self._split.append(split)
             return False
-        self._repeated.update(near)
+        if split != "adversary":
+            self._repeated.update(near)
         self._counts[f"{split}_rows_near_dev_or_test"] += bool(near)
         return bool(near)
 
     def facts(self) -> dict[str, int]:
-        """Rows of each split that are near a row of another."""
+        """Rows of each split that are near a row of another.
+
+        Rows of val count as rows of train in ``dev_rows_near_train`` and ``test_rows_near_train``.
+        Rows of train and adversary are not compared with each other.
+        """
         repeated = Counter(self._split[number] for number in self._repeated)
         return {
             "dev_rows_near_train": repeated["dev"],
             "test_rows_near_train": repeated["test"],
             "test_rows_near_dev": self._counts["test_rows_near_dev"],
-            "train_rows_near_dev_or_test": self._counts["train_rows_near_dev_or_test"],
-            "val_rows_near_dev_or_test": self._counts["val_rows_near_dev_or_test"],
+            **{
+                f"{split}_rows_near_dev_or_test": self._counts[f"{split}_rows_near_dev_or_test"]
+                for split in ("train", "val", "adversary")
+            },
         }
 
 

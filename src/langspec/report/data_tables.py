@@ -74,6 +74,9 @@ NEAR = TableSpec(
         Column("test_rows_near_train", "test rows near train", _BETWEEN, "count"),
         Column("test_rows_near_dev", "test rows near dev", _BETWEEN, "count"),
         Column("train_rows_near_dev_or_test", "train rows near dev or test", _BETWEEN, "count"),
+        Column(
+            "adversary_rows_near_dev_or_test", "adversary rows near dev or test", _BETWEEN, "count"
+        ),
         Column("text_rows_near_it", "language text near it", _WITH, "count"),
         Column("its_rows_near_text", "its rows near language text", _WITH, "count"),
     ),
