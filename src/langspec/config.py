@@ -83,17 +83,6 @@ class Config(Section):
                 if name not in known:
                     place = f"train.methods.{method}.overrides.{name}"
                     raise ValueError(f"{place}: found {name!r}, expected one of {tasks}")
-        if self.tune.rule == "least_leak" and not self.tune.pareto:
-            if self.tune.space != "grid":
-                raise ValueError(
-                    "tune.rule: least_leak compares with trainings without unlearning, which only "
-                    "a grid has; set tune.space: grid (--space grid), or tune.rule: score"
-                )
-            if not get_method(self.tune.method).off:
-                raise ValueError(
-                    f"tune.rule: least_leak needs a method that unlearns, found "
-                    f"{self.tune.method}; set tune.rule: score"
-                )
         if self.train.selection == "source_val" and not self.corpora.val:
             raise ValueError("train.selection: source_val needs corpora.val above 0")
         split = self.train.language_split
@@ -102,6 +91,28 @@ class Config(Section):
             raise ValueError(
                 f"train.language_split: {reading[0]} reads split {split} of the language text, "
                 f"and corpora.text_splits.{split} is 0; give it a share, or name another split"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _least_leak(self) -> Config:
+        if self.tune.rule != "least_leak" or self.tune.pareto:
+            return self
+        if self.tune.space != "grid":
+            raise ValueError(
+                "tune.rule: least_leak compares with trainings without unlearning, which only "
+                "a grid has; set tune.space: grid (--space grid), or tune.rule: score"
+            )
+        if not get_method(self.tune.method).off:
+            raise ValueError(
+                f"tune.rule: least_leak needs a method that unlearns, found "
+                f"{self.tune.method}; set tune.rule: score"
+            )
+        if self.train.selection not in ("source_dev", "source_val"):
+            raise ValueError(
+                f"tune.rule: least_leak reads no labels of target languages, but train.selection: "
+                f"{self.train.selection} chooses the epoch of each trial by them; set "
+                "train.selection: source_dev or source_val, or tune.rule: score"
             )
         return self
 

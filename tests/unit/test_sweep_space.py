@@ -137,6 +137,48 @@ def test_a_grid_that_does_not_vary_the_strength_has_a_reference_too() -> None:
     ]
 
 
+def test_a_combination_without_unlearning_is_trained_once_as_the_reference() -> None:
+    def trials(**changes: Any) -> list[tuple[str, Any]]:
+        own = config(**GRID)
+        own = own.model_copy(update={"tune": own.tune.model_copy(update=changes)})
+        points, _ = spaces.starting_points(own, spaces.space_of(own))
+        return [(origin, values["strength"]) for origin, values in points]
+
+    grid = {"strength": [0.0, 0.1]}
+    assert trials(grid=grid) == [("without unlearning", 0.0), ("grid", 0.1)]
+    # Without references it is a combination like others.
+    assert trials(grid=grid, rule="score") == [("grid", 0.0), ("grid", 0.1)]
+    with pytest.raises(
+        LangspecError, match=r"^tune\.grid: no combination unlearns \(strength is 0"
+    ):
+        trials(grid={"strength": [0.0], "encoder_lr": [1e-4, 2e-4]})
+
+
+def test_a_trial_may_have_a_strength_of_the_path() -> None:
+    own = parse_config(set_values(values_of("demo"), ["train.methods.grl.path=[0.1, 1.0]"]))
+    changed = spaces.with_values(own, {"train.methods.grl.overrides.pos.strength": 0.1})
+    assert changed.train.methods.grl.for_task("pos").strength == 0.1
+    assert changed.train.methods.grl.path == []
+
+
+def test_a_strength_of_one_task_that_is_on_the_path_is_refused() -> None:
+    changes = [
+        "train.methods.grl.path=[0.1]",
+        "train.methods.grl.overrides={pos: {strength: 0.1}}",
+    ]
+    with pytest.raises(LangspecError, match=r"0\.1 is trained on pos anyway .*take it out"):
+        parse_config(set_values(values_of("demo"), changes))
+
+
+@pytest.mark.parametrize("selection", ["mean_dev", "oracle"])
+def test_the_least_leak_refuses_an_epoch_chosen_by_target_labels(selection: str) -> None:
+    values = set_values(values_of("demo"), [f"train.selection={selection}"])
+    parse_config(values)
+    values = set_values(values, [f"tune.{name}={value}" for name, value in GRID.items()])
+    with pytest.raises(LangspecError, match=rf"tune\.rule: least_leak .*{selection}.*; set train"):
+        parse_config(values)
+
+
 @pytest.mark.parametrize(
     ("grid", "expected"),
     [

@@ -35,6 +35,12 @@ class GrlOptions(UnlearningOptions):
                 f"path: found {self.path}, expected strengths that differ, and none "
                 f"that is {self.strength:g}, which is trained anyway"
             )
+        for task, override in self.overrides.items():
+            if override.strength in self.path:
+                raise ValueError(
+                    f"path: found {self.path}, but {override.strength:g} is trained on {task} "
+                    f"anyway (overrides.{task}.strength); take it out of the path"
+                )
         return self
 
 

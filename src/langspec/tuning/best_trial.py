@@ -6,7 +6,8 @@
 read no label of a target language. ``dev_source_accuracy`` is at most ``source_loss`` below that
 of the reference, and ``dev_drift`` at most ``drift`` times that of the reference. The reference is
 the training without unlearning (:data:`REFERENCE`), which a grid begins with; of several, the one
-with the best ``dev_source_accuracy``.
+with the best ``dev_source_accuracy``. With this rule ``train.selection``, which chooses the epoch
+of each trial, must be ``source_dev`` or ``source_val``, which read no such label either.
 """
 
 from __future__ import annotations

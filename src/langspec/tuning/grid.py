@@ -22,7 +22,8 @@ def grid_trials(
     """Origin and values by name of each trial: first the references, then the combinations.
 
     A reference is a training without unlearning. There is one for every combination of the values
-    that count without it, such as the encoder's rate.
+    that count without it, such as the encoder's rate. A combination that switches unlearning off
+    itself is left out, since a reference is that training.
 
     Args:
         grid: values by the name of a parameter. A key of several names, with a space between, has
@@ -33,8 +34,8 @@ def grid_trials(
         trained: parameters that count where unlearning is off.
 
     Raises:
-        LangspecError: an unknown or repeated name, a list of another length than its names, or a
-            value twice.
+        LangspecError: an unknown or repeated name, a list of another length than its names, a
+            value twice, or no combination that unlearns.
     """
     axes = [_axis(key, values, known) for key, values in grid.items()]
     names = [name for axis in axes for name in axis[0]]
@@ -54,6 +55,13 @@ def grid_trials(
         if counts not in counted:
             counted.append(counts)
             references.append({**cell, **off})
+    if off:
+        cells = [cell for cell in cells if any(cell[name] != value for name, value in off.items())]
+    if not cells:
+        zeros = ", ".join(f"{name} is {value:g}" for name, value in off.items())
+        raise LangspecError(
+            f"no combination unlearns ({zeros} in each); list another value", place=_PLACE
+        )
     return [*((REFERENCE, one) for one in references), *(("grid", cell) for cell in cells)]
 
 

@@ -11,7 +11,7 @@ from langspec.section import Count, Limit, Natural, Section, Share, Text
 
 
 class Bounds(Section):
-    """What rule ``least_leak`` asks of a trial beside its leak; neither reads target labels."""
+    """What rule ``least_leak`` asks of a trial beside its leak; no bound reads target labels."""
 
     source_loss: Share  # accuracy on dev rows of the source language, below the reference's
     drift: Annotated[float, Field(gt=0)]  # times the reference's dev_drift, at most

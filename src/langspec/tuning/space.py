@@ -166,13 +166,18 @@ def sized(config: Config) -> Config:
 
 
 def with_values(config: Config, paths: Mapping[str, Any]) -> Config:
-    """The configuration with values put in by their keys of params.yaml.
+    """The configuration of a trial: values put in by their keys of params.yaml.
+
+    A trial trains one strength of unlearning, so a lambda path of its method is emptied.
 
     Raises:
         LangspecError: a value that its type refuses.
     """
     values = config.model_dump(exclude_unset=True)
     put(values, paths)
+    method = values["train"]["methods"][config.tune.method]
+    if "path" in method:
+        method["path"] = []
     return parse_config(values, place="the trial's values")
 
 
