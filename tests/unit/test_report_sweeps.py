@@ -108,3 +108,20 @@ def test_the_page_has_a_section_only_where_there_is_a_study(
     assert (tmp_path / "with" / "figures" / "sweep-one-history.png").read_bytes() == PNG
     assert (tmp_path / "with" / "tables" / "sweep-one_trials.csv").is_file()
     assert (tmp_path / "with" / "tables" / "sweeps.csv").is_file()
+
+
+def test_why_a_study_has_no_best_trial_is_said(tmp_path: Path) -> None:
+    tune = TUNE | {"rule": "least_leak", "bounds": {"source_loss": 0.01, "drift": 1.5}}
+    bounded = {"dev_source_accuracy": 0.9, "dev_drift": 1.0}
+    reference = trial(0, 0.6, 0.5, origin="without unlearning", **bounded)
+    outside = trial(1, 0.6, 0.2, origin="grid", **bounded | {"dev_drift": 2.0})
+    cases = (
+        ([reference], "no training with unlearning is complete"),
+        ([outside], "no training without unlearning is complete"),
+        ([reference, outside], "none of 1 complete trials is within tune.bounds"),
+    )
+    for index, (trials, says) in enumerate(cases):
+        folder = tmp_path / str(index)
+        write_study(folder, trials, uid="u", parts={"tune": tune, "space": SPACE}, code="c")
+        (study,) = load_studies([folder])
+        assert f"No best trial by least_leak: {says}" in " ".join(study.words()["reading"])

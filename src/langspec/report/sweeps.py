@@ -20,7 +20,7 @@ from langspec.report.table import (
     decimal,
     task_title,
 )
-from langspec.tuning.best_trial import best_or_none
+from langspec.tuning.best_trial import best
 from langspec.tuning.records import SCHEMA, TrialRecord
 from langspec.tuning.score import BOUNDED, MEASURED
 
@@ -88,13 +88,23 @@ class Study:
 
     @property
     def best(self) -> Mapping[str, Any] | None:
-        """As a sweep chooses it; None for two aims, and where none is within the bounds."""
-        if self.tune["pareto"] or not self.complete:
-            return None
-        chosen = best_or_none([TrialRecord(**trial) for trial in self.complete], self.tune)
-        if chosen is None:
-            return None
-        return next(trial for trial in self.complete if trial["number"] == chosen.number)
+        """As a sweep chooses it; None for two aims, and where the rule chooses none."""
+        number = None if self.tune["pareto"] else self._chosen()
+        return next((trial for trial in self.complete if trial["number"] == number), None)
+
+    @property
+    def refusal(self) -> str:
+        """Why the rule chooses no trial; nothing where it chooses one."""
+        chosen = self._chosen()
+        return chosen if isinstance(chosen, str) else ""
+
+    def _chosen(self) -> int | str:
+        """The number of the best trial, or why there is none."""
+        trials = [TrialRecord(**trial) for trial in self.complete]
+        try:
+            return best(trials, self.name, self.tune).number
+        except LangspecError as error:
+            return str(error).removeprefix(f"study {self.name}: ")
 
     @property
     def default(self) -> Mapping[str, Any] | None:
@@ -158,16 +168,16 @@ def _reading(study: Study) -> list[str]:
         f"epochs on {tune['rows'] or 'all'} rows, training seed {tune['train_seed']}; {aim}, "
         f"dev_macro_f1 by {tune['selection']}."
     )
-    best, default = study.best, study.default
+    chosen, default = study.best, study.default
     if not study.complete:
         lines.append("No trial came to its end, so nothing is said of their values.")
-    elif best is not None:
-        lines.append(f"Best by {tune['rule']}: trial {best['number']}, {_scored(best)}.")
+    elif chosen is not None:
+        lines.append(f"Best by {tune['rule']}: trial {chosen['number']}, {_scored(chosen)}.")
     elif not tune["pareto"]:
-        lines.append("No trial is within the bounds of the rule, so there is no best one.")
+        lines.append(f"No best trial by {tune['rule']}: {study.refusal}.")
     else:
         lines.append(f"The front has {len(study.front)} of {len(study.complete)} complete trials.")
-    if default is not None and default is not best:
+    if default is not None and default is not chosen:
         lines.append(f"Values of params.yaml: trial {default['number']}, {_scored(default)}.")
     elif default is not None:
         lines.append("No trial was better than the values of params.yaml.")

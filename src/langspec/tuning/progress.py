@@ -56,7 +56,7 @@ class Progress:
                 self._bar.set_postfix_str(f"front of {len(front(trials, ''))}", refresh=False)
             else:
                 result = best_or_none(trials, self._config.tune.model_dump())
-                words = f"best: trial {result.number}" if result else "none within tune.bounds"
+                words = f"best: trial {result.number}" if result else "no best trial yet"
                 self._bar.set_postfix_str(words, refresh=False)
         self._bar.refresh()
 
