@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -92,6 +93,28 @@ def test_nothing_goes_while_a_run_works_there(project: Path) -> None:
     assert (project / ".langspec/banks/key/tokens.npy").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "works"),
+    [
+        ("/bin/python3.11 /venv/bin/langspec sweep", True),
+        ("/bin/python3.11 -m langspec sweep --worker", True),
+        ("/bin/python -m torch.distributed.run -m langspec train", True),
+        ("/bin/python /venv/bin/dvc repro", True),
+        ("/venv/bin/dvc repro", True),
+        ("tail -f src/langspec", False),
+        ("/bin/python /venv/bin/mypy src/langspec", False),
+        ("/bin/python -m mypy src/langspec", False),
+        ("", False),
+    ],
+)
+def test_a_process_works_here_by_what_it_runs(
+    project: Path, monkeypatch: pytest.MonkeyPatch, line: str, works: bool
+) -> None:
+    info = {"pid": -7, "cmdline": line.split(), "cwd": str(project)}
+    monkeypatch.setattr(engine.psutil, "process_iter", lambda names: [SimpleNamespace(info=info)])
+    assert engine.working_processes(project) == [-7] * works
+
+
 def seen(root: Path) -> dict[str, Finding]:
     return {one.subject: one for one in examine(root)}
 
@@ -127,3 +150,19 @@ def test_what_will_make_a_run_fail_is_a_fault(
     one = seen(project)[subject]
     assert (one.level, says in one.text) == ("fault", True), one
     assert CliRunner().invoke(main, ["doctor"]).exit_code == 1
+
+
+def test_an_error_of_a_library_ends_one_check_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(client: object) -> dict[str, int]:
+        raise KeyError("langspec.pid")
+
+    shutil.rmtree(project / ".langspec")
+    (project / "mlflow.db").touch()
+    monkeypatch.setattr("langspec.upkeep.checks.set_environment", lambda compute: None)
+    monkeypatch.setattr("langspec.tracking.store.open_client", lambda place: None)
+    monkeypatch.setattr("langspec.tracking.reap.dead_runs", failing)
+    checks = seen(project)
+    assert (checks["store"].level, checks["store"].text) == ("fault", "KeyError: 'langspec.pid'")
+    assert {"encoder", "corpora"} <= set(checks)

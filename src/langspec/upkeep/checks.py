@@ -88,7 +88,11 @@ def precision(config: Config, root: Path) -> Finding:
 
 
 def store(config: Config, root: Path) -> Finding:
-    """Whether the store of runs opens, and runs whose process is gone. Nothing is written."""
+    """Whether the store of runs opens, and runs whose process is gone.
+
+    No run is changed and no store is made. A store of an older version of MLflow is upgraded, as
+    by every command that opens it.
+    """
     from langspec.tracking.reap import dead_runs
     from langspec.tracking.store import open_client, tracking_store
 
@@ -185,8 +189,11 @@ def examine(root: Path) -> Iterator[Finding]:
 
 
 def _checked(subject: str, check: Callable[[], Finding]) -> Finding:
-    """What a check saw; an error of it as a fault."""
+    """What a check saw; any error of it as a fault, so that the other checks still run."""
     try:
         return check()
     except (LangspecError, OSError, sqlite3.Error) as error:
         return Finding(subject, "fault", without_passwords(str(error)) or type(error).__name__)
+    except Exception as error:  # of a library, such as MLflow; its text alone may say nothing
+        text = without_passwords(f"{type(error).__name__}: {error}")
+        return Finding(subject, "fault", " ".join(text.split()))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ KINDS = {
 
 _STAY = {"sources.json", "studies", "errors"}  # of .langspec: facts and studies, no caches
 _SEARCHED = ("data", "results", ".langspec")
+_PROGRAMS = {"langspec", "dvc"}
 _YOUNG = 600.0  # seconds: a younger unfinished file may belong to a process of another machine
 
 
@@ -80,15 +82,23 @@ def working_processes(root: Path) -> list[int]:
     place, pids = root.resolve(), []
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         facts = process.info
-        names = {Path(word).name for word in facts["cmdline"] or ()}
         if (
             facts["pid"] not in ours
             and facts["cwd"]
             and Path(facts["cwd"]) == place
-            and names & {"langspec", "dvc"}
+            and _PROGRAMS & _programs(facts["cmdline"] or ())
         ):
             pids.append(int(facts["pid"]))
     return sorted(pids)
+
+
+def _programs(words: Sequence[str]) -> set[str]:
+    """What a command line runs: its program, the script of Python, and modules after ``-m``."""
+    names = [Path(word).name for word in words[:1]]
+    if names and names[0].lower().startswith("python"):
+        names += [Path(word).name for word in words[1:] if not word.startswith("-")][:1]
+    names += [module.partition(".")[0] for option, module in pairwise(words) if option == "-m"]
+    return set(names)
 
 
 def _is_unfinished(name: str) -> bool:
