@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 SILENT = 8.0
 """Seconds after which work that shows no bar says that it goes on."""
+_FORM_AT_FIRST = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}]"  # nothing is counted
 _FORM = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, until {eta:%H:%M}]"
 _shown: list[Progress] = []  # the work that counts now, the innermost last
 
@@ -37,7 +38,11 @@ class Progress:
             from tqdm import tqdm
 
             self._bar = tqdm(
-                total=self.total, desc=self.desc, unit=self.unit, leave=False, bar_format=_FORM
+                total=self.total,
+                desc=self.desc,
+                unit=self.unit,
+                leave=False,
+                bar_format=_FORM_AT_FIRST,
             )
         self.began = time.time()
         _shown.append(self)
@@ -52,6 +57,8 @@ class Progress:
         """Count units that are done."""
         self.done += count
         if self._bar is not None:
+            if self.done:
+                self._bar.bar_format = _FORM
             self._bar.update(count)
 
     @property
@@ -92,7 +99,8 @@ def going(what: str) -> Iterator[None]:
 
     def tell() -> None:
         while not over.wait(SILENT):
-            counted = _shown[-1] if _shown else None
+            shown = [*_shown]  # the other thread may empty the list at any time
+            counted = shown[-1] if shown else None
             if counted is None:
                 logger.info("%s: %s so far", what, span(time.monotonic() - began))
             elif not counted.on_terminal:

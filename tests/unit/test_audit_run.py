@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -322,3 +324,18 @@ def test_work_without_a_bar_says_that_it_goes_on(
     time.sleep(0.06)
     assert not caplog.messages  # it is over
     assert [progress_bar.span(s) for s in (40, 250, 7800)] == ["40 s", "4 min", "2 h 10 min"]
+
+
+def test_a_bar_says_when_it_ends_once_something_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress_bar.Progress(4, "e5: encode", "row") as bar:
+        bar.update(0)
+        assert "0/4" in terminal.getvalue()
+        assert "until" not in terminal.getvalue()
+        time.sleep(0.15)
+        bar.update()
+    assert re.search(r"1/4 .*until \d\d:\d\d", terminal.getvalue())
