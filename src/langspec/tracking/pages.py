@@ -64,12 +64,16 @@ def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], 
     """MLflow's server over a store, once it answers; it ends with the body."""
     port = _free_port(port)
     command = [sys.executable, "-m", "mlflow", "ui", "--host", _HOST, "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", store.uri]
+    command += ["--workers", "1"]
     command += ["--uvicorn-opts", "--log-level=warning"]  # no line a request
     if store.artifacts is not None:
         command += ["--default-artifact-root", store.artifacts.as_uri()]
-    # Without it the server starts workers that run jobs of its own.
-    variables = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    variables = os.environ | {
+        # Not on the command line: every user of the machine could read a password there.
+        "MLFLOW_BACKEND_STORE_URI": store.uri,
+        # Else the server starts workers that run jobs of its own.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     server = f"http://{_HOST}:{port}"
     with interrupts.raised():
         process = subprocess.Popen(
@@ -99,7 +103,8 @@ def _free_port(port: int) -> int:
 
 
 def _wait(process: subprocess.Popen[bytes], server: str) -> None:
-    """Wait until the server answers."""
+    """Wait until the server answers; it is on this machine, so no proxy is asked."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -109,7 +114,7 @@ def _wait(process: subprocess.Popen[bytes], server: str) -> None:
                 place=server,
             )
         try:
-            urllib.request.urlopen(f"{server}/health", timeout=5).close()
+            direct.open(f"{server}/health", timeout=5).close()
             return
         except OSError:
             time.sleep(0.3)
