@@ -20,10 +20,11 @@ SWEEP = Sweep("u1", "s", "demo", "pos", "grl", "here", {"tune": {"penalty": 0.5}
 WHEN = datetime(2026, 1, 2, 3, 4, 5)
 TRIALS = [
     TrialRecord(
-        0, "COMPLETE", {"train.methods.grl.schedule": "dann"}, 0.5, 0.7, 0.4, {1: 0.1, 3: 0.5},
-        origin="params.yaml", started=WHEN, ended=WHEN, more={"dev_en": 0.9},
+        0, "COMPLETE", {"train.methods.grl.schedule": "dann"}, 0.5, 0.7, 0.4,
+        rungs={1: 0.1, 3: 0.5}, origin="params.yaml", started=WHEN, ended=WHEN,
+        more={"dev_en": 0.9},
     ),
-    TrialRecord(1, "PRUNED", {"a": 1}, 0.1, 0.2, 0.2, {1: 0.1}, reason="at rung 1 of 3"),
+    TrialRecord(1, "PRUNED", {"a": 1}, 0.1, 0.2, 0.2, rungs={1: 0.1}, reason="at rung 1 of 3"),
     TrialRecord(2, "FAIL", {"a": 2}, reason="process 7 on h ended", retried_by=4),
     TrialRecord(3, "RUNNING", {"a": 3}),
 ]  # fmt: skip

@@ -42,7 +42,8 @@ def test_every_place_shows_the_leak_of_the_layer_that_the_head_reads(root: Path)
     results = root / "results"
     rows = read_results(results / "evaluate" / "pos" / "results.csv")
     rows = rows[(rows["method"] == "finetune") & (rows["seed"] == 1)]
-    leaks = rows[(rows["probe"] == "linear") & (rows["unit"] == "token")]
+    leaks = rows[(rows["measure"] == "leak") & (rows["probe"] == "linear")]
+    leaks = leaks[leaks["unit"] == "token"]
     leaks = leaks[(leaks["language"] == "all") & (leaks["metric"] == "macro_f1")]
     by_layer = leaks.set_index("layer")["value"]
     expected = by_layer[INNER]
