@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from measure_options import attackers, probe_options
+from test_erasure_inlp import demo
 from test_measurement_beyond import CODES, COUNT, LANGUAGE, LINE, Planted, bank_of, signal
 
 from langspec.attackers.base import Target
@@ -138,16 +139,24 @@ def drawn(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
     return (rng.normal(size=(len(y), width)) + means[y]) @ mixing + 3, y, classes
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_no_attacker_is_below_the_linear_probe(seed: int) -> None:
+def real(layer: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Sentences of the demo as its encoder reads them in a layer; the class is the language."""
+    data = demo(layer)
+    return data.x, data.y, len(np.unique(data.y))
+
+
+@pytest.mark.parametrize(
+    ("make", "seed"), [*((drawn, seed) for seed in range(20)), (real, 0), (real, 2), (real, -1)]
+)
+def test_no_attacker_is_below_the_linear_probe(make, seed: int) -> None:
     """On validation vectors exactly. On test vectors up to three standard errors.
 
     The two probes are compared on the same test vectors, so the standard error of the difference
     is that of a paired one (McNemar): the root of the number of vectors on which exactly one of
     them is right, over all. Two of 40 comparisons would lie above two errors by chance.
     """
-    x, y, classes = drawn(seed)
-    target, test, gold = target_of(x, y, classes, seed=seed)
+    x, y, classes = make(seed)
+    target, test, gold = target_of(x, y, classes, seed=max(seed, 0))
     linear = target.linear.predict(test) == gold
     for name in ATTACKERS:
         fitted = attack(target, test, [name], OPTIONS)[name]

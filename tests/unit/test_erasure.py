@@ -440,9 +440,14 @@ def test_an_eraser_that_would_remove_everything_is_refused(name: str, values, tr
     x, codes, _ = train
     narrow = x[:, : 3 if name == "leace" else 4]
     eraser = LIR(gold=name != "lir", **values) if values else LEACE()
-    message = r"evaluate\.erasers\.run: .* would remove \d of \d dimensions, and nothing would"
-    with pytest.raises(LangspecError, match=message):
-        _ = eraser.fit(narrow, codes).map
+    message = (
+        r"evaluate\.erasers\.run: .* would remove \d directions of vectors that vary in "
+        rf"{narrow.shape[1]} dimensions, and nothing would"
+    )
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(9, 9)))[0]
+    for vectors in (narrow, narrow @ turn[: narrow.shape[1]]):  # the latter is wide, and flat
+        with pytest.raises(LangspecError, match=message):
+            _ = eraser.fit(vectors, codes).map
 
 
 # --- streaming, types, refusals --------------------------------------------------------------

@@ -53,8 +53,8 @@ def drawn() -> Data:
     return Data(x + 2.0, y, np.repeat(np.arange(lines), languages))
 
 
-def demo() -> Data:
-    """Sentences of the demo's text, as its encoder reads them in its last layer."""
+def demo(layer: int = -1) -> Data:
+    """Sentences of the demo's text, as its encoder reads them in a layer; -1: the last."""
     encoder = langspec.load_encoder(ROOT / "data" / "encoders" / "demo")
     folder = ROOT / "src" / "langspec" / "corpora" / "generated" / "demo" / "text" / "demo"
     texts: list[str] = []
@@ -62,7 +62,7 @@ def demo() -> Data:
     for code in codes:
         with lzma.open(folder / f"{code}.txt.xz", "rt", encoding="utf-8") as file:
             texts += file.read().split("\n")[:300]
-    vectors = langspec.encode(encoder, texts, layers=[-1])[0].astype(np.float64)
+    vectors = langspec.encode(encoder, texts, layers=[layer])[0].astype(np.float64)
     return Data(
         vectors, np.repeat(np.arange(len(codes)), 300), np.tile(np.arange(300), len(codes))
     )
@@ -208,3 +208,28 @@ def test_the_interval_of_a_share_draws_whole_lines() -> None:
 def test_a_point_is_at_majority_within_its_interval() -> None:
     assert PathPoint(3, 0.22, 0.19, 0.25, 0.20, 99).at_majority
     assert not PathPoint(3, 0.24, 0.21, 0.27, 0.20, 99).at_majority
+    assert not PathPoint(0, 1.00, 0.65, 1.00, 0.71, 7).at_majority  # few vectors say little
+
+
+def test_few_held_out_lines_end_no_round_of_a_probe_that_reads_all() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.asarray(["de", "en"])[np.arange(200) % 2]
+    x = rng.normal(size=(200, 8)) + 20.0 * (codes == "en")[:, None] * np.eye(8)[0]
+    few = np.r_[0:10:2, 1, 3]  # five of one language, two of the other
+    path = INLP(**VALUES).fit(x, codes).choose_on(x[few], codes[few]).map.path
+    assert path[0].accuracy == 1
+    assert path[0].low <= path[0].majority
+    assert path[-1].rank > 0
+
+
+def test_dimensions_that_do_not_vary_are_not_left_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Six dimensions that vary, turned among ten."""
+    data = drawn()
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(10, 10)))[0][:6]
+    flat = Data(data.x[:, :6] * [3, 1, 1, 1, 1, 1] @ turn, data.y, data.line)
+    with caplog.at_level(logging.WARNING):
+        path = fitted(flat, strengths=[100.0])
+    assert 0 < path.rank < 6
+    centred = flat.x - flat.x.mean(axis=0)
+    variances = np.square(centred @ path.left[0]).mean(axis=0)
+    assert variances.min() > 1e-10 * np.square(centred).sum(axis=1).mean()

@@ -11,7 +11,8 @@ import pytest
 from langspec.attackers.known_attackers import attacker_classes
 from langspec.closure import installed
 from langspec.evaluation.finished_work import FinishedWork
-from langspec.evaluation.work import TrainedRun, Work
+from langspec.evaluation.work import TrainedRun, Work, first_seed
+from langspec.files import write_json
 from langspec.measures.base import Findings
 from langspec.paths import Paths, paths_of
 from langspec.presets import load_preset
@@ -68,9 +69,7 @@ def test_other_runs_and_stages_change_nothing(paths: Paths, change: str) -> None
     assert FinishedWork(load_preset("tiny", [change]), paths, "pos").read(work(paths)) is not None
 
 
-@pytest.mark.parametrize(
-    "change", ["evaluate.seed=5", "train.seeds=[2, 1]", "features.batch_tokens=7"]
-)
+@pytest.mark.parametrize("change", ["evaluate.seed=5", "features.batch_tokens=7"])
 def test_values_that_are_measured_with_count(paths: Paths, change: str) -> None:
     FinishedWork(load_preset("tiny", []), paths, "pos").write(work(paths), findings())
     assert FinishedWork(load_preset("tiny", [change]), paths, "pos").read(work(paths)) is None
@@ -118,3 +117,20 @@ def test_every_attacker_is_in_the_code_that_findings_are_keyed_by(paths: Paths) 
         *(one if isinstance(one, str) else one.__module__ for one in code)
     )
     assert {one.__module__ for one in attacker_classes().values()} <= set(modules)
+
+
+def test_another_first_seed_counts(paths: Paths) -> None:
+    finished = FinishedWork(load_preset("tiny", []), paths, "pos")
+    finished.write(work(paths), findings())
+    later = Work(runs=(TrainedRun("frozen", 1, seed(paths), first=False),))
+    assert finished.read(later) is None
+
+
+def test_the_first_seed_is_one_that_did_not_fail(tmp_path: Path) -> None:
+    assert first_seed([3, 1], tmp_path) == 3
+    for failed, first in (({3}, 1), ({1}, 3), ({1, 3}, 3)):
+        entries = [
+            {"seed": one, "status": "failed" if one in failed else "finished"} for one in (1, 3)
+        ]
+        write_json(tmp_path / "run.json", {"seeds": entries})
+        assert first_seed([3, 1], tmp_path) == first

@@ -256,19 +256,27 @@ class Eraser(ABC):
 
         Raises:
             LangspecError: the chunks have fewer than two languages, or lack the anchor; the map
-                would remove every dimension.
+                would remove every dimension in which the vectors vary.
         """
         if self._map is None:
             self.moments.require_two()
             fitted = self._solve()
-            if fitted.left.shape[-1] >= fitted.width:
+            removed, varying = fitted.left.shape[-1], self.varying or fitted.width
+            if removed >= varying:
                 raise LangspecError(
-                    f"{self.name} would remove {fitted.left.shape[-1]} of {fitted.width} "
-                    "dimensions, and nothing would be left; lower its rank, or leave it out",
+                    f"{self.name} would remove {removed} directions of vectors that vary in "
+                    f"{varying} dimensions, and nothing would be left; lower its rank, or leave "
+                    "it out",
                     place="evaluate.erasers.run",
                 )
             self._map = fitted
         return self._map
+
+    @property
+    def varying(self) -> int:
+        """The number of dimensions in which the vectors that it is fitted on vary."""
+        variances = np.linalg.eigvalsh(self.moments.covariance)
+        return int((variances > FLAT * max(variances[-1], 0.0)).sum())
 
     def apply(
         self, features: np.ndarray, languages: np.ndarray | list[str] | None = None

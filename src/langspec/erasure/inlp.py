@@ -38,7 +38,7 @@ class INLP(IterativeEraser):
     (:class:`langspec.erasure.removal_path.PathPoint`). The first round is done with each C; the
     one after which that probe reads least on held-out lines is the C of all rounds. The rounds
     end where naming the most frequent language is as good as the probe, within the interval of
-    its accuracy, or after ``rounds``; a warning then says how far it got.
+    its accuracy and near it, or after ``rounds``; a warning then says how far it got.
 
     The published map is linear. This one leaves the anchor where it is: the task's trained head
     then gets vectors around the same mean as in training.
@@ -99,18 +99,20 @@ class _Rounds:
     ) -> None:
         self.eraser, self.train, self.dev, self.back = eraser, train, dev, back
         self.inside = train.features @ there, dev.features @ there
+        self.loudest = float(np.linalg.eigvalsh(self.inside[0].T @ self.inside[0])[-1])
 
     def run(self) -> tuple[np.ndarray, tuple[PathPoint, ...]]:
         """The directions that all rounds remove, orthonormal ``[Q, R]``; what each round left."""
-        eraser, strengths = self.eraser, self.eraser.strengths
+        eraser, strengths, varying = self.eraser, self.eraser.strengths, self.eraser.varying
         basis = np.zeros((self.back.shape[1], 0))
         path = [eraser.read(self.train, self.dev, 0)]
         while not path[-1].at_majority and len(path) <= eraser.rounds:
             tried = [self._round(basis, c) for c in strengths]
             least = min(range(len(tried)), key=lambda i: tried[i][1].accuracy)
             following, point = tried[least]
-            if point.rank >= eraser.moments.width:
-                eraser.warn_above(path[-1], "a further round would remove every dimension")
+            if point.rank >= varying:
+                why = "a further round would remove every dimension that varies"
+                eraser.warn_above(path[-1], why)
                 return basis, tuple(path)
             if point.rank == path[-1].rank:
                 eraser.warn_above(path[-1], "a further round finds no direction")
@@ -135,6 +137,7 @@ class _Rounds:
         rows = probe.weights - (probe.weights @ basis) @ basis.T
         u, s, _ = np.linalg.svd(rows.T, full_matrices=False)
         new = u[:, s > max(1e-6 * s.max(), 1e-12)]
+        new = new[:, np.square(train @ new).sum(axis=0) > FLAT * self.loudest]
         basis = np.linalg.qr(np.concatenate([basis, new], axis=1))[0]
         first, second = (
             part.moved(part.features - (inside @ basis) @ (self.back @ basis).T)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NEAR = 0.05
+"""So far above the majority an accuracy may be: few held-out lines have wide intervals."""
+
 
 @dataclass(frozen=True)
 class PathPoint:
@@ -32,8 +35,8 @@ class PathPoint:
 
     @property
     def at_majority(self) -> bool:
-        """Is naming the most frequent language as good, within the interval?"""
-        return self.low <= self.majority
+        """Is naming the most frequent language as good, within the interval and ``NEAR``?"""
+        return self.low <= self.majority and self.accuracy - self.majority <= NEAR
 
 
 def clustered_interval(hits: np.ndarray, lines: np.ndarray) -> tuple[float, float]:

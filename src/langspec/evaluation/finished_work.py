@@ -52,7 +52,6 @@ class FinishedWork:
         self._code = (RUNNER.partition(":")[0], *offered, *methods)
         self._parts = {
             "task": task,
-            "first": config.train.seeds[0],
             "precision": precision_here(config.compute.precision),
             "config": deciding(config, Decides.RUNS),
             "corpora": [sha256_file(paths.corpora / name) for name in corpora],
@@ -90,7 +89,9 @@ class FinishedWork:
         values = asdict(work)
         runs = [*work.runs, *([work.training] if work.training is not None else [])]
         values |= {"runs": None, "training": work.training is not None}
-        named = [[run.method, run.seed, run.strength, self._hash(run.folder)] for run in runs]
+        named = [
+            [run.method, run.seed, run.strength, run.first, self._hash(run.folder)] for run in runs
+        ]
         trains = () if work.training is None else ("langspec.stages.retrain",)
         code = (*self._code, *trains)
         key = cache_key("work", code=code, work=values, trained=named, **self._parts)

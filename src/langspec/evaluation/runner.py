@@ -109,7 +109,7 @@ def trained_subject(bench: Bench, run: TrainedRun, device: Any) -> Subject:
         # The encoder of a frozen run is the starting one whatever its seed: it is measured once.
         state=checkpoint if trained else bench.encoder.card.sha256,
         trained=trained,
-        first=run.seed == bench.config.train.seeds[0],
+        first=run.first,
         strength=run.strength,
         folder=run.folder,
     )

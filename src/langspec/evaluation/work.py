@@ -14,6 +14,8 @@ from langspec.paths import require
 from langspec.results import RANDOM, label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langspec.config import Config
     from langspec.paths import Paths
     from langspec.tasks import Task
@@ -29,12 +31,14 @@ class TrainedRun:
         folder: with its weights.
         strength: its lambda, where the run is one of the method's lambda path (further lambdas
             that the method is trained at); None for the method's own lambda.
+        first: is it the first seed of its method that did not fail?
     """
 
     method: str
     seed: int
     folder: Path
     strength: float | None = None
+    first: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,23 +66,42 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
         LangspecError: a method that was not trained yet.
     """
     works: dict[str, Work] = {}
-    first = config.train.seeds[0]
+    seeds = config.train.seeds
     for method in config.train.run:
         stage = f"train --task {task} --method {method}"
         folder = require(paths.train(task, method), stage)
-        runs = [TrainedRun(method, seed, folder / f"seed-{seed}") for seed in config.train.seeds]
+        first = first_seed(seeds, folder)
+        runs = [
+            TrainedRun(method, seed, folder / f"seed-{seed}", first=seed == first)
+            for seed in seeds
+        ]
         if read_json(runs[0].folder / "model.json").get("trains_encoder", True):
             works |= {f"{method} seed {run.seed}": Work(runs=(run,)) for run in runs}
         else:
             works[method] = Work(runs=tuple(runs))
         for strength in _path(config, method):
             point = require(folder / "path" / f"{strength:g}", stage)
-            run = TrainedRun(method, first, point, strength)
+            run = TrainedRun(method, seeds[0], point, strength)
             works[label(method, strength=strength)] = Work(runs=(run,))
     for method in config.evaluate.trajectory.of:
-        folder = paths.train(task, method) / f"seed-{first}"
-        works[f"trajectory of {method}"] = Work(training=TrainedRun(method, first, folder))
+        folder = paths.train(task, method)
+        first = first_seed(seeds, folder)
+        run = TrainedRun(method, first, folder / f"seed-{first}")
+        works[f"trajectory of {method}"] = Work(training=run)
     return works | {RANDOM: Work(random=True), "baselines": Work(texts=True)}
+
+
+def first_seed(seeds: Sequence[int], folder: Path) -> int:
+    """The first seed of a method that did not fail; of all seeds where every one did.
+
+    Args:
+        seeds: of the trainings.
+        folder: of the method; its ``run.json`` says which seeds failed.
+    """
+    file = folder / "run.json"
+    entries = read_json(file).get("seeds", ()) if file.exists() else ()
+    failed = {entry["seed"] for entry in entries if entry.get("status") == "failed"}
+    return next((seed for seed in seeds if seed not in failed), seeds[0])
 
 
 def _path(config: Config, method: str) -> list[float]:

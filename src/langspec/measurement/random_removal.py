@@ -19,7 +19,9 @@ from langspec.measurement.intervals import LEVEL, Interval, real_interval, stand
 
 Kind = Literal["equal_rank", "equal_variance"]
 KINDS: tuple[Kind, ...] = ("equal_rank", "equal_variance")
-Verdict = Literal["more", "as much", "less"]
+Verdict = Literal["more", "as much", "less", "undecided"]
+MARGIN = 0.01
+"""A difference of this size would not matter: one point of accuracy or of retrieval."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,11 @@ def verdict(low: float, high: float) -> Verdict:
     Args:
         low: lower end of the interval of the difference of scores, eraser less random.
         high: upper end.
+
+    Returns:
+        ``as much`` where the interval lies within ``MARGIN`` of 0, ``undecided`` where it holds 0
+        and reaches further.
     """
-    if high < 0:
-        return "more"
-    return "less" if low > 0 else "as much"
+    if high < 0 or low > 0:
+        return "more" if high < 0 else "less"
+    return "as much" if low >= -MARGIN and high <= MARGIN else "undecided"

@@ -49,7 +49,7 @@ class Subject:
         checkpoint: hash of the weights, head included.
         state: hash of the encoder's weights alone: equal for all seeds of a frozen one.
         trained: were the encoder's weights trained?
-        first: is it the first seed of its method?
+        first: is it the first seed of its method that did not fail?
         strength: the lambda of the run, where it is one of the method's lambda path (further
             lambdas that the method is trained at); None for the method's own lambda.
         folder: of the trained run; None where there is none.

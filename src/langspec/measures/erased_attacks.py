@@ -19,7 +19,8 @@ from langspec.results import ATTACK, Result
 class ErasedAttacks(Measure):
     """The attackers of ``erasers.attackers`` on vectors as they are and behind each eraser.
 
-    They read the unit and the layer that the task's head reads, of the first seed of each method:
+    They read the unit and the layer that the task's head reads, of each method's first seed that
+    did not fail:
     language text by line and, where ``beyond.task_text`` asks for it, the task's test texts.
     """
 

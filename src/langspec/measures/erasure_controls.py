@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 SIZES = {"equal_rank": "equal rank", "equal_variance": "equal variance"}
 _SCORES = {"accuracy": "accuracy", "retrieval": "retrieval"}
+_COSTS = {
+    "more": "cost more",
+    "as much": "cost as much",
+    "less": "cost less",
+    "undecided": "undecided",
+}
 
 
 def _verdicts(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
     """For each score and size: which erasers cost more than a random removal, as much, or less."""
-    from langspec.measurement.random_removal import verdict
+    from langspec.measurement.random_removal import MARGIN, verdict
 
     said = []
     for metric, words in _SCORES.items():
@@ -37,16 +43,21 @@ def _verdicts(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
                 name = label(row["method"], row["eraser"])
                 cost = verdict(row["low"], row["high"])
                 reach = max(-row["low"], row["high"])
-                within = f" (to within {reach:.3f})" if cost == "as much" else ""
+                within = f" (to within {reach:.3f})" if cost in ("as much", "undecided") else ""
                 of.setdefault(cost, []).append(name + within)
             parts = [
-                f"{cost} {'as' if cost == 'as much' else 'than'} a random removal: "
-                + ", ".join(of[cost])
-                for cost in ("more", "as much", "less")
+                f"{phrase}: " + ", ".join(of[cost])
+                for cost, phrase in _COSTS.items()
                 if cost in of
             ]
             if parts:
-                said.append(f"Of {words}, at {size}, cost " + "; ".join(parts) + ".")
+                begin = f"Of {words}, at {size}, beside a random removal"
+                said.append(f"{begin}: " + "; ".join(parts) + ".")
+    if said:
+        said.append(
+            f"As much: the interval of the difference lies within ±{MARGIN:g}. Undecided: it "
+            "holds 0 and reaches further."
+        )
     return " ".join(said)
 
 

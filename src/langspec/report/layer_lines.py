@@ -104,6 +104,8 @@ def _drawn(panel: Panel, rows: pd.DataFrame) -> pd.DataFrame:
     here = select(rows, where)
     here = here[here["metric"].str.fullmatch(panel.where["metric"] + r"_\d+")]
     here = here[here["layer"] == here["layer"].max()]
+    if "seeds" in here:  # a mean over other seeds at each number would be another line
+        here = here[here["seeds"] == here.groupby("method")["seeds"].transform("max")]
     number = here["metric"].str.extract(r"_(\d+)$", expand=False)
     return here.assign(layer=number.astype(int))
 
