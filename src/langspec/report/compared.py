@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -231,7 +232,7 @@ def _curves(
 
 def _probe_sizes(rows: pd.DataFrame) -> dict[tuple[str, int], tuple[int, ...]]:
     """How many vectors the probes of a leak's curve were fitted on, by unit and layer."""
-    probed = pd.concat([leak_rows(rows, None, curve=True), leak_rows(rows, None)])
+    probed: Any = pd.concat([leak_rows(rows, None, curve=True), leak_rows(rows, None)])
     return {
         (str(unit), int(layer)): tuple(sorted({int(size) for size in of_layer["train_n"]}))
         for (unit, layer), of_layer in probed.groupby(["unit", "layer"])
