@@ -86,7 +86,7 @@ def test_nothing_is_requested_but_the_page_itself(browser: Any, page: str) -> No
 def test_images_and_the_headline_table_show(browser: Any, page: str) -> None:
     open_page(browser, page, 1200)
     widths = browser.execute_script("return [...document.images].map(i => i.naturalWidth)")
-    assert len(widths) == 14
+    assert len(widths) == 16
     assert all(width > 0 for width in widths)
     assert all(browser.execute_script("return [...document.images].map(i => i.alt.length > 0)"))
     table = browser.find_element("css selector", "#table-headline table")
