@@ -47,6 +47,7 @@ def test_two_processes_equal_one(both: tuple[Tensors, Tensors], case: str) -> No
     few = case == "fewer rows than processes"
     assert few or one[f"{case}/count"] >= 20
     compared = [name for name in one if name.startswith((f"{case}/weights", f"{case}/steps"))]
+    compared = [name for name in compared if not name.endswith(".gradient_cosine")]  # one alone
     assert len(compared) > 5
     if case == BF16:  # sums of bf16 gradients round otherwise: the losses are near, no more
         losses = one[f"{case}/steps.loss"], two[f"{case}/steps.loss"]
