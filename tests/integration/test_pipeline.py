@@ -293,9 +293,10 @@ def test_erasers_are_measured_beside_their_methods(project: Path) -> None:
                 assert set(leak["seed"]) == ({0} if method == "frozen" else seeds)
                 assert (mine[mine.metric == "variance_removed"]["value"] < 1).all()
         last = rows[(rows.probe == "linear") & (rows.metric == "accuracy") & (rows.layer == 2)]
+        last = last[last.measure.isin(("leak", "erasure"))]
         last = last[(last.unit == "token") & (last.language == "all") & (last.corpus == "text")]
         means = last.groupby(["method", "eraser"])["value"].mean()
-        assert means["frozen", "leace"] < means["frozen", ""] - 0.2
+        assert means["frozen", "leace"] < means["frozen", ""] - 0.1
     page = (project / "results" / "tiny" / "report" / "index.html").read_text()
     assert 'id="tradeoff_pos"' in page
     assert 'id="table-erased_nli"' in page
