@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gc
 import json
 import os
 import re
@@ -242,6 +243,8 @@ def test_machines_meet_on_a_new_database(services: Services) -> None:
         with ThreadPoolExecutor(8) as pool:
             found = [pool.submit(meet) for _ in range(8)]
             assert [each.result() for each in found] == [0] * 8
+        del found
+        gc.collect()  # connections of storages that nobody holds close with them
 
 
 def test_the_second_machine_has_the_data_of_the_first(machines: list[Path]) -> None:
