@@ -187,9 +187,7 @@ def test_trials_in_several_processes_end_with_the_sweep_and_go_on(project: Path,
     langspec(project, *sweep)
     trials = trials_of(project, "launched")
     assert sum(trial.state == "COMPLETE" for trial in trials) == 2
-    reasons = {trial.reason for trial in trials if trial.state == "FAIL"}
-    # The second: its process had ended before it could say so.
-    assert reasons <= {"ended by SIGTERM", "process ? on ? ended without a result"}
+    assert {trial.reason for trial in trials if trial.state == "FAIL"} <= {"ended by SIGTERM"}
 
 
 def test_a_front(project: Path, langspec) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +21,9 @@ import pytest
 from optuna.trial import TrialState
 from test_sweep_space import config
 
+from langspec import interrupts
 from langspec.errors import LangspecError
+from langspec.interrupts import Terminated
 from langspec.tuning import claims
 from langspec.tuning.adoption import _from_storage
 from langspec.tuning.best_trial import REFERENCE, best, best_or_none
@@ -170,6 +174,25 @@ def test_an_interruption_puts_the_trial_up_again(tmp_path: Path) -> None:
     work(study, space, tune, fake, lock, slots=1)
     assert states(study) == ["FAIL", "COMPLETE"]
     assert records(study)[0].retried_by == 1
+
+
+def test_a_signal_right_after_the_claim_puts_the_trial_up_again_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It arrives when the trial is this process's, and before its training has begun."""
+    study, space, tune, lock = opened(tmp_path / "s.log")
+    claim = claims.claim
+
+    def signalled(*arguments: Any) -> Any:
+        claimed = claim(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return claimed
+
+    monkeypatch.setattr(claims, "claim", signalled)
+    with interrupts.raised(signal.SIGTERM), pytest.raises(Terminated):
+        work(study, space, tune, fake, lock, slots=1)
+    assert states(study) == ["FAIL", "WAITING"]
+    assert records(study)[0].reason == "ended by SIGTERM"
 
 
 def test_a_worker_whose_processes_cannot_start_again_ends_and_leaves_the_trial(

@@ -7,9 +7,11 @@ pruned by scores of earlier ones, never by time. Equal parameters, data and code
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langspec import interrupts
 from langspec.files import atomic_folder, sha256_json
 from langspec.paths import paths_of
 from langspec.tuning.fingerprint import data_hash, enqueue, identity_of, space_for
@@ -18,7 +20,6 @@ from langspec.tuning.progress import summary
 from langspec.tuning.records import write_study
 from langspec.tuning.space import sized
 from langspec.tuning.study import memory_study
-from langspec.tuning.sweep_workers import sigterm_exits
 from langspec.tuning.trial_processes import trial_trainer
 from langspec.tuning.trial_worker import work
 
@@ -37,7 +38,7 @@ def sweep(config: Config, root: Path, out: Path) -> Path:
     identity = identity_of(config, root, space)
     study = memory_study("tune", config.tune)
     enqueue(study, config, space)
-    with sigterm_exits(), trial_trainer(config, paths) as trainer:
+    with interrupts.raised(signal.SIGTERM), trial_trainer(config, paths) as trainer:
         work(study, space, config.tune, trainer, contextlib.nullcontext, slots=config.tune.trials)
     trials = records(study)
     uid = sha256_json([identity.parts, identity.code, config.tune.model_dump(), config.name])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from langspec.errors import LangspecError
-from langspec.interrupts import Terminated
 from langspec.paths import paths_of
 from langspec.tuning import claims
 from langspec.tuning.fingerprint import STORAGE_VARIABLE, Opened
@@ -143,17 +141,3 @@ def end_with_parent() -> None:
     """End this worker when its parent ends, also where the parent was killed."""
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)  # the worker queues its trial again
-
-
-def _exit(number: int, frame: Any) -> None:
-    raise Terminated(number)
-
-
-@contextlib.contextmanager
-def sigterm_exits() -> Iterator[None]:
-    """While the body runs, SIGTERM raises Terminated at once: the trial is queued again."""
-    before = signal.signal(signal.SIGTERM, _exit)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from langspec import interrupts
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
 from langspec.tuning import claims
@@ -39,7 +40,6 @@ from langspec.tuning.sweep_workers import (
     SweepWorkers,
     end_with_parent,
     free_slots,
-    sigterm_exits,
     work_in_process,
 )
 from langspec.tuning.trial_processes import launch_of
@@ -84,7 +84,7 @@ def run(
         tqdm.write(f"not tried first, outside the space: {opened.untried}")
     with opened.lock():
         claims.reap(opened.study, lost)
-    with sigterm_exits(), contextlib.ExitStack() as stack:
+    with interrupts.raised(signal.SIGTERM), contextlib.ExitStack() as stack:
         crew = None
         if workers > 1 and free_slots(opened, config):
             crew = stack.enter_context(
@@ -115,7 +115,7 @@ def worker(config: Config, root: Path, *, study: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
     config = sized(config)
     place = place_for(study, os.environ[STORAGE_VARIABLE], root)
-    with sigterm_exits():
+    with interrupts.raised(signal.SIGTERM):
         work_in_process(config, root, open_for(config, root, study, place), None)
 
 

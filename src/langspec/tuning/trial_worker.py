@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from langspec import interrupts
 from langspec.errors import LangspecError
 from langspec.tuning import claims
 from langspec.tuning.parameters import Space
@@ -43,20 +44,26 @@ def work(
     trial of a killed worker. A signal or Ctrl-C queues the trial again and ends the worker.
     """
     done = 0
-    while (result := claims.claim(study, space, tune, slots, lock)) is not None:
-        trial, values = result
+    while True:
+        trial = None
         try:
+            with interrupts.delayed():  # a claimed trial is never left without its end
+                claimed = claims.claim(study, space, tune, slots, lock)
+                if claimed is None:
+                    return done
+                trial, values = claimed
             _run(study, trial, space.paths(values), tune, objective)
         except (KeyboardInterrupt, SystemExit, NotStarted) as end:
-            reason = f"ended by {getattr(end, 'signal_name', type(end).__name__)}"
-            _abandon(study, trial, reason, lock, suspect=False)
+            if trial is not None:
+                reason = f"ended by {getattr(end, 'signal_name', type(end).__name__)}"
+                _abandon(study, trial, reason, lock, suspect=False)
             raise
         except ProcessLost as error:
+            assert trial is not None, "only a training loses a process"
             logger.error("trial %d failed: %s", trial.number, error)
             _abandon(study, trial, str(error), lock, suspect=True)
         done += 1
         after()
-    return done
 
 
 def _abandon(
