@@ -245,10 +245,14 @@ class Eraser(ABC):
         Raises:
             LangspecError: fewer than two languages, values that are not finite.
         """
-        self.moments = Moments()
+        self._forget()
         self.partial_fit(features, languages, lines)
         self.moments.require_two()
         return self
+
+    def _forget(self) -> None:
+        """Forget what was fitted; not what :meth:`choose_on` was given."""
+        self.moments = Moments()
 
     @property
     def map(self) -> ErasureMap:

@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from langspec.erasure.base import Eraser
-from langspec.erasure.moments import checked
 from langspec.erasure.removal_path import PathPoint, clustered_interval
+from langspec.erasure.vector_chunks import Chunks
 from langspec.measurement.probe_options import ProbeOptions
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class IterativeEraser(Eraser):
 
     def __init__(self, *, anchor: str | None = None) -> None:
         super().__init__(anchor=anchor)
-        self._chunks: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+        self._train, self._dev = Chunks(), Chunks()
 
     def partial_fit(
         self,
@@ -60,7 +60,8 @@ class IterativeEraser(Eraser):
     ) -> Self:
         """Add a chunk to what is fitted, see :meth:`Eraser.partial_fit`."""
         super().partial_fit(features, languages, lines)
-        return self._keep("train", features, languages, lines)
+        self._train.add(features, languages, lines)
+        return self
 
     def choose_on(
         self,
@@ -73,45 +74,23 @@ class IterativeEraser(Eraser):
         Without any, every fifth line of what is fitted is held out for it.
         """
         self._map = None
-        return self._keep("dev", features, languages, lines)
-
-    def fit(
-        self,
-        features: np.ndarray,
-        languages: np.ndarray | list[str],
-        lines: np.ndarray | None = None,
-    ) -> Self:
-        """Fit on features ``[N, H]``; forget earlier chunks, see :meth:`Eraser.fit`."""
-        self._chunks.pop("train", None)
-        return super().fit(features, languages, lines)
-
-    def _keep(
-        self,
-        part: str,
-        features: np.ndarray,
-        languages: np.ndarray | list[str],
-        lines: np.ndarray | None,
-    ) -> Self:
-        chunks = self._chunks.setdefault(part, [])
-        vectors, codes = checked(features, languages)
-        if lines is None:  # each vector is a line of its own
-            begin = sum(len(chunk[0]) for chunk in chunks)
-            lines = np.arange(begin, begin + len(vectors))
-        chunks.append((vectors, codes, np.asarray(lines)))
+        self._dev.add(features, languages, lines)
         return self
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._train = Chunks()
 
     def _vectors(self) -> tuple[Vectors, Vectors]:
         """The vectors that it is fitted on and those that choose, centred on the former's mean."""
-        train = self._joined("train")
-        if "dev" in self._chunks:
-            return train, self._joined("dev")
+        train = self._centred(self._train)
+        if len(self._dev):
+            return train, self._centred(self._dev)
         held = np.unique(train.lines, return_inverse=True)[1] % _HELD_OUT == 0
         return train.at(~held), train.at(held)
 
-    def _joined(self, part: str) -> Vectors:
-        features, codes, lines = (
-            np.concatenate(column) for column in zip(*self._chunks[part], strict=True)
-        )
+    def _centred(self, chunks: Chunks) -> Vectors:
+        features, codes, lines = chunks.joined()
         known = np.isin(codes, self.moments.languages)
         labels = np.searchsorted(np.asarray(self.moments.languages), codes[known])
         features = features[known] - self.moments.mean

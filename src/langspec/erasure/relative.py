@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from langspec.erasure.by_language import ByLanguage
-from langspec.erasure.moments import checked
+from langspec.erasure.vector_chunks import Chunks
 from langspec.errors import LangspecError
 
 
@@ -29,7 +29,7 @@ class Relative(ByLanguage):
 
     def __init__(self, *, gold: bool = False, anchor: str | None = None) -> None:
         super().__init__(gold=gold, anchor=anchor)
-        self._chunks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._chunks = Chunks()
 
     def partial_fit(
         self,
@@ -44,18 +44,12 @@ class Relative(ByLanguage):
                 f"{self.name} compares translations: give the line number of each vector, which "
                 "translations share, or take centring"
             )
-        self._chunks.append((*checked(features, languages), np.asarray(lines)))
+        self._chunks.add(features, languages, lines)
         return self
 
-    def fit(
-        self,
-        features: np.ndarray,
-        languages: np.ndarray | list[str],
-        lines: np.ndarray | None = None,
-    ) -> Self:
-        """Fit on features ``[N, H]``; forget earlier chunks, see :meth:`Eraser.fit`."""
-        self._chunks = []
-        return super().fit(features, languages, lines)
+    def _forget(self) -> None:
+        super()._forget()
+        self._chunks = Chunks()
 
     def _maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]]:
         vectors = self._relative()
@@ -77,9 +71,7 @@ class Relative(ByLanguage):
             LangspecError: languages that no shared lines connect.
         """
         codes = self.moments.languages
-        features, languages, lines = (
-            np.concatenate(column) for column in zip(*self._chunks, strict=True)
-        )
+        features, languages, lines = self._chunks.joined()
         language = np.searchsorted(np.asarray(codes), languages)
         _, line = np.unique(lines, return_inverse=True)
         cells, cell, sizes = np.unique(

@@ -14,8 +14,9 @@ NEAR = 0.05
 class PathPoint:
     """What the evaluation probe reads on held-out vectors after one step.
 
-    The evaluation probe is the linear language probe of all leaks: standardised features, C chosen
-    on the held-out vectors. It is fitted on erased training vectors.
+    The evaluation probe is a linear probe of standardised features, as that of all leaks is; it
+    chooses C on the held-out vectors among the few of ``iterative.EVALUATION``, so that an eraser
+    is the same whatever ``evaluate.probe`` says. It is fitted on erased training vectors.
 
     Attributes:
         rank: number of directions removed so far.
