@@ -13,7 +13,7 @@ from langspec.features.bank import Bank
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.intervals import LEVEL, Interval, share_interval, standard_error
 from langspec.measurement.mixing import sampled
-from langspec.measurement.neighbourhoods import around, line_weights
+from langspec.measurement.neighbourhoods import MOST_TEXTS, around, line_weights
 
 KINDS = ("translation", "own_language", "other_language")
 """What the nearest other text can be: a translation (a text of the same line), another text of the
@@ -65,7 +65,7 @@ def first_hits(
     split: str,
     *,
     bootstrap: BootstrapOptions,
-    per_language: int = 500,
+    per_language: int = MOST_TEXTS,
     seed: int = 0,
 ) -> FirstHits:
     """What is nearest, by cosine, to each sentence vector of one layer and split.

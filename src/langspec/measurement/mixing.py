@@ -26,6 +26,7 @@ from langspec.measurement.intervals import (
     standard_error,
 )
 from langspec.measurement.neighbourhoods import (
+    MOST_TEXTS,
     Shares,
     around,
     chance_shares,
@@ -180,7 +181,7 @@ def mixing(
     split: str,
     *,
     bootstrap: BootstrapOptions | None = None,
-    per_language: int = 500,
+    per_language: int = MOST_TEXTS,
     seed: int = 0,
 ) -> Mixing:
     """Neighbourhoods, by cosine, of the sentence vectors of one layer and split.

@@ -20,6 +20,7 @@ import torch
 
 from langspec.measurement.bootstrap import BootstrapOptions
 
+MOST_TEXTS = 500  # of a language that are compared with each other; more are sampled
 BLOCK = 512  # texts that are compared with all others at once
 _REACH = 2  # neighbours kept, in sizes of a neighbourhood: resamples change their mass
 
