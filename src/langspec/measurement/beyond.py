@@ -259,12 +259,7 @@ class _Sample:
         """
         probe = self._fit_linear(part["train"], label["train"], part["dev"], label["dev"])
         predicted = probe.predict(part["test"])
-        facts = {
-            "chosen_c": probe.chosen_c,
-            "iterations": probe.iterations,
-            "converged": probe.converged,
-        }
-        rows = self._scored(layer, name, label["test"], predicted, facts)
+        rows = self._scored(layer, name, label["test"], predicted, probe.facts)
         return predicted == label["test"], rows, probe
 
     def _fit_linear(

@@ -244,15 +244,10 @@ class _Unit:
         trained = len(self.splits["train"].rows)
         place: Any = {"layer": layer, "probe": name, "unit": self.unit}
         of_test = {**place, "language": "all", "n": len(self.splits["test"].rows)}
-        of_fit = {
-            "chosen_c": probe.chosen_c,
-            "iterations": probe.iterations,
-            "converged": probe.converged,
-        }
         return [
             *(
                 self.origin.interval(metric, interval, train_n=trained, **of_test)
                 for metric, interval in intervals.items()
             ),
-            *fit_rows(self.origin, of_fit | facts, n=trained, **place),
+            *fit_rows(self.origin, probe.facts | facts, n=trained, **place),
         ]

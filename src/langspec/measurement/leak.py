@@ -129,11 +129,6 @@ def probed_layer(
     )
     predicted = probe.predict(vectors[rows["test"]])
     count = len(label["train"])
-    facts = {
-        "chosen_c": probe.chosen_c,
-        "iterations": probe.iterations,
-        "converged": probe.converged,
-    }
     results = scored_rows(
         origin,
         bank.languages,
@@ -146,7 +141,7 @@ def probed_layer(
         unit=unit,
         train_n=count,
     )
-    results += fit_rows(origin, facts, layer=layer, probe="linear", unit=unit, n=count)
+    results += fit_rows(origin, probe.facts, layer=layer, probe="linear", unit=unit, n=count)
     return predicted, results
 
 

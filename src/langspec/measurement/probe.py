@@ -82,6 +82,15 @@ class Probe:
         """Did the fit with every C reach its tolerance? The choice compares them all."""
         return all(step.converged for step in self.path)
 
+    @property
+    def facts(self) -> dict[str, float]:
+        """Of the fit: ``chosen_c``, ``iterations`` and ``converged`` (0 or 1), as rows have it."""
+        return {
+            "chosen_c": self.chosen_c,
+            "iterations": self.iterations,
+            "converged": self.converged,
+        }
+
     def log_probabilities(self, features: np.ndarray) -> np.ndarray:
         """Log-probabilities float64 ``[N, K]`` (nats) of features ``[N, H]``."""
         scaled = (np.asarray(features, dtype=np.float64) - self.mean) / self.scale
