@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 
 from conftest import CHECKOUT
 from langspec import presets
@@ -61,3 +64,31 @@ def test_values_are_written_over_the_preset(project: Path) -> None:
     assert "now holds preset tiny" in preset
     assert "train.seeds: [1, 2] -> [9]" in change
     assert load_config(project / "params.yaml").name == "tiny"
+
+
+@pytest.mark.parametrize("name", presets.names())
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.pos.encoder_lr", 2e-4),
+        ("corpora.max_words", 40),
+        ("compute.launch", "accelerate/cpu-2.yaml"),
+        ("evaluate.beyond.max_train_per_language", None),
+        ("train.methods.grl.discriminator.layers", 4),
+    ],
+)
+def test_the_writer_of_dvc_changes_one_line(
+    tmp_path: Path, name: str, key: str, value: Any
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(presets.preset_text(name), encoding="utf-8")
+    *parents, last = key.split(".")
+    with modify_yaml(file) as section:
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    before, after = presets.preset_text(name).splitlines(), file.read_text().splitlines()
+    signs = [line[0] for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    assert sorted(signs) in ([], ["+", "-"])
+    assert (value is None) or signs
+    assert load_config(file).model_dump()["name"] == name

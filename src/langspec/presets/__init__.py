@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
 
 from langspec.config import Config, parse_config, parse_yaml, read_values, set_values
 from langspec.errors import LangspecError
@@ -21,22 +20,14 @@ _BASE_IS = (
 )
 
 
-class _Representer(RoundTripRepresenter):
-    """Writes ``null``, as the base does; ruamel's own leaves the place empty."""
-
-
-_Representer.add_representer(
-    type(None),
-    lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"),
-)
-
-
 def commented_yaml() -> YAML:
-    """Reads and writes ``params.yaml`` with its comments, quotes and lines as they are."""
+    """Reads and writes ``params.yaml`` with its comments, in the form that DVC's writer leaves.
+
+    DVC writes a null as an empty value, quotes with apostrophes and breaks lines at column 80. So
+    ``dvc exp run -S KEY=VALUE`` changes one line of what this writes.
+    """
     yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096  # no line is broken that was not
-    yaml.Representer = _Representer
+    yaml.default_flow_style = False
     return yaml
 
 
