@@ -45,6 +45,9 @@ rows = [
 ]
 results = Path("results/tiny")
 write_results(results / "evaluate/pos/results.csv", rows)
+history = results / "train/pos/grl/seed-1/steps.csv"
+history.parent.mkdir(parents=True, exist_ok=True)
+history.write_text(f"step,epoch,loss\\n1,1,{strength}\\n2,1,0.1\\n")
 write_metrics(results, ["pos"], ["grl"])
 with Tracker.open(root=Path.cwd()).start_run(
     experiment="langspec-pos", name=f"strength {strength}", stage="train@pos-grl"
@@ -111,12 +114,15 @@ def test_an_experiment_is_compared(project: Path) -> None:
     call(project, "dvc", "plots", "diff", "HEAD", "workspace", "-o", "shown")
     page = (project / "shown" / "index.html").read_text()
     assert "token_macro_f1" in page
-    assert "leak_pos_grl.csv" in page
+    assert "leak/pos_grl.csv" in page
+    assert "training/pos_grl.csv" in page
     shown = json.loads(call(project, "dvc", "exp", "show", "--json"))
     text = json.dumps(shown)
     assert '"half"' in text
     assert '"leak": 0.5' in text
     assert "strength 0.5" in run_names(project)
+    changed = call(project, "git", "diff", "--numstat", "HEAD", "--", "params.yaml")
+    assert changed.split()[:2] == ["1", "1"]  # a line for a line
 
 
 @pytest.mark.parametrize("how", ["--temp", "--queue"])

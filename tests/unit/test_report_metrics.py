@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -35,14 +37,23 @@ def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
         row("frozen", 1, 0.25),
     ]
     write_results(tmp_path / "evaluate" / "pos" / "results.csv", rows)
+    for seed in (1, 2):
+        steps = pd.DataFrame({"step": range(1, 101), "loss": 100.0 * seed, "grad_norm_task": 1.0})
+        folder = tmp_path / "train" / "pos" / "finetune" / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        steps.assign(loss=steps["loss"] - steps["step"]).to_csv(folder / "steps.csv", index=False)
     write_metrics(tmp_path, ["pos"], ["frozen", "finetune"])
     assert read_json(tmp_path / "metrics.json") == {
         "pos": {
-            "finetune": {"transfer": 0.15, "leak": 1.5, "sentence_leak": 0.5},
+            "finetune": {"transfer": 0.15, "leak": 1.5},
             "frozen": {"transfer": 0.25},
         }
     }
-    curve = pd.read_csv(tmp_path / "plots" / "leak_pos_finetune.csv")
+    losses = pd.read_csv(tmp_path / "plots" / "training" / "pos_finetune.csv")
+    assert losses["step"].tolist() == [*range(3, 103, 3)]  # windows of three steps
+    assert losses["loss"].iloc[:2].tolist() == [148, 145]  # over both seeds
+    assert not (tmp_path / "plots" / "training" / "pos_frozen.csv").exists()  # nothing recorded
+    curve = pd.read_csv(tmp_path / "plots" / "leak" / "pos_finetune.csv")
     assert curve["layer"].tolist() == [9, 10]
     assert curve["token_macro_f1"].tolist() == pytest.approx([1.35, 1.5])
     before = sha256_folder(tmp_path)
@@ -52,7 +63,19 @@ def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
 
 def test_dvc_names_what_is_written() -> None:
     stage = parse_yaml((CHECKOUT / "dvc.yaml").read_text())["stages"]["report"]
-    assert stage["metrics"] == ["results/${name}/metrics.json"]
-    ((place, axes),) = stage["plots"][0].items()
-    assert place == "results/${name}/plots"
-    assert axes == {"x": "layer", "y": "token_macro_f1"}
+    assert stage["metrics"] == [{"results/${name}/metrics.json": {"cache": False}}]
+    assert stage["plots"] == [
+        {"results/${name}/plots/leak": {"cache": False, "x": "layer", "y": "token_macro_f1"}},
+        {"results/${name}/plots/training": {"cache": False, "x": "step", "y": "loss"}},
+    ]
+
+
+def test_git_takes_what_dvc_compares_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copy(CHECKOUT / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    files = ["metrics.json", "plots/leak/pos_grl.csv", "report/index.html", "train/run.json"]
+    paths = [f"results/demo/{file}" for file in files]
+    ignored = subprocess.run(
+        ["git", "-C", str(tmp_path), "check-ignore", *paths], capture_output=True, text=True
+    )
+    assert ignored.stdout.split() == paths[2:]

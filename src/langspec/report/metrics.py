@@ -1,4 +1,8 @@
-"""The few numbers that `dvc metrics diff`, `dvc plots diff` and `dvc exp show` compare."""
+"""The few numbers that `dvc metrics diff`, `dvc plots diff` and `dvc exp show` compare.
+
+Git holds these files (``cache: false`` in ``dvc.yaml``): they are small, and four significant
+digits of means over seeds seldom differ between processors.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +13,48 @@ from typing import Any
 import pandas as pd
 
 from langspec.files import atomic_folder, write_json
-from langspec.results import headline, leak_rows, read_results
+from langspec.results import LEAK, TRANSFER, headline, leak_rows, read_results
 
-METRICS, PLOTS = "metrics.json", "plots"
+METRICS, LEAK_PLOTS, TRAINING_PLOTS = "metrics.json", "plots/leak", "plots/training"
+NAMES = (TRANSFER, LEAK)
+"""Of :func:`langspec.results.headline`, those that a line of `dvc exp show` has room for."""
+_POINTS, _FORM = 40, ".4g"
 
 
 def write_metrics(results: Path, tasks: Sequence[str], methods: Sequence[str]) -> None:
-    """Write ``metrics.json`` and ``plots/leak_TASK_METHOD.csv`` into ``results``.
+    """Write ``metrics.json`` and, below ``plots``, a file a task and method for each plot.
 
-    The metrics are :func:`langspec.results.headline` of each task and method, over seeds, six
-    significant digits. The plots hold macro-F1 of the linear language probe, a line for each
-    layer.
+    ``metrics.json`` has :data:`NAMES` of each task and method, means over seeds.
+    ``leak/TASK_METHOD.csv`` has macro-F1 of the linear language probe by layer.
+    ``training/TASK_METHOD.csv`` has the training loss by step, means over seeds and over windows
+    of steps, at most 40 of them.
     """
     values: dict[str, Any] = {}
-    with atomic_folder(results / PLOTS) as plots:
+    (results / "plots").mkdir(parents=True, exist_ok=True)
+    with (
+        atomic_folder(results / LEAK_PLOTS) as leak,
+        atomic_folder(results / TRAINING_PLOTS) as training,
+    ):
         for task in tasks:
             rows = read_results(results / "evaluate" / task / "results.csv")
             rows = rows[(rows["eraser"] == "") & rows["strength"].isna()]
             for method in methods:
                 of_method = rows[rows["method"] == method]
-                table = _by_layer(of_method)
-                table.to_csv(plots / f"leak_{task}_{method}.csv", float_format="%.6g")
+                _write(_by_layer(of_method), leak / f"{task}_{method}.csv")
+                losses = _losses(results / "train" / task / method)
+                _write(losses, training / f"{task}_{method}.csv")
                 numbers = headline(of_method)
                 values.setdefault(task, {})[method] = {
-                    name: float(f"{number['value']:.6g}") for name, number in numbers.items()
+                    name: float(f"{numbers[name]['value']:{_FORM}}")
+                    for name in NAMES
+                    if name in numbers
                 }
     write_json(results / METRICS, values)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    if not table.empty:
+        table.to_csv(path, float_format=f"%{_FORM}", lineterminator="\n")
 
 
 def _by_layer(rows: pd.DataFrame) -> pd.DataFrame:
@@ -44,3 +64,16 @@ def _by_layer(rows: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     table = leaks.pivot_table(index="layer", columns="unit", values="value")
     return table.rename(columns=lambda unit: f"{unit}_macro_f1").rename_axis(columns=None)
+
+
+def _losses(folder: Path) -> pd.DataFrame:
+    """Column ``loss``, a row for each window of steps, by the window's last step."""
+    histories = [
+        pd.read_csv(file, usecols=["step", "loss"]) for file in sorted(folder.glob("*/steps.csv"))
+    ]
+    if not histories:
+        return pd.DataFrame()
+    steps = pd.concat(histories)
+    window = -(-int(steps["step"].max()) // _POINTS)
+    ends = (steps["step"] - 1) // window * window + window
+    return steps.assign(step=ends).groupby("step")[["loss"]].mean()

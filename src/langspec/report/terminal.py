@@ -70,7 +70,7 @@ def headline_text(run: Run) -> str:
         "acc, macro-F1: test, mean of the target languages, mean over seeds; [95 %]: interval "
         f"over items;\ntok/sent: language read by a linear probe from the {leak_place(run)} "
         f"(F1: macro-F1),\n{_fitted(frame)}.\nIn metrics.json, MLflow and a model's card: "
-        "transfer = targets acc, leak = tok F1, sentence_leak = sent F1."
+        "transfer = targets acc, leak = tok F1."
     )
     return "\n\n".join([*blocks, foot, *unconverged_note(frame)]) + "\n"
 
