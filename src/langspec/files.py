@@ -11,12 +11,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from langspec.errors import DamagedFile, LangspecError
+from langspec.unfinished import prefix_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +36,20 @@ def _linked(path: Path) -> Path:
     return path if "/files/md5/" in target.as_posix() else target
 
 
+_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG)
+
+
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Give an error of a disk that takes no more the path that was being written."""
     try:
         yield
-    except Exception as error:  # safetensors and pyarrow raise their own kinds
+    except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
-        if number is None and os.strerror(errno.ENOSPC) in str(error):
-            number = errno.ENOSPC
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if number is None:  # safetensors and pyarrow raise their own kinds
+            said = str(error)
+            number = next((one for one in _TAKES_NO_MORE if os.strerror(one) in said), None)
+        if number in _TAKES_NO_MORE:
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
 
@@ -72,7 +77,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     with _naming(path):
         _make_parent(path)
         # mkstemp for the free name only; its 0600 mode would travel with the rename.
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=prefix_of(path.name), suffix=".part", dir=path.parent
+        )
     os.close(handle)
     temporary = Path(name)
     temporary.unlink()
@@ -95,24 +102,40 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     path = _linked(Path(path))
     with _naming(path):
         _make_parent(path)
-        name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        name = tempfile.mkdtemp(prefix=prefix_of(path.name), suffix=".part", dir=path.parent)
     temporary = Path(name)
     temporary.rmdir()  # mkdtemp for the free name only: its mode is 0700, whatever the umask
     temporary.mkdir()
     try:
         with _naming(path):
             yield temporary
-        if path.exists():
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-            # Two renames: the old folder is gone only once the new one is complete.
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
+        _replace_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(temporary: Path, path: Path) -> None:
+    """Put a complete folder into the place of another.
+
+    Two renames: the old folder is gone only once the new one is complete. Of two processes that
+    replace it at once, both succeed, and the folder of the later one stays.
+    """
+    replaced = []
+    while True:
+        if path.is_dir():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        try:
+            temporary.rename(path)
+            break
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        old = Path(tempfile.mkdtemp(prefix=prefix_of(path.name), suffix=".old", dir=path.parent))
+        replaced.append(old)
+        with suppress(FileNotFoundError):  # another process was first
+            path.rename(old / path.name)
+    for old in replaced:
+        shutil.rmtree(old)
 
 
 def write_text(path: Path, text: str) -> None:

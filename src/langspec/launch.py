@@ -116,7 +116,7 @@ def is_launched() -> bool:
     return LAUNCHED in os.environ
 
 
-def launch(path: Path, arguments: list[str]) -> int:
+def launch(wanted: Launch, arguments: list[str]) -> int:
     """Run ``python -m ARGUMENTS`` in the processes that a file asks for.
 
     A signal is passed on to them; this process then waits until they have saved their work.
@@ -124,7 +124,6 @@ def launch(path: Path, arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    wanted = read_launch(path)
     environment = {**os.environ, **wanted.variables()}
     with subprocess.Popen(wanted.command(arguments), env=environment) as process:
         try:

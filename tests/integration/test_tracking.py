@@ -232,6 +232,29 @@ def test_a_reused_process_id_does_not_keep_a_dead_run_alive(tracker: Tracker) ->
     assert get(tracker, elsewhere.info.run_id).info.status == "RUNNING"
 
 
+def test_a_clock_that_is_set_reaps_no_living_run(
+    tracker: Tracker, child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    assert child.stdout is not None
+    run_id = child.stdout.readline().strip()
+    read = psutil._pslinux.boot_time
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: read() + 3600)
+    assert reap(tracker.client) == []
+    assert get(tracker, run_id).info.status == "RUNNING"
+
+
+def test_a_person_without_a_name_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id that no passwd file lists, as in containers."""
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr(names.getpass, "getuser", unknown)
+    assert names.process_tags("train")["mlflow.user"] == str(os.getuid())
+
+
 def test_stages_under_a_launched_run_are_its_children(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +355,13 @@ def test_a_disabled_tracker_does_nothing() -> None:
 
 
 @pytest.mark.slow
+def test_what_a_killed_process_left_of_a_store_goes(tmp_path: Path) -> None:
+    for ending in (".part", ".part-journal"):
+        (tmp_path / f".mlflow.db.0a1b2c3d-1.x{ending}").write_bytes(b"half a store")
+    Tracker.open(root=tmp_path)
+    assert [path.name for path in tmp_path.glob(".mlflow.db.*")] == []
+
+
 def test_two_processes_may_meet_at_a_fresh_store(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from langspec.tracking.runs import Tracker\n"

@@ -91,7 +91,7 @@ def test_layers(module: str) -> None:
 NOT_IN_DEPS = ("langspec.tracking", "langspec.config", "langspec.cli", "langspec.commands",
                "langspec.stages.replay", "langspec.databases", "langspec.errors", "langspec.files",
                "langspec.folder_classes", "langspec.languages",
-               "langspec.logs", "langspec.workers",
+               "langspec.logs", "langspec.workers", "langspec.processes", "langspec.unfinished",
                "langspec.hub", "langspec.interrupts", "langspec.launch",
                "langspec.search", "langspec.section", "langspec.closure", "langspec.paths",
                "langspec.results")  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from langspec.errors import DamagedFile, LangspecError
 from langspec.files import atomic_file, atomic_folder, read_record, write_text
+from langspec.unfinished import is_unfinished, prefix_of, writer_lives
 
 
 @pytest.fixture(params=[0o022, 0o077])
@@ -91,13 +94,19 @@ def test_a_body_that_fails_leaves_everything(tmp_path: Path) -> None:
         OSError(errno.ENOSPC, "No space left on device"),
         OSError(errno.EROFS, "Read-only file system", "a/part"),
         RuntimeError("I/O error: No space left on device (os error 28)"),
+        OSError(errno.EFBIG, "File too large"),
+        RuntimeError("I/O error: File too large (os error 27)"),
+        OSError(errno.ENAMETOOLONG, "File name too long", "a/part"),
     ],
 )
 @pytest.mark.parametrize("writer", [atomic_file, atomic_folder])
 def test_a_full_disk_is_told_with_the_path(
     tmp_path: Path, writer: Callable[[Path], Any], error: Exception
 ) -> None:
-    with pytest.raises(OSError, match=r"No space|Read-only") as told, writer(tmp_path / "out"):
+    with (
+        pytest.raises(OSError, match=r"No space|Read-only|too l") as told,
+        writer(tmp_path / "out"),
+    ):
         raise error
     assert told.value.filename == str(tmp_path / "out")
     assert not [*tmp_path.iterdir()]
@@ -158,3 +167,44 @@ def test_a_link_into_the_cache_of_dvc_is_replaced(tmp_path: Path) -> None:
     assert cached.read_text() == "of an older commit"
     assert not link.is_symlink()
     assert link.read_text() == "new"
+
+
+def test_a_folder_that_another_process_replaces_is_replaced_too(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with atomic_folder(folder) as first:
+        (first / "a").write_text("1")
+        with atomic_folder(folder) as second:
+            (second / "b").write_text("2")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "a"]
+
+
+def test_two_processes_may_replace_one_folder_again_and_again(tmp_path: Path) -> None:
+    """A process whose `dvc` was killed goes on beside the one that was started next."""
+    code = (
+        "import sys; from pathlib import Path; from langspec.files import atomic_folder\n"
+        "for number in range(300):\n"
+        "    with atomic_folder(Path(sys.argv[1])) as folder:\n"
+        "        (folder / 'a').write_text(str(number))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    ended = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+    assert ended == [("", 0)] * 2
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "a"]
+
+
+def test_what_is_being_written_says_whose_it_is(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as folder, atomic_file(tmp_path / "a.b") as file:
+        file.touch()
+        for path in (folder, file, file.with_name(f"{file.name}-journal")):
+            assert is_unfinished(path.name)
+            assert writer_lives(path.name) is True
+    script = "from langspec.unfinished import prefix_of; print(prefix_of('x'))"
+    name = subprocess.check_output([sys.executable, "-c", script], text=True).strip()
+    assert name != prefix_of("x")
+    for ending in ("k2.part", "k2.old", "k2.part-journal"):
+        assert writer_lives(name + ending) is False
+    assert writer_lives(".x.0a1b2c3d-1.k2.part") is None  # of another machine
+    assert writer_lives(".x.k2.part") is None
+    assert not is_unfinished("notes.part")
+    assert not is_unfinished(".gitignore")

@@ -8,6 +8,7 @@ import pytest
 
 from conftest import CHECKOUT
 from langspec import launch
+from langspec.accelerate_launch import asked_for, read_command
 from langspec.errors import LangspecError
 
 FILES = sorted((CHECKOUT / "accelerate").glob("*.yaml"))
@@ -59,6 +60,63 @@ def test_what_is_refused(tmp_path: Path, text: str | None, expected: str) -> Non
     with pytest.raises(LangspecError, match=r"^compute\.launch: ") as refused:
         launch.read_launch(path, {})
     assert expected in str(refused.value)
+
+
+TRAIN = "-m langspec train --task pos --method grl --set train.clip=0.5"
+
+
+@pytest.mark.parametrize(
+    ("command", "processes", "rank"),
+    [
+        ("python /bin/accelerate launch --config_file accelerate/cpu-2.yaml", 2, 0),
+        ("python /bin/accelerate launch --config-file=accelerate/cpu-2.yaml", 2, 0),
+        ("python -m accelerate.commands.launch --config_file accelerate/cpu-2.yaml", 2, 0),
+        ("python /bin/accelerate-launch --config_file accelerate/cpu-2.yaml", 2, 0),
+        ("accelerate launch --config_file accelerate/cpu-2.yaml --num_processes 3", 3, 0),
+        ("accelerate launch --config_file accelerate/cpu-nodes-2.yaml --machine_rank 1", 2, 1),
+    ],
+)
+def test_what_accelerate_launch_was_asked_for_is_started(
+    monkeypatch: pytest.MonkeyPatch, command: str, processes: int, rank: int
+) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    wanted = read_command([*command.split(), *TRAIN.split()], {})
+    assert wanted is not None
+    assert (wanted.processes, wanted.rank) == (processes, rank)
+    assert "torch.distributed.run" in wanted.command(["langspec"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "accelerate launch --config_file accelerate/cpu-1.yaml",
+        "accelerate launch --config_file accelerate/gpus-8.yaml",  # starts eight by itself
+        "accelerate launch --cpu --num_processes 1",
+        "accelerate launch",
+        "bash -c langspec",
+        "",
+    ],
+)
+def test_one_process_trains_by_itself(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    assert read_command([*command.split(), *TRAIN.split()], {}) is None
+
+
+def test_several_processes_without_a_file_are_refused() -> None:
+    command = ["accelerate", "launch", "--cpu", "--num_processes", "2", *TRAIN.split()]
+    with pytest.raises(LangspecError, match=r"--set compute\.launch=accelerate/cpu-2\.yaml"):
+        read_command(command, {})
+
+
+def test_only_what_accelerate_launch_started_asks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(pid: int) -> list[str]:
+        return ["accelerate", "launch", "--config_file", str(CHECKOUT / "accelerate/cpu-2.yaml")]
+
+    monkeypatch.setattr("langspec.accelerate_launch._command_of", asked)
+    started = {"ACCELERATE_MIXED_PRECISION": "no"}
+    assert asked_for({}) is None
+    assert asked_for(started | {"WORLD_SIZE": "2"}) is None
+    assert asked_for(started) is not None
 
 
 def test_processes_count_themselves(monkeypatch) -> None:

@@ -135,9 +135,9 @@ def test_values_on_which_three_processes_died_are_not_tried_again(tmp_path: Path
     assert found[0].values == found[1].values == found[2].values
 
 
-def _dead() -> tuple[str, int, float]:
+def _dead() -> tuple[str, int, str]:
     own = claims.Owner.this()
-    return own.host, own.pid, own.started - 1000
+    return own.host, own.pid, f"{own.started}0"
 
 
 def test_running_trials_of_living_processes_and_other_hosts_are_left(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_running_trials_of_living_processes_and_other_hosts_are_left(tmp_path: P
         assert claims.claim(study, space, tune, 9, lock) is not None
     second = claims.claim(study, space, tune, 9, lock)
     assert second is not None
-    second[0].set_user_attr(claims.OWNER, claims.Owner("elsewhere", 1, 0.0).text())
+    second[0].set_user_attr(claims.OWNER, claims.Owner("elsewhere", 1, "").text())
     with lock():
         assert claims.reap(study) == []
         assert claims.reap(study, ["elsewhere"]) == [2]

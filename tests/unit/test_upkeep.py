@@ -16,6 +16,8 @@ from click.testing import CliRunner
 from conftest import CHECKOUT
 from langspec.cli import main
 from langspec.errors import LangspecError
+from langspec.files import atomic_folder
+from langspec.unfinished import is_unfinished
 from langspec.upkeep import leftovers as engine
 from langspec.upkeep.checks import Finding, examine
 from langspec.upkeep.leftovers import leftovers, remove
@@ -74,6 +76,42 @@ def test_clean_asks_first_and_leaves_what_cannot_be_made_again(project: Path) ->
         ".langspec/sources.json", "results/.young.x4.part", "notes.part",
     }  # fmt: skip
     assert "nothing to remove" in run(main, ["clean"]).output
+
+
+@pytest.fixture
+def of_killed(project: Path) -> str:
+    """How the names begin of what a process wrote that has ended, in place of NAME."""
+    script = "from langspec.unfinished import prefix_of; print(prefix_of('NAME'))"
+    return subprocess.check_output([sys.executable, "-c", script], text=True).strip()
+
+
+def test_a_start_sweeps_what_killed_processes_left(project: Path, of_killed: str) -> None:
+    def written(place: str, name: str, ending: str, inside: str = "") -> Path:
+        path = project / place / (of_killed.replace("NAME", name) + ending) / inside
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"1234")
+        return path
+
+    before = files(project)
+    written("results/demo/train/pos", "grl", "x1.part", "seed-1")
+    written(".", "mlflow.db", "x1.part-journal")
+    written(".langspec/banks", "key", "x1.part", "tokens.npy")
+    written("results", "demo", "x1.old", "demo/a.csv")  # replaced by the one that is there
+    gone = project / "results/demo/report/report.html"
+    written("results/demo", "report", "x1.old", "report/report.html")  # nothing is in its place
+    with atomic_folder(project / "results/demo/plots"):
+        engine.sweep(project)
+        assert any(is_unfinished(path.name) for path in (project / "results/demo").iterdir())
+    assert files(project) == before | {str(gone.relative_to(project))}
+
+
+def test_a_plan_sweeps_nothing(project: Path, of_killed: str) -> None:
+    left = project / (of_killed.replace("NAME", "report") + "x1.part")
+    left.touch()
+    CliRunner().invoke(main, ["corpora", "--dry-run"])
+    assert left.exists()
+    CliRunner().invoke(main, ["report"])  # refused, for there are no results
+    assert not left.exists()
 
 
 def test_nothing_goes_while_a_run_works_there(project: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +15,13 @@ from langspec.commands.shared_options import (
     examples,
     plan_or_run,
     stage_options,
+    sweep_unfinished,
 )
 from langspec.errors import LangspecError
 from langspec.interrupts import raised
+
+if TYPE_CHECKING:
+    from langspec.config import Config
 
 
 @click.command(
@@ -47,11 +52,21 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
         click.echo(stage.plan(config, ROOT, task_name=task, method_name=method))
         return
     with raised():
-        if config.compute.launch is not None and not launch.is_launched():
+        if not launch.is_launched() and (wanted := _launch_asked_for(config)):
             given = ["langspec", "train", "--task", task, "--method", method]
             given += [part for pair in assignments for part in ("--set", pair)]
-            sys.exit(launch.launch(Path(config.compute.launch), given))
+            sys.exit(launch.launch(wanted, given))
+        sweep_unfinished()
         click.echo(stage.run(config, ROOT, task_name=task, method_name=method))
+
+
+def _launch_asked_for(config: Config) -> launch.Launch | None:
+    """The processes that params.yaml asks for, or an ``accelerate launch`` by hand; None: one."""
+    if config.compute.launch is not None:
+        return launch.read_launch(Path(config.compute.launch))
+    from langspec.accelerate_launch import asked_for
+
+    return asked_for()
 
 
 @click.command(

@@ -49,8 +49,17 @@ def plan_or_run(stage: str, assignments: tuple[str, ...], dry_run: bool, **value
         dry_run: plan alone.
     """
     config = configure(assignments)
+    if not dry_run:
+        sweep_unfinished()
     module = import_module(f"langspec.stages.{stage}")
     click.echo((module.plan if dry_run else module.run)(config, ROOT, **values))
+
+
+def sweep_unfinished() -> None:
+    """Remove what killed processes left half-written in the project."""
+    from langspec.upkeep.leftovers import sweep
+
+    sweep(ROOT)
 
 
 def configure(assignments: tuple[str, ...], preset: str | None = None) -> Config:

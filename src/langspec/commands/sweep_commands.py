@@ -12,6 +12,7 @@ from langspec.commands.shared_options import (
     examples,
     plan_or_run,
     stage_options,
+    sweep_unfinished,
 )
 
 
@@ -92,6 +93,7 @@ def sweep(
         plan = sweeping.plan(config, ROOT, study=study, storage=storage, workers=workers)
         click.echo(plan)
     else:
+        sweep_unfinished()
         summary = sweeping.run(
             config,
             ROOT,

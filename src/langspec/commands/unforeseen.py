@@ -20,6 +20,7 @@ from langspec.errors import without_passwords
 _CURES = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room, or ask for a larger quota",
+    errno.EFBIG: "allow larger files (ulimit -f)",
     errno.EROFS: "name a place that can be written",
     errno.EACCES: "change its rights, or name another place",
     errno.EPERM: "change its rights, or name another place",

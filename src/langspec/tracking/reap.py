@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 
-import psutil
 from mlflow import MlflowClient
 
+from langspec.processes import is_alive
 from langspec.tracking import tags as names
 
 
@@ -35,14 +35,5 @@ def dead_runs(client: MlflowClient) -> dict[str, int]:
     return {
         run_id: int(tags[names.PID])
         for run_id, tags in processes.items()
-        if not _is_alive(int(tags[names.PID]), float(tags[names.PID_STARTED]))
+        if not is_alive(int(tags[names.PID]), tags[names.PID_STARTED])
     }
-
-
-def _is_alive(pid: int, started: float) -> bool:
-    """Whether the process still runs. An id may be used again, so its start time is compared."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1 and process.status() != "zombie"
-    except psutil.NoSuchProcess:
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import sqlite3
@@ -184,6 +185,8 @@ def _create_once(file: Path) -> None:
     with FileLock(f"{file}.lock"):
         if _has_content(file):
             return  # another process was first
+        for left in file.parent.glob(f".{glob.escape(file.name)}.*.part*"):
+            left.unlink(missing_ok=True)  # of a killed process: who makes a store holds the lock
         with atomic_file(file) as fresh:
             _connect(f"{_SQLITE}{fresh}")
         with closing(sqlite3.connect(file, timeout=30)) as connection:

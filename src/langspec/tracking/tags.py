@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
+from langspec.processes import start_of
 
 RUN_KEY = "langspec.run_key"
 PARAMS_HASH = "langspec.params_hash"
@@ -61,18 +61,25 @@ def param_text(value: Any) -> str:
 
 def process_tags(stage: str) -> dict[str, str]:
     """Tags that name user, machine, process and code. No output file may hold them."""
-    process = psutil.Process()
     tags = {
         "mlflow.source.name": f"langspec {stage}",
         "mlflow.source.type": "LOCAL",
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": _user(),
         "langspec.stage": stage,
         HOST: socket.gethostname(),
-        PID: str(process.pid),
+        PID: str(os.getpid()),
         # A process id is used again; with its start time it is not.
-        PID_STARTED: f"{process.create_time():.2f}",
+        PID_STARTED: start_of(os.getpid()) or "",
     }
     return tags | git_tags()
+
+
+def _user() -> str:
+    """Who runs this; in containers often an id without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def git_tags(folder: Path | None = None) -> dict[str, str]:

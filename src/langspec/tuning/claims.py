@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import psutil
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Column, MetaData, String, Table, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from langspec.processes import is_alive, start_of
 from langspec.tuning.parameters import Space
 from langspec.tuning.sections import Tune
 from langspec.tuning.storage import Place, file_lock
@@ -80,16 +80,16 @@ class Owner:
 
     host: str
     pid: int
-    started: float  # an id is used again; with its start time it is not
+    started: str  # an id is used again; with its start it is not
 
     @classmethod
     def this(cls) -> Owner:
         """This process."""
-        return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+        return cls(socket.gethostname(), os.getpid(), start_of(os.getpid()) or "")
 
     def text(self) -> str:
         """The text that is stored with a trial."""
-        return json.dumps([self.host, self.pid, round(self.started, 2)])
+        return json.dumps([self.host, self.pid, self.started])
 
 
 def owner_ended(trial: FrozenTrial, lost: Sequence[str] = ()) -> bool:
@@ -108,12 +108,7 @@ def owner_ended(trial: FrozenTrial, lost: Sequence[str] = ()) -> bool:
         return True
     if host != socket.gethostname():
         return False
-    try:
-        process = psutil.Process(pid)
-        alive = abs(process.create_time() - started) < 1 and process.status() != "zombie"
-    except psutil.NoSuchProcess:
-        alive = False
-    return not alive
+    return not is_alive(pid, started)
 
 
 def used(trials: Sequence[FrozenTrial]) -> int:

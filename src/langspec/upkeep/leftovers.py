@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from langspec.errors import LangspecError
+from langspec.unfinished import is_unfinished, writer_lives
 
 CACHES, CHECKPOINTS, UNFINISHED = "caches", "checkpoints", "unfinished"
 KINDS = {
@@ -25,7 +27,7 @@ KINDS = {
 _STAY = {"sources.json", "studies", "errors"}  # of .langspec: facts and studies, no caches
 _SEARCHED = ("data", "results", ".langspec")
 _PROGRAMS = {"langspec", "dvc"}
-_YOUNG = 600.0  # seconds: a younger unfinished file may belong to a process of another machine
+_YOUNG = 600.0  # seconds: a younger unfinished file of another machine may still be written
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def leftovers(root: Path) -> list[Leftover]:
     for path in sorted(cache.iterdir()) if cache.is_dir() else ():
         if path.name == "checkpoints":
             paths += [(CHECKPOINTS, one) for one in sorted(path.iterdir())]
-        elif path.name not in _STAY and not _is_unfinished(path.name):
+        elif path.name not in _STAY and not is_unfinished(path.name):
             paths.append((CACHES, path))
     removable = [Leftover(kind, path, _size(path)) for kind, path in paths]
     return sorted(removable, key=lambda one: (list(KINDS).index(one.kind), one.path))
@@ -69,11 +71,30 @@ def remove(root: Path, chosen: list[Leftover]) -> int:
             place=root.resolve(),
         )
     for one in chosen:
-        if one.path.is_dir() and not one.path.is_symlink():
-            shutil.rmtree(one.path)
-        else:
-            one.path.unlink(missing_ok=True)
+        _delete(one.path)
     return sum(one.size for one in chosen)
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed processes of this machine left half-written.
+
+    A folder that a process was replacing when it was killed is put back.
+    """
+    for path in list(_unfinished(root)):
+        if writer_lives(path.name) is not False:
+            continue
+        with suppress(OSError):  # another process sweeps here, too
+            inside = list(path.iterdir()) if path.name.endswith(".old") else []
+            if len(inside) == 1 and not (place := path.parent / inside[0].name).exists():
+                inside[0].rename(place)
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def working_processes(root: Path) -> list[int]:
@@ -101,22 +122,28 @@ def _programs(words: Sequence[str]) -> set[str]:
     return set(names)
 
 
-def _is_unfinished(name: str) -> bool:
-    """Whether a name is one that :mod:`langspec.files` gives to what is being written."""
-    return name.startswith(".") and name.endswith((".part", ".old"))
-
-
 def _unfinished(root: Path) -> Iterator[Path]:
     """What was being written when its process was killed, without what lies inside of that."""
     places = [root, *(root / name for name in _SEARCHED)]
     for place in places:
         for folder, folders, files in os.walk(place):
-            names = [name for name in (*folders, *files) if _is_unfinished(name)]
+            names = [name for name in (*folders, *files) if is_unfinished(name)]
             folders[:] = [] if place == root else [one for one in folders if one not in names]
             for name in names:
                 path = Path(folder, name)
-                if time.time() - path.lstat().st_mtime > _YOUNG:
+                if _is_left(path):
                     yield path
+
+
+def _is_left(path: Path) -> bool:
+    """Whether what writes an unfinished file has ended; of an unknown process, by its age."""
+    lives = writer_lives(path.name)
+    if lives is not None:
+        return not lives
+    try:
+        return time.time() - path.lstat().st_mtime > _YOUNG
+    except FileNotFoundError:  # it has just been finished
+        return False
 
 
 def _size(path: Path) -> int:
