@@ -1,4 +1,4 @@
-"""A training that ``accelerate launch`` started by hand, in fewer processes than its file asks for.
+"""A training started by hand with ``accelerate launch``, in fewer processes than its file says.
 
 For a CPU file ``accelerate launch`` starts one process, whatever ``num_processes`` says. That
 process then starts them itself, as ``compute.launch`` does.
