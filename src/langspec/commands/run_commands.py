@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.option("--task", required=True, help="pos, nli or one of tasks.")
-@click.option("--method", required=True, help="frozen, finetune, control, grl or adversary.")
+@click.option("--method", required=True, help="A method of train.methods, such as grl.")
 @stage_options
 def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Stage: train a method on a task, every seed.

@@ -34,7 +34,7 @@ def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
     ),
 )
 @click.option("--task", help="pos, nli or one of tasks.")
-@click.option("--method", help="frozen, finetune, control, grl or adversary.")
+@click.option("--method", help="A method of train.methods, such as grl.")
 @click.option(
     "--trials", type=int, metavar="N", help="Number of trials of the study, over all workers."
 )

@@ -12,6 +12,7 @@ from langspec.measures.discovery import measures
 from langspec.objectives import get_method
 from langspec.paths import require
 from langspec.results import RANDOM, label
+from langspec.training.jobs import path_folder, path_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +67,8 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
         LangspecError: a method that was not trained yet.
     """
     works: dict[str, Work] = {}
-    seeds = config.train.seeds
     for method in config.train.run:
+        seeds = config.train.seeds_of(method)
         stage = f"train --task {task} --method {method}"
         folder = require(paths.train(task, method), stage)
         first = first_seed(seeds, folder)
@@ -79,13 +80,13 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
             works |= {f"{method} seed {run.seed}": Work(runs=(run,)) for run in runs}
         else:
             works[method] = Work(runs=tuple(runs))
-        for strength in _path(config, method):
-            point = require(folder / "path" / f"{strength:g}", stage)
-            run = TrainedRun(method, seeds[0], point, strength)
-            works[label(method, strength=strength)] = Work(runs=(run,))
+        for strength, seed in path_points(config, method):
+            point = require(path_folder(folder, strength, seed, seeds[0]), stage)
+            run = TrainedRun(method, seed, point, strength)
+            works[f"{label(method, strength=strength)} seed {seed}"] = Work(runs=(run,))
     for method in config.evaluate.trajectory.of:
         folder = paths.train(task, method)
-        first = first_seed(seeds, folder)
+        first = first_seed(config.train.seeds_of(method), folder)
         run = TrainedRun(method, first, folder / f"seed-{first}")
         works[f"trajectory of {method}"] = Work(training=run)
     return works | {RANDOM: Work(random=True), "baselines": Work(texts=True)}
@@ -104,16 +105,12 @@ def first_seed(seeds: Sequence[int], folder: Path) -> int:
     return next((seed for seed in seeds if seed not in failed), seeds[0])
 
 
-def _path(config: Config, method: str) -> list[float]:
-    """The lambda path of a method: further lambdas that it was trained at."""
-    return list(getattr(getattr(config.train.methods, method), "path", []))
-
-
 def _encoders(config: Config, methods: list[str]) -> int:
     """The number of encoders to measure; a method that did not change its encoder has one."""
-    seeds = len(config.train.seeds)
     return sum(
-        seeds + len(_path(config, name)) if get_method(name).trains_encoder else 1
+        len(config.train.seeds_of(name)) + len(path_points(config, name))
+        if get_method(name).trains_encoder
+        else 1
         for name in methods
     )
 
@@ -128,7 +125,7 @@ def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
         layers, hidden = values["num_hidden_layers"], values["hidden_size"]
     leaks = 1 + _encoders(config, methods)
     return Shape(
-        encoders=leaks - sum(len(_path(config, method)) for method in methods),
+        encoders=leaks - sum(len(path_points(config, method)) for method in methods),
         leaks=leaks,
         erased=_encoders(config, [m for m in methods if m in config.evaluate.erasers.of]),
         layers=layers + 1,

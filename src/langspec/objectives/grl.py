@@ -12,6 +12,7 @@ from langspec.objectives.matched_control import Control
 from langspec.objectives.schedules import strength_at
 from langspec.objectives.unlearning import UnlearningOptions
 from langspec.search import ALL, Search
+from langspec.section import Count, Decides
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,8 @@ class GrlOptions(UnlearningOptions):
     strength: Annotated[
         float, Field(ge=0), Search(0.01, 10.0, log=True, paper=(0.1, 0.3, 0.5, 0.7))
     ]
-    path: list[Annotated[float, Field(ge=0)]]  # further lambdas, each with the first seed
+    path: list[Annotated[float, Field(ge=0)]]  # further lambdas that are trained
+    path_seeds: Annotated[Count, Decides.RUNS]  # how many of train.seeds each of them has
     schedule: Annotated[Literal["constant", "linear", "dann", "cosine"], Search(choices=ALL)]
     warmup: Annotated[float, Field(ge=0, lt=1), Search(0.0, 0.5)]  # share of the steps at lambda 0
 

@@ -62,11 +62,9 @@ def plan(config: Config, root: Path, *, task_name: str, method_name: str) -> str
     from langspec.training.estimate import estimate
 
     paths = paths_of(config, root)
-    seeds = len(jobs_of(config, method_name, None))
+    trainings, seeds = len(jobs_of(config, method_name, None)), config.train.seeds_of(method_name)
     places = {"corpora": require(paths.corpora, "corpora")}
     places["encoder"] = require(paths.encoder, "encoder")
-    reads, cost = estimate(config, task_name, method_name, **places, seeds=seeds)
+    reads, cost = estimate(config, task_name, method_name, **places, seeds=trainings)
     out = paths.train(task_name, method_name)
-    return (
-        f"train {task_name} {method_name}: {reads}, seeds {config.train.seeds} -> {out}\n  {cost}"
-    )
+    return f"train {task_name} {method_name}: {reads}, seeds {seeds} -> {out}\n  {cost}"

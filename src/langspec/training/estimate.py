@@ -92,10 +92,11 @@ def estimate(
     megabytes = 4 * weights / 1e6
     memory = 800 + (4 + beside.encoders) * megabytes
     memory += recipe.batch_tokens * beside.width * hidden * layers * 80 / 1e6
+    seeds_of_method = len(config.train.seeds_of(method))
     text = f" and {beside.tokens:.0f} of language text" if beside.tokens else ""
     return (
         f"{len(train)} rows, {tokens} pieces{text}, {recipe.epochs} epochs",
         f"about {10 + flops / FLOPS_A_SECOND:.0f} s on this kind of processor, "
-        f"{megabytes * len(config.train.seeds):.0f} MB on disk and {megabytes * 4:.0f} MB of "
+        f"{megabytes * seeds_of_method:.0f} MB on disk and {megabytes * 4:.0f} MB of "
         f"checkpoints while it runs, {memory:.0f} MB of memory",
     )

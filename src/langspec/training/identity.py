@@ -34,7 +34,7 @@ def run_settings(
     # Not the other points of its path: they are other runs.
     section = getattr(train.methods, method)
     read = {"language_split": train.language_split} if get_method(method).reads_language else {}
-    values = section.model_dump(exclude={"path"}, exclude_unset=exclude_unset)
+    values = section.model_dump(exclude={"path", "path_seeds"}, exclude_unset=exclude_unset)
     return flatten(
         {
             "corpora": {"source": config.corpora.source},

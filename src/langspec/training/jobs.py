@@ -13,18 +13,26 @@ if TYPE_CHECKING:
     from langspec.tracking.training_runs import MethodRun, SeedRun
 
 
-def path_folder(method: Path, strength: float) -> Path:
-    """The folder of a point of a method's lambda path."""
-    return method / "path" / f"{strength:g}"
+def path_folder(method: Path, strength: float, seed: int, first: int) -> Path:
+    """The folder of a point of a method's lambda path; of later seeds one beside the first's."""
+    name = f"{strength:g}"
+    return method / "path" / (name if seed == first else f"{name}-seed-{seed}")
+
+
+def path_points(config: Config, method: str) -> list[tuple[float, int]]:
+    """Lambda and seed of the trainings of a method's path; none where it has no path."""
+    options = getattr(config.train.methods, method)
+    seeds = config.train.seeds[: getattr(options, "path_seeds", 0)]
+    return [(strength, seed) for strength in getattr(options, "path", []) for seed in seeds]
 
 
 def jobs_of(config: Config, method: str, folder: Path | None) -> dict[str, SeedJob]:
-    """Every seed, and the first one again at each lambda of the path."""
-    seeds = config.train.seeds
+    """Every seed, and the first ones again at each lambda of the path."""
+    seeds = config.train.seeds_of(method)
     jobs = [SeedJob(seed, folder and folder / f"seed-{seed}") for seed in seeds]
-    for strength in getattr(getattr(config.train.methods, method), "path", []):
-        place = folder and path_folder(folder, strength)
-        jobs.append(SeedJob(seeds[0], place, strength))
+    for strength, seed in path_points(config, method):
+        place = folder and path_folder(folder, strength, seed, seeds[0])
+        jobs.append(SeedJob(seed, place, strength))
     return {job.name: job for job in jobs}
 
 

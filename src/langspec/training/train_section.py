@@ -46,6 +46,7 @@ class Train(Section):
     tasks: Annotated[list[Text], Field(min_length=1), Decides.RUNS]
     run: Annotated[list[MethodName], Field(min_length=1), Decides.RUNS]
     seeds: Annotated[list[Natural], Field(min_length=1), Decides.RUNS]
+    more_seeds: Annotated[dict[MethodName, list[Natural]], Decides.RUNS]  # by method, after seeds
     selection: RuleName
     feature_layer: int
     dropout: Annotated[float, Field(ge=0, lt=1)]
@@ -79,7 +80,13 @@ class Train(Section):
     def _unique(self) -> Train:
         for key in ("tasks", "run", "seeds"):
             unique(key, getattr(self, key))
+        for method in self.more_seeds:
+            unique(f"more_seeds.{method} after seeds", self.seeds_of(method))
         return self
+
+    def seeds_of(self, method: str) -> list[int]:
+        """The seeds that a method is trained with."""
+        return [*self.seeds, *self.more_seeds.get(method, [])]
 
 
 @dataclass(frozen=True)
