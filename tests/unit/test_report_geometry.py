@@ -23,7 +23,6 @@ from langspec.measures.space_geometry import SpaceGeometry
 from langspec.report.declared import figure_of
 from langspec.report.maps import (
     PANEL,
-    apart,
     densest,
     language_entries,
     legend_columns,
@@ -192,26 +191,6 @@ def test_without_geometry_there_is_nothing(run: Run) -> None:
 
 
 # --- maps ------------------------------------------------------------------------------------
-
-
-def overlapping(places: np.ndarray, boxes: np.ndarray) -> int:
-    gap = np.abs(places[:, None] - places[None])
-    hit = (gap < (boxes[:, None] + boxes[None]) / 2 - 1e-9).all(axis=2)
-    return int(np.triu(hit, 1).sum())
-
-
-@pytest.mark.parametrize("spread", [0.0, 0.2, 2.0])
-def test_33_labels_never_overlap_and_stay_inside(spread: float) -> None:
-    targets = 1.6 + spread * (np.random.default_rng(3).random((33, 2)) - 0.5)
-    boxes = np.tile([0.186, 0.125], (33, 1))
-    found = apart(targets, boxes, PANEL)
-    assert overlapping(found, boxes) == 0
-    assert (found - boxes / 2 >= 0).all()
-    assert (found + boxes / 2 <= PANEL).all()
-    # No further than a round heap of all labels needs, and near their targets where there is room.
-    assert np.linalg.norm(found - targets, axis=1).max() < 1.0
-    far = apart(np.array([[0.5, 0.5], [2.5, 2.5]]), boxes[:2], PANEL)
-    assert far == pytest.approx(np.array([[0.5, 0.5], [2.5, 2.5]]), abs=0.03)
 
 
 def test_a_name_stands_on_the_densest_spot_not_between_clusters() -> None:

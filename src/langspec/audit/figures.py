@@ -18,7 +18,7 @@ from langspec.report.drawing import Drawing
 from langspec.report.marks import SHARES, colour_bar, curve, heat, key, name_cells
 from langspec.report.plotting import WIDTH, Plot, laid_out
 from langspec.report.run_results import by_family, language_name
-from langspec.report.style import MUTED, PALETTE
+from langspec.report.style import GROUND, MUTED, PALETTE
 
 Encoders = Sequence[Audited]
 FORMATS = ("png", "svg")
@@ -62,7 +62,7 @@ def by_layer(audits: Encoders) -> Plot | None:
         _keys(axes[2], ("as it is", "language erased"))
     if len(audits) > 1:
         handles = [
-            key(audited.name, color=colour, marker=marker, ms=6, mec="white")
+            key(audited.name, color=colour, marker=marker, ms=6, mec=GROUND)
             for audited, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False)
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=2)
@@ -78,7 +78,7 @@ def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> 
     def line(axis: Axes, values: Sequence[float], *, dashed: bool = False) -> None:
         looks: dict[str, Any] = {}
         if dashed:
-            looks = {"dashes": _DASHES, "width": 1.3, "mfc": "white", "mec": colour}
+            looks = {"dashes": _DASHES, "width": 1.3, "mfc": GROUND, "mec": colour}
         curve(axis, layers, values, colour, marker, size=4.5, **looks)
 
     apart = [audited.mixings[layer].mean_apartness for layer in layers]

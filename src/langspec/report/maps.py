@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from langspec.report.names import name_beside
 from langspec.report.plotting import Plot, span
 from langspec.report.run_results import Run, language_family, language_name
-from langspec.report.style import INK, MUTED, class_styles, language_styles, sorted_codes
+from langspec.report.style import EDGE, INK, MUTED, class_styles, language_styles, sorted_codes
 from langspec.report.table import (
     join,
     method_label,
@@ -27,10 +26,9 @@ from langspec.report.table import (
 )
 
 PANEL = 3.2  # inches, both ways
-GAP, EDGE, TITLE = 0.16, 0.08, 0.3
+GAP, RIM, TITLE = 0.16, 0.08, 0.3
 LINE = 0.128  # of the legend
-LETTER, HEIGHT = 0.078, 0.125  # of a direct label: width of a letter, height
-ABOVE = 0.09  # a label stands a little above what it names
+RASTER = 4000  # points of a panel from which an SVG holds them as an image
 SINGLES = "other families"
 
 Styles = dict[str, tuple[str, str]]
@@ -66,19 +64,19 @@ def projection(run: Run, task: str) -> Plot | None:
             entries[kind] = [Entry(name, *sign) for name, sign in signs[kind].items()]
     columns = {kind: legend_columns(entries[kind]) for kind in rows}
     beside = max(sum(width for width, _ in matched) for matched in columns.values())
-    width = 2 * EDGE + len(methods) * (PANEL + GAP) + beside
-    height = 2 * EDGE + len(rows) * (PANEL + TITLE)
+    width = 2 * RIM + len(methods) * (PANEL + GAP) + beside
+    height = 2 * RIM + len(rows) * (PANEL + TITLE)
     figure = Figure(figsize=(width, height))
     for line, kind in enumerate(rows):
         values = frame if kind == "language" else frame[labelled]
-        bottom = height - EDGE - (line + 1) * (PANEL + TITLE)
+        bottom = height - RIM - (line + 1) * (PANEL + TITLE)
         for column, method in enumerate(methods):
-            left = EDGE + column * (PANEL + GAP)
+            left = RIM + column * (PANEL + GAP)
             axis = figure.add_axes((left / width, bottom / height, PANEL / width, PANEL / height))
             _scatter(axis, pick(values, method=method), kind, signs[kind])
             when = {"frozen": " (before)"}.get(method, " (after)")
             axis.set_title(f"{method_label(method)}{when}, by {kind}")
-        left = EDGE + len(methods) * (PANEL + GAP)
+        left = RIM + len(methods) * (PANEL + GAP)
         axis = figure.add_axes(
             (left / width, bottom / height, (width - left) / width, PANEL / height)
         )
@@ -123,7 +121,7 @@ def _scatter(axis: Axes, points: pd.DataFrame, kind: str, styles: Styles) -> Non
                 marker=marker,
                 alpha=0.8,
                 linewidths=0,
-                rasterized=True,
+                rasterized=len(places) > RASTER,
             )
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
@@ -133,7 +131,7 @@ def _scatter(axis: Axes, points: pd.DataFrame, kind: str, styles: Styles) -> Non
     axis.set_ylim(low[1] - margin[1], high[1] + margin[1])
     for spine in axis.spines.values():
         spine.set_visible(True)
-        spine.set_color("#d3d9de")
+        spine.set_color(EDGE)
     present = [name for name in styles if (names == name).any()]
     if present:
         _name(axis, present, [places[names == name] for name in present], styles)
@@ -154,67 +152,10 @@ def densest(places: np.ndarray) -> np.ndarray:
 
 def _name(axis: Axes, names: list[str], groups: list[np.ndarray], styles: Styles) -> None:
     """Direct labels, with a line where one had to make room."""
-    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
-    scale = PANEL / np.array([right - left, top - bottom])
-    origin = np.array([left, bottom])
-    targets = (np.stack([densest(group) for group in groups]) - origin) * scale
-    boxes = np.array([[LETTER * len(name) + 0.03, HEIGHT] for name in names])
-    matched = apart(targets + np.array([0.0, ABOVE]), boxes, PANEL)
-    for name, target, place, box in zip(names, targets, matched, boxes, strict=True):
-        colour = _darker(styles[name][0])
-        if (np.abs(place - target) > box / 2 + [0.02, ABOVE]).any():
-            ends = np.stack([target, place]) / scale + origin
-            axis.plot(*ends.T, color=colour, lw=0.7, alpha=0.9, zorder=4, solid_capstyle="round")
-            axis.plot(*ends[0], ".", color=colour, ms=3, zorder=4)
-        x, y = place / scale + origin
-        axis.text(
-            x,
-            y,
-            name,
-            fontsize=7.5,
-            fontweight="bold",
-            color=colour,
-            ha="center",
-            va="center",
-            zorder=5,
-            path_effects=[patheffects.withStroke(linewidth=2.2, foreground="white")],
-        )
-
-
-def apart(targets: np.ndarray, boxes: np.ndarray, side: float) -> np.ndarray:
-    """Centres ``[N, 2]`` of boxes near their targets, without overlap, inside a square.
-
-    Overlapping boxes push each other apart and are drawn back a little to their targets; in the
-    second half they only push, so that none overlaps if there is room. ``boxes`` ``[N, 2]`` are
-    widths and heights.
-    """
-    count, rounds = len(targets), 800
-    # Labels of one spot start on a spiral around it, not on top of each other.
-    turn = np.arange(count) * np.pi * (3 - np.sqrt(5))
-    places = targets + 0.01 * np.sqrt(np.arange(count) + 1)[:, None] * np.stack(
-        [np.cos(turn), np.sin(turn)], axis=1
-    )
-    low, high = boxes / 2 + 0.03, side - boxes / 2 - 0.03
-    need = (boxes[:, None] + boxes[None]) / 2 + 0.005
-    for step in range(rounds):
-        gap = (places[:, None] - places[None]) / need  # in units in which boxes are squares
-        over = 1 - np.abs(gap).max(axis=2)
-        np.fill_diagonal(over, 0.0)
-        hit = over > 0
-        pulled = step < rounds // 2
-        if not hit.any() and not pulled:
-            break
-        way = gap / np.maximum(np.linalg.norm(gap, axis=2, keepdims=True), 1e-12)
-        push = (way * need * (over * hit)[..., None]).sum(axis=1)
-        places = places + 0.35 * push
-        if pulled:
-            places = places + 0.04 * (targets - places)
-        places = np.clip(places, low, high)
-    return np.asarray(places)
-
-
-def _darker(colour: str) -> tuple[float, ...]:
-    return tuple(0.62 * part for part in mpl.colors.to_rgb(colour))
+    for name, group in zip(names, groups, strict=True):
+        point = densest(group)
+        looks = {"fontsize": 7.5, "fontweight": "bold"}
+        name_beside(axis, name, (point[0], point[1]), styles[name][0], **looks)
 
 
 # --- legend ----------------------------------------------------------------------------------

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from langspec.report.style import PALETTE
+from langspec.report.colour import on_cell
+from langspec.report.style import GROUND, PALETTE
 
 SHARES = sns.light_palette(PALETTE[0], as_cmap=True)
 DASHES = (0, (4, 2))
@@ -30,7 +32,7 @@ def curve(
     **more: Any,
 ) -> None:
     """A line with markers that stand out from what they lie on."""
-    marks = {"mec": "white", "mew": 0.6, "clip_on": False, "zorder": 3, **more}
+    marks = {"mec": GROUND, "mew": 0.6, "clip_on": False, "zorder": 3, **more}
     axis.plot(x, y, marker=marker, color=colour, ms=size, lw=width, ls=dashes, **marks)
 
 
@@ -50,7 +52,10 @@ def heat(
     bar: bool = False,
     **more: Any,
 ) -> None:
-    """A heat map; with ``digits``, each cell carries its number in letters of that size."""
+    """A heat map; with ``digits``, each cell carries its number in letters of that size.
+
+    The letters are dark or light, whichever stand out more from their cell.
+    """
     sns.heatmap(
         table,
         ax=axis,
@@ -60,9 +65,15 @@ def heat(
         fmt=form,
         annot_kws={} if digits is None else {"fontsize": digits},
         linewidths=gap,
-        linecolor="white",
+        linecolor=GROUND,
         **more,
     )
+    if digits is not None:
+        cells: Any = axis.collections[0]
+        cells.update_scalarmappable()
+        shown = ~np.ma.getmaskarray(cells.get_array()).ravel()
+        for text, face in zip(axis.texts, cells.get_facecolor()[shown], strict=True):
+            text.set_color(on_cell(to_hex(face)))
 
 
 def name_cells(axis: Axes, rows: Sequence[Any] | None, columns: Sequence[Any] | None) -> None:

@@ -20,7 +20,8 @@ from matplotlib.lines import Line2D
 
 from langspec.measurement.baselines import is_baseline
 from langspec.report.drawing import Drawing
-from langspec.report.style import RC
+from langspec.report.names import place_names
+from langspec.report.style import GROUND, RC, dark_colours
 from langspec.report.table import (
     decimal,
     method_label,
@@ -58,7 +59,23 @@ class Plot:
             else:
                 canvas = FigureCanvasSVG(self.figure)
                 canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
+                return with_dark_colours(buffer.getvalue())
         return buffer.getvalue()
+
+
+def with_dark_colours(svg: bytes) -> bytes:
+    """The SVG with a style sheet that changes its colours where a reader prefers a dark page.
+
+    A browser follows it in an ``img`` too. What knows no style sheets shows the light figure.
+    """
+    rules = [
+        f'[style*="{kind}: {light}"]{{{kind}:{dark}!important}}'
+        for light, dark in dark_colours().items()
+        for kind in ("fill", "stroke")
+        if f"{kind}: {light}".encode() in svg
+    ]
+    sheet = f"@media (prefers-color-scheme: dark){{{''.join(rules)}}}</style>"
+    return svg.replace(b"</style>", sheet.encode(), 1)
 
 
 @contextmanager
@@ -81,6 +98,7 @@ def laid_out(make: Callable[[], Plot | None]) -> Plot | None:
             if (engine := plot.figure.get_layout_engine()) is not None:
                 engine.execute(plot.figure)
             plot.figure.set_layout_engine("none")
+            place_names(plot.figure)
     return plot
 
 
@@ -98,7 +116,7 @@ def legend(figure: Figure, methods: Sequence[str], styles: dict[str, tuple[str, 
                 marker=marker,
                 ms=6,
                 mew=1.4 if thin else 0.6,
-                mec=colour if thin else "white",
+                mec=colour if thin else GROUND,
                 lw=0 if thin else 1.6,
                 ls=(0, (4, 2)) if method == RANDOM else "-",
                 label=method_label(method),

@@ -23,7 +23,7 @@ from langspec.report.published_tables import (
     quantities,
 )
 from langspec.report.run_results import Run
-from langspec.report.style import MUTED, PALETTE, method_styles
+from langspec.report.style import GROUND, MUTED, PALETTE, method_styles
 from langspec.report.table import (
     decimal,
     leak_scores,
@@ -82,7 +82,7 @@ def three_columns(run: Run, task: str) -> Plot | None:
             f"{label} ({PAPER})" if name == "published" else label,
             color=STYLES[name][0],
             marker=STYLES[name][1],
-            mec="white",
+            mec=GROUND,
             mew=0.6,
             lw=1.6,
             ls=DASHES if name == "published" else "-",
@@ -149,14 +149,14 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
         axis.set_xlim(0, 1.01)
         axis.set_ylim(-0.01, 1.01)
     axes[0].set_ylabel("seqeval macro-F1 of raw language codes")
-    star = {"marker": "*", "lw": 0, "ms": 11, "mec": "white"}
-    hollow = {"marker": "o", "mfc": "white", "lw": 0, "ms": 6}
+    star = {"marker": "*", "lw": 0, "ms": 11, "mec": GROUND}
+    hollow = {"marker": "o", "mfc": GROUND, "lw": 0, "ms": 6}
     handles = [
         key("errors anywhere", color=MUTED, lw=1.4),
         key("errors as correlated as ours", color=MUTED, lw=1.4, ls=DASHES),
         key("one language always", color=MUTED, **star),
         *(
-            key(method_label(m), color=styles[m][0], marker=styles[m][1], lw=0, ms=7, mec="white")
+            key(method_label(m), color=styles[m][0], marker=styles[m][1], lw=0, ms=7, mec=GROUND)
             for m in methods
         ),
         key("hollow: published probe", color=MUTED, **hollow),
@@ -185,7 +185,7 @@ def _point(axis: Axes, rows: pd.DataFrame, signs: tuple[str, str], *, sound: boo
     colour, marker = signs
     axis.plot(
         x, y, marker, color=colour, ms=8 if sound else 6, alpha=0.95,
-        mfc=colour if sound else "white", mec="white" if sound else colour,
+        mfc=colour if sound else GROUND, mec=GROUND if sound else colour,
         mew=0.6 if sound else 1.3, zorder=5 if sound else 4, clip_on=False,
     )  # fmt: skip
     if not sound:
@@ -218,4 +218,4 @@ def _curves(
             zorder=2,
         )
     always = curve.constant()
-    axis.plot(always.accuracy, always.macro_f1, "*", color=MUTED, ms=11, mec="white", zorder=3)
+    axis.plot(always.accuracy, always.macro_f1, "*", color=MUTED, ms=11, mec=GROUND, zorder=3)

@@ -15,7 +15,7 @@ from langspec.measurement.baselines import is_baseline
 from langspec.report.marks import SHARES, heat
 from langspec.report.plotting import WIDTH, Plot, legend, seed_words, span, values_in_words
 from langspec.report.run_results import Run, by_family, language_name
-from langspec.report.style import method_styles
+from langspec.report.style import EDGE, GROUND, STRIPE, method_styles
 from langspec.report.table import (
     METRIC_TITLES,
     UNIT_PLURALS,
@@ -50,7 +50,7 @@ def transfer(run: Run, task: str) -> Plot | None:
     positions = _positions(rows)
     for axis, metric in zip(axes, metrics, strict=True):
         for place in positions[::2]:
-            axis.axhspan(place - 0.5, place + 0.5, color="#f5f7f9", lw=0, zorder=0)
+            axis.axhspan(place - 0.5, place + 0.5, color=STRIPE, lw=0, zorder=0)
         for method in methods:
             of_method = pick(scores, method=method, metric=metric).set_index("language")
             each = pick(seeds, method=method, metric=metric)
@@ -65,7 +65,7 @@ def transfer(run: Run, task: str) -> Plot | None:
         axis.grid(axis="y", visible=False)
         axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         if "mean_targets" in rows:
-            axis.axhline((positions[-2] + positions[-1]) / 2, color="#9aa4ad", lw=0.8, zorder=1)
+            axis.axhline((positions[-2] + positions[-1]) / 2, color=EDGE, lw=0.8, zorder=1)
     _name_rows(axes[0], rows, positions, run.source)
     legend(figure, methods, styles)
     n = scores[scores["language"].isin(languages)]["n"]
@@ -100,7 +100,7 @@ def _dot(
         axis.plot(ends, [y, y], color=colour, zorder=2, **looks)
     if row["seeds"] > 1:
         axis.plot(seeds, [y] * len(seeds), "|", color=colour, ms=5.5, mew=0.9, zorder=3)
-    axis.plot(row["value"], y, marker, color=colour, ms=5, mew=0.6, mec="white", zorder=4)
+    axis.plot(row["value"], y, marker, color=colour, ms=5, mew=0.6, mec=GROUND, zorder=4)
 
 
 def _name_rows(axis: Axes, rows: Sequence[str], positions: Sequence[float], source: str) -> None:

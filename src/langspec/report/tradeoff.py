@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from langspec.report.marks import key
 from langspec.report.plotting import WIDTH, Plot, span
 from langspec.report.run_results import Run
-from langspec.report.style import MARKERS, MUTED, method_styles
+from langspec.report.style import GROUND, MUTED, eraser_style, method_styles
 from langspec.report.table import (
     METRIC_TITLES,
     ORACLE,
@@ -35,8 +35,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     bases = list(dict.fromkeys(points["method"]))
     erasers = sorted({eraser for eraser in points["eraser"] if eraser})
     colours = method_styles(bases)
-    spare = [m for m in MARKERS if m not in {colours[base][1] for base in bases}]
-    markers = {eraser: spare[i % len(spare)] for i, eraser in enumerate(erasers)}
+    markers = {eraser: eraser_style(eraser)[1] for eraser in erasers}
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axis = figure.subplots()
     for point in points.to_dict("records"):
@@ -53,11 +52,11 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     axis.set_ylabel("accuracy, mean of targets")
     axis.set_xlim(0, 1.02)
     handles = [
-        key(method_label(b), color=colours[b][0], marker=colours[b][1], lw=0, ms=8, mec="white")
+        key(method_label(b), color=colours[b][0], marker=colours[b][1], lw=0, ms=8, mec=GROUND)
         for b in bases
     ]
     for eraser in erasers:
-        face = "white" if eraser.endswith(ORACLE) else MUTED
+        face = GROUND if eraser.endswith(ORACLE) else MUTED
         looks = {"color": MUTED, "marker": markers[eraser], "lw": 0, "ms": 6, "mfc": face}
         handles.append(key(f"+ {eraser_label(eraser)}", **looks))
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 5))
@@ -97,8 +96,8 @@ def _point(axis: Axes, point: dict[Any, Any], colour: str, marker: str) -> None:
         yerr=_ends(point, "score"),
         fmt=marker,
         color=colour,
-        mfc="white" if oracle else colour,
-        mec=colour if oracle else "white",
+        mfc=GROUND if oracle else colour,
+        mec=colour if oracle else GROUND,
         mew=1.1 if oracle else 0.6,
         ms=6 if erased else 8,
         elinewidth=0.7,

@@ -1,0 +1,147 @@
+"""Names that stand beside what they name, instead of a legend that has to be looked up.
+
+A figure asks for them with :func:`name_beside` while it is drawn. :func:`place_names` moves them
+once the figure is laid out, so that none lies on another, on a marker or outside its panel. The
+same figure gives the same places: no random numbers, no time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+
+from langspec.report.style import GROUND, name_colour
+
+_REACH = (8.0, 11.0, 15.0, 20.0, 27.0, 36.0, 48.0, 64.0, 85.0, 110.0, 140.0)
+_TURNS = 16
+_MARKER = 7.0  # points: side of the square that a marker takes
+_ROUNDS = 6
+_JOINED = 7.0  # points between a marker and its name from which a line joins them
+_ON_NAME, _OUTSIDE, _ON_MARK = 1000.0, 1000.0, 60.0  # against one point of distance
+
+
+class Name(Annotation):
+    """A name that is moved to where there is room."""
+
+    def __init__(self, text: str, point: tuple[float, float], colour: str, **looks: Any) -> None:
+        letters = name_colour(colour)
+        line = {"arrowstyle": "-", "color": letters, "lw": 0.7, "shrinkA": 0, "shrinkB": 2}
+        super().__init__(
+            text,
+            point,
+            xytext=(0, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=letters,
+            zorder=6,
+            annotation_clip=False,
+            arrowprops=line,
+            path_effects=[patheffects.withStroke(linewidth=2, foreground=GROUND)],
+            **{"fontsize": 8, **looks},
+        )
+        self.set_in_layout(False)
+
+
+def name_beside(
+    axis: Axes, text: str, point: tuple[float, float], colour: str, **looks: Any
+) -> Name:
+    """Write a name beside a point (in data coordinates) of a panel, as soon as there is a layout.
+
+    Args:
+        axis: the panel.
+        text: the name.
+        point: what it names.
+        colour: of the mark; its letters are of the same hue.
+        looks: of the letters.
+    """
+    name = Name(text, point, colour, **looks)
+    axis.add_artist(name)
+    return name
+
+
+def avoid(axis: Axes, points: Any) -> None:
+    """Keep the names of a panel off these points ``[N, 2]``, beside those that they name."""
+    places = np.asarray(points, dtype=float).reshape(-1, 2)
+    axis.avoided = [*getattr(axis, "avoided", []), places]  # type: ignore[attr-defined]
+
+
+def place_names(figure: Figure) -> None:
+    """Move every name of a laid-out figure to the free place nearest to what it names."""
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
+    for axis in figure.axes:
+        names = [child for child in axis.get_children() if isinstance(child, Name)]
+        if names:
+            _place(axis, names, renderer, 72 / figure.dpi)
+
+
+def _place(axis: Axes, names: Sequence[Name], renderer: Any, points: float) -> None:
+    """Place the names of a panel; ``points`` are those of a pixel."""
+    sizes = []
+    for name in names:
+        box = Text.get_window_extent(name, renderer)
+        sizes.append((box.width * points + 2, box.height * points))
+    named = axis.transData.transform([name.xy for name in names]) * points
+    marks = [named]
+    for places in getattr(axis, "avoided", []):
+        marks.append(axis.transData.transform(places) * points)
+    frame = axis.get_window_extent(renderer)
+    ends = np.array([[frame.x0, frame.y0], [frame.x1, frame.y1]]) * points
+    centres = best_places(named, np.array(sizes), np.concatenate(marks), ends)
+    for name, size, centre, of in zip(names, sizes, centres, named, strict=True):
+        name.set_position(tuple(centre - of))
+        gap = np.maximum(np.abs(centre - of) - np.array(size) / 2, 0)
+        assert name.arrow_patch is not None
+        name.arrow_patch.set_visible(bool(np.hypot(*gap) > _JOINED))
+
+
+def best_places(
+    named: np.ndarray, sizes: np.ndarray, marks: np.ndarray, frame: np.ndarray
+) -> np.ndarray:
+    """Centres ``[N, 2]`` of boxes near what they name, on no other box, on few marks, in a frame.
+
+    Each box in turn takes the best of the places around its point, the others where they are,
+    until none moves.
+
+    Args:
+        named: ``[N, 2]``, the points that the boxes name.
+        sizes: ``[N, 2]``, widths and heights.
+        marks: ``[M, 2]``, centres of what the boxes should leave free.
+        frame: ``[2, 2]``, lower left and upper right corner of where they may lie.
+    """
+    angles = np.arange(_TURNS) * 2 * np.pi / _TURNS
+    ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    offsets = np.concatenate([reach * ways for reach in _REACH])
+    centres = np.full_like(named, np.inf)
+    for _ in range(_ROUNDS):
+        before = centres.copy()
+        for i, (point, size) in enumerate(zip(named, sizes, strict=True)):
+            # A box stands beside its point, not on it: the wider it is, the further its centre.
+            places = point + offsets + np.sign(np.round(offsets, 6)) * (size / 2 - 4)
+            others = np.delete(np.arange(len(named)), i)
+            cost = np.linalg.norm(offsets, axis=1)
+            cost += _ON_NAME * _overlaps(places, size, centres[others], sizes[others])
+            cost += _ON_MARK * _overlaps(places, size, marks, np.full_like(marks, _MARKER))
+            low, high = places - size / 2 - frame[0], frame[1] - places - size / 2
+            cost += _OUTSIDE * ((low < 0) | (high < 0)).any(axis=1)
+            centres[i] = places[int(np.argmin(np.round(cost, 6)))]
+        if np.array_equal(before, centres):
+            break
+    return centres
+
+
+def _overlaps(
+    places: np.ndarray, size: np.ndarray, others: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """How many of the others a box of one size lies on at each place ``[P, 2]``."""
+    present = np.isfinite(others).all(axis=1)
+    gaps = np.abs(places[:, None] - others[present][None])
+    return np.asarray((gaps < (size + sizes[present]) / 2).all(axis=2).sum(axis=1))

@@ -1,0 +1,153 @@
+"""How figures look: colours that stand out, signs that stay, names that cover nothing."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from langspec.report.colour import MARK, TEXT, contrast
+from langspec.report.marks import SHARES, heat
+from langspec.report.names import best_places, name_beside
+from langspec.report.plotting import Plot, laid_out
+from langspec.report.style import (
+    BASELINES,
+    ERASERS,
+    GROUND,
+    METHODS,
+    PALETTE,
+    dark_colours,
+    eraser_style,
+    language_styles,
+    method_styles,
+    name_colour,
+)
+
+DARK = dark_colours()
+MARKS = sorted({colour for of in (METHODS, ERASERS, BASELINES) for colour, _ in of.values()})
+FRAME = np.array([[0.0, 0.0], [230.0, 230.0]])  # points
+
+
+@pytest.mark.parametrize("colour", [*MARKS, *PALETTE])
+def test_marks_and_their_names_stand_out_on_light_and_dark_paper(colour: str) -> None:
+    assert contrast(colour, GROUND) >= MARK
+    assert contrast(name_colour(colour), GROUND) >= TEXT
+    assert contrast(DARK[colour], DARK[GROUND]) >= TEXT
+    assert contrast(DARK[name_colour(colour)], DARK[GROUND]) >= TEXT
+
+
+def test_a_sign_stays_when_another_method_or_eraser_is_added() -> None:
+    alone = method_styles(["of_my_own"])["of_my_own"]
+    among = method_styles(["frozen", "a_new_one", "of_my_own", "grl", "majority", "zz"])
+    assert among["of_my_own"] == alone
+    assert alone not in METHODS.values()
+    assert eraser_style("centring_oracle") == eraser_style("centring")
+    for declared in (METHODS, ERASERS, BASELINES):
+        assert len(set(declared.values())) == len(declared)
+        assert len({marker for _, marker in declared.values()}) == len(declared)
+
+
+def test_no_two_of_the_demos_languages_share_a_colour() -> None:
+    signs = language_styles(["en", "de", "es", "fr", "ru", "tr"])
+    assert len({colour for colour, _ in signs.values()}) == 6
+
+
+@pytest.mark.parametrize("colours", [SHARES, "cividis", "viridis"])
+def test_the_number_of_a_cell_stands_out_from_it(colours: object) -> None:
+    axis = Figure().subplots()
+    heat(axis, np.linspace(0, 1, 48).reshape(6, 8), colours=colours, digits=7, vmin=0, vmax=1)
+    faces = axis.collections[0].get_facecolor()
+    assert len(axis.texts) == len(faces) == 48
+    for text, face in zip(axis.texts, faces, strict=True):
+        assert contrast(to_hex(text.get_color()), to_hex(face)) >= TEXT
+    assert len({to_hex(text.get_color()) for text in axis.texts}) == 2
+
+
+def test_the_number_of_a_cell_stands_out_where_others_are_empty() -> None:
+    axis = Figure().subplots()
+    heat(axis, np.array([[0.0, np.nan, 1.0]]), digits=7, vmin=0, vmax=1)
+    dark, light = (text.get_color() for text in axis.texts)
+    assert dark == "#fefefe"
+    assert light == "#010101"
+
+
+def boxes(plot: Plot) -> list[tuple[str, np.ndarray]]:
+    """Of every name that stands beside a point, where it was drawn."""
+    drawn = []
+    FigureCanvasAgg(plot.figure).draw()
+    for axis in plot.figure.axes:
+        for text in axis.texts:
+            if text.get_text() and text.get_visible():
+                box = Text.get_window_extent(text)  # without the line of an annotation
+                drawn.append((text.get_text(), np.array([[box.x0, box.y0], [box.x1, box.y1]])))
+    return drawn
+
+
+def overlaps(drawn: list[tuple[str, np.ndarray]]) -> list[tuple[str, str]]:
+    """The texts that lie on each other."""
+    return [
+        (one, other)
+        for i, (one, a) in enumerate(drawn)
+        for other, b in drawn[:i]
+        if (a[0] < b[1] - 0.5).all() and (b[0] < a[1] - 0.5).all()
+    ]
+
+
+def crowd(count: int, spread: float) -> Plot:
+    points = 0.5 + spread * (np.random.default_rng(3).random((count, 2)) - 0.5)
+
+    def make() -> Plot:
+        figure = Figure(figsize=(3.2, 3.2), layout="constrained")
+        axis = figure.subplots()
+        axis.set(xlim=(0, 1), ylim=(0, 1))
+        for i, point in enumerate(points):
+            axis.plot(*point, "o", color=PALETTE[0])
+            name_beside(axis, f"name {i}", tuple(point), PALETTE[0])
+        return Plot("x", "", "", "", figure)
+
+    plot = laid_out(make)
+    assert plot is not None
+    return plot
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.4, 0.98])
+def test_names_lie_neither_on_each_other_nor_outside_the_panel(spread: float) -> None:
+    plot = crowd(12, spread)
+    drawn = boxes(plot)
+    assert len(drawn) == 12
+    assert overlaps(drawn) == []
+    frame = plot.figure.axes[0].get_window_extent()
+    for _, box in drawn:
+        assert box[0][0] >= frame.x0 - 1
+        assert box[1][0] <= frame.x1 + 1
+    assert plot.render("svg") == crowd(12, spread).render("svg")
+
+
+@pytest.mark.parametrize("spread", [0.0, 20.0, 150.0])
+def test_33_short_names_find_places_of_their_own(spread: float) -> None:
+    named = 115 + spread * (np.random.default_rng(3).random((33, 2)) - 0.5)
+    sizes = np.tile([13.0, 9.0], (33, 1))
+    places = best_places(named, sizes, named[:0], FRAME)
+    gap = np.abs(places[:, None] - places[None])
+    hit = (gap < sizes[0] - 1e-9).all(axis=2)
+    assert not np.triu(hit, 1).any()
+    assert ((places - sizes / 2 >= 0) & (places + sizes / 2 <= 230)).all()
+    far = best_places(np.array([[40.0, 40], [180, 180]]), sizes[:2], named[:0], FRAME)
+    assert (np.abs(far - [[40, 40], [180, 180]]) < 15).all()
+
+
+def test_an_svg_says_what_each_of_its_colours_is_on_a_dark_page() -> None:
+    svg = crowd(2, 0.5).render("svg").decode()
+    sheet = re.search(r"@media \(prefers-color-scheme: dark\)\{(.*?)\}</style>", svg, re.S)
+    assert sheet
+    body = svg[svg.index("</style>") :]
+    used = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", body))
+    changed = set(re.findall(r'\[style\*="(?:fill|stroke): (#[0-9a-f]{6})"\]', sheet[1]))
+    assert used == changed
+    assert f"fill:{DARK[GROUND]}!important" in sheet[1]
+    assert b"prefers-color-scheme" not in crowd(2, 0.5).render("png")
