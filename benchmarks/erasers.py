@@ -21,13 +21,13 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from langspec.erasure.choice import make_eraser
-from langspec.erasure.iterative import EVALUATION
 from langspec.erasure.leace import LEACE
 from langspec.erasure.shrinkage import shrunk_covariance
 from langspec.features.bank import Bank, open_bank
 from langspec.measurement.probe import fit_probe
 from langspec.presets import load_preset
 
+VALUES = load_preset("demo", []).evaluate.erasers
 Part = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -59,7 +59,7 @@ def left(of: dict[str, Part], basis: np.ndarray) -> float:
     labels, of_dev = y.astype(np.int64), of_dev.astype(np.int64)
     classes = int(labels.max()) + 1
     erased = [x - (x @ basis) @ basis.T for x in (train, dev, test)]
-    probe = fit_probe(erased[0], labels, erased[1], of_dev, classes, EVALUATION)
+    probe = fit_probe(erased[0], labels, erased[1], of_dev, classes, VALUES.judge)
     return float((probe.predict(erased[2]) == gold).mean())
 
 
@@ -81,7 +81,7 @@ def reference(of: dict[str, Part], ranks: list[int]) -> Iterator[np.ndarray]:
 def inlp(of: dict[str, Part], languages: tuple[str, ...], most: int) -> None:
     """Print what is left by the number of directions; ``most`` of the reference."""
     codes = np.asarray(languages)
-    eraser = make_eraser("inlp", load_preset("demo", []).evaluate.erasers)
+    eraser = make_eraser("inlp", VALUES)
     began = time.process_time()
     for split, take in (("train", eraser.partial_fit), ("dev", eraser.choose_on)):
         x, y, lines = of[split]

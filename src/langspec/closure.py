@@ -17,6 +17,7 @@ from typing import Any
 from langspec.files import sha256_json
 
 PACKAGE = "langspec"
+_SEARCH = "folder_classes"
 
 
 class SourceTree:
@@ -69,6 +70,34 @@ class SourceTree:
                 todo.append(parent)
         return tuple(sorted(seen))
 
+    def searched(self, module: str) -> frozenset[str]:
+        """The packages whose modules ``module`` searches for classes, none of which it names.
+
+        They are the first arguments of its calls of
+        :func:`langspec.folder_classes.folder_classes`.
+        """
+        text = self._path(module).read_text(encoding="utf-8")
+        return frozenset(_searched(ast.parse(text)) if _SEARCH in text else ())
+
+    def offered(self, *roots: str) -> tuple[str, ...]:
+        """The modules that no import statement shows, because folders are searched for them.
+
+        Args:
+            roots: names of modules.
+
+        Returns:
+            The modules of every package that the closure of ``roots`` searches, and that what is
+            there searches in turn, sorted by name.
+        """
+        modules: set[str] = set()
+        while True:
+            code = self.closure(*roots, *modules)
+            folders = {folder for one in code for folder in self.searched(one)}
+            inside = {one for one in self.modules if one.rpartition(".")[0] in folders}
+            if inside <= modules:
+                return tuple(sorted(modules))
+            modules |= inside
+
     def code_hash(self, *roots: str) -> str:
         """SHA-256 over the bytes of every module of the closure of ``roots``."""
         return sha256_json([[name, self._digest(name)] for name in self.closure(*roots)])
@@ -102,6 +131,14 @@ class SourceTree:
                 named, colon, name = node.value.partition(":")
                 if colon and name.isidentifier() and named in self.modules:
                     yield named
+
+
+def _searched(tree: ast.AST) -> Iterator[str]:
+    """The first argument of every call of ``folder_classes``, which must be written out there."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id == _SEARCH:
+            yield str(ast.literal_eval(call.args[0]))
 
 
 def _run_nodes(tree: ast.AST, called: bool) -> Iterator[ast.AST]:

@@ -99,12 +99,8 @@ ITEMS = {"item.task": "pos", "item.method": "grl", "tune.task": "pos", "tune.met
 STAGES = parse_yaml((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
-# Modules that import every module of a folder (langspec.folder_classes).
-SEARCHED = {
-    "langspec.measures.discovery": "langspec.measures",
-    "langspec.erasure.choice": "langspec.erasure",
-    "langspec.attackers.known_attackers": "langspec.attackers",
-}
+# Modules that import every module of a folder, by the folder (langspec.folder_classes).
+SEARCHED = {module: folder for module in MODULES for folder in TREE.searched(module)}
 CALLS_MEASURES = "langspec.evaluation.runner"
 
 

@@ -72,7 +72,7 @@ def read(fit: np.ndarray, labels: np.ndarray, test: np.ndarray, gold: np.ndarray
 
 def inlp(**changes) -> INLP:
     """INLP with the values of the presets, some of them changed."""
-    return INLP(**(VALUES.inlp.model_dump() | changes))
+    return INLP(**(VALUES.inlp.model_dump() | changes)).judge_by(VALUES.judge)
 
 
 @pytest.fixture(scope="module")

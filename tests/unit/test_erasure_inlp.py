@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 import langspec
+from langspec.erasure.choice import make_eraser
 from langspec.erasure.inlp import INLP
 from langspec.erasure.removal_path import PathPoint, clustered_interval
 
@@ -76,7 +77,11 @@ def data(request: pytest.FixtureRequest) -> Data:
 
 def fitted(data: Data, **changes: object):
     train, dev = data.part("train"), data.part("dev")
-    eraser = INLP(**(VALUES | changes)).partial_fit(train.x, train.codes, train.line)
+    eraser = (
+        INLP(**(VALUES | changes))
+        .judge_by(ERASERS.judge)
+        .partial_fit(train.x, train.codes, train.line)
+    )
     return eraser.choose_on(dev.x, dev.codes, dev.line).map
 
 
@@ -216,7 +221,9 @@ def test_few_held_out_lines_end_no_round_of_a_probe_that_reads_all() -> None:
     codes = np.asarray(["de", "en"])[np.arange(200) % 2]
     x = rng.normal(size=(200, 8)) + 20.0 * (codes == "en")[:, None] * np.eye(8)[0]
     few = np.r_[0:10:2, 1, 3]  # five of one language, two of the other
-    path = INLP(**VALUES).fit(x, codes).choose_on(x[few], codes[few]).map.path
+    path = (
+        INLP(**VALUES).judge_by(ERASERS.judge).fit(x, codes).choose_on(x[few], codes[few]).map.path
+    )
     assert path[0].accuracy == 1
     assert path[0].low <= path[0].majority
     assert path[-1].rank > 0
@@ -233,3 +240,14 @@ def test_dimensions_that_do_not_vary_are_not_left_over(caplog: pytest.LogCapture
     centred = flat.x - flat.x.mean(axis=0)
     variances = np.square(centred @ path.left[0]).mean(axis=0)
     assert variances.min() > 1e-10 * np.square(centred).sum(axis=1).mean()
+
+
+def test_the_probe_that_ends_the_rounds_is_an_option() -> None:
+    """A probe that hardly learns reads less than the one of the preset, before the first round."""
+    data = drawn()
+    weak = ERASERS.judge.model_copy(update={"strengths": [1e-7]})
+    values = ERASERS.model_copy(update={"judge": weak})
+    eraser, other = (
+        make_eraser("inlp", one).fit(data.x, data.codes) for one in (values, ERASERS)
+    )
+    assert eraser.map.path[0].accuracy < other.map.path[0].accuracy - 0.05

@@ -8,12 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from langspec.attackers.known_attackers import attacker_classes
-from langspec.closure import installed
-from langspec.evaluation.finished_work import FinishedWork
+from conftest import copy_code
+from langspec.attackers.mlp import MlpAttack
+from langspec.closure import PACKAGE, SourceTree, installed
+from langspec.erasure.leace import LEACE
+from langspec.evaluation.finished_work import RUNNER, FinishedWork
 from langspec.evaluation.work import TrainedRun, Work, first_seed
 from langspec.files import write_json
 from langspec.measures.base import Findings
+from langspec.measures.task_test import TaskTest
+from langspec.objectives import get_method
 from langspec.paths import Paths, paths_of
 from langspec.presets import load_preset
 from langspec.results import Result
@@ -111,12 +115,28 @@ def test_a_damaged_entry_is_measured_again(
     assert finished.read(work(paths)) is not None
 
 
-def test_every_attacker_is_in_the_code_that_findings_are_keyed_by(paths: Paths) -> None:
+def test_every_folder_that_is_searched_is_in_the_code_that_findings_are_keyed_by(
+    paths: Paths,
+) -> None:
     code = FinishedWork(load_preset("tiny", []), paths, "pos")._code
-    modules = installed().closure(
-        *(one if isinstance(one, str) else one.__module__ for one in code)
+    modules = set(installed().closure(*code))
+    for one in (MlpAttack, LEACE, TaskTest, get_method("grl")):
+        assert one.__module__ in modules
+
+
+def test_a_further_folder_of_classes_counts_by_itself(tmp_path: Path) -> None:
+    """A measure that searches a folder of its own makes every module of it part of the code."""
+    package = copy_code(tmp_path / "src") / PACKAGE
+    runner = RUNNER.partition(":")[0]
+    (package / "surveys").mkdir()
+    (package / "surveys" / "__init__.py").write_text('"""Surveys."""')
+    (package / "surveys" / "first.py").write_text('"""One."""')
+    assert "langspec.surveys.first" not in SourceTree(package).offered(runner)
+    (package / "measures" / "surveyed.py").write_text(
+        "from langspec.folder_classes import folder_classes\n"
+        'FOUND = list(folder_classes("langspec.surveys", object))\n'
     )
-    assert {one.__module__ for one in attacker_classes().values()} <= set(modules)
+    assert "langspec.surveys.first" in SourceTree(package).offered(runner)
 
 
 def test_another_first_seed_counts(paths: Paths) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from langspec import presets
@@ -49,7 +51,15 @@ def test_retention_costs_a_forward_or_rows_of_its_own() -> None:
 
 
 SHAPE = Shape(
-    encoders=4, leaks=6, erased=2, layers=5, hidden=128, languages=6, labels=10, token=True
+    encoders=4,
+    leaks=6,
+    erased=2,
+    layers=5,
+    hidden=128,
+    languages=6,
+    labels=10,
+    token=True,
+    passes=1,
 )
 
 
@@ -70,6 +80,25 @@ def test_every_part_of_an_evaluation_is_counted() -> None:
     assert found["trajectory"].work.startswith("1 trainings")
     assert found["trajectory"].encodings == 9
     assert all(cost.seconds > 0 for cost in found.values())
+
+
+def test_words_without_the_prefix_are_a_second_pass_of_all_that_reads_them() -> None:
+    """Of the task's text too; pairs of texts have no words."""
+    on = "trajectory.of=[finetune]"
+    once, twice = (parts(on, shape=replace(SHAPE, passes=passes)) for passes in (1, 2))
+    for name in ("beyond.task_text", "trajectory"):
+        assert twice[name].encodings == 2 * once[name].encodings
+    pairs = parts(shape=replace(SHAPE, passes=2, token=False))
+    assert pairs["beyond.task_text"].encodings == SHAPE.encoders
+    assert twice["geometry"].encodings == once["geometry"].encodings
+
+
+def test_attackers_behind_erasers_are_counted_of_methods_that_are_trained() -> None:
+    """Of ``erasers.of`` only ``frozen`` is in ``train.run`` here."""
+    values = set_values(DEMO, ["train.run=[frozen]", "evaluate.erasers.of=[frozen, finetune]"])
+    found = {cost.name: cost for cost in costs(parse_config(values), SHAPE)}
+    both = parts("erasers.of=[frozen, finetune]")
+    assert found["attack"].seconds == pytest.approx(both["attack"].seconds / 2)
 
 
 def test_what_is_switched_off_costs_nothing() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from langspec.erasure.moments import Moments
 from langspec.erasure.removal_path import PathPoint
 from langspec.errors import LangspecError
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.section import Section
 
 # Directions whose variance is below this share of the largest count as constant: in float32
@@ -231,6 +232,13 @@ class Eraser(ABC):
         """Add a chunk of held-out vectors, on which an eraser that has to choose chooses.
 
         The arguments are those of :meth:`partial_fit`. A closed form chooses nothing.
+        """
+        return self
+
+    def judge_by(self, probe: ProbeOptions) -> Self:
+        """Set the probe by which an eraser that works step by step judges what a step left.
+
+        A closed form has no steps and needs none.
         """
         return self
 

@@ -12,6 +12,7 @@ from langspec.attackers.known_attackers import ATTACKERS
 from langspec.erasure.base import Eraser
 from langspec.errors import LangspecError
 from langspec.folder_classes import folder_classes
+from langspec.measurement.probe_options import ProbeOptions
 from langspec.section import Natural, Section, unique
 
 
@@ -58,6 +59,8 @@ class ErasersBase(Section):
         anchor: ``source``: erasing leaves the mean of the source language where it is; ``all``:
             the mean of all vectors.
         controls: removal of as much of anything.
+        judge: the evaluation probe of erasers that work step by step: after each step it is fitted
+            anew, and where it reads no more than the most frequent language the steps end.
     """
 
     attackers: list[str]
@@ -66,6 +69,7 @@ class ErasersBase(Section):
     layers: Literal["all", "head"]
     anchor: Literal["source", "all"]
     controls: ErasureControls
+    judge: ProbeOptions
 
     if TYPE_CHECKING:
 
@@ -130,4 +134,5 @@ def make_eraser(name: str, values: ErasersBase, *, anchor: str | None = None) ->
     """
     check_eraser(name, place="evaluate.erasers.run")
     one = eraser_classes()[name]
-    return one.make(name, getattr(values, one.name) if one.section else None, anchor)
+    made = one.make(name, getattr(values, one.name) if one.section else None, anchor)
+    return made.judge_by(values.judge)

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from langspec.erasure.base import FLAT, ErasureMap
-from langspec.erasure.iterative import EVALUATION, IterativeEraser, Vectors
+from langspec.erasure.iterative import IterativeEraser, Vectors
 from langspec.erasure.removal_path import PathPoint
 from langspec.section import Count, Section
 
@@ -130,7 +130,7 @@ class _Rounds:
 
         train, dev = (one - (one @ basis) @ basis.T for one in self.inside)
         # Weak classifiers have small gradients from the start: 1e-3 would leave them at zero.
-        options = EVALUATION.model_copy(update={"strengths": [c], "tolerance": 1e-6})
+        options = self.eraser.probe.model_copy(update={"strengths": [c], "tolerance": 1e-6})
         classes = len(self.eraser.moments.languages)
         labels = self.train.labels, self.dev.labels
         probe = fit_probe(train, labels[0], dev, labels[1], classes, options, scaled=False)

@@ -15,8 +15,6 @@ from langspec.measurement.probe_options import ProbeOptions
 
 logger = logging.getLogger(__name__)
 
-EVALUATION = ProbeOptions(strengths=[0.001, 0.01, 0.1, 1.0], tolerance=1e-3, max_iterations=300)
-"""Of the probe that is fitted anew on erased vectors, standardised like those of all leaks."""
 _HELD_OUT = 5  # every fifth line is held out where no other vectors were given to choose on
 
 
@@ -44,7 +42,13 @@ class Vectors:
 
 
 class IterativeEraser(Eraser):
-    """An eraser whose chunks stay in memory, because each step reads all vectors again."""
+    """An eraser whose chunks stay in memory, because each step reads all vectors again.
+
+    Attributes:
+        probe: options of the evaluation probe, which is fitted anew on what a step left.
+    """
+
+    probe: ProbeOptions
 
     by_steps: ClassVar[bool] = True
 
@@ -77,6 +81,11 @@ class IterativeEraser(Eraser):
         self._dev.add(features, languages, lines)
         return self
 
+    def judge_by(self, probe: ProbeOptions) -> Self:
+        """Set the evaluation probe, see :meth:`Eraser.judge_by`; nothing is fitted without it."""
+        self._map, self.probe = None, probe
+        return self
+
     def _forget(self) -> None:
         super()._forget()
         self._train = Chunks()
@@ -106,7 +115,7 @@ class IterativeEraser(Eraser):
             dev.features,
             dev.labels,
             len(self.moments.languages),
-            EVALUATION,
+            self.probe,
         )
         hits = probe.predict(dev.features) == dev.labels
         low, high = clustered_interval(hits.astype(np.float64), dev.lines)

@@ -15,8 +15,8 @@ class PathPoint:
     """What the evaluation probe reads on held-out vectors after one step.
 
     The evaluation probe is a linear probe of standardised features, as that of all leaks is; it
-    chooses C on the held-out vectors among the few of ``iterative.EVALUATION``, so that an eraser
-    is the same whatever ``evaluate.probe`` says. It is fitted on erased training vectors.
+    chooses C on the held-out vectors. Its options are ``evaluate.erasers.judge``: an eraser is the
+    same whatever ``evaluate.probe`` says. It is fitted on erased training vectors.
 
     Attributes:
         rank: number of directions removed so far.

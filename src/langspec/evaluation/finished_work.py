@@ -8,15 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langspec.attackers.known_attackers import attacker_classes
-from langspec.closure import cache_key
+from langspec.closure import cache_key, installed
 from langspec.compute import precision_here
-from langspec.erasure.choice import eraser_classes
 from langspec.evaluation.work import Work
 from langspec.files import atomic_folder, read_json, sha256_file, sha256_folder
 from langspec.measures.base import Findings
-from langspec.measures.discovery import measures
-from langspec.objectives import get_method
 from langspec.results import Result
 from langspec.section import Decides, deciding
 
@@ -46,10 +42,8 @@ class FinishedWork:
         self._folder = paths.cache / "works"
         self._hashes: dict[Path, str] = {}
         corpora = (f"{task}.parquet", "text.parquet", "card.json")
-        methods = [get_method(name) for name in type(config.train.methods).model_fields]
-        # Classes that a folder offers are imported by name: no import statement shows them.
-        offered = (*measures(), *eraser_classes().values(), *attacker_classes().values())
-        self._code = (RUNNER.partition(":")[0], *offered, *methods)
+        runner = RUNNER.partition(":")[0]
+        self._code = (runner, *installed().offered(runner))
         self._parts = {
             "task": task,
             "precision": precision_here(config.compute.precision),

@@ -133,6 +133,7 @@ def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
         languages=len(config.corpora.languages),
         labels=len(task.labels),
         token=task.unit == "token",
+        passes=1 + bool(config.encoder.prefix and not config.features.prefix_tokens),
     )
 
 
@@ -146,9 +147,7 @@ def describe(config: Config, paths: Paths, task: Task, costs: list[Cost], shape:
     """Say in words what an evaluation would do and cost."""
     vectors = shape.languages * config.features.tokens.total
     disk = shape.leaks * vectors * shape.hidden * 2 * shape.layers / 1e6
-    # Words that language is read from are encoded without the prefix, in a pass of their own.
-    twice = bool(config.encoder.prefix) and not config.features.prefix_tokens
-    passes = shape.leaks * (1 + twice) + sum(cost.encodings for cost in costs)
+    passes = shape.leaks * shape.passes + sum(cost.encodings for cost in costs)
     parts = "\n".join(f"  {c.name}: {c.work}, about {c.seconds:.0f} s" for c in costs)
     return (
         f"evaluate {task.name}: {', '.join(config.train.run)} x {len(config.train.seeds)} seeds, "

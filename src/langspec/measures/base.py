@@ -118,6 +118,8 @@ class Shape:
         languages: number of languages.
         labels: number of labels of the task.
         token: does the task label words?
+        passes: encoding passes that words and texts take together: 2 where there is a prefix that
+            words are read without (``features.prefix_tokens``), else 1.
     """
 
     encoders: int
@@ -128,6 +130,7 @@ class Shape:
     languages: int
     labels: int
     token: bool
+    passes: int
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class ErasedAttacks(Measure):
     def cost(cls, config: Any, shape: Shape) -> Cost:
         """The cost of every attacker behind every eraser, and on vectors as they are."""
         values, task_text = config.evaluate.erasers, config.evaluate.beyond.task_text
-        places = len(values.of) * (1 + len(values.run))
+        places = len(set(values.of) & set(config.train.run)) * (1 + len(values.run))
         trains = [config.features.tokens.train] + [task_text] * bool(task_text)
         seconds = sum(attack_seconds(config, shape, values.attackers, train) for train in trains)
         count = places * len(trains) * len(values.attackers)

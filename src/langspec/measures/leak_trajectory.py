@@ -70,7 +70,8 @@ class LeakTrajectory(Measure):
             f"{len(values.of)} trainings once more (their time: train --dry-run), {count} probes "
             f"at {moments} moments"
         )
-        return Cost("trajectory", work, probe_seconds(shape, count, values.tokens // 2), moments)
+        seconds = probe_seconds(shape, count, values.tokens // 2)
+        return Cost("trajectory", work, seconds, moments * shape.passes)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Add tidy rows with a ``step``.

@@ -52,12 +52,13 @@ class TaskTextLeak(Measure):
 
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
-        """The cost of probes at every layer, and of an encoding pass of the test texts."""
+        """The cost of probes at every layer, and of encoding the test texts."""
         vectors = config.evaluate.beyond.task_text // 2  # half of them train
         count = shape.encoders * shape.layers * (2 if shape.token else 1)
         seconds = scored_probe_seconds(shape, count, vectors)
         work = f"{count} probes of the task's text"
-        return Cost("beyond.task_text", work, seconds, shape.encoders)
+        passes = shape.encoders * (shape.passes if shape.token else 1)
+        return Cost("beyond.task_text", work, seconds, passes)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Add the rows of one encoder, cached by the hash of its weights."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, create_model
 
 from langspec.errors import LangspecError
+from langspec.folder_classes import folder_classes
 from langspec.objectives.base import (
     ExtraOptimiser,
     LanguageCost,
@@ -22,16 +21,9 @@ from langspec.section import Section
 
 
 def methods() -> dict[str, type[Objective]]:
-    """Every method by its name, simple ones first: the named subclasses of :class:`Objective`."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    subclasses: list[type[Objective]] = []
-    todo: list[type[Objective]] = [Objective]
-    while todo:
-        below = todo.pop().__subclasses__()
-        subclasses += below
-        todo += below
-    named = [method for method in subclasses if "name" in vars(method)]
+    """Every method by its name, simple ones first: the named classes of this folder's modules."""
+    classes = folder_classes("langspec.objectives", Objective)
+    named = [method for method in classes if "name" in vars(method)]
     named.sort(key=lambda method: (method.reads_language, method.trains_encoder, method.name))
     return {method.name: method for method in named}
 

@@ -20,7 +20,8 @@ from langspec.results import OVER_LANGUAGES
 FORMATS = ("text", "md", "csv", "json")
 ALONG = (
     "a leak is higher or lower only where the difference holds with half and with all of the "
-    "probe's training vectors"
+    "probe's training vectors, and the higher leak with a quarter of them is above the lower one "
+    "with all"
 )
 
 
