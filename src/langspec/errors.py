@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 _PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s@]*@")
+_NAMED = re.compile(
+    r"([?&;](?:password|passwd|pwd|token|secret|api_?key|access_?key|sas|sig)=)[^&;\s]+", re.I
+)
 
 
 def without_passwords(text: str) -> str:
-    """The text with ``***`` for the password of each URL.
+    """The text with ``***`` for the password of each URL, before its host or in its query.
 
     What an error, a log line or a traceback's file says goes through here.
     """
-    return _PASSWORD.sub(r"\1:***@", text)
+    return _NAMED.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
 
 
 class LangspecError(Exception):
@@ -22,7 +24,7 @@ class LangspecError(Exception):
     The command line prints ``error: <message>`` and exits with 2, without a traceback.
     """
 
-    def __init__(self, message: str, *, place: str | Path | None = None) -> None:
+    def __init__(self, message: str, *, place: object = None) -> None:
         """Join ``place`` (a dotted path, a file or ``file:line``) and the message."""
         text = " ".join(str(message).split())
         super().__init__(without_passwords(f"{place}: {text}" if place is not None else text))

@@ -1,58 +1,129 @@
-"""Language codes: names, scripts and families, for checks, captions and colours."""
+"""Language codes: names, scripts and families, for checks, captions and colours.
+
+Known is what ISO 639 knows, by two letters or three (``languages.tsv`` says where its columns are
+from), alone or with a script or a region after it as BCP 47 writes them: ``sr-Latn``, ``pt-br``,
+``zh_Hant``. ``zh-yue`` is Cantonese.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
 
 from langspec.errors import LangspecError
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language by its ISO 639-1 (or -3) code, as UD, XNLI and Wikipedia name it."""
+    """A language by its code, as UD, XNLI and Wikipedia name it.
+
+    ``script`` is "unknown" and ``family`` "other" where the table has none.
+    """
 
     code: str
     name: str
     script: str
     family: str
 
-
-_TABLE = """
-af Afrikaans Latin Germanic|ar Arabic Arabic Semitic|bg Bulgarian Cyrillic Slavic
-bn Bengali Bengali Indo-Aryan|ca Catalan Latin Romance|cs Czech Latin Slavic
-cy Welsh Latin Celtic|da Danish Latin Germanic|de German Latin Germanic
-el Greek Greek Hellenic|en English Latin Germanic|es Spanish Latin Romance
-et Estonian Latin Uralic|eu Basque Latin Basque|fa Persian Arabic Iranian
-fi Finnish Latin Uralic|fr French Latin Romance|ga Irish Latin Celtic
-gl Galician Latin Romance|he Hebrew Hebrew Semitic|hi Hindi Devanagari Indo-Aryan
-hr Croatian Latin Slavic|hu Hungarian Latin Uralic|hy Armenian Armenian Armenian
-id Indonesian Latin Austronesian|is Icelandic Latin Germanic|it Italian Latin Romance
-ja Japanese Japanese Japonic|jv Javanese Latin Austronesian|ka Georgian Georgian Kartvelian
-kk Kazakh Cyrillic Turkic|ko Korean Hangul Koreanic|la Latin Latin Italic
-lt Lithuanian Latin Baltic|lv Latvian Latin Baltic|ml Malayalam Malayalam Dravidian
-mr Marathi Devanagari Indo-Aryan|ms Malay Latin Austronesian|mt Maltese Latin Semitic
-my Burmese Myanmar Sino-Tibetan|nb Norwegian_Bokmål Latin Germanic|nl Dutch Latin Germanic
-nn Norwegian_Nynorsk Latin Germanic|no Norwegian Latin Germanic|pl Polish Latin Slavic
-pt Portuguese Latin Romance|ro Romanian Latin Romance|ru Russian Cyrillic Slavic
-sk Slovak Latin Slavic|sl Slovenian Latin Slavic|sr Serbian Cyrillic Slavic
-sv Swedish Latin Germanic|sw Swahili Latin Bantu|ta Tamil Tamil Dravidian
-te Telugu Telugu Dravidian|th Thai Thai Kra-Dai|tl Tagalog Latin Austronesian
-tr Turkish Latin Turkic|uk Ukrainian Cyrillic Slavic|ur Urdu Arabic Indo-Aryan
-uz Uzbek Latin Turkic|vi Vietnamese Latin Austroasiatic|yo Yoruba Latin Niger-Congo
-yue Cantonese Han Sino-Tibetan|zh Chinese Han Sino-Tibetan
-"""
+    @property
+    def common(self) -> bool:
+        """Has it a two-letter code or a family in the table? Words rarely look like these."""
+        return len(re.split("[-_]", self.code)[0]) == 2 or self.family != "other"
 
 
-def _parse() -> dict[str, Language]:
-    table = {}
-    for entry in _TABLE.replace("\n", "|").split("|"):
-        if entry:
-            code, name, script, family = entry.split()
-            table[code] = Language(code, name.replace("_", " "), script, family)
-    return table
+TAG = r"[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}"
+"""What a code looks like, known or not."""
+
+_SCRIPTS = {
+    "Arab": "Arabic", "Armn": "Armenian", "Beng": "Bengali", "Cyrl": "Cyrillic",
+    "Deva": "Devanagari", "Ethi": "Ethiopic", "Geor": "Georgian", "Grek": "Greek",
+    "Gujr": "Gujarati", "Guru": "Gurmukhi", "Hang": "Hangul", "Hani": "Han", "Hans": "Han",
+    "Hant": "Han", "Hebr": "Hebrew", "Jpan": "Japanese", "Khmr": "Khmer", "Knda": "Kannada",
+    "Kore": "Hangul", "Laoo": "Lao", "Latn": "Latin", "Mlym": "Malayalam", "Mong": "Mongolian",
+    "Mymr": "Myanmar", "Nkoo": "N’Ko", "Olck": "Ol Chiki", "Orya": "Odia", "Sinh": "Sinhala",
+    "Syrc": "Syriac", "Taml": "Tamil", "Telu": "Telugu", "Tfng": "Tifinagh", "Thaa": "Thaana",
+    "Thai": "Thai", "Tibt": "Tibetan", "Vaii": "Vai",
+}  # fmt: skip
+_REGIONS = frozenset(
+    """
+    ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs
+    bt bv bw by bz ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee
+    eg eh er es et fi fj fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm
+    hn hr ht hu id ie il im in io iq ir is it je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc
+    li lk lr ls lt lu lv ly ma mc md me mf mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na
+    nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw
+    sa sb sc sd se sg sh si sj sk sl sm sn so sr ss st sv sx sy sz tc td tf tg th tj tk tl tm tn to
+    tr tt tv tw tz ua ug um us uy uz va vc ve vg vi vn vu wf ws xk ye yt za zm zw 419 001 150
+    """.split()
+)
+_GROUPS = {
+    "ar": frozenset("acm acw aeb afb ajp apc apd arq ars ary arz ayl".split()),
+    "zh": frozenset("cdo cjy cmn cpx czh gan hak hsn lzh mnp nan wuu yue".split()),
+}
+_LENGTHS: tuple[list[int], ...] = (
+    [],
+    [4],
+    [2],
+    [3],
+    [4, 2],
+    [4, 3],
+)  # of a script and a region, in this order
 
 
-LANGUAGES: dict[str, Language] = _parse()
+@cache
+def _table() -> dict[str, Language]:
+    """The languages of ``languages.tsv`` by code."""
+    text = (resources.files("langspec") / "languages.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
+    return {code: Language(code, *row) for code, *row in rows}
+
+
+@cache
+def _tagged(code: str) -> Language | None:
+    """The language of a code with a script or a region after it; None: there is none."""
+    if not re.fullmatch(TAG, code):
+        return None
+    base, *parts = re.split("[-_]", code)
+    entry = _table().get(base)
+    if parts and parts[0] in _GROUPS.get(base, ()):  # zh-yue: a language of a group
+        entry = _table().get(parts.pop(0))
+    if entry is None:
+        return None
+    if [len(part) for part in parts] not in _LENGTHS:
+        return None
+    said = []
+    for part in parts:
+        if part.title() in _SCRIPTS:
+            entry = replace(entry, script=_SCRIPTS[part.title()])
+            said.append(_SCRIPTS[part.title()])
+        elif part.lower() in _REGIONS:
+            said.append(part.upper())
+        else:
+            return None
+    name = entry.name + (f" ({', '.join(said)})" if said else "")
+    return replace(entry, code=code, name=name)
+
+
+class _Languages(Mapping[str, Language]):
+    """Every known language by code; what is iterated are the codes without script or region."""
+
+    def __getitem__(self, code: str) -> Language:
+        entry = _table().get(code) or _tagged(code)
+        if entry is None:
+            raise KeyError(code)
+        return entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_table())
+
+    def __len__(self) -> int:
+        return len(_table())
+
+
+LANGUAGES: Mapping[str, Language] = _Languages()
 
 
 def language(code: str, *, place: str | None = None) -> Language:
@@ -65,8 +136,12 @@ def language(code: str, *, place: str | None = None) -> Language:
         return LANGUAGES[code]
     import difflib
 
-    names = {entry.name.lower(): entry.code for entry in LANGUAGES.values()}
-    near = difflib.get_close_matches(code.lower(), [*LANGUAGES, *names], n=2, cutoff=0.6)
+    common = [entry for entry in LANGUAGES.values() if entry.common]
+    names: dict[str, str] = {}
+    for entry in sorted(common, key=lambda entry: len(entry.code)):
+        names.setdefault(entry.name.lower(), entry.code)  # of en and eng the shorter is shown
+    codes = [entry.code for entry in common if len(entry.code) == 2]
+    near = difflib.get_close_matches(code.lower(), [*codes, *names], n=2, cutoff=0.6)
     hint = ", ".join(names.get(name, name) for name in near)
     raise LangspecError(
         f"unknown language code {code!r}; expected an ISO 639 code such as en, de, zh"

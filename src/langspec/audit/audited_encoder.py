@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from langspec.encoders.load import Encoder, check_positions
 from langspec.encoders.published_encoder import published_encoder, try_encoder
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
+
+logger = logging.getLogger(__name__)
 
 PACKAGED = "e5"
 PLACE = "ENCODER"
@@ -84,6 +87,11 @@ def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int |
         pooling=card.pooling if choice.pooling is None else choice.pooling,
     )
     if max_tokens is not None:
+        if max_tokens > card.max_tokens:
+            logger.warning(
+                "%s states %d tokens a text; texts are read to %d",
+                choice.encoder, card.max_tokens, max_tokens,
+            )  # fmt: skip
         card = replace(card, max_tokens=max_tokens)
         check_positions(card, encoder.model, place="--max-tokens")
     encoder.card = card

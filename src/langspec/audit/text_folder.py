@@ -20,7 +20,7 @@ from langspec.corpora.near import NearSplits
 from langspec.corpora.splits import key_split, line_splits, rank
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
-from langspec.languages import LANGUAGES
+from langspec.languages import LANGUAGES, TAG
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ FEWEST = 30
 """Texts a language that an audit needs: with fewer, a split may have none."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+_TAG = re.compile(TAG, re.IGNORECASE)
 _NAMES = ("train", "dev", "test")
 
 
@@ -98,6 +99,8 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
         if path.name.startswith("."):
             continue
         if path.is_dir() and not path.name.endswith(ENDINGS):
+            if _is_word(path.name):
+                continue
             inside = [file for file in sorted(path.iterdir()) if _is_text(file)]
             if inside and not _CODE.fullmatch(path.name):
                 raise LangspecError(
@@ -105,7 +108,7 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
                 )
             if inside:
                 by_language.setdefault(path.name, []).extend(inside)
-        elif _is_text(path):
+        elif _is_text(path) and not _is_word(path.name.partition(".txt")[0]):
             code = path.name[: path.name.index(".txt")]
             if not _CODE.fullmatch(code):
                 raise LangspecError(
@@ -127,12 +130,14 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
                 f"{folder}: language {code} stands in several places ({named}); keep one",
                 place=place,
             )
+    if len(by_language) < 2 and (names := left_out(folder)):
+        expected += f" (not read, as no code names them: {', '.join(names[:8])})"
     if not by_language:
         raise LangspecError(f"{folder}: holds no text files; {expected}", place=place)
     if len(by_language) < 2:
         raise LangspecError(
             f"{folder}: text of one language only ({next(iter(by_language))}); an audit compares "
-            "languages and needs at least two files",
+            f"languages and needs at least two files; {expected}",
             place=place,
         )
     return by_language
@@ -141,15 +146,16 @@ def files_of(folder: Path, *, place: str) -> dict[str, list[Path]]:
 def left_out(folder: Path) -> list[str]:
     """Names, relative to the folder, of what is in it and is not read; hidden ones are not listed.
 
-    That is a file whose name does not end as a text's does, a folder without texts, a pipe, and a
-    link to nothing.
+    That is a file whose name does not end as a text's does or has a word in the place of a code
+    (``LICENSE.txt``), a folder without texts, a pipe, and a link to nothing.
     """
     names = []
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or _is_text(path):
+        word = _is_word(path.name.partition(".txt")[0])
+        if path.name.startswith(".") or (not word and _is_text(path)):
             continue
-        if not path.is_dir():
-            names.append(path.name)
+        if not path.is_dir() or word:
+            names.append(path.name + "/" * path.is_dir())
             continue
         inside = [one for one in sorted(path.iterdir()) if not one.name.startswith(".")]
         texts = [one for one in inside if not one.is_dir() and _is_text(one)]
@@ -157,6 +163,11 @@ def left_out(folder: Path) -> list[str]:
         if not texts:
             names.append(f"{path.name}/")
     return names
+
+
+def _is_word(name: str) -> bool:
+    """Is a name a word, such as README, rather than a code, if perhaps an unknown one?"""
+    return bool(_CODE.fullmatch(name)) and name not in LANGUAGES and not _TAG.fullmatch(name)
 
 
 def _is_text(path: Path) -> bool:

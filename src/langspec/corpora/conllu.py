@@ -41,6 +41,8 @@ class Column:
 
     def reader(self) -> Callable[[list[str]], str]:
         """From the ten columns of a word to its label."""
+        if self is NO_COLUMN:
+            return lambda columns: "_"
         kind, _, key = self.name.partition(".")
         if self.name in _NAMED:
             place = _NAMED[self.name]
@@ -81,6 +83,8 @@ class Sentence:
 
 
 UPOS_COLUMN = Column("upos", _KNOWN)
+NO_COLUMN = Column("misc.", ("_",))
+"""For text without labels: every word has the label ``_``, whatever stands in its columns."""
 _Stripped = Literal["refuse", "yield"]
 
 

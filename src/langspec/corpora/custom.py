@@ -5,6 +5,7 @@ The format of a file reads its rows: one file a format in :mod:`langspec.corpora
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from langspec.corpora.filters import Row
     from langspec.corpora.sources import SourceFile
 
+logger = logging.getLogger(__name__)
+
 SPLIT_ALIASES = {
     "train": "train",
     "training": "train",
@@ -32,7 +35,8 @@ SPLIT_ALIASES = {
 """What names of files and fields call a split, and its name here."""
 
 _WILD = {
-    "{language}": r"(?P<language>[a-z]{2,3})",
+    # The shortest code: of de-news.jsonl {language}-*.jsonl and {language}*.jsonl take de.
+    "{language}": r"(?P<language>[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}?)",
     "{split}": f"(?P<split>{'|'.join(SPLIT_ALIASES)})",
     "**/": r"(?:[^/]+/)*",
     "*": r"[^/]*",
@@ -158,14 +162,21 @@ def name_pattern(path: str) -> re.Pattern[str]:
 def parts(task: CustomTask, files: Sequence[SourceFile]) -> list[Part]:
     """The manifest's files that the pattern means, by name, whatever else they are."""
     pattern = name_pattern(task.path)
-    chosen = []
+    chosen, unknown = [], []
     for file in files:
         if match := pattern.fullmatch(file.name):
             named = match.groupdict()
             code, split = named.get("language", task.language), named.get("split")
             if code is not None and code not in LANGUAGES:
-                continue  # "*" and {language} may have matched in the wrong place
+                unknown.append(file.name)  # "*" and {language} may match in the wrong place
+                continue
             chosen.append(Part(file.name, code, SPLIT_ALIASES[split] if split else None))
+    if unknown:
+        logger.warning(
+            "%s: left out, as {language} is no code there: %s",
+            task.path,
+            ", ".join(unknown[:8]) + (f" and {len(unknown) - 8} more" if unknown[8:] else ""),
+        )
     return sorted(chosen, key=lambda part: part.name)
 
 

@@ -178,16 +178,19 @@ def _check_start(raw: bytes, path: Path) -> None:
 
 
 def _without_return(raw: bytes, place: str, rule: str) -> bytes:
-    if rule == "refuse":
-        path = place.rpartition(":")[0]
+    path, _, number = place.rpartition(":")
+    stripped = raw.removesuffix(b"\r")
+    if inside := stripped.count(b"\r"):
+        every = r"s/\r/\n/g" if inside > 2 else rf"{number}s/\r/ /g"
+        cure = "lines that end with it get a line feed" if inside > 2 else "a space in its place"
         raise LangspecError(
-            rf"Windows line ends (CR LF); make them LF: sed -i 's/\r$//' {_quoted(path)}",
+            f"a carriage return inside a line, at byte {stripped.index(13) + 1}; {cure}: "
+            f"sed -i '{every}' {_quoted(path)}",
             place=place,
         )
-    stripped = raw.removesuffix(b"\r")
-    if b"\r" in stripped:
+    if rule == "refuse":
         raise LangspecError(
-            "a carriage return inside a line; expected lines that end with a line feed",
+            rf"Windows line ends (CR LF); make them LF: sed -i 's/\r$//' {_quoted(path)}",
             place=place,
         )
     return stripped

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from langspec.corpora.lines import without_compression
 from langspec.errors import LangspecError
-from langspec.languages import LANGUAGES, language
+from langspec.languages import LANGUAGES, TAG, language
 
 _UD = re.compile(
     r"(?P<language>[a-z]{2,3})_(?P<name>[a-z0-9]+)-ud-(?P<split>train|dev|test)"
@@ -22,18 +22,24 @@ _UD = re.compile(
 )
 _XNLI = re.compile(r"xnli\.(?P<split>dev|test)\.jsonl")
 _MULTINLI = "multinli_1.0_train.jsonl"
-_CODE_FILE = re.compile(r"(?P<language>[a-z]{2,3})\.txt")
+_CODE_FILE = re.compile(rf"(?P<language>{TAG})\.txt")
 _ARCHIVE = re.compile(
     r".*\.(zip|tgz|tar|tar\.(gz|bz2|xz|zst)|gz|bz2|xz|zst|7z|rar)", re.IGNORECASE
 )
 TEXT_KINDS = ("text", "wiki_extract", "wiki_dump", "wiki_articles")
 """Of language text there is one corpus, whatever its form."""
 _EXTRACT = re.compile(r"wiki_\d+(\.bz2)?")
-_EXTRACT_FOLDER = re.compile(r"(?P<language>[a-z]{2,3})(wiki)?([-_].*)?")
+_WIKI = re.compile(r"(?P<wiki>[a-z][a-z_]*)wiki(-(\d{8}|latest))?")
 _DUMP = re.compile(
-    r"(?P<language>[a-z]{2,3})wiki-(\d{8}|latest)-pages-articles(-multistream)?\d*"
+    r"(?P<wiki>[a-z][a-z_]*)wiki-(\d{8}|latest)-pages-articles(-multistream)?\d*"
     r"(\.xml-p\d+p\d+(\.bz2)?|\.xml(\.bz2)?)"
 )
+_WIKIS = {
+    "als": "gsw", "bat_smg": "sgs", "be_x_old": "be", "cbk_zam": "cbk", "fiu_vro": "vro",
+    "map_bms": "jv", "nds_nl": "nds-nl", "roa_rup": "rup", "roa_tara": "nap",
+    "zh_classical": "lzh", "zh_min_nan": "nan", "zh_yue": "yue",
+}  # fmt: skip
+"""Wikipedias whose name is no code of their language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +78,23 @@ def recognise(name: str, around: Surroundings) -> Facts | None:
 
 
 def text_folders(names: Iterable[str], root: Path) -> frozenset[str]:
-    """Folders in which at least one file is ``<known code>.txt``; all such names must be known."""
+    """Folders in which a file is ``<common code>.txt``; all names of two or three letters must be
+    known there. Longer ones are read where they are (``pt-br.txt``), else they are no text.
+    """
     codes: dict[str, list[str]] = {}
     for name in names:
         path = PurePosixPath(name)
         if match := _CODE_FILE.fullmatch(without_compression(path.name)):
             codes.setdefault(path.parent.as_posix(), []).append(match["language"])
-    folders = {parent for parent, some in codes.items() if any(c in LANGUAGES for c in some)}
+    folders = {
+        parent
+        for parent, some in codes.items()
+        if any(code in LANGUAGES and LANGUAGES[code].common for code in some)
+    }
     for parent in sorted(folders):
         for code in codes[parent]:
-            language(code, place=str(root / parent / f"{code}.txt"))
+            if len(code) < 4:
+                language(code, place=str(root / parent / f"{code}.txt"))
     return frozenset(folders)
 
 
@@ -118,20 +131,24 @@ def _multinli(path: PurePosixPath, around: Surroundings) -> Facts | None:
 
 def _text(path: PurePosixPath, around: Surroundings) -> Facts | None:
     match = _CODE_FILE.fullmatch(without_compression(path.name))
-    if match and path.parent.as_posix() in around.text_folders:
+    if match and path.parent.as_posix() in around.text_folders and match[1] in LANGUAGES:
         return Facts("text", match["language"])
     return None
 
 
 def _dump(path: PurePosixPath, around: Surroundings) -> Facts | None:
     if match := _DUMP.fullmatch(path.name):
-        return Facts("wiki_dump", language(match["language"], place=str(around.root / path)).code)
+        code = _WIKIS.get(match["wiki"], match["wiki"])
+        if len(code) < 4:
+            language(code, place=str(around.root / path))
+        return Facts("wiki_dump", code) if code in LANGUAGES else None
     return None
 
 
 def _extract(path: PurePosixPath, around: Surroundings) -> Facts | None:
     if _EXTRACT.fullmatch(path.name):
-        return Facts("wiki_extract", _extract_language(path, around.root))
+        code = _extract_language(path, around.root)
+        return Facts("wiki_extract", code) if code else None
     return None
 
 
@@ -140,13 +157,20 @@ def _custom(path: PurePosixPath, around: Surroundings) -> Facts | None:
     return Facts("custom") if named else None
 
 
-def _extract_language(path: PurePosixPath, root: Path) -> str:
-    """What the nearest folder around WikiExtractor's ``AA``, ``AB``, ... is called."""
+def _extract_language(path: PurePosixPath, root: Path) -> str | None:
+    """The language that the nearest folder around WikiExtractor's ``AA``, ``AB``, ... is named by.
+
+    That is a code, or a Wikipedia (``dewiki``, ``zh_yuewiki-20240101``); never the beginning of a
+    name. None: a Wikipedia of no known language (``simplewiki``).
+    """
     around = [*(parent.name for parent in path.parents), root.resolve().name]
     for name in around:
-        match = _EXTRACT_FOLDER.fullmatch(name)
-        if match and match["language"] in LANGUAGES:
-            return match["language"]
+        if match := _WIKI.fullmatch(name):
+            code = _WIKIS.get(match["wiki"], match["wiki"])
+            return code if code in LANGUAGES else None
+        code = _WIKIS.get(name, name) if "_" in name else name
+        if code in LANGUAGES and LANGUAGES[code].common:
+            return code
     raise LangspecError(
         "output of WikiExtractor in folders that name no language; expected for example "
         "en/AA/wiki_00 or enwiki/AA/wiki_00",

@@ -31,6 +31,7 @@ _CREATIVE_COMMONS = re.compile(
 _ATTRIBUTION = re.compile(
     r"Attribution(?P<nc>[ -]NonCommercial)?(?P<sa>[ -]ShareAlike)? (?P<version>\d\.\d)"
 )
+_UNRELEASED = "not-to-release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,10 @@ def discover(folder: Path, patterns: Sequence[re.Pattern[str]] = ()) -> Contents
     """
     folder = Path(folder)
     _check_folder(folder)
-    names = _walk(folder)
+    names, ignored = _walk(folder)
     plain = set(names)
     around = Surroundings(folder, text_folders(names, folder), patterns)
     recognised: list[tuple[str, Facts]] = []
-    ignored: list[str] = []
     for name in names:
         facts = recognise(name, around)
         # Of a file that lies there compressed, too, the plain one is read.
@@ -152,16 +152,22 @@ def _check_folder(folder: Path) -> None:
     raise LangspecError("no such folder; expected a folder with official files", place=folder)
 
 
-def _walk(folder: Path) -> list[str]:
-    """Relative names of all files below ``folder``, sorted; hidden ones are left out."""
+def _walk(folder: Path) -> tuple[list[str], list[str]]:
+    """Relative names of all files below ``folder``, and of folders that are left out, sorted.
+
+    Hidden files are left out, and the folder ``not-to-release`` that checkouts of UD's
+    repositories have.
+    """
 
     def refuse(error: OSError) -> None:
         raise LangspecError(f"cannot be read ({error.strerror})", place=error.filename)
 
     root = folder.resolve()
-    names = []
+    names, left = [], []
     for parent, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        if _UNRELEASED in folders:
+            left.append((Path(parent) / _UNRELEASED).relative_to(folder).as_posix() + "/")
+        folders[:] = sorted(o for o in folders if not o.startswith(".") and o != _UNRELEASED)
         for name in [*folders, *files]:
             path = Path(parent) / name
             if not path.is_symlink():
@@ -179,7 +185,7 @@ def _walk(folder: Path) -> list[str]:
             for name in files
             if not name.startswith(".")
         ]
-    return sorted(names)
+    return sorted(names), sorted(left)
 
 
 def _check_once(files: Iterable[SourceFile], place: Path) -> None:

@@ -5,6 +5,7 @@ A text is a paragraph, a document an article. Everything streams: one article is
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -16,8 +17,9 @@ from xml.etree.ElementTree import ParseError
 from langspec.corpora.lines import numbered_lines, open_bytes, unreadable
 from langspec.errors import LangspecError
 
-_DOC = re.compile(r'<doc (?:[^>]*? )?id="(?P<id>[^"]+)"(?: [^>]*)?>')
-_TITLE = re.compile(r' title="(?P<title>[^"]*)"')
+_DOC = re.compile(r'<doc (?:[^>]*? )?id="(?P<id>[^"]+)"(?: .*)?>')
+# A title holds quotation marks as they are: it ends at the one before ">" or another attribute.
+_TITLE = re.compile(r' title="(?P<title>.*?)"(?: \w+="[^"]*")*>$')
 MAX_PAGE_CHARACTERS = 64 << 20
 """MediaWiki itself stops at 2 MiB; a longer page would be held in memory whole."""
 _FILE, _CATEGORY = 6, 14  # namespaces of MediaWiki, whatever a language calls them
@@ -61,7 +63,7 @@ def read_extract(path: Path) -> Iterator[tuple[str, str]]:
                 f"a document inside document {document}; expected </doc> before it", place=place
             )
         elif text := line.strip():
-            if text != title:
+            if html.unescape(text) != title:
                 yield document, text
             title = ""
     if document is not None:
@@ -79,8 +81,8 @@ def _doc_tag(line: str, place: str) -> tuple[str, str]:
             'a document without id; expected <doc id="..." ...> as WikiExtractor writes',
             place=place,
         )
-    title = _TITLE.search(line)
-    return match["id"], title["title"].strip() if title else ""
+    title = _TITLE.search(line.rstrip())
+    return match["id"], html.unescape(title["title"]).strip() if title else ""
 
 
 def _json_document(line: str, place: str) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,8 @@ class Inputs:
         unit_words: int32 ``[U]``, which word of its row a unit is.
         truncated: rows that were cut at the maximum length.
         lost_words: words without a unit (cut off, or without any piece that has content).
+        blank_words: those of them that have no piece with content, such as words of zero-width
+            characters; what was cut off is not counted.
     """
 
     ids: np.ndarray
@@ -52,6 +54,7 @@ class Inputs:
     unit_words: np.ndarray
     truncated: int = 0
     lost_words: int = 0
+    blank_words: int = 0
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -110,6 +113,7 @@ class _Builder:
         self.words: list[np.ndarray] = []
         self.truncated = 0
         self.lost = 0
+        self.blank = 0
 
     def add(self, encoding: Any, segments: np.ndarray | None, columns: np.ndarray) -> None:
         ids = np.asarray(encoding.ids, dtype=np.int32)
@@ -120,6 +124,10 @@ class _Builder:
         self.words.append(with_piece.astype(np.int32))
         self.truncated += bool(encoding.overflowing)
         self.lost += len(columns) - len(with_piece)
+        # Of a row that was cut, what follows its last word with a piece may have been cut off.
+        last = with_piece[-1] + 1 if len(with_piece) else 0
+        end = last if encoding.overflowing else len(columns)
+        self.blank += int((columns[:end] < 0).sum())
 
     def build(self) -> Inputs:
         def flat(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
@@ -137,6 +145,7 @@ class _Builder:
             flat(self.words, np.int32),
             self.truncated,
             self.lost,
+            self.blank,
         )
 
 

@@ -18,6 +18,11 @@ from transformers import (
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file
 
+_NO_PIECES = {
+    "canine": "reads characters and has no tokenizer.json, so that there is no vector a piece",
+    "xlnet": "learnt words in permuted orders and is run in none that sees both sides of a piece",
+}
+
 
 def check_files(folder: Path) -> None:
     """Refuse a folder that lacks one of the files of an encoder.
@@ -40,6 +45,7 @@ def check_files(folder: Path) -> None:
             "(config.json, model.safetensors, tokenizer.json)",
             place=folder,
         )
+    load_config(folder)
     if not weight_files(folder):
         pickled = sorted(path.name for path in folder.glob("pytorch_model*.bin"))
         if pickled:
@@ -131,6 +137,12 @@ def load_config(folder: Path) -> PreTrainedConfig:
             "distilbert, xlm-roberta or deberta-v2",
             place=place,
         )
+    if raw["model_type"] in _NO_PIECES:
+        raise LangspecError(
+            f"{raw['model_type']} {_NO_PIECES[raw['model_type']]}; expected an encoder of BERT's "
+            "kind, such as bert, xlm-roberta or deberta-v2",
+            place=place,
+        )
     if raw.get("auto_map"):
         raise LangspecError(
             f"the model ({raw['model_type']}) brings its own code (auto_map), which is never run; "
@@ -181,4 +193,6 @@ def encoder_class(config: PreTrainedConfig, place: Path) -> Any:
             "word only); expected one of BERT's kind, such as bert, xlm-roberta or deberta-v2",
             place=place,
         )
-    return bare[type(config)]
+    classes = bare[type(config)]
+    # Of two (Funnel's) the first ends in as many vectors as there are pieces.
+    return classes[0] if isinstance(classes, tuple) else classes

@@ -9,7 +9,7 @@ logged.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inputs import content_pieces
-from langspec.encoders.load import Encoder, load_encoder
+from langspec.encoders.load import CARD, Encoder, check_positions, load_encoder
 from langspec.errors import LangspecError
 from langspec.files import read_json
 
@@ -26,8 +26,17 @@ logger = logging.getLogger(__name__)
 
 MODULES = "modules.json"
 PROMPTS = "config_sentence_transformers.json"
-_SETTINGS = "sentence_bert_config.json"
+_SETTINGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""What versions of sentence-transformers called their file; the first that is there counts."""
 _POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}
+# Languages of many scripts, and characters that few tokenizers know.
+_TRIAL = (
+    "A sentence, 2. Предложение. 一句话。 文です。 문장. جملة. वाक्य। ประโยค პირი Բառ λόγος",
+    "ሰላም ਸ਼ਬਦ සිංහල ⴰⵡⴰⵍ 𐌲𐌿𐍄 🙂 \u200b \ufdd0 ½ \u0301",
+)
 # How far rounding in fp32 may move a vector when a longer row is in the batch.
 _TOLERANCE = 1e-4
 
@@ -39,6 +48,7 @@ class _Modules:
     model: Path
     pooling: str | None = None
     prefix: str | None = None
+    max_tokens: int | None = None
 
 
 def published_encoder(
@@ -68,17 +78,75 @@ def published_encoder(
         pooling=stated.pooling if pooling is None else pooling,
         max_tokens=max_tokens,
     )
+    _obey_length(encoder, stated, max_tokens)
     try_encoder(encoder, place=stated.model)
+    _check_first_piece(encoder, place=stated.model / "tokenizer.json")
     return encoder
+
+
+def _obey_length(encoder: Encoder, stated: _Modules, max_tokens: int | None) -> None:
+    """Cut texts where the folder says; say so where more was asked for."""
+    limit = stated.max_tokens or _tokenizer_limit(stated.model)
+    if limit is None or (stated.model / CARD).is_file():
+        return
+    if max_tokens is None and limit < encoder.card.max_tokens:
+        recipe = {**encoder.card.recipe, "max_tokens": f"{limit}, as the folder states"}
+        encoder.card = replace(encoder.card, max_tokens=limit, recipe=recipe)
+        check_positions(encoder.card, encoder.model, place=stated.model)
+    elif max_tokens is not None and limit < max_tokens:
+        logger.warning(
+            "%s states %d tokens a text; texts are read to %d", stated.model, limit, max_tokens
+        )
+
+
+def _tokenizer_limit(folder: Path) -> int | None:
+    """``model_max_length``, unless it is the number that stands for none."""
+    place = folder / "tokenizer_config.json"
+    limit = (_object(place) if place.is_file() else {}).get("model_max_length")
+    limited = isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit < 1 << 20
+    return limit if limited else None
+
+
+def _check_first_piece(encoder: Encoder, *, place: Path) -> None:
+    """Refuse to pool by a first piece that stands for a word.
+
+    Raises:
+        LangspecError: pooling reads the first piece, and the tokenizer puts none before a text.
+    """
+    ids = encoder.tokenizer(_TRIAL[0]).input_ids
+    special = {*encoder.tokenizer.all_special_ids} - {encoder.tokenizer.unk_token_id}
+    if ids and ids[0] in special:
+        return
+    if encoder.card.pooling != "mean":
+        raise LangspecError(
+            f"pooling {encoder.card.pooling} reads the first piece, and {place} puts none such as "
+            "[CLS] before a text: the first word would stand for all of it; use mean, or a "
+            "tokenizer whose post_processor adds one",
+            place="encoder.pooling",
+        )
+    if special.isdisjoint(ids):
+        warning = "its tokenizer adds no special tokens, such as [CLS] and [SEP], to a text"
+        logger.warning("%s: %s; was it saved without its post_processor?", place, warning)
+        recipe = {**encoder.card.recipe, "warning": warning}
+        encoder.card = replace(encoder.card, recipe=recipe)
 
 
 def try_encoder(encoder: Encoder, *, place: Path) -> None:
     """Encode a few pieces and check that the vectors are those of a bidirectional encoder.
 
     Raises:
-        LangspecError: not one vector a piece and layer, a row that depends on what lies beside it
+        LangspecError: a tokenizer that knows some characters alone; not one vector a piece and
+            layer, a row that depends on what lies beside it
             in a batch, pieces that do not see what follows them.
     """
+    try:
+        encoder.tokenizer(list(_TRIAL))
+    except Exception as error:  # the library raises bare Exception
+        raise LangspecError(
+            f"cannot split text with characters that it does not know ({error}); expected a "
+            "tokenizer with an unknown token (unk_token, unk_id) or one of bytes",
+            place=place / "tokenizer.json",
+        ) from error
     config = encoder.model.config
     content = np.flatnonzero(content_pieces(encoder.tokenizer))
     length = min(8, encoder.card.max_tokens)
@@ -166,15 +234,20 @@ def _read_modules(folder: Path, *, ask_pooling: bool, ask_prefix: bool) -> _Modu
         first = modules[0][0] if modules else "nothing"
         raise LangspecError(f"starts with {first}, expected a Transformer", place=place)
     model = modules[0][1]
-    settings = _object(model / _SETTINGS) if (model / _SETTINGS).is_file() else {}
+    file = next((model / name for name in _SETTINGS if (model / name).is_file()), None)
+    settings = {} if file is None else _object(file)
     if settings.get("do_lower_case"):
         raise LangspecError(
             "do_lower_case is set: text would be lower-cased before the tokenizer, which is not "
             "done here; set it to false to go on without",
-            place=model / _SETTINGS,
+            place=file,
         )
+    limit = settings.get("max_seq_length")
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise LangspecError(f"max_seq_length {limit!r}; expected a number of tokens", place=file)
     return _Modules(
         model,
+        max_tokens=limit,
         pooling=_pooling(modules, place) if ask_pooling else None,
         prefix=_prompt(folder / PROMPTS) if ask_prefix else None,
     )

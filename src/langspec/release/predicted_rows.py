@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from langspec.corpora.conllu import read_conllu
+from langspec.corpora.conllu import NO_COLUMN, read_conllu
 from langspec.errors import LangspecError
 
 FORMATS = ("txt", "jsonl", "tsv", "conllu")
@@ -123,7 +123,10 @@ def conllu_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
         raise LangspecError(
             f"CoNLL-U holds words; expected {' and '.join(columns)}: jsonl or tsv", place=path
         )
-    return [{"words": s.words, "space_after": s.space_after} for s in read_conllu(path)]
+    return [
+        {"words": sentence.words, "space_after": sentence.space_after}
+        for sentence in read_conllu(path, NO_COLUMN)
+    ]
 
 
 def _plain(

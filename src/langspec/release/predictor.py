@@ -100,8 +100,8 @@ class Predictor:
 
         Returns:
             For token tasks ``words``, ``labels`` and ``probabilities``, one each a word, None for
-            words that were cut off; else ``label``, ``probability`` and ``probabilities`` by
-            label.
+            words that were cut off or have no piece with content; else ``label``, ``probability``
+            and ``probabilities`` by label.
 
         Raises:
             LangspecError: a row without the columns, with other ones, or empty; no such eraser.
@@ -116,6 +116,12 @@ class Predictor:
                 "%d of %d rows were longer than %d pieces and were cut there",
                 inputs.truncated, len(rows), self.encoder.card.max_tokens,
             )  # fmt: skip
+        if inputs.blank_words and words is not None:
+            logger.warning(
+                "%d words have no label: they hold nothing that the tokenizer keeps, such as "
+                "zero-width characters alone",
+                inputs.blank_words,
+            )
         predicted = self._probabilities(inputs, fitted)
         if words is not None:
             return [

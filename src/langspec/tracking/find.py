@@ -64,7 +64,7 @@ def find_training(tracker: Tracker, text: str, task: str | None = None) -> Found
             )
         run = runs[0] if runs else None
     if run is None:
-        raise LangspecError(f"no such run in {tracker.store.uri}", place=place)
+        raise LangspecError(f"no such run in {tracker.store}", place=place)
     tags = run.data.tags
     try:
         seed = tags.get("langspec.seed")

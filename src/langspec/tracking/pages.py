@@ -43,7 +43,7 @@ def show_pages(store: Store, port: int, *, browser: bool) -> Iterator[str]:
             yield "Ctrl-C ends the server"
             process.wait()
         return
-    yield from _addresses(store.uri, ids, browser)
+    yield from _addresses(str(store), ids, browser)
 
 
 def _addresses(server: str, ids: dict[str, str], browser: bool) -> Iterator[str]:

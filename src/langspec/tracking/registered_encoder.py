@@ -38,7 +38,7 @@ def registered_encoder(uri: str, folder: Path) -> Path:
     except (MlflowException, OSError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise LangspecError(
-            f"cannot be fetched from {store.uri} ({first}); expected models:/NAME@ALIAS or "
+            f"cannot be fetched from {store} ({first}); expected models:/NAME@ALIAS or "
             "models:/NAME/VERSION of a registered model (MLFLOW_TRACKING_URI names another store)",
             place=uri,
         ) from error

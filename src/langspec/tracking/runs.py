@@ -189,7 +189,7 @@ class Tracker:
         required: bool = False,
     ) -> None:
         self.store, self._settings = store, settings
-        self.link = Link(store.uri, required=required)
+        self.link = Link(str(store), required=required)
         self.client = open_client(store) if enabled else None
 
     @classmethod
@@ -231,7 +231,7 @@ class Tracker:
         """
         assert self.client is not None
         experiment = self.client.get_experiment_by_name(name)
-        place = f"{self.store.uri}: experiment {name}"
+        place = f"{self.store}: experiment {name}"
         location = None
         if self.store.artifacts is not None:
             location = (self.store.artifacts / name).as_uri()

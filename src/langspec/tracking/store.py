@@ -10,10 +10,11 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import closing
+from base64 import b64encode
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, urlparse
+from urllib.parse import quote, unquote, urlparse, urlsplit, urlunsplit
 
 # Read by MLflow when it is imported or first used; a value that the user set wins.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -31,7 +32,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from langspec.databases import check_answer
-from langspec.errors import LangspecError
+from langspec.errors import LangspecError, without_passwords
 from langspec.files import atomic_file
 
 ANSWER_SECONDS = 3.0
@@ -47,6 +48,31 @@ class Store:
 
     uri: str
     artifacts: Path | None
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a sqlite store; None: a server or another database."""
+        sqlite = self.uri.startswith(_SQLITE)
+        return Path(unquote(self.uri.removeprefix(_SQLITE))) if sqlite else None
+
+    def __str__(self) -> str:
+        """What people read: the place without a password."""
+        return shown(self.uri)
+
+
+def sqlite_uri(file: Path) -> str:
+    """The URI of a file. Both SQLAlchemy and MLflow unquote it, and "?" ends its path."""
+    path = str(file)
+    for character in "%?":  # the percent sign first: the others are written with it
+        path = path.replace(character, quote(character))
+    return f"{_SQLITE}{path}"
+
+
+def shown(uri: str) -> str:
+    """A URI for people: the path of a sqlite file as it is, any other without its secrets."""
+    if uri.startswith(_SQLITE):
+        return f"{_SQLITE}{unquote(uri.removeprefix(_SQLITE))}"
+    return without_passwords(uri)
 
 
 def checkout_root(start: Path | None = None) -> Path:
@@ -88,11 +114,11 @@ def tracking_store(uri: str | None = None, *, root: Path | None = None) -> Store
     """
     root = checkout_root(root)
     place = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{root / 'mlflow.db'}"
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(root / "mlflow.db")
     if uri.startswith(_SQLITE):
-        # `mlflow run` passes its store on with a space as %20; SQLAlchemy decodes it.
+        # A URI, as `mlflow run` too passes it on, has %20 for a space; a path never is unquoted.
         file = (root / unquote(uri.removeprefix(_SQLITE))).resolve()
-        return Store(f"{_SQLITE}{file}", file.parent / "mlartifacts")
+        return Store(sqlite_uri(file), file.parent / "mlartifacts")
     if urlparse(uri).scheme in ("", "file"):
         raise LangspecError(
             f"{uri!r} names a folder of files, which MLflow no longer writes; expected "
@@ -111,8 +137,8 @@ def open_client(store: Store) -> MlflowClient:
     """
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    if store.uri.startswith(_SQLITE):
-        _create_once(Path(store.uri.removeprefix(_SQLITE)))
+    if store.file is not None:
+        _create_once(store.file)
     elif store.uri.startswith(("http://", "https://")):
         _check_server(store.uri)
     else:
@@ -121,29 +147,38 @@ def open_client(store: Store) -> MlflowClient:
         try:
             return _connect(store.uri)
         except MlflowException as error:
-            if not store.uri.startswith(_SQLITE) or _OUTDATED not in str(error):
+            if store.file is None or _OUTDATED not in str(error):
                 raise
-        _upgrade(store.uri)
+        _upgrade(store.uri, store.file)
         return _connect(store.uri)
     except (MlflowException, SQLAlchemyError) as error:
         first_line = str(error).splitlines()[0]
         raise LangspecError(
             f"the tracking store cannot be used ({first_line}); check tracking.uri, or move the "
             "file away and rebuild it from the results with `langspec replay`",
-            place=store.uri,
+            place=store,
         ) from error
 
 
 def _connect(uri: str) -> MlflowClient:
-    client = MlflowClient(tracking_uri=uri)
-    client.search_experiments(max_results=1)  # the first request is what may fail
-    return client
+    # MLflow makes the folder of the file anew, by a path that it does not unquote.
+    quoted = uri.startswith(_SQLITE) and "%" in uri
+    stray = Path(uri.removeprefix(_SQLITE)).parents if quoted else ()
+    made = [folder for folder in stray if not folder.exists()]
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)  # the first request is what may fail
+        return client
+    finally:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
 
 def _check_server(uri: str) -> None:
     """One short request: the client's own time-outs are minutes long."""
     try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).close()
+        urllib.request.urlopen(_health(uri), timeout=ANSWER_SECONDS).close()
     except urllib.error.HTTPError:
         return  # something answers; an error of it shows at the first real request
     except (OSError, ValueError) as error:
@@ -151,8 +186,27 @@ def _check_server(uri: str) -> None:
             f"the tracking server does not answer ({getattr(error, 'reason', error)}); start it, "
             "or go on without it: unset MLFLOW_TRACKING_URI, set tracking.uri to null, and "
             "bring the runs over later with `langspec replay`",
-            place=uri,
+            place=shown(uri),
         ) from error
+
+
+def _health(uri: str) -> urllib.request.Request:
+    """The request; a name and a password go into a header, as MLflow's client sends them.
+
+    Raises:
+        ValueError: no address of a server.
+    """
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    request = urllib.request.Request(
+        urlunsplit((parts.scheme, host, f"{parts.path.rstrip('/')}/health", "", ""))
+    )
+    name = parts.username or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    password = parts.password or os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    if name is not None:
+        pair = f"{unquote(name)}:{unquote(password or '')}".encode()
+        request.add_header("Authorization", f"Basic {b64encode(pair).decode()}")
+    return request
 
 
 def _check_database(uri: str) -> None:
@@ -188,7 +242,7 @@ def _create_once(file: Path) -> None:
         for left in file.parent.glob(f".{glob.escape(file.name)}.*.part*"):
             left.unlink(missing_ok=True)  # of a killed process: who makes a store holds the lock
         with atomic_file(file) as fresh:
-            _connect(f"{_SQLITE}{fresh}")
+            _connect(sqlite_uri(fresh))
         with closing(sqlite3.connect(file, timeout=30)) as connection:
             # Stays with the file. Readers and a writer no longer block each other, and a write
             # costs a third.
@@ -219,9 +273,8 @@ def _has_content(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
 
 
-def _upgrade(uri: str) -> None:
+def _upgrade(uri: str, file: Path) -> None:
     """MLflow's own command (the function behind it is private); it may find nothing left to do."""
-    file = uri.removeprefix(_SQLITE)
     command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
     with FileLock(f"{file}.lock"):
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -285,7 +285,7 @@ def served_folder(tracker: Tracker, uri: str) -> Path:
     except MlflowException:
         there = ", ".join(one.name for one in client.search_registered_models()) or "none"
         raise LangspecError(
-            f"no registered model {name!r} in {tracker.store.uri}; there are: {there}; register "
+            f"no registered model {name!r} in {tracker.store}; there are: {there}; register "
             "with: langspec register",
             place="--model",
         ) from None

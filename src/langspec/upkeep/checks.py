@@ -97,8 +97,8 @@ def store(config: Config, root: Path) -> Finding:
     from langspec.tracking.store import open_client, tracking_store
 
     place = tracking_store(config.tracking.uri, root=root)
-    uri, file = without_passwords(place.uri), Path(place.uri.removeprefix("sqlite:///"))
-    if place.uri.startswith("sqlite:///"):
+    uri, file = str(place), place.file
+    if file is not None:
         if not file.exists():
             return Finding("store", "ok", f"{uri}: made by the first run")
         with closing(sqlite3.connect(file, timeout=5)) as connection:
