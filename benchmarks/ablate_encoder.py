@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 RANDOM, FULL = "random", "full"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    FULL: ("the recipe of `params.yaml`", {}),
+    FULL: ("shares and sizes of `params.yaml`", {}),
     "no_tlm": ("no translation pairs; their batches are single sentences", {"tlm": 0.0}),
     "no_code_switch": ("single sentences as they are", {"code_switch": 0.0}),
     "no_restart": ("positions count through both texts of a pair", {"restart_positions": False}),
