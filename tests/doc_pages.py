@@ -3,8 +3,8 @@
 A fenced block may have a mark, an HTML comment on the line before it:
 
 - ``<!-- not run: REASON -->``: no test runs it.
-- ``<!-- run by: TEST -->``: that test file runs it; ``<!-- every block is run by: TEST -->`` at the
-  top of a page says it of all blocks.
+- ``<!-- run by: TEST -->``: that test file runs it. At the top of a page
+  ``<!-- every block is run by: TEST -->`` says it of all its blocks.
 - ``<!-- output of: COMMAND -->`` ... ``<!-- end of output -->``: what lies between is written by
   ``doc_samples.py`` and never by hand; ``<!-- copy of: FILE -->`` stands above a picture.
 

@@ -4,8 +4,8 @@
 
 Between ``<!-- output of: COMMAND -->`` and ``<!-- end of output -->`` it puts what COMMAND prints
 in PROJECT: a Markdown table as it is, anything else as a block. A picture below
-``<!-- copy of: FILE -->`` becomes that file of PROJECT. ``--check`` changes nothing, names the pages
-whose samples differ (pictures are not compared), and ends with 1 if there are any.
+``<!-- copy of: FILE -->`` becomes that file of PROJECT. ``--check`` changes nothing, names the
+pages whose samples differ (pictures are not compared), and ends with 1 if there are any.
 """
 
 from __future__ import annotations
