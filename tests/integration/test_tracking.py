@@ -245,16 +245,6 @@ def test_a_clock_that_is_set_reaps_no_living_run(
     assert get(tracker, run_id).info.status == "RUNNING"
 
 
-def test_a_person_without_a_name_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An id that no passwd file lists, as in containers."""
-
-    def unknown() -> str:
-        raise KeyError("getpwuid(): uid not found: 12345")
-
-    monkeypatch.setattr(names.getpass, "getuser", unknown)
-    assert names.process_tags("train")["mlflow.user"] == str(os.getuid())
-
-
 def test_stages_under_a_launched_run_are_its_children(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

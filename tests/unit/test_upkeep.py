@@ -19,7 +19,7 @@ from langspec.errors import LangspecError
 from langspec.files import atomic_folder
 from langspec.unfinished import is_unfinished
 from langspec.upkeep import leftovers as engine
-from langspec.upkeep.checks import Finding, examine
+from langspec.upkeep.checks import Finding, examine, pipeline
 from langspec.upkeep.leftovers import leftovers, remove
 
 OLD = time.time() - 3600
@@ -188,6 +188,26 @@ def test_what_will_make_a_run_fail_is_a_fault(
     one = seen(project)[subject]
     assert (one.level, says in one.text) == ("fault", True), one
     assert CliRunner().invoke(main, ["doctor"]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "level", "cure"),
+    [
+        ((), "fault", "dvc init --no-scm"),
+        ((".dvc/config",), "fault", "dvc config --local core.no_scm true"),
+        ((".dvc/config", ".git/HEAD"), "ok", ""),
+        ((".dvc/config", ".dvc/config.local"), "ok", ""),
+    ],
+)
+def test_a_folder_without_git_is_a_fault_that_has_a_cure(
+    tmp_path: Path, made: tuple[str, ...], level: str, cure: str
+) -> None:
+    """Such as an unpacked archive of a release."""
+    for name in ("dvc.yaml", *made):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("[core]\n    no_scm = True\n" * name.endswith("local"))
+    one = pipeline(tmp_path)
+    assert (one.level, one.text.endswith(cure)) == (level, True), one
 
 
 def test_an_error_of_a_library_ends_one_check_alone(

@@ -64,7 +64,7 @@ def process_tags(stage: str) -> dict[str, str]:
     tags = {
         "mlflow.source.name": f"langspec {stage}",
         "mlflow.source.type": "LOCAL",
-        "mlflow.user": _user(),
+        "mlflow.user": getpass.getuser(),
         "langspec.stage": stage,
         HOST: socket.gethostname(),
         PID: str(os.getpid()),
@@ -72,14 +72,6 @@ def process_tags(stage: str) -> dict[str, str]:
         PID_STARTED: start_of(os.getpid()) or "",
     }
     return tags | git_tags()
-
-
-def _user() -> str:
-    """Who runs this; in containers often an id without a name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def git_tags(folder: Path | None = None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -155,6 +156,19 @@ def corpora(config: Config, root: Path) -> Finding:
     return Finding("corpora", "ok", f"{paths.corpora}: rows of {', '.join(rows)}")
 
 
+def pipeline(root: Path) -> Finding:
+    """Whether `dvc repro` can start: DVC asks for git, or to be told that there is none."""
+    file, settings = root / "dvc.yaml", root / ".dvc" / "config"
+    if not file.exists():
+        return Finding("pipeline", "note", f"{file}: not there; dvc repro runs in a checkout")
+    files = [one for one in (settings, settings.with_name("config.local")) if one.exists()]
+    without_git = any(re.search(r"(?i)no_scm\s*=\s*true", one.read_text()) for one in files)
+    if not (root / ".git").exists() and not without_git:
+        cure = "dvc config --local core.no_scm true" if files else "dvc init --no-scm"
+        return Finding("pipeline", "fault", f"this is no checkout of git, as DVC expects; {cure}")
+    return Finding("pipeline", "ok", "dvc repro can start")
+
+
 def remains(root: Path) -> Finding:
     """What killed processes left, how large the caches are, and who works here now."""
     sizes = dict.fromkeys(KINDS, 0)
@@ -169,7 +183,7 @@ def remains(root: Path) -> Finding:
     )
 
 
-ANYWHERE = (versions, disk, remains)
+ANYWHERE = (versions, disk, pipeline, remains)
 """Checks that need no ``params.yaml``."""
 OF_PROJECT = (machine, precision, store, encoder, corpora)
 
