@@ -101,7 +101,7 @@ write_run(made, tasks=("pos",), seeds=(1,), points=4, languages=("en", "de"))
 place = made / "results" / "evaluate" / "pos" / "results.csv"
 pd.concat([pd.read_csv(place), ours]).to_csv(place, index=False)
 out = build_made_up(made, root / "report", declared=declared())
-page = (out / "index.html").read_text(encoding="utf-8")
+page = (out / "details.html").read_text(encoding="utf-8")
 assert "the longest vectors by layer" in page
 table = pd.read_csv(out / "tables" / "longest_pos.csv")
 assert table["norm"].max() == 10.0

@@ -140,7 +140,7 @@ def test_what_a_word_tells_is_learnt_in_the_source(project: Path, task: str) -> 
 
 def test_the_report_shows_every_task(project: Path) -> None:
     report = project / "results" / "tiny" / "report"
-    page = (report / "index.html").read_text()
+    page = (report / "details.html").read_text()
     for task in TASKS:
         assert f'id="transfer_{task}"' in page
         assert (report / "tables" / f"transfer_{task}.csv").is_file()

@@ -63,7 +63,7 @@ def test_it_is_measured_and_drawn(project: Path) -> None:
     with (folder / "report" / "tables" / "path_pos.csv").open(newline="") as handle:
         table = [(float(row["strength"]), int(row["seed"])) for row in csv.DictReader(handle)]
     assert table == [(0.0, 1), (0.3, 1), (0.3, 2), (2.0, 1)]
-    page = (folder / "report" / "index.html").read_text(encoding="utf-8")
+    page = (folder / "report" / "details.html").read_text(encoding="utf-8")
     assert "strengths of reversal" in page
     assert "grl@" not in (folder / "report" / "tables" / "headline.csv").read_text()
 

@@ -298,7 +298,7 @@ def test_erasers_are_measured_beside_their_methods(project: Path) -> None:
         means = last.groupby(["method", "eraser"])["value"].mean()
         assert means["frozen", "leace"] <= means["frozen", ""] - 0.2 + 1e-9
         assert means["frozen", "leace"] == pytest.approx(1 / 3)  # as many tokens of each language
-    page = (project / "results" / "tiny" / "report" / "index.html").read_text()
+    page = (project / "results" / "tiny" / "report" / "details.html").read_text()
     assert 'id="tradeoff_pos"' in page
     assert 'id="table-erased_nli"' in page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from test_pipeline import dvc
 from conftest import make_project
 from langspec import presets
 from langspec.files import read_json
+from langspec.training.selection import RULES
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +56,7 @@ def test_a_rule_chooses_by_its_history_and_is_named(project: Path, rule: str) ->
     page = (results / "report" / "index.html").read_text(encoding="utf-8")
     table = page[page.index('id="table-headline"') :]
     caption = table[: table.index("</caption>")]
-    assert f"Epochs chosen by {rule}." in caption
+    assert f"Epochs chosen by the {RULES[rule].words}." in html.unescape(caption)
     registered = read_json(results / "register" / "pos" / "register.json")
     assert registered["versions"][0]["rule"] == rule
     assert registered["champion"] == (None if rule == "oracle" else "finetune")

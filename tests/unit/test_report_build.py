@@ -19,6 +19,7 @@ from langspec.report.style import class_styles, language_styles, method_styles
 from report_files import build_made_up
 
 METHODS = ("frozen", "finetune")
+CHOSEN = "the best score on the source language&#39;s development set"
 
 
 def build(root: Path, out: Path, **options: object) -> Path:
@@ -64,11 +65,11 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(report: Path) -> Page:
-    return Page((report / "index.html").read_text(encoding="utf-8"))
+    return Page((report / "details.html").read_text(encoding="utf-8"))
 
 
 def test_page_loads_nothing(report: Path, page: Page) -> None:
-    text = (report / "index.html").read_text(encoding="utf-8")
+    text = (report / "details.html").read_text(encoding="utf-8")
     assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", text)
     assert not page.named("script")
     assert all(str(image["src"]).startswith("data:image/") for image in page.named("img"))
@@ -85,7 +86,7 @@ def test_every_figure_has_alt_text_and_a_caption_of_what_was_measured(page: Page
     assert len(page.captions) == figures + len(page.named("table"))
     assert all(len(caption.split()) > 10 for caption in page.captions)
     transfer = next(c for c in page.captions if "Marker: mean" in c)
-    assert "corpus pos, test split, 1,200 tokens a language" in transfer
+    assert "POS tagging, test split, 1,200 tokens a language" in transfer
     assert "2 seeds" in transfer
 
 
@@ -99,8 +100,11 @@ def test_links_lead_to_files_and_anchors(report: Path, page: Page) -> None:
 
 
 def test_title_is_escaped_and_numbers_stand_in_the_page(report: Path) -> None:
-    text = (report / "index.html").read_text(encoding="utf-8")
-    assert "<h1>A &lt;made-up&gt; title</h1>" in text
+    text = (report / "details.html").read_text(encoding="utf-8")
+    assert "<h1>A &lt;made-up&gt; title</h1>" in (report / "index.html").read_text(
+        encoding="utf-8"
+    )
+    assert "<h1>Details: A &lt;made-up&gt; title</h1>" in text
     headline = text[text.index('id="table-headline"') :]
     cells = re.search(r'<th scope="row"[^>]*>finetune</th>(.*?)</tr>', headline, re.S)
     assert cells
@@ -110,11 +114,11 @@ def test_title_is_escaped_and_numbers_stand_in_the_page(report: Path) -> None:
 
 def test_methods_are_compared_and_every_measured_table_names_its_rule(report: Path) -> None:
     assert (report / "tables" / "compare_pos.csv").is_file()
-    page = (report / "index.html").read_text(encoding="utf-8")
+    page = (report / "details.html").read_text(encoding="utf-8")
     assert 'id="table-compare_pos"' in page
-    assert "<li>Against finetune, in mean accuracy over the targets" in page
+    assert "<li>Against frozen, in mean accuracy over the targets" in page
     measured = page.count("<caption>") - page.count('id="table-data')
-    assert measured == page.count("Epochs chosen by source_dev.") > 4
+    assert measured == page.count(f"Epochs chosen by {CHOSEN}.") > 4
 
 
 def test_equal_files_give_equal_bytes(root: Path, report: Path) -> None:
@@ -167,7 +171,7 @@ def test_absent_parts_are_named_on_the_page(root: Path, tmp_path: Path) -> None:
     lines = (root / "results/evaluate/pos/results.csv").read_text(encoding="utf-8").splitlines()
     scores = [line for line in lines if ",linear," not in line and ",majority,t" not in line]
     bare.write_text("\n".join(line for line in scores if ",majority,s" not in line) + "\n")
-    text = (build(tmp_path, tmp_path / "report") / "index.html").read_text(encoding="utf-8")
+    text = (build(tmp_path, tmp_path / "report") / "details.html").read_text(encoding="utf-8")
     assert "No language probe was run for this task." in text
     assert "No projection was written for this task." in text
     assert "No training history was found for this task." in text

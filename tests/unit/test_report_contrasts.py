@@ -11,7 +11,12 @@ from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions, holm
 from langspec.report.compare_text import rendered
 from langspec.report.compared import CompareOptions, Line, Side, compare_leaks, load_side
-from langspec.report.contrasts import contrast_sentences, contrast_table, contrasts
+from langspec.report.contrasts import (
+    TRANSFER_KEY,
+    contrast_sentences,
+    contrast_table,
+    contrasts,
+)
 from langspec.report.run_results import Run, load_run
 from langspec.report.sentences import selection_words
 from langspec.report.table import (
@@ -53,14 +58,15 @@ def run(root: Path) -> Run:
 def test_each_pair_is_compared_once(run: Run) -> None:
     found = contrasts(run, "pos", OPTIONS).pairs
     pairs = list(dict.fromkeys((one.method, one.baseline) for one in found))
-    assert pairs == [
-        ("frozen", "finetune"),
+    assert sorted(pairs) == [
         ("control", "finetune"),
-        ("grl", "finetune"),
-        ("frozen", "control"),
+        ("control", "frozen"),
+        ("finetune", "frozen"),
         ("grl", "control"),
+        ("grl", "finetune"),
+        ("grl", "frozen"),
     ]
-    assert {(c.line.language, c.line.metric) for c in found if c.method == "frozen"} == {
+    assert {(c.line.language, c.line.metric) for c in found if c.method == "finetune"} == {
         ("mean_targets", "accuracy"),
         ("mean_targets", "macro_f1"),
         ("en", "accuracy"),
@@ -71,17 +77,30 @@ def test_each_pair_is_compared_once(run: Run) -> None:
 def test_p_is_adjusted_over_the_methods_of_a_quantity(run: Run) -> None:
     table = contrast_table(run, "pos", contrasts(run, "pos", OPTIONS), OPTIONS)
     assert table is not None
-    for _, rows in table.frame.groupby(["section", "quantity", "metric"]):
-        assert rows["p_holm"].tolist() == pytest.approx(holm(rows["p"]).tolist())
-    against = table.frame[table.frame["section"] == "against finetune"].set_index(
-        ["method", "quantity", "metric"]
-    )
+    for (section, *_), rows in table.frame.groupby(["section", "quantity", "metric"]):
+        asked = ("finetune", "against frozen"), ("grl", "against control")
+        alone = [(method, section) in asked for method in rows["method"]]
+        for family in (rows[alone], rows[[not one for one in alone]]):
+            assert family["p_holm"].tolist() == pytest.approx(holm(family["p"]).tolist())
+    against = table.frame.set_index(["section", "method", "quantity", "metric"])
     mean = ("mean of targets", "accuracy")
-    assert against.loc[("frozen", *mean), "verdict"] == "worse"
-    assert against.loc[("grl", *mean), "verdict"] == "equivalent"
-    leak = ("frozen", "language leak (token, layer 1)", "macro-F1")
-    assert against.loc[leak, "verdict"] == "higher"
-    assert against.loc[leak, "difference"] == pytest.approx(0.991 - 0.973)  # on language text
+    assert against.loc[("against frozen", "finetune", *mean), "verdict"] == "better"
+    assert against.loc[("against finetune", "grl", *mean), "verdict"] == "equivalent"
+    leak = ("against frozen", "finetune", "language leak (token, layer 1)", "macro-F1")
+    assert against.loc[leak, "verdict"] == "lower"
+    assert against.loc[leak, "difference"] == pytest.approx(0.973 - 0.991)  # on language text
+
+
+def test_what_the_run_is_made_to_find_out_is_judged_by_itself(run: Run) -> None:
+    found = contrasts(run, "pos", OPTIONS)
+    line = found.line("finetune", "frozen", TRANSFER_KEY)
+    assert line is not None
+    assert line.judged.comparisons == 1
+    assert line.judged.p_adjusted == line.compared.difference.p
+    beside = found.line("control", "frozen", TRANSFER_KEY)
+    assert beside is not None
+    assert beside.judged.comparisons == 2
+    assert found.line("frozen", "finetune", TRANSFER_KEY) is None  # the other direction
 
 
 def test_a_leak_is_higher_only_where_it_is_so_along_the_curve(root: Path) -> None:
@@ -117,9 +136,9 @@ def test_a_leak_is_higher_only_where_it_is_so_along_the_curve(root: Path) -> Non
 
 def test_sentences_say_no_more_than_the_verdicts(run: Run) -> None:
     found = contrasts(run, "pos", OPTIONS)
-    finetune, control = contrast_sentences(found, OPTIONS.judge)
-    assert finetune.startswith("Against finetune, in mean accuracy over the targets (margin 0.01)")
-    assert "frozen: worse, −0.1" in finetune
+    frozen, finetune, control = contrast_sentences(found, OPTIONS.judge)
+    assert frozen.startswith("Against frozen, in mean accuracy over the targets (margin 0.01)")
+    assert "finetune: better, +0.1" in frozen
     assert "control: equivalent (±0.01)" in finetune
     assert "better" not in finetune + control
 
@@ -144,7 +163,9 @@ def test_a_method_whose_seeds_all_failed_is_named(run: Run) -> None:
 def test_every_measured_table_names_its_rule(run: Run) -> None:
     table = contrast_table(run, "pos", contrasts(run, "pos", OPTIONS), OPTIONS)
     assert table is not None
-    assert with_rule(run, table).caption.endswith("Epochs chosen by source_dev.")
+    assert with_rule(run, table).caption.endswith(
+        "Epochs chosen by the best score on the source language's development set."
+    )
     chosen = {"selection": "mean_dev", "selection_languages": ["de", "en"], "seeds": []}
     other = replace(run, runs={("pos", "finetune"): chosen})
     assert selection_words(other) == (

@@ -90,7 +90,7 @@ def test_the_figure_has_the_panels_that_have_rows(run: Run) -> None:
 
 
 def test_the_page_shows_both_after_what_it_has_a_place_for(root: Path, tmp_path: Path) -> None:
-    page = (build_made_up(root, tmp_path / "with", declared=DECLARED) / "index.html").read_text(
+    page = (build_made_up(root, tmp_path / "with", declared=DECLARED) / "details.html").read_text(
         encoding="utf-8"
     )
     at = page.index('id="pos-further"')
@@ -100,7 +100,7 @@ def test_the_page_shows_both_after_what_it_has_a_place_for(root: Path, tmp_path:
 
 
 def test_without_such_a_measure_the_page_has_no_such_part(made_up_report: Path) -> None:
-    assert "further" not in (made_up_report / "index.html").read_text(encoding="utf-8")
+    assert "further" not in (made_up_report / "details.html").read_text(encoding="utf-8")
 
 
 def test_a_curve_is_drawn_by_training_units_and_chance_across_it(run: Run) -> None:

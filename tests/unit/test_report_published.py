@@ -155,7 +155,7 @@ def test_compatible_numbers_stay_out_of_every_other_table(run: Run, made_up_repo
     assert quantities(run, "nli")
     assert not quantities(plain, "nli")
     assert not list(made_up_report.glob("figures/published*"))
-    assert "published numbers" not in (made_up_report / "index.html").read_text(encoding="utf-8")
+    assert "published numbers" not in (made_up_report / "details.html").read_text(encoding="utf-8")
 
 
 def test_figures_hold_the_numbers(run: Run) -> None:
@@ -174,7 +174,7 @@ def test_figures_hold_the_numbers(run: Run) -> None:
 
 def test_the_page_has_the_section_and_the_tables_their_files(root: Path, tmp_path: Path) -> None:
     build_made_up(root, tmp_path / "out", published=PUBLISHED)
-    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "details.html").read_text(encoding="utf-8")
     assert "The published measure" in page
     assert 'id="table-published_pos"' in page
     assert (tmp_path / "out" / "tables" / "published_settings_pos.csv").is_file()

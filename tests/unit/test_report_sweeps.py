@@ -98,11 +98,11 @@ def test_what_is_no_study_is_refused_and_an_empty_one_is_left_out(tmp_path: Path
 def test_the_page_has_a_section_only_where_there_is_a_study(
     made_up_run: Path, made_up_report: Path, tmp_path: Path
 ) -> None:
-    page = (made_up_report / "index.html").read_text(encoding="utf-8")
+    page = (made_up_report / "details.html").read_text(encoding="utf-8")
     assert 'id="sweeps"' not in page
     assert not list(made_up_report.rglob("sweep*"))
     build_made_up(made_up_run, tmp_path / "with", studies=[write(tmp_path / "one")])
-    page = (tmp_path / "with" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "with" / "details.html").read_text(encoding="utf-8")
     for text in ('<a href="#sweeps">', 'id="sweep-one"', 'id="sweep-one-history"', SPACE[KEY]):
         assert text in page
     assert (tmp_path / "with" / "figures" / "sweep-one-history.png").read_bytes() == PNG

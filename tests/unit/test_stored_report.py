@@ -82,7 +82,7 @@ def test_the_template_and_what_draws_count(
 ) -> None:
     before = key(sources)
     with monkeypatch.context() as patch:
-        patch.setattr(stored_report, "page_template", lambda: "<p>another</p>")
+        patch.setattr(stored_report, "page_templates", lambda: "<p>another</p>")
         assert key(sources) != before
     monkeypatch.setattr(stored_report, "version", lambda name: "0.0")
     assert key(sources) != before

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 
-from markupsafe import Markup
-
 from langspec.audit.answers import Answer, answers
 from langspec.audit.measure import Audited, unconverged
 from langspec.audit.options import SPLITS, AuditOptions
 from langspec.audit.side_by_side import differences
 from langspec.audit.text_folder import Texts
 from langspec.measurement.mixing import FEWEST, NEAREST, SAMPLE, THRESHOLD
-from langspec.report.report_page import Picture, environment_of_pages, look_of_pages
+from langspec.report.report_page import Picture, rendered_page
 from langspec.report.table import (
     Table,
 )
@@ -35,26 +33,20 @@ def render(
         pictures: of the figures.
         options: of the audit.
     """
-    macros, style = look_of_pages()
-    source = resources.files("langspec.audit").joinpath("page.html").read_text(encoding="utf-8")
-    page = (
-        environment_of_pages()
-        .from_string(macros + source)
-        .render(
-            title=title(audits),
-            lead=lead(texts),
-            differences=differences(*audits) if len(audits) == 2 else [],
-            style=Markup(style),
-            answers=[(audited.name, answers(audited)) for audited in audits],
-            warnings=warnings(audits, texts),
-            tables={table.name: table for table in tables},
-            pictures={picture.plot.name: picture for picture in pictures},
-            facts=facts(audits, texts, options),
-            method=method(),
-            command=options.command,
-        )
+    template = resources.files("langspec.audit").joinpath("page.html").read_text(encoding="utf-8")
+    return rendered_page(
+        template,
+        title=title(audits),
+        lead=lead(texts),
+        differences=differences(*audits) if len(audits) == 2 else [],
+        answers=[(audited.name, answers(audited)) for audited in audits],
+        warnings=warnings(audits, texts),
+        tables={table.name: table for table in tables},
+        pictures={picture.plot.name: picture for picture in pictures},
+        facts=facts(audits, texts, options),
+        method=method(),
+        command=options.command,
     )
-    return page.strip() + "\n"
 
 
 def title(audits: Sequence[Audited]) -> str:

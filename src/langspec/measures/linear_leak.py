@@ -174,7 +174,7 @@ FIGURE = FigureSpec(
     name="leak_{task}",
     title="{task}: language leak by layer",
     caption="Models of {task}: macro-F1 over languages of a linear probe "
-    "trained on the frozen representation of each layer, on corpus "
+    "trained on the frozen representation of each layer, on "
     "{corpora}, test split (lines not seen by the probe). Mean over "
     "{seeds}; dashes: single seeds; "
     "band: 95 % interval over lines, bounds averaged over the seeds. Dotted: always the "

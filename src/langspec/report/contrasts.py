@@ -1,4 +1,8 @@
-"""Every trained method against ``finetune`` and against ``control``: a table and a sentence."""
+"""Every trained method against ``frozen``, ``finetune`` and ``control``: a table and a sentence.
+
+Each pair is compared once, in the direction in which a reader asks: what fine-tuning changes of
+the encoder as it came, and what reversal changes of the same training without it.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +33,11 @@ from langspec.report.table import (
 )
 from langspec.results import OVER_LANGUAGES
 
-BASELINES = ("finetune", "control")
-_MAIN = ("mean_targets", "accuracy")
+BASELINES = ("frozen", "finetune", "control")
+MAIN_QUESTIONS = (("finetune", "frozen"), ("grl", "control"))
+"""Method and baseline of what a run is made to find out: judged by itself, not with others."""
+LEAK_KEY = ("all", LEAK)
+TRANSFER_KEY = ("mean_targets", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,20 @@ class Contrasts:
     pairs: tuple[Contrast, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    def line(self, method: str, baseline: str, key: tuple[str, str]) -> Line | None:
+        """The comparison of two methods in a quantity (language, metric); None: not compared."""
+        for one in self.pairs:
+            compared = one.method, one.baseline, (one.line.language, one.line.metric)
+            if compared == (method, baseline, key):
+                return one.line
+        return None
+
 
 def contrasts(run: Run, task: str, options: CompareOptions) -> Contrasts:
     """Compare every trained method with the baselines that the run has.
 
     p-values are adjusted over the methods that are held against one baseline in one quantity
-    (Holm).
+    (Holm); each of :data:`MAIN_QUESTIONS` stands by itself.
     """
     folder = run.folder
     if folder is None or f"evaluate/{task}/predictions.parquet" in run.missing:
@@ -73,13 +88,21 @@ def contrasts(run: Run, task: str, options: CompareOptions) -> Contrasts:
         keys = dict.fromkeys(key for of_method in lines.values() for key in of_method)
         for key in keys:
             having = [method for method in others if key in lines[method]]
-            differences = [lines[method][key].compared.difference for method in having]
-            judged = judge(differences, options.judge)
-            present += [
-                Contrast(method, baseline, replace(lines[method][key], judged=said))
-                for method, said in zip(having, judged, strict=True)
-            ]
+            for family in _families(having, baseline):
+                differences = [lines[method][key].compared.difference for method in family]
+                judged = judge(differences, options.judge)
+                present += [
+                    Contrast(method, baseline, replace(lines[method][key], judged=said))
+                    for method, said in zip(family, judged, strict=True)
+                ]
     return Contrasts(tuple(present), lost)
+
+
+def _families(methods: list[str], baseline: str) -> list[list[str]]:
+    """Methods whose p-values against a baseline are adjusted together."""
+    asked = [method for method in methods if (method, baseline) in MAIN_QUESTIONS]
+    others = [method for method in methods if method not in asked]
+    return [family for family in (asked, others) if family]
 
 
 def _all_failed(run: Run, task: str, method: str) -> bool:
@@ -90,11 +113,11 @@ def _all_failed(run: Run, task: str, method: str) -> bool:
 def _lines(run: Run, a: Side, b: Side, options: CompareOptions) -> dict[tuple[str, str], Line]:
     """By language and metric: the mean of targets, the source, the leak."""
     lines = compare_sides(a, b, options, run.source)
-    wanted = (_MAIN, ("mean_targets", "macro_f1"), (run.source, "accuracy"))
+    wanted = (TRANSFER_KEY, ("mean_targets", "macro_f1"), (run.source, "accuracy"))
     present = {(line.language, line.metric): line for line in lines if line.metric != LEAK}
     out = {key: present[key] for key in wanted if key in present}
     leak = next((line for line in lines if line.of_head and line.unit == "token"), None)
-    return out if leak is None else out | {("all", LEAK): leak}
+    return out if leak is None else out | {LEAK_KEY: leak}
 
 
 def _quantity(line: Line) -> str:
@@ -109,7 +132,8 @@ TABLE = TableSpec(
     caption="{task}, test split: methods against a baseline on the same test items, with "
     "{level} intervals: the wider of Student's t over seeds and of seeds and "
     "items together (paired bootstrap of whole items); of the leak, seeds alone. p adjusted "
-    "over the methods of a block (Holm). Verdicts are about the method: better, worse (a "
+    "over the methods of a block (Holm), but for what the run is made to find out: finetune "
+    "against frozen, grl against control. Verdicts are about the method: better, worse (a "
     "leak: higher, lower, and only where the difference holds along the curve of the "
     "probe's training vectors, else it depends on probe size); equivalent: surely within "
     "±{margin}; else undecided. "
@@ -192,9 +216,9 @@ def contrast_sentences(present: Contrasts, options: JudgeOptions) -> list[str]:
             by_key = {
                 (c.line.language, c.line.metric): c.line for c in selected if c.method == method
             }
-            if _MAIN in by_key:
-                wording = _judged_words(by_key[_MAIN], options)
-                leak = by_key.get(("all", LEAK))
+            if TRANSFER_KEY in by_key:
+                wording = _judged_words(by_key[TRANSFER_KEY], options)
+                leak = by_key.get(LEAK_KEY)
                 wording += f"; its token leak: {_judged_words(leak, options)}" if leak else ""
                 parts.append(f"{method_label(method)}: {wording}")
         if parts:

@@ -13,7 +13,7 @@ from langspec.measures.spec import FigureSpec, TableSpec, Where, Words
 from langspec.report.headline_table import trained_words
 from langspec.report.pivot import fill, meant, select
 from langspec.report.run_results import POOLED, Run
-from langspec.report.table import UNIT_PLURALS, Table, head_rows, join, pick, unconverged
+from langspec.report.table import UNIT_PLURALS, Table, corpus_words, head_rows, pick, unconverged
 
 if TYPE_CHECKING:
     from langspec.report.plotting import Plot
@@ -71,7 +71,7 @@ def words_of(
     of_task = pick(run.summary, task=task) if task else run.summary
     unit = str(rows["unit"].iloc[0]) if len(rows) else "item"
     return {
-        "corpora": join(rows["corpus"]),
+        "corpora": corpus_words(rows["corpus"]),
         "units": UNIT_PLURALS.get(unit, f"{unit}s"),
         "trained_on": trained_words(run),
         **{name: make(of_task, run.card) for name, make in words.items()},

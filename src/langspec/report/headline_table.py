@@ -14,8 +14,8 @@ from langspec.report.table import (
     HOW_TO_READ,
     UNIT_PLURALS,
     Table,
+    corpus_words,
     head_rows,
-    join,
     leak_place,
     measured,
     pick,
@@ -124,7 +124,7 @@ def _task_sizes(run: Run) -> str:
         unit = UNIT_PLURALS.get(str(single["unit"].iloc[0]), str(single["unit"].iloc[0]))
         targets = len(languages) - (run.source in languages)
         parts.append(
-            f"{task_title(task)} (corpus {join(single['corpus'])}): {counts.sum():,} {unit} in "
+            f"{task_title(task)}: {counts.sum():,} {unit} in "
             f"{len(languages)} languages, {targets} of them targets."
         )
     return " ".join(parts)
@@ -133,7 +133,8 @@ def _task_sizes(run: Run) -> str:
 def _leak_sizes(run: Run) -> str:
     rows = leak_rows(measured(run.summary, "leak"), None)
     parts = [
-        f"{group['n'].max():,} {UNIT_PLURALS.get(str(unit), unit)} of {join(group['corpus'])}"
+        f"{group['n'].max():,} {UNIT_PLURALS.get(str(unit), unit)} of "
+        + corpus_words(group["corpus"])
         for unit, group in rows.groupby("unit", sort=False)
     ]
     return f"Probe test set: {'; '.join(parts)}." if parts else ""

@@ -9,8 +9,8 @@ from langspec.report.marks import colour_bar, heat
 from langspec.report.plotting import WIDTH, Plot, seed_words, span
 from langspec.report.run_results import Run, by_family, language_name
 from langspec.report.table import (
+    corpus_words,
     decimal,
-    join,
     leak_scores,
     method_label,
     ordered_methods,
@@ -50,7 +50,7 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
     colour_bar(figure, axes, "recall", shrink=0.8, aspect=30, pad=0.01)
     caption = (
         f"Models of {task_title(task)}: share of each language's tokens that the linear probe "
-        f"names rightly, by layer, corpus {join(rows['corpus'])}, test split, "
+        f"names rightly, by layer, on {corpus_words(rows['corpus'])}, test split, "
         f"{span(rows['n'])} tokens a language, mean over {seed_words(rows, methods)}. "
         "Languages by family."
     )

@@ -1,4 +1,4 @@
-"""From the files of a run to the report's folder: tables, figures, page."""
+"""From the files of a run to the report's folder: tables, figures, pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from langspec.report.declared import declared_tables
 from langspec.report.drawing import write_parts
 from langspec.report.headline_table import headline
 from langspec.report.published_tables import published_table
-from langspec.report.report_page import MIME, picture, render_page
+from langspec.report.report_page import MIME, picture, render_details, render_first
 from langspec.report.report_section import Report
 from langspec.report.run_results import Declared, Run, load_run
 from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
@@ -72,14 +72,14 @@ def build_report(
     comparing: CompareOptions,
     crew: Crew | None = None,
 ) -> None:
-    """Write ``index.html``, ``tables/*.csv`` and ``figures/*`` to ``out``, whole or not at all.
+    """Write ``index.html``, ``details.html``, tables and figures to ``out``: all or nothing.
 
     The same files give the same bytes.
 
     Args:
         sources: what the report is made of.
         out: the folder to write; an older one is replaced.
-        options: the page's heading ("" for the run's name) and the formats of figures.
+        options: the pages' heading ("" for the run's name) and the formats of figures.
         comparing: how methods are compared.
         crew: workers that draw, from :func:`drawing_crew`; None: this process draws.
 
@@ -95,15 +95,18 @@ def build_report(
         *data_tables(run),
         *sweep_tables(swept),
     ]
-    drawn = crew.run({task: (run, task) for task in run.tasks}).values()
+    drawn = crew.run({task: (run, task) for task in (*run.tasks, "")}).values()
     figures = [figure for of_task, _ in drawn for figure in of_task]
     figures += sweep_figures(swept)
-    page = render_page(
+    pictures = [picture(figure) for figure in figures]
+    title = options.title or sources.name
+    first = render_first(run, tables[0], pictures, compared, comparing.judge, title=title)
+    details = render_details(
         run,
         tables,
-        [picture(figure) for figure in figures],
+        pictures,
         [sentence for _, absent in drawn for sentence in absent],
-        title=options.title or sources.name,
+        title=title,
         verdicts={
             task: contrast_sentences(present, comparing.judge)
             for task, present in compared.items()
@@ -112,7 +115,8 @@ def build_report(
     )
     with atomic_folder(out) as folder:
         write_parts(folder, tables, figures)
-        write_text(folder / "index.html", page)
+        write_text(folder / "index.html", first)
+        write_text(folder / "details.html", details)
 
 
 def _measured(run: Run, compared: dict[str, Contrasts], comparing: CompareOptions) -> list[Table]:

@@ -1,4 +1,4 @@
-"""The page: one HTML file that opens anywhere, with its figures inside and no script."""
+"""The two pages: HTML files that open anywhere, with their figures inside and no script."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
+from langspec.measurement.difference import JudgeOptions
 from langspec.measures.spec import Column
+from langspec.report.contrasts import Contrasts
 from langspec.report.drawing import Drawing
-from langspec.report.published_tables import published_words
+from langspec.report.first_answers import banner, beside_paper, cards, sure_line
+from langspec.report.published_tables import PAPER, published_words
+from langspec.report.questions import QUESTIONS
 from langspec.report.run_results import Run
 from langspec.report.sentences import facts, limits, reading
 from langspec.report.table import (
@@ -25,6 +30,8 @@ from langspec.report.table import (
     task_title,
 )
 
+TEMPLATES = ("macros.html", "page.css", "first_page.html", "details_page.html")
+FIRST_FIGURES = ("first_measures", "first_tradeoff")
 NOT_OF_A_TASK = ("labels", "data_labels")  # shown with the data
 MIME = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -46,7 +53,7 @@ def picture(plot: Drawing) -> Picture:
     return Picture(plot, f"data:{MIME[kind]};base64,{data}", files)
 
 
-def render_page(
+def render_details(
     run: Run,
     tables: Sequence[Table],
     pictures: Sequence[Picture],
@@ -56,26 +63,27 @@ def render_page(
     verdicts: Mapping[str, Sequence[str]] | None = None,
     sweeps: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """The whole page as text.
+    """The second page as text: every table, every figure, every limit.
 
     Args:
         run: for the facts, the reading and the limits.
         tables: every table; the one named ``headline`` comes first on the page.
         pictures: rendered figures, any order; grouped by the task that their name ends with.
         absent: sentences on what could not be drawn.
-        title: the page's heading.
+        title: the heading of the first page.
         verdicts: sentences on a task's comparisons, after its reading.
         sweeps: ``id`` and ``title`` of each study, what is said of it (``reading``, ``space``);
             its table and figures are named after its ``id``.
     """
-    environment = environment_of_pages()
     tasks = [
         _of_task(run, task, tables, pictures, (verdicts or {}).get(task, ())) for task in run.tasks
     ]
     named = {table.name: table for table in tables}
-    page = environment.from_string(page_template()).render(
+    return rendered_page(
+        details_template(),
         title=title,
         facts=facts(run),
+        banner=banner(run),
         headline=named["headline"],
         probes=named.get("probes"),
         data_tables=[table for table in tables if table.name.startswith("data")],
@@ -91,7 +99,50 @@ def render_page(
         ],
         sweeps_table=named.get("sweeps"),
     )
-    return page.strip() + "\n"
+
+
+def render_first(
+    run: Run,
+    headline: Table,
+    pictures: Sequence[Picture],
+    compared: Mapping[str, Contrasts],
+    judging: JudgeOptions,
+    *,
+    title: str,
+) -> str:
+    """The first page as text: the answers on one screen, then a figure a question.
+
+    Args:
+        run: what it is about.
+        headline: the table that is folded in at the end.
+        pictures: rendered figures, any order.
+        compared: the comparisons by task.
+        judging: of the comparisons.
+        title: the page's heading, a question.
+    """
+    drawn = {picture.plot.name: picture for picture in pictures}
+    questions = []
+    for question in QUESTIONS:
+        panels = [
+            (task, task_title(task), drawn[f"{question.kind}_{task}"])
+            for task in run.tasks
+            if f"{question.kind}_{task}" in drawn
+        ]
+        if panels:
+            caption = question.caption(run, compared)
+            questions.append({"question": question, "panels": panels, "caption": caption})
+    return rendered_page(
+        _template("first_page.html"),
+        title=title,
+        banner=banner(run),
+        cards=cards(run, compared, judging),
+        paper=beside_paper(run),
+        author=PAPER,
+        sure=sure_line(run, compared, judging),
+        figures=[drawn[name] for name in FIRST_FIGURES if name in drawn],
+        questions=questions,
+        headline=headline,
+    )
 
 
 def _of_task(
@@ -117,15 +168,34 @@ def _of_task(
     }
 
 
-def page_template() -> str:
-    """The template that pages are rendered from, as text."""
-    return resources.files("langspec.report").joinpath("page.html").read_text(encoding="utf-8")
+def rendered_page(template: str, **values: Any) -> str:
+    """A template of a page with the macros and the style sheet of all pages."""
+    macros, style = _template("macros.html"), Markup(_template("page.css"))
+    environment = environment_of_pages()
+    page = environment.from_string(macros + template).render(style=style, **values)
+    return page.strip() + "\n"
+
+
+def page_templates() -> str:
+    """All that pages are rendered from, as text."""
+    return "".join(
+        map(_template, ("macros.html", "page.css", "first_page.html", "details_page.html"))
+    )
+
+
+def _template(name: str) -> str:
+    return resources.files("langspec.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def details_template() -> str:
+    """The template of the second page, as text."""
+    return _template("details_page.html")
 
 
 @cache
 def _placed() -> frozenset[str]:
     """The kinds of tables and figures that the page has a place for; others come at its end."""
-    source = page_template()
+    source = details_template()
     named = re.findall(r'(?:tables|pictures)\.get\("(\w+)"\)', source)
     listed = re.findall(r'\("(\w+)", "[^"]+"\)', source)
     return frozenset([*named, *listed, *(f"{kind}_layers" for kind in listed), *NOT_OF_A_TASK])
@@ -142,12 +212,6 @@ def environment_of_pages() -> jinja2.Environment:
     )
     environment.filters |= {"cell": cell, "bodies": bodies, "groups": groups, "score": score}
     return environment
-
-
-def look_of_pages() -> tuple[str, str]:
-    """The macros that draw tables and figures, and the style sheet, for other pages."""
-    macros, _, page = page_template().partition("<!doctype html>")
-    return macros, page.partition("<style>")[2].partition("</style>")[0]
 
 
 def bodies(table: Table) -> list[tuple[str, list[dict[Any, Any]]]]:

@@ -19,7 +19,6 @@ from langspec.report.style import EDGE, GROUND, STRIPE, method_styles
 from langspec.report.table import (
     METRIC_TITLES,
     UNIT_PLURALS,
-    join,
     measured,
     method_label,
     ordered_methods,
@@ -71,7 +70,7 @@ def transfer(run: Run, task: str) -> Plot | None:
     n = scores[scores["language"].isin(languages)]["n"]
     unit = str(scores["unit"].iloc[0])
     caption = (
-        f"{task_title(task)}, corpus {join(scores['corpus'])}, test split, "
+        f"{task_title(task)}, test split, "
         f"{span(n)} {UNIT_PLURALS.get(unit, unit)} a language. Marker: mean over "
         f"{seed_words(scores, trained)}; vertical ticks: single seeds; line: 95 % interval over "
         "test items, bounds averaged over the seeds. Targets sorted by "

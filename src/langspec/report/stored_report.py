@@ -13,7 +13,7 @@ from langspec.closure import cache_key
 from langspec.files import atomic_folder, cached_folder, sha256_file, sha256_folder
 from langspec.report.compared import CompareOptions
 from langspec.report.make_report import Sources, build_report, drawing_crew
-from langspec.report.report_page import page_template
+from langspec.report.report_page import page_templates
 from langspec.report.report_section import Report
 from langspec.workers import available_cores
 
@@ -37,7 +37,7 @@ def report_key(
     return cache_key(
         "report",
         code=(build_report, *specs),
-        template=page_template(),
+        template=page_templates(),
         versions={name: version(name) for name in _DRAWN_BY},
         names=[sources.name, list(sources.tasks), list(sources.methods)],
         options=options.model_dump(mode="json"),

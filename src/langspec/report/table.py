@@ -15,8 +15,10 @@ from langspec.measurement.baselines import is_baseline
 from langspec.measures.spec import Column
 from langspec.report.run_results import POOLED, Run, by_family
 from langspec.results import LEAK_PROBE, RANDOM, at_layer, head_layer, leak_rows
+from langspec.training.selection import RULES
 
 TASK_TITLES = {"pos": "POS tagging", "nli": "Natural language inference"}
+TASK_NAMES = {"pos": "POS", "nli": "NLI"}
 METRIC_TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 UNIT_PLURALS = {"token": "tokens", "sentence": "sentences", "pair": "pairs"}
 ORACLE = "_oracle"
@@ -103,6 +105,17 @@ def leaks(run: Run, task: str) -> pd.DataFrame:
 def task_title(task: str) -> str:
     """A task's name for headings."""
     return TASK_TITLES.get(task, task)
+
+
+def task_name(task: str) -> str:
+    """A task's name where there is little room."""
+    return TASK_NAMES.get(task, task)
+
+
+def corpus_words(values: Iterable[Any]) -> str:
+    """Corpora for a caption: the language text, the POS text."""
+    names = sorted({"language" if value == "text" else task_name(value) for value in values})
+    return " and ".join(f"the {name} text" for name in names)
 
 
 def join(values: Iterable[Any]) -> str:
@@ -192,8 +205,11 @@ def frame_of(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 def with_rule(run: Run, table: Table) -> Table:
     """The table with the rule that chose the epochs of what it shows in its caption."""
-    rules = ", ".join(selection_rules(run)) or "a rule that no file names"
-    return replace(table, caption=f"{table.caption} Epochs chosen by {rules}.")
+    rules = (
+        f"the {RULES[name].words}" if name in RULES else name for name in selection_rules(run)
+    )
+    words = ", ".join(rules) or "a rule that no file names"
+    return replace(table, caption=f"{table.caption} Epochs chosen by {words}.")
 
 
 # --- fits that did not converge ---------------------------------------------------------------

@@ -7,6 +7,7 @@ from functools import partial
 
 from langspec.report.declared import declared_figures
 from langspec.report.drawing import Drawing
+from langspec.report.first_figures import first_plots
 from langspec.report.leak_figures import leak_heatmap
 from langspec.report.maps import projection
 from langspec.report.plotting import Plot, laid_out
@@ -22,7 +23,7 @@ from langspec.workers import Send
 
 
 class Drawer:
-    """A worker: each call draws the figures of one task."""
+    """A worker: each call draws the figures of one task, or with "" those over tasks."""
 
     facts = None
 
@@ -31,7 +32,8 @@ class Drawer:
 
     def __call__(self, item: tuple[Run, str], send: Send) -> tuple[list[Drawing], list[str]]:
         """Figures of a run's task, and a sentence for each that the run's files do not allow."""
-        plots, absent = plots_of(*item)
+        run, task = item
+        plots, absent = plots_of(run, task) if task else (first_plots(run), [])
         return [plot.drawn(self.formats) for plot in plots], absent
 
 

@@ -1,0 +1,332 @@
+"""The first screen of the page: three questions, each with verdict, number and interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from langspec.measurement.difference import JudgeOptions
+from langspec.report.compare_text import probability
+from langspec.report.compared import SIZE, Line
+from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrasts
+from langspec.report.published_tables import BEFORE, published_value, quantities
+from langspec.report.run_results import Run
+from langspec.report.table import leak_scores, measured, pick, task_name
+from langspec.results import LEAK_METRIC
+
+AFTER = "finetune"
+UNLEARNING = ("grl", "adversary")
+"""Methods that unlearn language, the one that the page asks about first."""
+CONTROLS = ("control", AFTER)
+"""What unlearning is held against: the same training without it, else plain fine-tuning."""
+SHARES = ((0.1, "hardly"), (0.5, "partly"), (0.9, "mostly"))
+"""How much is forgotten, by the share of what can be forgotten (the leak above chance)."""
+ONE_SEED = "one seed, no finding"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference: of what, its value, and the ends of its interval; no ends: not known."""
+
+    of: str
+    value: str
+    ends: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A line of a card: whose it is, what changed, and the values before and after."""
+
+    name: str
+    changes: tuple[Change, ...]
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """A question with its answer.
+
+    Attributes:
+        id: of the card on the page.
+        question: what is asked.
+        verdict: the answer in a few words.
+        measured: what the numbers are.
+        numbers: a line each.
+        decided: is any part of the verdict a finding?
+    """
+
+    id: str
+    question: str
+    verdict: str
+    measured: str
+    numbers: tuple[Number, ...] = ()
+    decided: bool = False
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A pair of methods on a task: what fine-tuning, or unlearning, did to leak and transfer."""
+
+    task: str
+    baseline: str
+    leak: Line | None
+    transfer: Line | None
+
+
+def cards(
+    run: Run, compared: Mapping[str, Contrasts], options: JudgeOptions
+) -> tuple[Card, Card, Card]:
+    """The three answers, about every task that was compared.
+
+    Args:
+        run: for the floor of the leak, and the order of tasks.
+        compared: the comparisons by task.
+        options: level of the intervals.
+    """
+    tuned = [_asked(compared[task], task, (AFTER,), (BEFORE,)) for task in compared]
+    unlearnt = [_asked(compared[task], task, UNLEARNING, CONTROLS) for task in compared]
+    return (
+        _forgets(run, [one for one in tuned if one], options),
+        _gains([one for one in tuned if one], options),
+        _unlearns(run, [one for one in unlearnt if one], options),
+    )
+
+
+def _asked(
+    present: Contrasts, task: str, methods: Sequence[str], baselines: Sequence[str]
+) -> _Asked | None:
+    """The first method of ``methods`` against the first baseline that it was compared with."""
+    for method in methods:
+        for baseline in baselines:
+            leak, transfer = (
+                present.line(method, baseline, key) for key in (LEAK_KEY, TRANSFER_KEY)
+            )
+            if leak or transfer:
+                return _Asked(task, baseline, leak, transfer)
+    return None
+
+
+# --- the three cards -------------------------------------------------------------------------
+
+
+def _forgets(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
+    lines = [(one.task, one.leak) for one in asked if one.leak]
+    return _card(
+        "forgets",
+        "Does it forget the language?",
+        "Probe's F1, naming a word's language:",
+        lines,
+        options,
+        lambda task, line: _forgotten(run, task, line, options),
+    )
+
+
+def _gains(asked: Sequence[_Asked], options: JudgeOptions) -> Card:
+    words = {"better": "it gains", "worse": "it loses", "equivalent": "nothing"}
+    return _card(
+        "gains",
+        "What does the task gain?",
+        "Accuracy, languages without labels:",
+        [(one.task, one.transfer) for one in asked if one.transfer],
+        options,
+        lambda _, line: words.get(line.verdict, line.verdict),
+    )
+
+
+def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
+    question = "Can language be unlearned? At what price?"
+    if not asked:
+        how = "Add grl and control to train.run, then: dvc repro"
+        return Card("unlearns", question, "Not tried.", how)
+    prices = {
+        "better": "with a gain",
+        "worse": "at a price",
+        "equivalent": "at no price",
+        "undecided": "price unclear",
+    }
+    said = {}
+    for one in asked:
+        words = [_forgotten(run, one.task, one.leak, options)] if one.leak else []
+        words += [prices.get(one.transfer.verdict, one.transfer.verdict)] if one.transfer else []
+        said[one.task] = ONE_SEED if _one_seed(one.leak, one.transfer) else ", ".join(words)
+    plain = all(one.baseline == AFTER for one in asked)
+    lines = [(one.task, line) for one in asked for line in (one.leak, one.transfer) if line]
+    numbers = []
+    for one in asked:
+        parts = [(one.leak, "F1"), (one.transfer, "accuracy")]
+        changes = tuple(_change(line, options, of) for line, of in parts if line)
+        numbers.append(Number(task_name(one.task), changes))
+    return Card(
+        "unlearns",
+        question,
+        _sentence(_over_tasks(said)),
+        f"Gradient reversal, against {'plain fine-tuning' if plain else 'training without'}:",
+        tuple(numbers),
+        any(_decided(line) for _, line in lines),
+    )
+
+
+def _card(
+    id_: str,
+    question: str,
+    measured_as: str,
+    lines: Sequence[tuple[str, Line]],
+    options: JudgeOptions,
+    say: Callable[[str, Line], str],
+) -> Card:
+    """The card of one quantity."""
+    if not lines:
+        how = f"Add {BEFORE} and {AFTER} to train.run, then: dvc repro"
+        return Card(id_, question, "Not measured.", how)
+    numbers = tuple(
+        Number(task_name(task), (_change(line, options),), _go((line.compared.b, line.compared.a)))
+        for task, line in lines
+    )
+    said = {task: ONE_SEED if _one_seed(line) else say(task, line) for task, line in lines}
+    decided = any(_decided(line) for _, line in lines)
+    return Card(id_, question, _sentence(_over_tasks(said)), measured_as, numbers, decided)
+
+
+def _over_tasks(said: Mapping[str, str]) -> str:
+    """What is said of every task: once where it is the same of all."""
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{task_name(task)} {words}" for task, words in said.items())
+
+
+def _one_seed(*lines: Line | None) -> bool:
+    return not any(line.compared.difference.trained for line in lines if line)
+
+
+def _forgotten(run: Run, task: str, line: Line, options: JudgeOptions) -> str:
+    """How much of what a probe can read above chance is gone, by the ends of the interval."""
+    if line.verdict == "higher":
+        return "no, it reads more"
+    if line.verdict == "equivalent":
+        return "no"
+    difference, whole = line.compared.difference, line.compared.b - floor(run, task)
+    low, high = (-end / whole for end in reversed(difference.interval(options.alpha)))
+    least, most = _share_words(low), _share_words(high)
+    if line.verdict != "lower":
+        within = -SHARES[0][0] < low and least == most
+        return f"{most} if at all" if within else "undecided"
+    return least if least == most else f"{least} to {most}"
+
+
+def _share_words(share: float) -> str:
+    return next((word for end, word in SHARES if share < end), "yes")
+
+
+def floor(run: Run, task: str) -> float:
+    """Macro-F1 of always naming the commonest language; 0 where it was not measured."""
+    rows = pick(leak_scores(run, task, "majority"), language="all", unit="token")
+    values = pick(rows, metric=LEAK_METRIC)["value"]
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _decided(line: Line) -> bool:
+    return line.verdict not in ("undecided", SIZE)
+
+
+def _largest_p(compared: Mapping[str, Contrasts]) -> float:
+    """Of the verdicts that the cards rest on, the one that is least sure; nan: there is none."""
+    present = [
+        line.judged.p_equivalent_adjusted
+        if line.verdict == "equivalent"
+        else line.judged.p_adjusted
+        for line in _lines(compared)
+        if _decided(line)
+    ]
+    return max(present, default=float("nan"))
+
+
+def _lines(compared: Mapping[str, Contrasts]) -> list[Line]:
+    """Every comparison that a card shows."""
+    asked = [
+        one
+        for task, present in compared.items()
+        for pair in (((AFTER,), (BEFORE,)), (UNLEARNING, CONTROLS))
+        if (one := _asked(present, task, *pair))
+    ]
+    return [line for one in asked for line in (one.leak, one.transfer) if line]
+
+
+def _sentence(words: str) -> str:
+    start = words if words.split(" ")[0].isupper() else words[:1].upper() + words[1:]
+    return f"{start}."
+
+
+# --- numbers ---------------------------------------------------------------------------------
+
+
+def _change(line: Line, options: JudgeOptions, of: str = "") -> Change:
+    difference = line.compared.difference
+    low, high = difference.interval(options.alpha)
+    ends = () if pd.isna(low) else (short(low, sign=True), short(high, sign=True))
+    return Change(of, short(difference.value, sign=True), ends)
+
+
+def short(value: float, *, sign: bool = False) -> str:
+    """``.997``, ``−.038``: three decimals without the leading zero; ``sign``: also a plus."""
+    text = f"{abs(value):.3f}".removeprefix("0")
+    if not float(text):
+        return "0"
+    return ("−" if value < 0 else "+" if sign else "") + text
+
+
+# --- the lines around the cards --------------------------------------------------------------
+
+
+def banner(run: Run) -> str:
+    """What disqualifies the numbers before they are read; "" for corpora that people wrote."""
+    if not run.card.get("generated"):
+        return ""
+    return "Artificial text: it shows that measuring works, nothing else."
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The paper's measure before and after fine-tuning: on these vectors, and as published."""
+
+    task: str
+    here: tuple[str, ...]
+    published: tuple[str, ...]
+
+
+def beside_paper(run: Run) -> Beside | None:
+    """The paper's measure of the first task that has it; None: it was measured on none."""
+    for task in run.tasks:
+        for quantity in quantities(run, task)[:1]:
+            here = [_value(pick(quantity.compat, method=m)) for m in (BEFORE, AFTER)]
+            stated = [published_value(run, task, m, quantity) for m in (BEFORE, AFTER)]
+            if None not in here:
+                return Beside(task_name(task), _go(here), () if None in stated else _go(stated))
+    return None
+
+
+def _go(values: Sequence[float | None]) -> tuple[str, ...]:
+    return tuple(short(value) for value in values if value is not None)
+
+
+def _value(rows: pd.DataFrame) -> float | None:
+    return float(rows["value"].iloc[0]) if len(rows) else None
+
+
+def sure_line(run: Run, compared: Mapping[str, Contrasts], options: JudgeOptions) -> str:
+    """On how much the verdicts rest: seeds, failed ones, level of the intervals, largest p."""
+    scores = measured(run.results, "task")
+    seeds = scores[scores["method"].isin(run.methods)].groupby(["task", "method"])["seed"]
+    counts = seeds.nunique()
+    if counts.empty:
+        return ""
+    few, most = int(counts.min()), int(counts.max())
+    if most == 1:
+        return "One seed: the noise of training is unknown, so nothing is found."
+    many = f"{few}" if few == most else f"{few} to {most}"
+    failed = f", {len(run.failed)} failed" if run.failed else ""
+    p = probability(_largest_p(compared))
+    level = f"{100 * (1 - options.alpha):g}%"
+    rest = "no verdict" if p == "–" else f"verdicts p{'' if p[0] == '<' else '≤'}{p}"
+    return f"{many} seeds{failed}, {level} intervals, {rest}."
