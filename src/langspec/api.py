@@ -15,17 +15,23 @@ import pandas as pd
 import torch
 
 from langspec.audit.audited_encoder import load_subject, short_name
-from langspec.audit.options import SPLITS, AuditOptions, EncoderChoice, Measures
+from langspec.audit.options import (
+    SPLITS,
+    AuditOptions,
+    EncoderChoice,
+    Measures,
+    word_limits,
+)
 from langspec.audit.place import out_folder
 from langspec.audit.run import run_audit
 from langspec.compute import resolve_precision
 from langspec.corpora.splits import key_split, line_splits
 from langspec.encoders.forward import hidden_states
 from langspec.encoders.inference import casts, encoding_model
-from langspec.encoders.inputs import collate, length_batches, text_inputs
+from langspec.encoders.inputs import Inputs, collate, length_batches, text_inputs
 from langspec.encoders.load import Encoder
 from langspec.errors import LangspecError
-from langspec.features.bank import Bank, BankOptions, BankRows
+from langspec.features.bank import BankOptions, BankRows
 from langspec.features.encode import build_bank
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
@@ -86,7 +92,7 @@ def encode(
         raise LangspecError("there are no texts to encode; expected at least one")
     card, config = encoder.card, encoder.model.config
     chosen = _layers(layers, int(config.num_hidden_layers))
-    inputs = text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix)
+    inputs = _inputs(encoder, texts, card.prefix)
     vectors = np.empty((len(chosen), len(texts), int(config.hidden_size)), dtype=np.float32)
     device = _device(encoder)
     used = _precision(precision, device)
@@ -132,6 +138,7 @@ def leak_by_layer(
     *,
     lines: Sequence[int] | None = None,
     max_words: int = 1000,
+    prefix_words: bool = False,
     seed: int = 0,
     precision: Precision = "auto",
 ) -> pd.DataFrame:
@@ -147,7 +154,9 @@ def leak_by_layer(
         languages: code of each text.
         lines: number of each text, equal for translations of each other, which then never stand
             in different splits; None: no text is a translation of another.
-        max_words: words a language that are probed, drawn by ``seed``.
+        max_words: words a language that the probe of words is trained on, drawn by ``seed``; a
+            sixth as many choose its regularisation, half as many test it.
+        prefix_words: are words read behind the encoder's prefix too, as texts are?
         seed: of splits and samples.
         precision: of the encoding pass, as for :func:`encode`.
 
@@ -171,43 +180,36 @@ def leak_by_layer(
         splits = [of_line[line] for line in numbers]
     rows = BankRows(languages, splits, np.asarray(numbers, dtype=np.int64))
     measures = Measures()
-    used = _precision(precision, _device(encoder))
+    card, limit = encoder.card, measures.cache_gb
+    options = BankOptions(
+        max_tokens_per_language=word_limits(max_words),
+        max_sentences_per_language=None,
+        pooling="cls" if card.pooling == "cls" else "mean",
+        seed=seed,
+        precision=_precision(precision, _device(encoder)),
+        tokens_per_batch=_BATCH_TOKENS,
+    )
     with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
-        bank = _bank(encoder, texts, rows, max_words, seed, Path(folder), measures.cache_gb, used)
+        words = None if prefix_words or not card.prefix else _inputs(encoder, texts, "")
+        bank = build_bank(
+            encoder.model,
+            int(encoder.tokenizer.pad_token_id),
+            _inputs(encoder, texts, card.prefix),
+            rows,
+            options=options,
+            key="bank",
+            root=Path(folder),
+            limit_gb=limit,
+            words=words,
+        )
         origin = Origin("", encoder.card.name, seed, "text", "test", "leak")
         results = language_leak(bank, origin, measures.probe, measures.bootstrap)
     return _leak_table(results_frame(results))
 
 
-def _bank(
-    encoder: Encoder,
-    texts: Sequence[str],
-    rows: BankRows,
-    max_words: int,
-    seed: int,
-    root: Path,
-    limit_gb: float,
-    precision: str,
-) -> Bank:
-    """The vectors of the texts in a bank below ``root``."""
-    card = encoder.card
-    return build_bank(
-        encoder.model,
-        int(encoder.tokenizer.pad_token_id),
-        text_inputs(encoder.tokenizer, texts, max_tokens=card.max_tokens, prefix=card.prefix),
-        rows,
-        options=BankOptions(
-            max_tokens_per_language=max_words,
-            max_sentences_per_language=None,
-            pooling="cls" if card.pooling == "cls" else "mean",
-            seed=seed,
-            precision=precision,
-            tokens_per_batch=_BATCH_TOKENS,
-        ),
-        key="bank",
-        root=root,
-        limit_gb=limit_gb,
-    )
+def _inputs(encoder: Encoder, texts: Sequence[str], prefix: str) -> Inputs:
+    """The texts tokenised, ``prefix`` before each."""
+    return text_inputs(encoder.tokenizer, texts, max_tokens=encoder.card.max_tokens, prefix=prefix)
 
 
 def _leak_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -246,6 +248,7 @@ def audit_encoder(
     full: bool = False,
     max_texts: int = 2000,
     max_words: int = 1000,
+    prefix_words: bool = False,
     seed: int = 0,
     precision: Precision = "auto",
 ) -> AuditResult:
@@ -259,7 +262,8 @@ def audit_encoder(
         layers: such as ``0,4-6,-1``; None: all.
         full: add non-linear attackers, codelength, n-grams and a random encoder.
         max_texts: texts a language.
-        max_words: words a language that are probed.
+        max_words: words a language that probes of words are trained on.
+        prefix_words: are words read behind the encoder's prefix too, as texts are?
         seed: of samples, splits and random weights.
         precision: of the encoding pass, as for :func:`encode`.
 
@@ -275,6 +279,7 @@ def audit_encoder(
         full=full,
         max_texts=max_texts,
         max_words=max_words,
+        prefix_words=prefix_words,
         seed=seed,
         precision=_precision(precision, "cpu"),  # an audit uses no GPU
     )

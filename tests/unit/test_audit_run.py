@@ -187,6 +187,28 @@ def test_vectors_that_are_not_finite_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_words_of_an_audit_are_read_without_the_prefix(
+    encoder: Path, text: Path, tmp_path: Path
+) -> None:
+    prefix = " ".join((text / "en.txt").read_text("utf-8").split()[:3]) + " "
+
+    def leak(name: str, prefix: str, **changes: Any) -> pd.DataFrame:
+        choice = (EncoderChoice(str(encoder), prefix=prefix),)
+        values = {"max_words": 40, "layers": "2", "out": tmp_path / name}
+        run_audit(AuditOptions(choice, text, **values | changes), QUICK)
+        rows = read_results(tmp_path / name / "results.csv")
+        rows = rows[(rows["measure"] == "leak") & (rows["probe"] == "linear")]
+        return rows.set_index("unit")[["metric", "language", "value", "train_n"]]
+
+    bare, plain = leak("bare", ""), leak("plain", prefix)
+    pd.testing.assert_frame_equal(plain.loc["token"], bare.loc["token"])
+    assert not plain.loc["sentence"].equals(bare.loc["sentence"])
+    behind = leak("behind", prefix, prefix_words=True)
+    assert not behind.loc["token"].equals(bare.loc["token"])
+    assert plain.loc["token", "train_n"].max() == 40 * len(CODES)
+    assert "words without it" in (tmp_path / "plain" / "index.html").read_text("utf-8")
+
+
 def test_names_layers_and_places(
     encoder: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import langspec
@@ -97,6 +98,29 @@ def test_precision_is_what_is_asked_for(encoder: Encoder, text: Path, monkeypatc
     assert asked == [("bf16", "cpu"), ("fp16", "cpu")]
     with pytest.raises(LangspecError, match="precision: 'int8'; expected one of auto, fp32"):
         langspec.encode(encoder, ["one"], precision="int8")
+
+
+def test_words_are_read_without_the_prefix_and_counted_by_split(
+    folder: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words behind a prefix are other vectors; without it they are those of no prefix."""
+    prefix = " ".join((text / "en.txt").read_text("utf-8").split()[:3]) + " "
+    files = [text / f"{code}.txt" for code in CODES]
+    texts = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    codes = [file.stem for file in files for _ in file.read_text("utf-8").splitlines()]
+
+    def leaks(prefix: str, *, behind: bool = False) -> pd.DataFrame:
+        encoder = langspec.load_encoder(folder, prefix=prefix)
+        found = langspec.leak_by_layer(encoder, texts, codes, max_words=60, prefix_words=behind)
+        return found.set_index("unit")
+
+    bare, plain, behind = leaks(""), leaks(prefix), leaks(prefix, behind=True)
+    pd.testing.assert_frame_equal(plain.loc["token"], bare.loc["token"])
+    assert not plain.loc["token"].equals(behind.loc["token"])
+    pd.testing.assert_frame_equal(plain.loc["sentence"], behind.loc["sentence"])
+    assert not plain.loc["sentence"].equals(bare.loc["sentence"])
+    assert set(plain.loc["token", "train_n"]) == {60 * len(CODES)}
+    assert set(plain.loc["token", "n"]) == {30 * len(CODES)}
 
 
 def test_leak_is_what_erasing_takes(encoder: Encoder, text: Path) -> None:

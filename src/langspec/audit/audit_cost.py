@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from langspec.audit.audited_encoder import Subject
-from langspec.audit.options import AuditOptions, Measures
+from langspec.audit.options import AuditOptions, Measures, word_limits
 from langspec.audit.text_bench import stored_bank
 from langspec.audit.text_folder import Texts
 from langspec.encoders.forward import hidden_states
@@ -73,12 +73,16 @@ def estimate(
     top, layers = subject.layers[-1], len(subject.layers)
     for number, read in enumerate(texts):
         words = 0 if number else options.max_words
-        vectors = len(read.texts) + words * len(read.codes)
+        of_words = sum(word_limits(words).values()) * len(read.codes)
+        vectors = len(read.texts) + of_words
         bank, key = stored_bank(subject, read, options, banks, measures.cache_gb, words)
         passes = 0 if (banks / key).exists() else 1
         stored &= not passes
         passes += options.full and not number  # the random encoder
-        pieces = float(_sample(subject, read).lengths.mean()) * len(read.texts)
+        rows = float(len(read.texts))
+        if subject.encoder.card.prefix and not options.prefix_words:
+            rows += min(rows, of_words)  # a pass without the prefix over the rows with a word
+        pieces = float(_sample(subject, read).lengths.mean()) * rows
         seconds += passes * pieces * a_piece
         stored_layers = top + 1 if bank.layers is None else len(bank.layers)
         disk += passes * stored_layers * vectors * _width(subject) * 4

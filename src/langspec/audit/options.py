@@ -18,6 +18,13 @@ SPLITS = (0.6, 0.1, 0.3)
 """Shares of a language's texts that train the probe, choose its regularisation, and test it."""
 
 
+def word_limits(most: int) -> dict[str, int]:
+    """Words of a language at most by split: ``most`` train, dev and test have their shares."""
+    train, *rest = SPLITS
+    others = (round(most * share / train) for share in rest)
+    return dict(zip(("train", "dev", "test"), (most, *others), strict=True))
+
+
 @dataclass(frozen=True)
 class EncoderChoice:
     """Which encoder, its prefix and its pooling (None: as its folder states).
@@ -44,7 +51,10 @@ class AuditOptions:
         full: also non-linear attackers, description length and a random encoder.
         max_texts: texts a language at most, drawn by seed.
         max_tokens: pieces a text at most; None: as many as the encoder reads.
-        max_words: words a language at most that are probed one by one, drawn by seed.
+        max_words: words a language at most that probes of words are trained on, drawn by seed; as
+            many more choose and test as :data:`SPLITS` has for them.
+        prefix_words: are words read behind the encoder's prefix too? It is a convention of pooled
+            vectors. False costs a second encoding pass where there is a prefix.
         batch_tokens: pieces, padding included, that are encoded at once.
         seed: of splits, samples and random weights.
         precision: ``fp32``, ``bf16`` or ``fp16`` of the encoding pass; ``auto``: the fastest that
@@ -62,6 +72,7 @@ class AuditOptions:
     max_texts: int = 2000
     max_tokens: int | None = None
     max_words: int = 1000
+    prefix_words: bool = False
     batch_tokens: int = 2048
     seed: int = 0
     precision: str = "auto"

@@ -100,6 +100,8 @@ def facts(
     for audited in audits:
         card, config = audited.subject.encoder.card, audited.subject.encoder.model.config
         prefix = f"prefix {card.prefix!r}" if card.prefix else "no prefix"
+        if card.prefix and not options.prefix_words:
+            prefix += " (before texts; words without it)"
         layers = audited.layers
         whole = len(layers) == config.num_hidden_layers + 1
         wording += [
@@ -120,7 +122,7 @@ def facts(
     wording += [
         ("Texts", f"{len(read.texts):,} in {len(read.codes)} languages"),
         ("Parts", f"training, validation, test {shares}, by {by}"),
-        ("Words", f"at most {options.max_words:,} a language, drawn by seed"),
+        ("Words", f"at most {options.max_words:,} a language to train on, drawn by seed"),
         ("Encoded in", options.precision),
         ("Seed", str(options.seed)),
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from langspec.audit.audited_encoder import Subject
-from langspec.audit.options import AuditOptions, Measures
+from langspec.audit.options import AuditOptions, Measures, word_limits
 from langspec.audit.text_folder import Texts
 from langspec.closure import cache_key
 from langspec.compute import resolve_precision
@@ -66,6 +66,11 @@ def _check_words(inputs: Inputs, texts: Texts, name: str) -> None:
             )
 
 
+def token_prefix(subject: Subject, chosen: AuditOptions) -> str:
+    """What stands before a text whose words are probed."""
+    return subject.encoder.card.prefix if chosen.prefix_words else ""
+
+
 def stored_bank(
     subject: Subject,
     texts: Texts,
@@ -86,11 +91,12 @@ def stored_bank(
         chosen: options of the audit; its precision is the one in use.
         banks: folder of all banks.
         limit_gb: size of that folder.
-        words: word vectors of a language.
+        words: training words of a language; 0: no words are read.
     """
+    limits = word_limits(words)
     card, config = subject.encoder.card, subject.encoder.model.config
     top = subject.layers[-1]
-    vectors = len(texts.texts) + words * len(texts.codes)
+    vectors = len(texts.texts) + sum(limits.values()) * len(texts.codes)
     size = (top + 1) * vectors * config.hidden_size * 4  # fp32
     if size >= limit_gb * 1e9:
         choices = [subject.layers]
@@ -98,7 +104,7 @@ def stored_bank(
         choices = [tuple(range(one + 1)) for one in range(top, config.num_hidden_layers + 1)]
     stored = [
         BankOptions(
-            max_tokens_per_language=words,
+            max_tokens_per_language=limits if words else 0,
             max_sentences_per_language=None,
             pooling="cls" if card.pooling == "cls" else "mean",
             seed=chosen.seed,
@@ -113,6 +119,7 @@ def stored_bank(
             checkpoint=subject.sha256,
             corpus=texts.sha256,
             prefix=card.prefix,
+            token_prefix=token_prefix(subject, chosen),
             max_tokens=card.max_tokens,
             # Batches are not in the key: they change rounding alone.
             options=replace(one, tokens_per_batch=0),
@@ -175,7 +182,7 @@ class TextBench:
     @property
     def token_prefix(self) -> str:
         """What stands before a text whose token vectors language is read from."""
-        return self.encoder.card.prefix
+        return token_prefix(self.subject, self.chosen)
 
     # Keys.
 
@@ -184,6 +191,7 @@ class TextBench:
         return {
             "text": texts.sha256,
             "card": [card.prefix, card.max_tokens, card.pooling],
+            "token_prefix": self.token_prefix,
             "layers": self.subject.layers,
             "words": self.chosen.max_words,
             "seed": self.chosen.seed,
@@ -211,10 +219,11 @@ class TextBench:
     def _encoded(self, subject: Subject, texts: Texts, words: int) -> Bank:
         """Encode every text once, or open the bank that an earlier audit left."""
         encoder, card = subject.encoder, subject.encoder.card
-        inputs = text_inputs(
-            encoder.tokenizer, texts.texts, max_tokens=card.max_tokens, prefix=card.prefix
+        inputs, of_words = (
+            text_inputs(encoder.tokenizer, texts.texts, max_tokens=card.max_tokens, prefix=prefix)
+            for prefix in (card.prefix, self.token_prefix)
         )
-        _check_words(inputs, texts, subject.name)
+        _check_words(of_words, texts, subject.name)
         options, key = stored_bank(
             subject, texts, self.chosen, self.banks, self.measures.cache_gb, words
         )
@@ -229,6 +238,7 @@ class TextBench:
             limit_gb=self.measures.cache_gb,
             progress=f"{subject.name}: encode",
             knob="--batch-tokens",
+            words=of_words if words and self.token_prefix != card.prefix else None,
         )
         self.cut += inputs.truncated
         return _LayersOf(bank.folder, bank.meta, subject.layers)

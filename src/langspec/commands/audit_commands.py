@@ -40,7 +40,8 @@ from langspec.precisions import PRECISIONS
 @click.option("--against-prefix", metavar="TEXT", help="The same for --against.")
 @click.option("--full", is_flag=True, help="Also attackers, codelength, n-grams, random encoder.")
 @click.option("--max-texts", default=2000, show_default=True, help="Texts a language.")
-@click.option("--max-words", default=1000, show_default=True, help="Words a language to probe.")
+@click.option("--max-words", default=1000, show_default=True, help="Training words a language.")
+@click.option("--prefix-words", is_flag=True, help="Read words behind --prefix, as texts are.")
 @click.option("--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads.")
 @click.option("--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once.")
 @click.option(
