@@ -2,11 +2,14 @@
 
     python benchmarks/erasers.py inlp .langspec/banks/KEY --layer 12 --train 500
     python benchmarks/erasers.py leace .langspec/banks/KEY --layer 4 --train 40
+    python benchmarks/erasers.py suite .langspec/banks/KEY --layer 12 --preset e5
 
 `inlp` prints, by the number of directions removed, the accuracy on test lines of a new probe
 behind the eraser of preset demo, and behind nullspace projection as published: logistic regression
 with C 1 on vectors as they are. `leace` prints what shrinking the covariance changes: its weight
 alpha, the accuracy of a new probe, and the change of test vectors as a share of their variance.
+`suite` prints what every eraser of `--preset` costs, and every attacker behind it, with what they
+read of test vectors (macro-F1).
 KEY is a folder below `.langspec/banks` that stage `evaluate` wrote.
 """
 
@@ -15,16 +18,22 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from machine import said
 from sklearn.linear_model import LogisticRegression
 
 from langspec.erasure.choice import make_eraser
 from langspec.erasure.leace import LEACE
 from langspec.erasure.shrinkage import shrunk_covariance
 from langspec.features.bank import Bank, open_bank
+from langspec.measurement.attacks import LINEAR, attacked_bank
+from langspec.measurement.bootstrap import BootstrapOptions
+from langspec.measurement.erased import ErasedBank, fit_maps
 from langspec.measurement.probe import fit_probe
+from langspec.measurement.rows import Origin
 from langspec.presets import load_preset
 
 VALUES = load_preset("demo", []).evaluate.erasers
@@ -113,18 +122,59 @@ def leace(of: dict[str, Part], languages: tuple[str, ...]) -> None:
         print(f"| {shrinkage} | {weight} | {read:.3f} | {changed:.4f} |")
 
 
+def suite(bank: Bank, layer: int, preset: str, names: list[str]) -> None:
+    """Print what erasers cost, attackers behind them, and what all of them read of words."""
+    evaluate = load_preset(preset, []).evaluate
+    attackers = evaluate.erasers.attackers
+    print("| eraser | directions | CPU s | probe | macro-F1 | CPU s |\n|---|---|---|---|---|---|")
+    total = 0.0
+    for name in names or ["", *evaluate.erasers.run]:
+        began, read, rank = time.process_time(), bank, ""
+        if name:
+            make = partial(make_eraser, name, evaluate.erasers)
+            maps = fit_maps(bank, make, ["token"], [layer])
+            read, rank = ErasedBank(bank.folder, bank.meta, maps), str(maps["token", layer].rank)
+        spent = time.process_time() - began
+        total += spent
+        began = time.process_time()
+        rows = attacked_bank(
+            read,
+            layer,
+            Origin("", "", 0, "text", "test", "attack", name),
+            attackers,
+            evaluate.attackers,
+            evaluate.probe,
+            BootstrapOptions(resamples=100, seed=0),
+            units=["token"],
+            seed=0,
+        )
+        attacked = time.process_time() - began
+        total += attacked
+        scores = {row.probe: row.value for row in rows if row.metric == "macro_f1"}
+        for probe in (LINEAR, *attackers):
+            cost = f"{attacked:.1f}" if probe == attackers[-1] else ""
+            cells = (name or "nothing", rank, f"{spent:.1f}") if probe == LINEAR else ("", "", "")
+            print(f"| {' | '.join(cells)} | {probe} | {scores[probe]:.3f} | {cost} |", flush=True)
+    print(f"\n{total:.1f} CPU s in all. {said()}")
+
+
 def main() -> None:
     """Read the options, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("inlp", "leace"))
+    parser.add_argument("what", choices=("inlp", "leace", "suite"))
     parser.add_argument("bank", type=Path)
     parser.add_argument("--layer", type=int, default=-1)
     parser.add_argument("--train", type=int, default=500, help="vectors a language")
     parser.add_argument("--rank", type=int, default=160, help="most directions of the reference")
+    parser.add_argument("--preset", default="e5", help="of suite")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ERASER", help="of suite")
     options = parser.parse_args()
     bank = open_bank(options.bank.parent, options.bank.name)
     if bank is None:
         raise SystemExit(f"{options.bank}: no feature bank")
+    if options.what == "suite":
+        suite(bank, options.layer, options.preset, options.only)
+        return
     of = parts(bank, options.layer, options.train)
     if options.what == "inlp":
         inlp(of, bank.languages, options.rank)
