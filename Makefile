@@ -17,7 +17,7 @@ OUT ?=
 KILLS ?= 100
 SEED ?= 0
 
-.PHONY: help install install-e5 demo test test-unit test-all kill-test bench gpu-check lint ui lock clean
+.PHONY: help install install-e5 demo test test-unit test-all kill-test bench gpu-check lint results ui lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,9 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+results: install ## draw the study's page from its committed cells: no weights, no corpora
+	$(BIN)/langspec cells --preset study --collect
 
 ui: install ## the methods side by side in MLflow's pages (PORT=5000 of 127.0.0.1)
 	$(BIN)/langspec ui --port $(PORT)

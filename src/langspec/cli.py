@@ -31,13 +31,24 @@ GROUPS = {
         "corpora", "encoder", "train", "evaluate", "tune", "report", "register",
     ),
     "Project": (
-        "preset", "fetch", "sweep", "adopt", "pipeline", "replay", "reap", "doctor", "clean",
-        "seqeval-curve",
+        "preset", "fetch", "cells", "sweep", "adopt", "pipeline", "replay", "reap", "doctor",
+        "clean", "seqeval-curve",
     ),
 }  # fmt: skip
 """The sections of `langspec --help`, each with its commands in the order that people need them."""
 
-SAVE = {"train", "evaluate", "tune", "sweep", "audit", "fetch", "encoder", "pipeline", "replay"}
+SAVE = {
+    "train",
+    "evaluate",
+    "cells",
+    "tune",
+    "sweep",
+    "audit",
+    "fetch",
+    "encoder",
+    "pipeline",
+    "replay",
+}
 """Commands that keep finished work when they are stopped."""
 
 

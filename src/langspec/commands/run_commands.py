@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -81,6 +81,42 @@ def evaluate(task: str, assignments: tuple[str, ...], dry_run: bool) -> None:
 
 
 @click.command(
+    short_help="Train and measure a cell at a time; stops between cells.",
+    epilog=examples(
+        "cells --dry-run",
+        "cells --task pos --seed 1",
+        "cells --preset study --collect",
+    ),
+)
+@click.option("--task", "tasks", multiple=True, help="Only its cells; may be repeated.")
+@click.option("--method", "methods", multiple=True, help="Only its cells; may be repeated.")
+@click.option("--seed", "seeds", type=int, multiple=True, help="Only its cells; may be repeated.")
+@click.option("--preset", metavar="NAME", help="Read this preset in place of params.yaml.")
+@click.option("--collect", is_flag=True, help="Draw the report from the finished cells.")
+@stage_options
+def cells(
+    preset: str | None,
+    collect: bool,
+    assignments: tuple[str, ...],
+    dry_run: bool,
+    **chosen: tuple[Any, ...],
+) -> None:
+    """Train and measure a run cell by cell: one method, one seed.
+
+    Finished cells lie in results/NAME/cells and are not made again; they hold tables and no
+    weights. With --collect tables, figures and page are drawn from them alone.
+    """
+    config = configure(assignments, preset)
+    from langspec.stages import cells as stage
+
+    with raised():
+        if collect:
+            click.echo(stage.collect(config, ROOT))
+        else:
+            click.echo((stage.plan if dry_run else stage.run)(config, ROOT, **chosen))
+
+
+@click.command(
     short_help="Draw tables, figures and one page from the results.",
     epilog=examples("report", "report --set report.margin=0.02"),
 )
@@ -147,4 +183,4 @@ def reap() -> None:
     click.echo(stage.reap(config, ROOT))
 
 
-COMMANDS = (train, evaluate, report, register, pipeline, replay, reap)
+COMMANDS = (train, evaluate, cells, report, register, pipeline, replay, reap)

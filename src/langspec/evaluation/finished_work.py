@@ -36,6 +36,10 @@ class FinishedWork:
         config: the configuration.
         paths: of the run; its corpora and its encoder exist.
         task: name of the task.
+
+    Attributes:
+        code: modules and classes that compute findings.
+        inputs: hashes of the files that they are computed from, by name.
     """
 
     def __init__(self, config: Config, paths: Paths, task: str) -> None:
@@ -43,14 +47,17 @@ class FinishedWork:
         self._hashes: dict[Path, str] = {}
         corpora = (f"{task}.parquet", "text.parquet", "card.json")
         runner = RUNNER.partition(":")[0]
-        self._code = (runner, *installed().offered(runner))
+        self.code = (runner, *installed().offered(runner))
+        self.inputs = {
+            "corpora": [sha256_file(paths.corpora / name) for name in corpora],
+            "encoder": sha256_folder(paths.encoder),
+            "published": sha256_folder(paths.root / "data" / "published"),
+        }
         self._parts = {
             "task": task,
             "precision": precision_here(config.compute.precision),
             "config": deciding(config, Decides.RUNS),
-            "corpora": [sha256_file(paths.corpora / name) for name in corpora],
-            "encoder": sha256_folder(paths.encoder),
-            "published": sha256_folder(paths.root / "data" / "published"),
+            **self.inputs,
         }
 
     def read(self, work: Work) -> Findings | None:
@@ -87,7 +94,7 @@ class FinishedWork:
             [run.method, run.seed, run.strength, run.first, self._hash(run.folder)] for run in runs
         ]
         trains = () if work.training is None else ("langspec.stages.retrain",)
-        code = (*self._code, *trains)
+        code = (*self.code, *trains)
         key = cache_key("work", code=code, work=values, trained=named, **self._parts)
         return self._folder / key
 

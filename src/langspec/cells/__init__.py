@@ -1,0 +1,1 @@
+"""A study in cells: one training with all that is measured of it, written as soon as it ends."""

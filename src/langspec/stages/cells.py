@@ -1,0 +1,58 @@
+"""Command cells: the trainings and measures of a run, a cell at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from langspec.cells.cell import cells_folder, cells_of, selected
+from langspec.cells.cell_files import read_cells
+from langspec.cells.cell_version import Versions, check_goes_on
+from langspec.cells.cell_writer import CellWriter, require_inputs
+from langspec.cells.collect import collect as collect_cells
+from langspec.cells.plan import describe
+from langspec.config import Config
+from langspec.paths import paths_of
+from langspec.stages.report import run as report
+from langspec.stages.retrain import retrain
+from langspec.workers import crew_of
+
+WORKER = "langspec.cells.cell_worker:CellWorker"
+
+
+def plan(config: Config, root: Path, **chosen: Any) -> str:
+    """Which cells are finished, and what the others may cost."""
+    cells = selected(cells_of(config), **chosen)
+    return describe(cells, read_cells(cells_folder(paths_of(config, root)), cells))
+
+
+def run(config: Config, root: Path, **chosen: Any) -> str:
+    """Work on the cells that are not finished; each is written as soon as it is.
+
+    Args:
+        config: the configuration.
+        root: of the project.
+        chosen: tasks, methods and seeds, each a sequence; an empty one takes all.
+    """
+    paths, every = paths_of(config, root), cells_of(config)
+    cells = selected(every, **chosen)
+    require_inputs(paths)
+    versions = Versions(config, paths)
+    finished = read_cells(cells_folder(paths), every)
+    check_goes_on(finished, versions)
+    left = {cell.name: cell for cell in cells if cell not in finished}
+    writer = CellWriter(paths, left, versions)
+    if left:
+        count = min(config.compute.workers, len(left))
+        with crew_of(WORKER, config, paths, retrain, count=count) as crew:
+            crew.run(left, writer)
+    return describe(cells, read_cells(cells_folder(paths), cells))
+
+
+def collect(config: Config, root: Path) -> Path:
+    """Draw the report from the finished cells; returns its page."""
+    paths = paths_of(config, root)
+    cells = collect_cells(cells_folder(paths), paths.results, config.train.run)
+    tasks = [task for task in config.train.tasks if any(cell.task == task for cell in cells)]
+    train = config.train.model_copy(update={"tasks": tasks})
+    return report(config.model_copy(update={"train": train}), root)
