@@ -50,6 +50,15 @@ class Paths:
         return self.results / "evaluate" / task
 
     @property
+    def cells(self) -> Path:
+        """Finished cells of a study, and copies of the cards of corpora and encoder."""
+        return self.results / "cells"
+
+    def with_card(self, folder: Path) -> Path:
+        """The folder of corpora or of the encoder; where it is not, that of the cells."""
+        return folder if folder.is_dir() else self.cells
+
+    @property
     def report(self) -> Path:
         """The page, its tables and figures."""
         return self.results / "report"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from langspec.errors import LangspecError
@@ -13,7 +12,6 @@ from langspec.training.jobs import path_points
 
 if TYPE_CHECKING:
     from langspec.config import Config
-    from langspec.paths import Paths
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ class Cell:
     def name(self) -> str:
         """Its folder below ``cells/``, which is what people read: ``pos/grl@0.1/seed-2``."""
         return f"{self.task}/{label(self.method, strength=self.strength)}/seed-{self.seed}"
-
-
-def cells_folder(paths: Paths) -> Path:
-    """The folder of a run's cells."""
-    return paths.results / "cells"
 
 
 def cells_of(config: Config) -> list[Cell]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from langspec.cells.cell import Cell, cells_folder
+from langspec.cells.cell import Cell
 from langspec.cells.cell_files import read_cells
 from langspec.evaluation.runner import Runner
 from langspec.evaluation.work import TrainedRun, Work
@@ -111,7 +111,7 @@ class CellWorker:
         """Is it the first seed of its method that did not fail, as far as cells are finished?"""
         seeds = self._config.train.seeds_of(cell.method)
         before = [Cell(cell.task, cell.method, seed) for seed in seeds[: seeds.index(cell.seed)]]
-        manifests = read_cells(cells_folder(self._paths), before)
+        manifests = read_cells(self._paths.cells, before)
         return all(one in manifests and manifests[one].failed for one in before)
 
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from langspec.cells.cell import Cell, cells_folder
+from langspec.cells.cell import Cell
 from langspec.cells.cell_files import Manifest, write_cell
 from langspec.cells.cell_version import Versions
 from langspec.cells.collect import CARDS, missing_corpora
@@ -29,7 +29,7 @@ class CellWriter:
 
     def __init__(self, paths: Paths, cells: Mapping[str, Cell], versions: Versions) -> None:
         self._paths, self._cells, self._versions = paths, cells, versions
-        self._folder = cells_folder(paths)
+        self._folder = paths.cells
         self._folder.mkdir(parents=True, exist_ok=True)
         for card, place in zip(CARDS, (paths.corpora, paths.encoder), strict=True):
             shutil.copy(place / card, self._folder / card)
@@ -64,7 +64,7 @@ def require_inputs(paths: Paths) -> None:
         LangspecError: one is not there; the message names the files, where they are published,
             and what needs none of them.
     """
-    needed = missing_corpora(cells_folder(paths))
+    needed = missing_corpora(paths.cells)
     for place in (paths.corpora, paths.encoder):
         if not place.exists():
             raise LangspecError(

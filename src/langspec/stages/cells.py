@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from langspec.cells.cell import cells_folder, cells_of, selected
+from langspec.cells.cell import cells_of, selected
 from langspec.cells.cell_files import read_cells
 from langspec.cells.cell_version import Versions, check_goes_on
 from langspec.cells.cell_writer import CellWriter, require_inputs
@@ -23,7 +23,7 @@ WORKER = "langspec.cells.cell_worker:CellWorker"
 def plan(config: Config, root: Path, **chosen: Any) -> str:
     """Which cells are finished, and what the others may cost."""
     cells = selected(cells_of(config), **chosen)
-    return describe(cells, read_cells(cells_folder(paths_of(config, root)), cells))
+    return describe(cells, read_cells(paths_of(config, root).cells, cells))
 
 
 def run(config: Config, root: Path, **chosen: Any) -> str:
@@ -38,7 +38,7 @@ def run(config: Config, root: Path, **chosen: Any) -> str:
     cells = selected(every, **chosen)
     require_inputs(paths)
     versions = Versions(config, paths)
-    finished = read_cells(cells_folder(paths), every)
+    finished = read_cells(paths.cells, every)
     check_goes_on(finished, versions)
     left = {cell.name: cell for cell in cells if cell not in finished}
     writer = CellWriter(paths, left, versions)
@@ -46,13 +46,13 @@ def run(config: Config, root: Path, **chosen: Any) -> str:
         count = min(config.compute.workers, len(left))
         with crew_of(WORKER, config, paths, retrain, count=count) as crew:
             crew.run(left, writer)
-    return describe(cells, read_cells(cells_folder(paths), cells))
+    return describe(cells, read_cells(paths.cells, cells))
 
 
 def collect(config: Config, root: Path) -> Path:
     """Draw the report from the finished cells; returns its page."""
     paths = paths_of(config, root)
-    cells = collect_cells(cells_folder(paths), paths.results, config.train.run)
+    cells = collect_cells(paths.cells, paths.results, config.train.run)
     tasks = [task for task in config.train.tasks if any(cell.task == task for cell in cells)]
     train = config.train.model_copy(update={"tasks": tasks})
     return report(config.model_copy(update={"train": train}), root)

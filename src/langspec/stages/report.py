@@ -49,12 +49,10 @@ def sources_of(config: Config, root: Path) -> Sources:
     """What the report is made of; the sweeps are the stage's, then those beside it by name."""
     paths = paths_of(config, root)
     beside = root / "data" / "sweeps" / config.name
-    # Where corpora and encoder are not, the cells of a study have copies of their cards.
-    cells = paths.results / "cells"
     return Sources(
         paths.results,
-        paths.corpora if paths.corpora.is_dir() else cells,
-        (paths.encoder if paths.encoder.is_dir() else cells) / "langspec.json",
+        paths.with_card(paths.corpora),
+        paths.with_card(paths.encoder) / "langspec.json",
         config.name,
         config.train.tasks,
         config.train.run,
