@@ -118,7 +118,7 @@ def test_a_damaged_entry_is_measured_again(
 def test_every_folder_that_is_searched_is_in_the_code_that_findings_are_keyed_by(
     paths: Paths,
 ) -> None:
-    code = FinishedWork(load_preset("tiny", []), paths, "pos")._code
+    code = FinishedWork(load_preset("tiny", []), paths, "pos").code
     modules = set(installed().closure(*code))
     for one in (MlpAttack, LEACE, TaskTest, get_method("grl")):
         assert one.__module__ in modules
