@@ -40,6 +40,8 @@ ACCURACY = {
 }
 # Language probe macro-F1 per token at the last layer.
 LEAK = {"frozen": 0.991, "finetune": 0.973, "random": 0.561}
+UNLEARNT = {"control": 0.972, "grl": 0.9}
+"""The same of methods that :func:`write_run` writes on demand; their accuracy is finetune's."""
 
 
 TRAIN_N = 6000
@@ -100,14 +102,15 @@ def write_run(
     layers: int = LAYERS,
     points: int = 12,
     task_text: bool = False,
+    unlearnt: tuple[str, ...] = (),
 ) -> None:
     """Write ``root/results`` (train, evaluate), ``root/corpora`` and ``root/encoder``."""
     source, targets = languages[0], languages[1:]
     for task in tasks:
         rows: list[Result] = []
         add = partial(_add, rows, task, "token" if task == "pos" else "pair")
-        for method in METHODS:
-            base = ACCURACY[task, method]
+        for method in (*METHODS, *unlearnt):
+            base = ACCURACY.get((task, method), ACCURACY[task, "finetune"])
             for index, seed in enumerate(seeds):
                 # Symmetric about the planted value: the mean over seeds is the value itself.
                 shift = 0.004 * (index - (len(seeds) - 1) / 2)
@@ -138,8 +141,9 @@ def write_run(
         for name, value in BASELINES[task].items():
             for code in (*targets, source, "mean_targets"):
                 add(name, 0, code, "accuracy", value, 1200, 0.01)
-        for method, last in LEAK.items():
-            for seed in seeds if method == "finetune" else (0,):
+        leaks = LEAK | {method: UNLEARNT[method] for method in unlearnt}
+        for method, last in leaks.items():
+            for seed in (0,) if method in ("frozen", "random") else seeds:
                 for leak_unit in ("token", "sentence"):
                     for layer in range(layers + 1):
                         share = layer / layers
@@ -241,7 +245,8 @@ def write_run(
         folder.mkdir(parents=True)
         write_results(folder / "results.csv", rows)
         _write_projection(folder, task, languages, points)
-        _write_training(root / "results" / "train" / task, seeds, source)
+        methods = (*METHODS, *unlearnt)
+        _write_training(root / "results" / "train" / task, seeds, source, methods)
     _write_cards(root, languages)
 
 
@@ -262,9 +267,11 @@ def _write_projection(folder: Path, task: str, languages: tuple[str, ...], point
     frame.astype({"language": "category"}).to_parquet(folder / "projection.parquet")
 
 
-def _write_training(folder: Path, seeds: tuple[int, ...], source: str) -> None:
+def _write_training(
+    folder: Path, seeds: tuple[int, ...], source: str, methods: tuple[str, ...]
+) -> None:
     rng = np.random.default_rng(3)
-    for method in METHODS:
+    for method in methods:
         entries = []
         for seed in seeds:
             place = folder / method / f"seed-{seed}"

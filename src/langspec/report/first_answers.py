@@ -155,7 +155,7 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
     lines = [(one.task, line) for one in asked for line in (one.leak, one.transfer) if line]
     numbers = []
     for one in asked:
-        parts = [(one.leak, "F1"), (one.transfer, "accuracy")]
+        parts = [(one.leak, "probe"), (one.transfer, "accuracy")]
         changes = tuple(_change(line, options, of) for line, of in parts if line)
         numbers.append(Number(task_name(one.task), changes))
     return Card(
@@ -210,8 +210,8 @@ def _forgotten(run: Run, task: str, line: Line, options: JudgeOptions) -> str:
     low, high = (-end / whole for end in reversed(difference.interval(options.alpha)))
     least, most = _share_words(low), _share_words(high)
     if line.verdict != "lower":
-        within = -SHARES[0][0] < low and least == most
-        return f"{most} if at all" if within else "undecided"
+        end, little = SHARES[0]
+        return f"{little} if at all" if -end < low and high < end else "undecided"
     return least if least == most else f"{least} to {most}"
 
 

@@ -18,6 +18,7 @@ from langspec.report.plotting import Plot, span
 from langspec.report.run_results import Run, language_family, language_name
 from langspec.report.style import EDGE, INK, MUTED, class_styles, language_styles, sorted_codes
 from langspec.report.table import (
+    corpus_words,
     join,
     method_label,
     ordered_methods,
@@ -84,7 +85,7 @@ def projection(run: Run, task: str) -> Plot | None:
     counts = frame.groupby("method").size()
     seeds = join(frame["seed"].astype(str))
     caption = (
-        f"t-SNE of last-layer vectors, {task_title(task)}, corpus {join(frame['corpus'])}: "
+        f"t-SNE of last-layer vectors, {task_title(task)}, on {corpus_words(frame['corpus'])}: "
         f"{span(counts)} points in each column, the same sample of "
         f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
         "(top; families beyond the palette share grey) or label "
