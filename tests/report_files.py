@@ -20,7 +20,7 @@ from langspec.report.make_report import Sources, build_report
 from langspec.report.report_section import Report
 from langspec.report.run_results import Run
 from langspec.report.table import Table
-from langspec.results import Result, write_results
+from langspec.results import TRAINING_SCHEMA, Result, write_results
 
 LAYERS = 4
 LABELS = {
@@ -293,6 +293,7 @@ def _write_training(
             ).to_csv(place / "epochs.csv", index=False)
             entries.append({"seed": seed, "best_epoch": 2, "dev": {"macro_f1": 0.93}})
         document = {
+            "schema": TRAINING_SCHEMA,
             "task": folder.name,
             "method": method,
             "selection": "source_dev",

@@ -179,7 +179,12 @@ def parse_config(values: Any, *, place: str | Path = "params.yaml") -> Config:
 
 def parse_yaml(text: str) -> Any:
     """YAML 1.2, as DVC reads it (``1e-3`` is a number there, and a string to YAML 1.1)."""
-    return YAML(typ="safe", pure=True).load(text)
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except RecursionError:
+        raise YAMLError("nested deeper than any value of params.yaml") from None
+    except (ValueError, OverflowError) as error:  # a date such as 2026-13-45, a surrogate
+        raise YAMLError(str(error)) from None
 
 
 def read_values(path: Path) -> Any:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,9 @@ from langspec.unfinished import prefix_of
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+CHECKSUMS = "checksums.json"
+"""The file beside those that a stage wrote, with the hash of each."""
 
 
 def _linked(path: Path) -> Path:
@@ -244,6 +248,51 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@cache
+def _checksum(path: Path, size: int, modified: int) -> str:
+    """SHA-256 of a file, computed once a process as long as its size and time stay the same."""
+    return sha256_file(path)
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes, computed once a process."""
+    stat = path.stat()
+    return _checksum(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+def write_checksums(folder: Path) -> None:
+    """Write the hash of each file of a folder, not of those below, into :data:`CHECKSUMS`."""
+    files = sorted(one for one in folder.iterdir() if one.is_file() and one.name != CHECKSUMS)
+    hashes = {file.name: sha256_file(file) for file in files}
+    write_json(folder / CHECKSUMS, {"schema": 1, "files": hashes})
+
+
+def checked(path: Path, *, cure: str) -> Path:
+    """``path``, whose bytes are those that :func:`write_checksums` noted.
+
+    A file that no checksum names passes: readers check what they can besides.
+
+    Args:
+        path: of a file that a command wrote.
+        cure: what to do about one that is damaged.
+
+    Raises:
+        DamagedFile: other bytes, or no record of checksums.
+        OSError: no such file, or it cannot be read.
+    """
+    record = path.parent / CHECKSUMS
+    if not record.is_file():
+        return path
+    values = read_json(record, cure=cure)
+    hashes = values.get("files") if isinstance(values, dict) else None
+    if not isinstance(hashes, dict) or values.get("schema") != 1:
+        raise DamagedFile(f"no record of checksums of schema 1; {cure}", place=record)
+    if path.name in hashes and file_checksum(path) != hashes[path.name]:
+        reason = f"damaged: its bytes are not those that were written (another SHA-256); {cure}"
+        raise DamagedFile(reason, place=path)
+    return path
 
 
 def sha256_folder(path: Path) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langspec.errors import DamagedFile
-from langspec.files import atomic_file
+from langspec.files import atomic_file, checked, read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +81,8 @@ class Result:
 
 COLUMNS = tuple(field.name for field in fields(Result))
 _NUMBERS = ("strength", "value", "low", "high")
+TRAINING_SCHEMA = 1
+"""Of ``run.json``."""
 _COUNTS = ("seed", "layer", "n", "train_n")
 
 
@@ -112,7 +114,8 @@ def read_results(path: Path, *, before: tuple[str, ...] = ()) -> pd.DataFrame:
         before: further columns that stand before :data:`COLUMNS`.
 
     Raises:
-        DamagedFile: other columns, text in the place of a number, or no CSV.
+        DamagedFile: other bytes than were written, other columns, text in the place of a number,
+            or no CSV.
         OSError: no such file, or it cannot be read.
     """
     import pandas as pd
@@ -120,8 +123,12 @@ def read_results(path: Path, *, before: tuple[str, ...] = ()) -> pd.DataFrame:
     cure = "rerun the stage that writes it"
     try:
         frame = pd.read_csv(
-            path, keep_default_na=False, na_values={name: ["", "nan"] for name in _NUMBERS}
+            checked(path, cure=cure),
+            keep_default_na=False,
+            na_values={name: ["", "nan"] for name in _NUMBERS},
         )
+    except DamagedFile:
+        raise
     except ValueError as error:  # empty, not UTF-8, or lines of different lengths
         raise DamagedFile(f"cannot be read as results ({error}); {cure}", place=path) from None
     expected = (*before, *COLUMNS)
@@ -135,6 +142,59 @@ def read_results(path: Path, *, before: tuple[str, ...] = ()) -> pd.DataFrame:
         return frame.astype(dict.fromkeys(_NUMBERS, float) | dict.fromkeys(_COUNTS, int))
     except ValueError as error:
         raise DamagedFile(f"a number is none ({error}); {cure}", place=path) from None
+
+
+def read_parquet(path: Path, **chosen: Any) -> pd.DataFrame:
+    """Read predictions or a projection that stage evaluate wrote.
+
+    Args:
+        path: of the file.
+        chosen: columns or filters, as pandas takes them.
+
+    Raises:
+        DamagedFile: other bytes than were written, no Parquet, or a column is missing.
+        OSError: no such file.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    cure = "rerun the stage evaluate"
+    try:
+        return pd.read_parquet(checked(path, cure=cure), **chosen)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:  # pyarrow raises OSError for damaged pages
+        reason = f"cannot be read ({str(error).splitlines()[0]}); {cure}"
+        raise DamagedFile(reason, place=path) from None
+
+
+def read_training_record(file: Path) -> dict[str, Any]:
+    """What ``run.json`` of stage train says of a method's trainings.
+
+    Returns:
+        ``params``, ``seeds`` (an entry each: ``seed``, ``run_key``, ``status``, ``dev``, ...),
+        perhaps ``path`` (the same of a lambda path), and what all trainings have in common.
+
+    Raises:
+        DamagedFile: no such record, or another schema.
+        OSError: no such file, or it cannot be read.
+    """
+    cure = "rerun the stage train"
+    run = read_json(file, cure=cure)
+    if not isinstance(run, dict) or not isinstance(run.get("params", {}), dict):
+        raise DamagedFile(f"expected an object with 'params'; {cure}", place=file)
+    if run.get("schema") != TRAINING_SCHEMA:
+        raise DamagedFile(
+            f"expected schema {TRAINING_SCHEMA}, found {run.get('schema')!r}; {cure}", place=file
+        )
+    for key in ("seeds", "path"):
+        entries = run.get(key, [])
+        whole = isinstance(entries, list) and all(
+            isinstance(entry, dict) and isinstance(entry.get("seed"), int) for entry in entries
+        )
+        if not whole:
+            raise DamagedFile(f"is no record of a training ({key}); {cure}", place=file)
+    return run
 
 
 Interval = dict[str, float]

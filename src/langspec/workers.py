@@ -137,7 +137,19 @@ def launched_processes() -> int:
     They share every step of one training, so none of them may start workers.
     """
     names = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-    return max(int(os.environ.get(name) or 1) for name in names)
+    return max(map(_counted, names))
+
+
+def _counted(name: str) -> int:
+    """The number of processes that a variable of a launcher says; 1 where it is not set."""
+    value = os.environ.get(name) or "1"
+    if not (value.isascii() and value.isdigit()) or int(value) < 1:
+        raise LangspecError(
+            f"found {value!r}, expected the number of processes that a launcher started; unset it "
+            "to train in one",
+            place=f"environment variable {name}",
+        )
+    return int(value)
 
 
 class _Here:

@@ -699,7 +699,7 @@ def test_a_run_leads_back_to_its_files_while_they_are_its_own(
     file = tmp_path / "demo" / "train" / "pos" / "finetune" / "run.json"
     assert not parent.is_of(tmp_path / "demo")
     file.parent.mkdir(parents=True)
-    run = {"run_key": TRAINING.run_key, "seeds": [{"seed": 2, "run_key": "s2"}]}
+    run = {"schema": 1, "run_key": TRAINING.run_key, "seeds": [{"seed": 2, "run_key": "s2"}]}
     write_json(file, run)
     assert parent.is_of(tmp_path / "demo")
     assert child.is_of(tmp_path / "demo")

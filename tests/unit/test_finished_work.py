@@ -152,5 +152,5 @@ def test_the_first_seed_is_one_that_did_not_fail(tmp_path: Path) -> None:
         entries = [
             {"seed": one, "status": "failed" if one in failed else "finished"} for one in (1, 3)
         ]
-        write_json(tmp_path / "run.json", {"seeds": entries})
+        write_json(tmp_path / "run.json", {"schema": 1, "seeds": entries})
         assert first_seed([3, 1], tmp_path) == first

@@ -200,7 +200,7 @@ def test_a_damaged_head_is_refused(
     write_export(tmp_path / "m", encoder, "card", head=head("token"))
     place = tmp_path / "m" / "head" / "head.safetensors"
     place.write_bytes(place.read_bytes()[:-40])
-    with pytest.raises(LangspecError, match=r"head\.safetensors: cannot be read"):
+    with pytest.raises(LangspecError, match=r"head\.safetensors: damaged"):
         load_predictor(tmp_path / "m")
 
 

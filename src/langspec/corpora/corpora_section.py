@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from langspec.corpora.hub.chosen import Hub
 from langspec.languages import language
-from langspec.section import Limit, Natural, Section, Share
+from langspec.section import Limit, Natural, Section, Seed, Share
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,6 +48,9 @@ class TextSplits(Section):
     @model_validator(mode="after")
     def _sum(self) -> TextSplits:
         total = sum(self.shares)
+        for name in ("train", "dev", "test"):  # what probes are fitted, chosen and tested on
+            if not getattr(self, name):
+                raise ValueError(f"{name}: found 0, expected a share above 0: probes read it")
         if abs(total - 1) > 1e-6:
             raise ValueError(f"train + dev + test + adversary must be 1, found {total:g}")
         return self
@@ -96,7 +99,7 @@ class Corpora(Section):
     files: Literal["demo", "tiny", "added"]
     source: str
     targets: Annotated[list[str], Field(min_length=1)]
-    seed: Natural
+    seed: Seed
     join: Literal["natural", "space"]
     min_characters: Natural
     max_words: Limit

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from langspec.errors import LangspecError
-from langspec.files import atomic_file
+from langspec.errors import DamagedFile, LangspecError
+from langspec.files import atomic_file, file_checksum, read_json
 
 SPLITS = ("dev", "test", "train", "val")
 """In the order of rows in a table: alphabetical. ``val``: held out of the source's train."""
@@ -106,6 +106,26 @@ def write_table(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -
     return count
 
 
+def _check_bytes(path: Path) -> None:
+    """Refuse a table whose bytes are not those that the card beside it names.
+
+    Raises:
+        DamagedFile: other bytes, or a card that is none.
+    """
+    place, cure = path.parent / "card.json", "run: dvc repro -f corpora"
+    if not place.is_file():
+        return
+    card = read_json(place, cure=cure)
+    outs = card.get("outs") if isinstance(card, dict) else None
+    if not isinstance(outs, dict):
+        raise DamagedFile(f"no card of prepared corpora; {cure}", place=place)
+    named = outs.get(path.name)
+    if isinstance(named, dict) and named.get("sha256") not in (None, file_checksum(path)):
+        raise DamagedFile(
+            f"damaged: its bytes are not those that card.json names; {cure}", place=path
+        )
+
+
 def read_table(
     folder: Path,
     name: str,
@@ -144,6 +164,7 @@ def read_table(
         conditions.append(("split", "=", split))
     if languages is not None:
         conditions.append(("language", "in", list(languages)))
+    _check_bytes(path)
     try:
         stored = pq.read_schema(path)
         if not stored.equals(schema):

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from langspec.section import Count, Name, Natural, Rate, Section, Share
+from langspec.errors import LangspecError
+from langspec.section import Count, Name, Rate, Section, Seed, Share
 
 
 class Pretrain(Section):
@@ -33,7 +34,7 @@ class Pretrain(Section):
     """
 
     text: Literal["demo", "tiny"]
-    seed: Natural
+    seed: Seed
     steps: Count
     batch_tokens: Count
     lr: Rate
@@ -86,3 +87,21 @@ class EncoderSection(Section):
     def recipe(self) -> dict[str, Any]:
         """What the card of an encoder that was pre-trained here says of how it was made."""
         return self.pretrain.model_dump(exclude={"text"}) | {"max_tokens": self.max_tokens}
+
+
+def check_feature_layer(layer: int, layers: int) -> None:
+    """Refuse a layer that the encoder does not have.
+
+    Args:
+        layer: that the task's head reads, 0 the embeddings; negative ones count from the last.
+        layers: of the encoder, over its embeddings.
+
+    Raises:
+        LangspecError: no such layer.
+    """
+    if not -(layers + 1) <= layer <= layers:
+        raise LangspecError(
+            f"found {layer}, expected -{layers + 1} to {layers}: the encoder has {layers} layers "
+            "over its embeddings",
+            place="train.feature_layer",
+        )

@@ -11,7 +11,7 @@ from langspec.measures.base import Cost, Shape
 from langspec.measures.discovery import measures
 from langspec.objectives import get_method
 from langspec.paths import require
-from langspec.results import RANDOM, label
+from langspec.results import RANDOM, label, read_training_record
 from langspec.training.jobs import path_folder, path_points
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
             TrainedRun(method, seed, folder / f"seed-{seed}", first=seed == first)
             for seed in seeds
         ]
-        if read_json(runs[0].folder / "model.json").get("trains_encoder", True):
+        card = read_json(require(runs[0].folder / "model.json", stage))
+        if not isinstance(card, dict) or card.get("trains_encoder", True):
             works |= {f"{method} seed {run.seed}": Work(runs=(run,)) for run in runs}
         else:
             works[method] = Work(runs=tuple(runs))
@@ -100,7 +101,7 @@ def first_seed(seeds: Sequence[int], folder: Path) -> int:
         folder: of the method; its ``run.json`` says which seeds failed.
     """
     file = folder / "run.json"
-    entries = read_json(file).get("seeds", ()) if file.exists() else ()
+    entries = read_training_record(file).get("seeds", ()) if file.exists() else ()
     failed = {entry["seed"] for entry in entries if entry.get("status") == "failed"}
     return next((seed for seed in seeds if seed not in failed), seeds[0])
 

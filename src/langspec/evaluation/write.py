@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from langspec.files import atomic_folder
+from langspec.files import atomic_folder, write_checksums
 from langspec.measures.base import Findings
 from langspec.measures.discovery import measures
 from langspec.results import Result, results_frame, write_results
@@ -35,6 +35,7 @@ def write_findings(out: Path, findings: Sequence[Findings]) -> None:
             if tables:
                 place = temporary / f"{name}.parquet"
                 pq.write_table(pa.concat_tables(tables), place, compression="zstd")
+        write_checksums(temporary)
 
 
 def _write_moments(place: Path, moments: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from langspec.closure import cache_key
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_file
+from langspec.files import file_checksum, read_json
 
 if TYPE_CHECKING:
     from langspec.features.feature_options import Features
@@ -208,18 +208,6 @@ def bank_key(
         max_tokens=max_tokens,
         options=asdict(options),
     )
-
-
-@cache
-def _checksum(path: Path, size: int, modified: int) -> str:
-    """SHA-256 of a file, computed once a process as long as its size and time stay the same."""
-    return sha256_file(path)
-
-
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    stat = path.stat()
-    return _checksum(path.resolve(), stat.st_size, stat.st_mtime_ns)
 
 
 def open_bank(root: Path, key: str) -> Bank | None:

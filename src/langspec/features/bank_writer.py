@@ -12,9 +12,9 @@ from numpy.lib.format import open_memmap
 
 from langspec.encoders.inputs import Inputs
 from langspec.errors import LangspecError
-from langspec.features.bank import COLUMNS, KINDS, META, BankOptions, file_checksum
+from langspec.features.bank import COLUMNS, KINDS, META, BankOptions
 from langspec.features.chosen_units import Selection
-from langspec.files import write_json
+from langspec.files import file_checksum, write_json
 from langspec.modelling.pooling import pool, units
 
 # fp16 is refused for a kind of vectors when, in some dimension, rounding would add more than

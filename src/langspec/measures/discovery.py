@@ -11,7 +11,7 @@ from langspec.attackers.known_attackers import Attackers
 from langspec.folder_classes import folder_classes
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import EVALUATE, Measure
-from langspec.section import Limit, Natural, Section
+from langspec.section import Limit, Section, Seed
 
 if TYPE_CHECKING:
     from langspec.measurement.bootstrap import BootstrapOptions
@@ -49,7 +49,7 @@ class EvaluateBase(Section):
             the same in all languages; None: all.
     """
 
-    seed: Natural
+    seed: Seed
     bootstrap: Annotated[int, Field(ge=100)]
     probe: ProbeOptions
     attackers: Attackers

@@ -95,9 +95,9 @@ class LeakTrajectory(Measure):
 
     def _follow(self, subject: Subject) -> list[dict[str, Any]]:
         import torch
-        from safetensors.torch import load_file
 
         from langspec.measurement.rows import Origin
+        from langspec.modelling.saved import read_tensors
 
         bench, folder = self.bench, subject.folder
         assert folder is not None
@@ -116,7 +116,7 @@ class LeakTrajectory(Measure):
         tensors = bench.retrain(
             bench.config, bench.paths.root, bench.task.name, subject.method, subject.seed, look
         )
-        saved = load_file(folder / "model.safetensors")
+        saved = read_tensors(folder)
         same = all(
             name in saved and torch.equal(tensor.cpu(), saved[name])
             for name, tensor in tensors.items()

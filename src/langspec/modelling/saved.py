@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from langspec.encoders.load import Encoder
+from langspec.encoders.recipe import check_feature_layer
 from langspec.errors import LangspecError
-from langspec.files import read_record, write_json
+from langspec.files import checked, read_record, write_json
 from langspec.modelling.model import EncoderWithHeads, LinearHead, freeze_above
 from langspec.tasks.task import Task
 
@@ -81,12 +82,7 @@ def build_model(
         LangspecError: no such layer, or one that the pooling cannot read.
     """
     layers = encoder.model.config.num_hidden_layers
-    if not -(layers + 1) <= feature_layer <= layers:
-        raise LangspecError(
-            f"found {feature_layer}, expected -{layers + 1} to {layers}: the encoder has {layers} "
-            "layers over its embeddings",
-            place="train.feature_layer",
-        )
+    check_feature_layer(feature_layer, layers)
     pooler = getattr(encoder.model, "pooler", None)
     if pooler is not None and task.unit == "pair" and feature_layer not in (-1, layers):
         raise LangspecError(
@@ -135,6 +131,19 @@ def read_card(folder: Path) -> RunCard:
         raise LangspecError("no trained run here; run: langspec train", place=folder) from None
 
 
+def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """The trained tensors of a run.
+
+    Raises:
+        LangspecError: no such file, no safetensors, or other bytes than were written.
+    """
+    place = folder / "model.safetensors"
+    try:
+        return load_file(checked(place, cure=_AGAIN))
+    except (OSError, SafetensorError) as error:
+        raise LangspecError(f"cannot be read ({error}); {_AGAIN}", place=place) from None
+
+
 def load_run(folder: Path, encoder: Encoder, task: Task) -> EncoderWithHeads:
     """A trained run in eval mode, in a copy of the encoder that it started from.
 
@@ -159,11 +168,7 @@ def load_run(folder: Path, encoder: Encoder, task: Task) -> EncoderWithHeads:
         dropout=card.dropout,
         init=0.02,
     )
-    try:
-        tensors = load_file(folder / "model.safetensors")
-    except (OSError, SafetensorError) as error:
-        place = folder / "model.safetensors"
-        raise LangspecError(f"cannot be read ({error}); {_AGAIN}", place=place) from None
+    tensors = read_tensors(folder)
     unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys
     if unexpected:
         raise LangspecError(f"tensors of another model: {', '.join(unexpected[:3])}", place=folder)

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 from langspec.encoders.load import Encoder
 from langspec.features.bank import Bank, BankRows
-from langspec.files import atomic_folder, read_json
+from langspec.files import atomic_folder
 from langspec.modelling.saved import RunCard, load_run, read_card
 from langspec.paths import checkpoint_hash
 from langspec.release.encoder_folder import ExportedHead, write_export
 from langspec.release.predictor import ERASERS
+from langspec.results import read_training_record
 from langspec.tasks import Task
 
 
@@ -92,7 +93,9 @@ def load_seed(run: Path, encoder: Encoder, task: Task) -> TrainedSeed:
 
 def _precision(facts: Path) -> str:
     """What the seed was trained in; fp32 where there are no facts of the training."""
-    return str(read_json(facts)["effective_precision"]) if facts.is_file() else "fp32"
+    if not facts.is_file():
+        return "fp32"
+    return str(read_training_record(facts).get("effective_precision", "fp32"))
 
 
 def assemble(folder: Path, seed: TrainedSeed, card: str, erasers: Path | None = None) -> None:

@@ -21,7 +21,7 @@ from langspec.encoders.save_folder import save_encoder
 from langspec.erasure.base import ErasureMap
 from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.files import atomic_folder, file_above, write_json, write_text
+from langspec.files import atomic_folder, file_above, write_checksums, write_json, write_text
 
 SCHEMA = 1
 POOLING, DENSE, ERASER, HEAD = "1_Pooling", "2_Eraser", "eraser", "head"
@@ -111,6 +111,7 @@ def write_export(
             )  # fmt: skip
         if head is not None:
             _write_head(temporary / HEAD, head)
+            write_checksums(temporary / HEAD)
             if token_eraser is not None:
                 save_eraser(
                     temporary / HEAD / ERASER, token_eraser, encoder=identity, unit="token",

@@ -29,7 +29,7 @@ from langspec.encoders.load import Encoder, load_encoder
 from langspec.erasure.base import ErasureMap
 from langspec.erasure.eraser_folder import CARD, load_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.files import read_record
+from langspec.files import checked, read_record
 from langspec.modelling.model import EncoderWithHeads, LinearHead
 
 logger = logging.getLogger(__name__)
@@ -317,7 +317,8 @@ def load_predictor(folder: Path) -> Predictor:
         )
     linear = LinearHead(hidden, len(head.labels), dropout=0.0, init=0.02)
     try:
-        linear.linear.load_state_dict(load_file(place / "head.safetensors"))
+        whole = checked(place / "head.safetensors", cure=_AGAIN)
+        linear.linear.load_state_dict(load_file(whole))
     except (OSError, SafetensorError) as error:
         reason = f"cannot be read ({error}); {_AGAIN}"
         raise LangspecError(reason, place=place / "head.safetensors") from None

@@ -16,7 +16,7 @@ from langspec.encoders.load import Encoder, load_encoder
 from langspec.erasure.base import Eraser
 from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_json, write_json, write_text
+from langspec.files import sha256_json, write_json, write_text
 from langspec.measurement.erased import fit_maps
 from langspec.paths import Paths, checkpoint_hash, corpora_sources, require
 from langspec.release.assemble import LanguageText, TrainedSeed, assemble, load_seed
@@ -26,7 +26,7 @@ from langspec.release.predictor import load_predictor
 from langspec.release.stored_versions import RECORD, SCHEMA, TaskRecord
 from langspec.release.version_card import registered_card
 from langspec.release.version_facts import language_scores, origin_of, seed_numbers
-from langspec.results import read_results
+from langspec.results import read_results, read_training_record
 from langspec.tasks import Task, get_task
 from langspec.training.selection import METRIC
 
@@ -88,8 +88,7 @@ class Versions:
     def _run_file(self, method: str) -> dict[str, Any]:
         task = self.task.name
         file = self.paths.train(task, method) / "run.json"
-        run: dict[str, Any] = read_json(require(file, f"train --task {task} --method {method}"))
-        return run
+        return read_training_record(require(file, f"train --task {task} --method {method}"))
 
     def _version(self, chosen: Candidate, run: dict[str, Any], folder: Path) -> dict[str, Any]:
         """Card and erasers of a method's best seed; its record."""

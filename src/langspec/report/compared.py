@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from langspec import results as files
 from langspec.errors import LangspecError
-from langspec.files import read_json
 from langspec.measurement.along_curve import SHARES, holds_along
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.comparison import (
@@ -23,7 +22,7 @@ from langspec.measurement.comparison import (
     pair_seeds,
 )
 from langspec.measurement.difference import Judged, JudgeOptions, judge
-from langspec.results import LEAK, OVER_LANGUAGES, head_layer, leak_rows, read_results
+from langspec.results import LEAK, OVER_LANGUAGES, head_layer, leak_rows
 from langspec.results import label as label_of
 
 _WORDS = {"higher": "better", "lower": "worse"}
@@ -97,11 +96,7 @@ def evaluated_methods(folder: Path, task: str) -> list[str]:
 
 def _variants(path: Path) -> dict[str, tuple[str, float | None]]:
     """Method and strength of the predictions by what people call them, in their order."""
-    try:
-        present = pd.read_parquet(path, columns=["method", "strength"]).drop_duplicates()
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = f"cannot be read ({str(error).splitlines()[0]}); rerun the stage evaluate"
-        raise LangspecError(reason, place=path) from None
+    present = files.read_parquet(path, columns=["method", "strength"]).drop_duplicates()
     strengths = present["strength"].astype(object).where(present["strength"].notna(), None)
     pairs = zip(present["method"].astype(str), strengths, strict=True)
     return {label_of(method, strength=strength): (method, strength) for method, strength in pairs}
@@ -131,10 +126,10 @@ def load_side(
         )
     path = place / "predictions.parquet"
     name, strength = _variants(path)[method]
-    frame = pd.read_parquet(path, filters=[("method", "==", name)])
+    frame = files.read_parquet(path, filters=[("method", "==", name)])
     frame = frame[frame["strength"].isna() if strength is None else frame["strength"] == strength]
     card = folder / "train" / task / name / "run.json"
-    run = read_json(card) if card.is_file() else {}
+    run = files.read_training_record(card) if card.is_file() else {}
     failed = {e["seed"] for e in run.get("seeds", ()) if e.get("status") == "failed"}
     present = sorted(int(one) for one in frame["seed"].unique())
     wanted = [one for one in present if one not in failed and seed in (None, one)]
@@ -191,7 +186,7 @@ def _rows(path: Path, method: str, strength: float | None) -> pd.DataFrame | Non
     """Tidy results of a method, or of a point of its path; None where there is no file."""
     if not path.is_file():
         return None
-    rows = read_results(path)
+    rows = files.read_results(path)
     same = rows["strength"].isna() if strength is None else rows["strength"] == strength
     return rows[(rows["method"] == method) & (rows["eraser"] == "") & same]
 

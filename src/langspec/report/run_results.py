@@ -13,11 +13,17 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.errors import LangspecError
-from langspec.files import read_json
+from langspec.errors import DamagedFile, LangspecError
+from langspec.files import checked, read_json
 from langspec.languages import LANGUAGES
 from langspec.measures.spec import FigureSpec, TableSpec
-from langspec.results import COLUMNS, OVER_LANGUAGES, read_results
+from langspec.results import (
+    COLUMNS,
+    OVER_LANGUAGES,
+    read_parquet,
+    read_results,
+    read_training_record,
+)
 
 POOLED = ("all", *OVER_LANGUAGES)
 
@@ -232,7 +238,7 @@ def _trainings(
         for method in methods:
             folder = root / "train" / task / method
             if (folder / "run.json").is_file():
-                runs[task, method] = read_json(folder / "run.json")
+                runs[task, method] = read_training_record(folder / "run.json")
             else:
                 missing.append(f"train/{task}/{method}/run.json")
             of_method = _histories(folder, task, method)
@@ -270,7 +276,7 @@ def _projections(root: Path, tasks: Sequence[str], missing: list[str]) -> dict[s
     for task in tasks:
         path = root / "evaluate" / task / "projection.parquet"
         if path.is_file():
-            frame = pd.read_parquet(path)
+            frame = read_parquet(path)
             # Categories would keep empty groups alive in every groupby.
             words = ["method", "corpus", "language", "label"]
             present[task] = frame.astype(dict.fromkeys(words, object))
@@ -324,13 +330,23 @@ def _seed(folder: Path) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def _history(path: Path) -> pd.DataFrame:
+    cure = "rerun the stage train"
+    try:
+        return pd.read_csv(checked(path, cure=cure))
+    except DamagedFile:
+        raise
+    except ValueError as error:
+        raise DamagedFile(f"cannot be read ({error}); {cure}", place=path) from None
+
+
 def _histories(folder: Path, task: str, method: str) -> list[History]:
     histories = []
     for seed in sorted(folder.glob("seed-*"), key=_seed):
         tables = {}
         for kind in ("steps", "epochs"):
             path = seed / f"{kind}.csv"
-            tables[kind] = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+            tables[kind] = _history(path) if path.is_file() else pd.DataFrame()
         if not (tables["steps"].empty and tables["epochs"].empty):
             histories.append(History(task, method, _seed(seed), **tables))
     return histories

@@ -8,12 +8,12 @@ import torch
 
 from langspec.config import Config
 from langspec.evaluation.bench import Bench
-from langspec.files import read_json
 from langspec.paths import corpora_sources, paths_of, require
 from langspec.release.assemble import load_seed
 from langspec.release.encoder_folder import write_export
 from langspec.release.export_seed import check_export, export_erasers
 from langspec.release.model_card import ExportFacts, model_card
+from langspec.results import read_training_record
 from langspec.tasks import get_task
 
 
@@ -65,7 +65,7 @@ def run(
         config.corpora,
         trained.card,
         bench.encoder.card,
-        run=read_json(run_file) if run_file.is_file() else {},
+        run=read_training_record(run_file) if run_file.is_file() else {},
         sources=corpora_sources(paths.corpora),
         eraser=erasers.sentences,
         head_unit=task.unit if with_head else "",

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from langspec.errors import LangspecError
-from langspec.files import read_json
+from langspec.results import read_training_record
 from langspec.tracking import tags as names
 from langspec.tracking.runs import Tracker
 
@@ -30,7 +30,7 @@ class FoundTraining:
         file = folder / "train" / self.task / self.method / "run.json"
         if not file.is_file():
             return False
-        run = read_json(file)
+        run = read_training_record(file)
         keys = {entry["seed"]: entry["run_key"] for entry in run.get("seeds", ())}
         return self.run_key == (run.get("run_key") if self.seed is None else keys.get(self.seed))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.errors import LangspecError
 from langspec.files import read_json, sha256_file, sha256_json
-from langspec.results import EVERY, label, read_results
+from langspec.results import EVERY, label, read_results, read_training_record
 from langspec.tracking import tags as names
 from langspec.tracking.history import evaluation_points, read_history
 from langspec.tracking.runs import Tracker
@@ -23,7 +23,6 @@ from langspec.tracking.training_runs import MethodRun, SeedRun, Training, start_
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
 _REPLAYED = {names.REPLAYED: "true"}
 _EVALUATION = "langspec.evaluation"
 _FILES = "langspec.files"
@@ -124,13 +123,7 @@ def read_training(file: Path, name: str) -> tuple[Training, list[_Member]]:
         LangspecError: another schema, a missing key, or a value of another kind.
     """
     cure = "rerun the stage train"
-    run = read_json(file, cure=cure)
-    if not isinstance(run, dict) or not isinstance(run.get("params", {}), dict):
-        raise LangspecError(f"expected an object with 'params'; {cure}", place=file)
-    if run.get("schema") != SCHEMA:
-        raise LangspecError(
-            f"expected schema {SCHEMA}, found {run.get('schema')!r}; {cure}", place=file
-        )
+    run = read_training_record(file)
     try:
         training = Training.of(run | {"name": name})
         members = [_Member(file.parent, training.method, entry) for entry in run["seeds"]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langspec.encoders.recipe import check_feature_layer
 from langspec.files import read_json
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def estimate(
 
     card = read_json(encoder / "config.json")
     hidden, layers = card["hidden_size"], card["num_hidden_layers"]
+    check_feature_layer(config.train.feature_layer, layers)
     bench = Workbench(config, task, corpora, encoder)
     objective = get_objective(method, getattr(config.train.methods, method).for_task(task))
     recipe = recipe_of(config.train, task, method, 0)

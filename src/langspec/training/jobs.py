@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langspec.results import TRAINING_SCHEMA
 from langspec.training.identity import SeedJob, TrainingFacts
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def run_values(
         entries: of the seeds, and of the points of the path (with a ``strength``).
     """
     values = {
-        "schema": 1,
+        "schema": TRAINING_SCHEMA,
         **common,
         "train_rows": facts.rows,
         "truncated_rows": facts.truncated,

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langspec.files import write_checksums
 from langspec.modelling.saved import RunCard, save_run
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.experiment import Changes, Experiment, Workbench
@@ -104,3 +105,4 @@ def _write_seed(folder: Path, result: FitResult, card: RunCard) -> None:
                 writer.writerow(
                     {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
                 )
+    write_checksums(folder)

@@ -10,7 +10,17 @@ from pydantic import ConfigDict, Field, model_validator
 from langspec.objectives import MethodName, sections
 from langspec.precedence import effective
 from langspec.search import Search
-from langspec.section import Count, Decides, Limit, Natural, Rate, Section, Share, Text, unique
+from langspec.section import (
+    Count,
+    Decides,
+    Limit,
+    Rate,
+    Section,
+    Seed,
+    Share,
+    Text,
+    unique,
+)
 from langspec.training.selection import RuleName
 from langspec.training.watch import WatchOptions
 
@@ -45,8 +55,8 @@ class Train(Section):
 
     tasks: Annotated[list[Text], Field(min_length=1), Decides.RUNS]
     run: Annotated[list[MethodName], Field(min_length=1), Decides.RUNS]
-    seeds: Annotated[list[Natural], Field(min_length=1), Decides.RUNS]
-    more_seeds: Annotated[dict[MethodName, list[Natural]], Decides.RUNS]  # by method, after seeds
+    seeds: Annotated[list[Seed], Field(min_length=1), Decides.RUNS]
+    more_seeds: Annotated[dict[MethodName, list[Seed]], Decides.RUNS]  # by method, after seeds
     selection: RuleName
     feature_layer: int
     dropout: Annotated[float, Field(ge=0, lt=1)]

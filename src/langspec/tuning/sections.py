@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from langspec.objectives import MethodName
-from langspec.section import Count, Limit, Natural, Section, Share, Text
+from langspec.section import Count, Limit, Natural, Section, Seed, Share, Text
 
 
 class Bounds(Section):
@@ -26,9 +26,9 @@ class Tune(Section):
     space: Literal["default", "paper", "grid"]
     # of space grid: values by parameter; several names, with a space between, vary together
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]]
-    seed: Natural  # of the sampler
+    seed: Seed  # of the sampler
     startup: Natural  # trials drawn at random before the sampler looks at scores
-    train_seed: Natural  # of every trial's training
+    train_seed: Seed  # of every trial's training
     epochs: Limit  # null: as the method
     rows: Limit  # of the source's train set, drawn by train_seed; null: all
     rungs: Count  # times that a trial is measured, evenly over its steps; it may be pruned at each

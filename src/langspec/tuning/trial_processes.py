@@ -26,6 +26,7 @@ from langspec.launch import Launch, read_launch
 from langspec.tuning.score import Measured, NotStarted, Objective, ProcessLost, Report
 from langspec.tuning.space import with_values
 from langspec.tuning.trial_rank import ADDRESS, PROGRAM
+from langspec.workers import launched_processes
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -42,9 +43,9 @@ def launch_of(config: Config) -> Launch | None:
         LangspecError: a file that cannot be used, or one for several machines; or a launcher
             started this process several times.
     """
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+    if launched_processes() > 1:
         raise LangspecError(
-            f"a launcher started {os.environ['WORLD_SIZE']} processes; start the command once, "
+            f"a launcher started {launched_processes()} processes; start the command once, "
             "and name the launcher's file in compute.launch",
             place="sweep",
         )
