@@ -106,7 +106,8 @@ def test_without_such_a_measure_the_page_has_no_such_part(made_up_report: Path) 
 def test_a_curve_is_drawn_by_training_units_and_chance_across_it(run: Run) -> None:
     plot = draw(CURVE_FIGURE, run.summary, run, task="pos")
     assert plot is not None
-    axis = plot.figure.axes[0]
+    zoomed, axis = plot.figure.axes[0], plot.figure.axes[-1]
+    assert list(zoomed.get_xticks()) == [TRAIN_N // 4, TRAIN_N // 2, TRAIN_N]
     points = [list(line.get_xdata()) for line in axis.get_lines()]
     assert [TRAIN_N // 4, TRAIN_N // 2, TRAIN_N] in points
     chance = next(line for line in axis.get_lines() if list(line.get_xdata()) == [0, 1])

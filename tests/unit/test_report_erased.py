@@ -199,10 +199,15 @@ def test_the_tradeoff_has_a_point_a_method_and_seed(run: Run) -> None:
     assert first is not None
     assert again is not None
     assert first.render("svg") == again.render("svg")
-    (axis,) = plot.figure.axes
-    assert len(axis.containers) == len(points)  # an error bar each
-    labels = {text.get_text() for text in plot.figure.legends[0].get_texts()}
-    assert labels == {"frozen", "finetune", "+ leace", "+ centring (oracle)"}
+    trained, strip, erased = plot.figure.axes
+    # An error bar a method and eraser, its name beside it; no legend to look it up in.
+    assert [len(axis.containers) for axis in plot.figure.axes] == [2, 1, 2]
+    assert {text.get_text() for text in trained.texts} == {"frozen", "finetune"}
+    assert {text.get_text() for text in erased.texts} == {
+        "nothing erased", "leace", "chance"
+    }  # fmt: skip
+    assert [label.get_text() for label in strip.get_xticklabels()] == ["centring (oracle)"]
+    assert not plot.figure.legends
 
 
 def test_trained_unlearning_methods_are_points_too(run: Run) -> None:
@@ -252,10 +257,10 @@ def test_a_lambda_path_joins_the_strengths_of_one_seed(run: Run) -> None:
     assert further == pytest.approx(own / 2)
     plot = tradeoff(run, "pos")
     assert plot is not None
-    (axis,) = plot.figure.axes
+    axis = plot.figure.axes[0]
     lines = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_zorder() == 2]
     assert [list(line.get_xdata()) for line in lines] == [pytest.approx([own, further])]
-    assert {text.get_text() for text in axis.texts} == {"λ 0.3", "λ 1"}
+    assert {text.get_text() for text in axis.texts} == {"λ 0.3", "λ 1", "frozen", "grl"}
     assert "Joined by a line" in plot.caption
 
 
@@ -263,7 +268,7 @@ def test_without_a_path_there_is_no_line(run: Run) -> None:
     assert path_table(run, "pos") is None
     plot = tradeoff(run, "pos")
     assert plot is not None
-    assert not plot.figure.axes[0].texts
+    assert not [text for text in plot.figure.axes[0].texts if "λ" in text.get_text()]
     assert "Joined" not in plot.caption
 
 

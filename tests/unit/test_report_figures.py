@@ -132,12 +132,13 @@ def test_names_lie_neither_on_each_other_nor_outside_the_panel(spread: float) ->
 def test_33_short_names_find_places_of_their_own(spread: float) -> None:
     named = 115 + spread * (np.random.default_rng(3).random((33, 2)) - 0.5)
     sizes = np.tile([13.0, 9.0], (33, 1))
-    places = best_places(named, sizes, named[:0], FRAME)
+    places = best_places(list(named[:, None]), sizes, named[:0], FRAME)
     gap = np.abs(places[:, None] - places[None])
     hit = (gap < sizes[0] - 1e-9).all(axis=2)
     assert not np.triu(hit, 1).any()
     assert ((places - sizes / 2 >= 0) & (places + sizes / 2 <= 230)).all()
-    far = best_places(np.array([[40.0, 40], [180, 180]]), sizes[:2], named[:0], FRAME)
+    alone = [np.array([[40.0, 40]]), np.array([[180.0, 180]])]
+    far = best_places(alone, sizes[:2], named[:0], FRAME)
     assert (np.abs(far - [[40, 40], [180, 180]]) < 15).all()
 
 

@@ -162,7 +162,7 @@ def test_figures_hold_the_numbers(run: Run) -> None:
     lines, curve = three_columns(run, "pos"), seqeval_curve(run, "pos")
     assert lines is not None
     assert curve is not None
-    assert "language, on text, published: frozen 0.593, finetune 0.005" in lines.alt
+    assert "language, text, published: frozen 0.593, finetune 0.005" in lines.alt
     assert "their measure here: frozen 0.700, finetune 0.240" in lines.alt
     assert "text, finetune: accuracy 0.940, score 0.580" in curve.alt
     assert "3 to 11 tokens" in curve.figure.axes[0].get_title()

@@ -75,10 +75,11 @@ FIGURE = FigureSpec(
     where={**_WHERE, "metric": "bits"},
     panels=(_panel("token"), _panel("sentence")),
     label="bits a unit, added",
+    shared=True,
     last={"unit": "token", "probe": "added"},
     seeds={"probe": "added"},
     absent="what a layer adds to the embeddings",
-    width=7.6,
+    width=6.4,
     height=3.1,
 )
 

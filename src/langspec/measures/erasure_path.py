@@ -34,7 +34,7 @@ def _leak(unit: str) -> Panel:
     return Panel(
         f"language, per {unit}",
         {"metric": "accuracy", "unit": unit, "probe": "linear"},
-        levels=(Level(largest, "most frequent language"),),
+        levels=(Level(largest, "chance: the most frequent language"),),
         limits=(0.0, 1.02),
         numbered=True,
     )

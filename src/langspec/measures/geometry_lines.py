@@ -41,7 +41,7 @@ def _class_panels(measure: str) -> tuple[Panel, ...]:
             (
                 Level(
                     {"metric": f"{measure}_{factor}", "probe": "chance", **_place(*place)},
-                    "chance" if factor == "label" else "",
+                    "chance",
                 ),
             ),
             scale=measure,
@@ -92,7 +92,7 @@ _SENTENCES = {"language": "all", "corpus": "text", "unit": "sentence"}
 
 
 def _retrieval_panel(title: str, probe: str, label: str = "") -> Panel:
-    chance = Level({**_RETRIEVED, "probe": "chance"})
+    chance = Level({**_RETRIEVED, "probe": "chance"}, "chance")
     where = {**_RETRIEVED, "probe": probe}
     return Panel(title, where, (chance,), scale="retrieval", label=label)
 
@@ -135,7 +135,7 @@ def _angle_panel(factor: str, place: tuple[str, str], *, each: bool) -> Panel:
     """The mean angle by layer between its noise and chance, or each angle at the last layer."""
     where = {"metric": f"angle_{factor}", **_place(*place)}
     levels = (
-        Level({**where, "probe": "halves"}, "noise", above=False),
+        Level({**where, "probe": "halves"}, "noise"),
         Level({**where, "probe": "chance"}, "chance"),
     )
     title = _title("principal direction" if factor == "principal" else factor, *place)

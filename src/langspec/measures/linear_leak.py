@@ -161,13 +161,36 @@ CURVE = TableSpec(
 _F1 = {"measure": "leak", "split": "test", "language": "all", "metric": LEAK_METRIC}
 
 
-def _leak_panel(unit: str) -> Panel:
-    return Panel(
-        f"per {unit} (n = {{n:,}})",
-        {"unit": unit, "probe": "linear"},
-        (Level({"unit": unit, "probe": "majority"}, "majority class"),),
-        limits=(0, 1.02),
-    )
+def _leak_panels(*, sized: bool = False) -> dict[str, Any]:
+    """Above, the part of the scale on which the methods lie; below, all of it, with the floors."""
+    chance = {"probe": "majority"}
+    return {
+        "panels": tuple(
+            Panel(
+                f"per {unit} (n = {{n:,}})",
+                {"unit": unit, "probe": "linear"},
+                sized=sized,
+                zoomed=True,
+            )
+            for unit in ("token", "sentence")
+        ),
+        "below": tuple(
+            Panel(
+                "",
+                {"unit": unit, "probe": "linear"},
+                (Level({"unit": unit, **chance}, "chance: the largest class"),),
+                limits=(0, 1.05),
+                sized=sized,
+            )
+            for unit in ("token", "sentence")
+        ),
+        "label": "macro-F1 of the probe\n(zoomed: {zoom})",
+        "label_below": "whole scale",
+        "shared": True,
+        "width": 6.4,
+        "height": 4.0,
+        "heights": (2.2, 1.0),
+    }
 
 
 FIGURE = FigureSpec(
@@ -175,51 +198,33 @@ FIGURE = FigureSpec(
     title="{task}: language leak by layer",
     caption="Models of {task}: macro-F1 over languages of a linear probe "
     "trained on the frozen representation of each layer, on "
-    "{corpora}, test split (lines not seen by the probe). Mean over "
+    "{corpora}, test split (lines not seen by the probe). Above: zoomed. Mean over "
     "{seeds}; dashes: single seeds; "
-    "band: 95 % interval over lines, bounds averaged over the seeds. Dotted: always the "
-    "largest class.",
+    "band: 95 % interval over lines, bounds averaged over the seeds.",
     alt="Line plot of language probe macro-F1 by layer. Last layer, per token: {last}.",
     where=_F1,
-    panels=(_leak_panel("token"), _leak_panel("sentence")),
-    label="language probe, macro-F1",
     x_label="layer (0: embeddings)",
-    shared=True,
+    x_label_below="layer (0: embeddings)",
     each_seed=True,
     seeds={"probe": "linear"},
     absent="language leak by layer",
-    width=7.6,
-    height=3.1,
+    **_leak_panels(),
 )
-
-
-def _curve_panel(unit: str) -> Panel:
-    return Panel(
-        f"per {unit} (n = {{n:,}})",
-        {"unit": unit, "probe": "linear"},
-        (Level({"unit": unit, "probe": "majority"}, "majority class"),),
-        limits=(0, 1.02),
-        sized=True,
-    )
-
 
 CURVE_FIGURE = FigureSpec(
     name="leak_curve_{task}",
     title="{task}: leak by what the probe was trained on",
     caption="Models of {task}: macro-F1 over languages of the linear language probe at the last "
-    "layer, fitted on a quarter, half and all of its training vectors. Mean over {seeds}; band: "
-    "95 % interval over lines, bounds averaged over the seeds. Dotted: always the largest class.",
+    "layer, fitted on a quarter, half and all of its training vectors. Above: zoomed. Mean over "
+    "{seeds}; band: 95 % interval over lines, bounds averaged over the seeds.",
     alt="Line plot of language probe macro-F1 by number of training vectors. Per token: {last}.",
     where={**_F1, "measure": ("leak", LEAK_CURVE)},
-    panels=(_curve_panel("token"), _curve_panel("sentence")),
-    label="language probe, macro-F1",
     x_label="training vectors",
-    shared=True,
+    x_label_below="training vectors",
     last={"unit": "token", "probe": "linear", "measure": "leak"},
     seeds={"probe": "linear"},
     absent="language leak by training vectors",
-    width=7.6,
-    height=3.1,
+    **_leak_panels(sized=True),
 )
 
 

@@ -159,13 +159,11 @@ class Level:
 
     Attributes:
         where: its tidy rows.
-        words: what stands beside it; "" for nothing.
-        above: do the words stand above the line?
+        words: what stands beside it, where the panel has room; "" for nothing.
     """
 
     where: Where
     words: str = ""
-    above: bool = True
 
 
 @dataclass(frozen=True)
@@ -182,6 +180,7 @@ class Panel:
         numbered: draws, at the last layer, metrics whose names end in a number, by that number;
             ``metric`` of ``where`` is then the name before the number.
         sized: draws, at the last layer, by the number of training units (``train_n``).
+        zoomed: shows the part of the scale on which the methods lie, without the random encoder.
     """
 
     title: str
@@ -192,6 +191,7 @@ class Panel:
     label: str = ""
     numbered: bool = False
     sized: bool = False
+    zoomed: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class FigureSpec:
         where: the tidy rows that it is made of.
         panels: from left to right; one without rows is left out.
         below: a second row of panels, one under each of the first.
-        label: of the vertical axis of the first panel.
+        label: of the vertical axis of the first panel; ``{zoom}`` says what a zoomed one shows.
         label_below: of that of the first one below.
         x_label: of the horizontal axes.
         x_label_below: of those below.
@@ -219,6 +219,7 @@ class FigureSpec:
         absent: what the page names where nothing can be drawn; "": it says nothing.
         width: in inches.
         height: in inches.
+        heights: of the two rows of panels, in relation to each other.
     """
 
     name: str
@@ -241,3 +242,4 @@ class FigureSpec:
     absent: str = ""
     width: float = 8.0
     height: float = 3.0
+    heights: tuple[float, float] = (1.0, 1.0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,12 +14,17 @@ from matplotlib.ticker import MaxNLocator
 
 from langspec.measures.spec import FigureSpec, Level, Panel
 from langspec.report.marks import DASHES, curve
+from langspec.report.names import name_along, name_beside
 from langspec.report.pivot import meant, select
 from langspec.report.plotting import Plot, legend, seed_words, values_in_words
 from langspec.report.run_results import Run
 from langspec.report.style import MUTED, method_styles
-from langspec.report.table import ordered_methods, pick, task_title
+from langspec.report.table import method_label, ordered_methods, pick, task_title
 from langspec.results import RANDOM
+
+DIRECT = 2  # panels beside each other up to which lines carry their names
+ZOOM_ROOM = 0.06  # of a zoomed scale: what is left above and below the numbers
+ROOM = 0.42  # of the width of lines: what is left beside them for their names
 
 
 def draw(
@@ -48,25 +54,39 @@ def draw(
         return None
     lines = [[of[i] for i in present] for of in (spec.panels, spec.below) if of]
     first = [_drawn(panel, rows) for panel in lines[0]]
-    methods = ordered_methods(run, pd.concat(first)["method"])
+    drawn = [_drawn(panel, rows) for panels in lines for panel in panels]
+    methods = ordered_methods(run, pd.concat(drawn)["method"])
     styles = method_styles(methods)
     figure = Figure(figsize=(spec.width, spec.height), layout="constrained")
     sharing: dict[str, Any] = {"sharey": "row" if spec.shared else False}
     sharing["sharex"] = "col" if spec.x_label == spec.x_label_below else False
+    if len(lines) > 1:
+        sharing["height_ratios"] = spec.heights
     grid = figure.subplots(len(lines), len(present), squeeze=False, **sharing)
+    direct = len(present) <= DIRECT
+    named: set[str] = set()
     for axes, panels in zip(grid, lines, strict=True):
         for axis, panel in zip(axes, panels, strict=True):
             here = _drawn(panel, rows)
             for method in methods:
                 each = None if seeds is None else pick(_drawn(panel, seeds), method=method)
-                _line(axis, pick(here, method=method), each, styles[method], method == RANDOM)
+                of_method = pick(here, method=method)
+                _line(axis, of_method, each, styles[method], method == RANDOM)
+                if direct and method not in named and len(of_method):
+                    named.add(method)
+                    _name_end(axis, of_method, method, styles[method][0])
             for level in panel.levels:
                 for at in _heights(_drawn(replace(panel, where=level.where), rows)):
-                    _level(axis, at, level)
+                    _level(axis, at, level, here["layer"])
+            if direct and axis is axes[0] and len(here):
+                _make_room(axis, here["layer"])
+            if panel.sized:
+                axis.set_xticks(sorted(set(here["layer"])))
             axis.set_ylim(*_limits(panel, panels, rows))
             axis.set_ylabel(panel.label)
     _name(spec, grid, lines[0], [int(of["n"].max()) for of in first])
-    legend(figure, methods, styles)
+    if not direct:
+        legend(figure, methods, styles)
     last = select(rows, spec.last) if spec.last else first[0]
     wording = {
         "task": task_title(task),
@@ -93,6 +113,8 @@ def _meant(spec: FigureSpec, task: str, source: str) -> FigureSpec:
 
 def _drawn(panel: Panel, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of a panel's lines; where it is not by layer, another number stands for it."""
+    if panel.zoomed:
+        rows = rows[rows["method"] != RANDOM]
     if panel.sized:
         here = select(rows, panel.where)
         here = here[here["layer"] == here["layer"].max()]
@@ -126,9 +148,16 @@ def _line(
     band: dict[str, Any] = {"color": colour, "alpha": 0.16, "lw": 0}
     axis.fill_between(rows["layer"], rows[ends[0]], rows[ends[1]], **band)
     if seeds is not None and seeds["seed"].nunique() > 1:
-        axis.plot(seeds["layer"], seeds["value"], "_", color=colour, ms=6, mew=0.9, zorder=4)
-    looks: dict[str, Any] = {"width": 1.2, "dashes": DASHES} if floor else {"width": 1.7}
-    curve(axis, rows["layer"], rows["value"], colour, marker, size=4.5, **looks)
+        looks: dict[str, Any] = {"ms": 6, "mew": 0.9, "alpha": 0.45, "zorder": 2}
+        axis.plot(seeds["layer"], seeds["value"], "_", color=colour, **looks)
+    width, dashes = (1.2, DASHES) if floor else (1.7, "-")
+    curve(axis, rows["layer"], rows["value"], colour, marker, size=4.5, width=width, dashes=dashes)
+
+
+def _name_end(axis: Axes, rows: pd.DataFrame, method: str, colour: str) -> None:
+    """The method's name at the end of its line."""
+    end = rows.sort_values("layer").iloc[-1]
+    name_beside(axis, method_label(method), (end["layer"], end["value"]), colour)
 
 
 def _heights(rows: pd.DataFrame) -> list[pd.DataFrame]:
@@ -144,40 +173,43 @@ def _heights(rows: pd.DataFrame) -> list[pd.DataFrame]:
     return [part for part in parts if len(part)]
 
 
-def _level(axis: Axes, rows: pd.DataFrame, level: Level) -> None:
+def _make_room(axis: Axes, places: pd.Series) -> None:
+    """Leave room for names beside the last points of lines."""
+    first, last = float(places.min()), float(places.max())
+    span = max(last - first, 1.0)
+    axis.set_xlim(first - 0.05 * span, last + ROOM * span)
+
+
+def _level(axis: Axes, rows: pd.DataFrame, level: Level, places: pd.Series) -> None:
     """A dotted line for what chance or noise gives, by layer or at one height.
 
-    ``rows`` are of one size of sample (:func:`_heights`).
+    ``rows`` are of one size of sample (:func:`_heights`); ``places`` are the layers of the panel.
     """
     looks: dict[str, Any] = {"color": MUTED, "lw": 1, "ls": ":", "zorder": 1}
     present = rows.groupby("layer")["value"].mean().sort_index()
-    height = present.iloc[-1]
     words = level.words
     if words and set(rows["method"]) == {RANDOM}:
         words = f"{words}, random encoder"
     if present.index[-1] < 0:  # of no layer
-        axis.axhline(height, **looks)
-        end, frame = (1, height), ("axes fraction", "data")
+        axis.axhline(present.iloc[-1], **looks)
+        present = pd.Series(present.iloc[-1], index=[places.min(), places.max()])
     else:
         axis.plot(present.index, present.to_numpy(), **looks)
-        end, frame = (present.index[-1], height), ("data", "data")
-    axis.annotate(
-        words,
-        end,
-        xycoords=frame,
-        xytext=(0, 3 if level.above else -3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom" if level.above else "top",
-        fontsize=7,
-        color=MUTED,
-    )
+    if words:
+        x = np.linspace(present.index[0], present.index[-1], 25)
+        along = np.stack([x, np.interp(x, present.index, present.to_numpy())], axis=1)
+        name_along(axis, words, along[::-1], MUTED, joined=False, fontsize=7)
 
 
 def _limits(
     panel: Panel, beside: Sequence[Panel], rows: pd.DataFrame
 ) -> tuple[float | None, float | None]:
     """Of the vertical axis; those of one scale reach from 0 to above the highest of all."""
+    if panel.zoomed:
+        values = pd.concat([_drawn(other, rows) for other in beside])
+        low, high = values[["min", "low"]].min().min(), values[["max", "high"]].max().max()
+        room = ZOOM_ROOM * max(high - low, 0.01)
+        return low - room, high + room
     if not panel.scale:
         return panel.limits
     parts = [
@@ -196,12 +228,18 @@ def _name(spec: FigureSpec, grid: Any, panels: Sequence[Panel], counts: Sequence
         lines = {"fontsize": 8.5} if "\n" in panel.title else {}
         axis.set_title(panel.title.format(n=n), **lines)
     for axis in grid.flat:
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axis in grid[-1]:
-        axis.set_xlabel(spec.x_label_below if len(grid) > 1 else spec.x_label)
+        if not panels[0].sized:
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    below = spec.x_label_below if len(grid) > 1 else spec.x_label
+    of_rows = [(grid[-1], below)]
     if spec.x_label != spec.x_label_below and len(grid) > 1:
-        for axis in grid[0]:
-            axis.set_xlabel(spec.x_label)
+        of_rows.append((grid[0], spec.x_label))
+    for axes, words in of_rows:
+        # Labels of narrow neighbours would touch: the first one speaks for its row.
+        for axis in axes if len(axes) <= DIRECT else axes[:1]:
+            axis.set_xlabel(words, loc="center" if len(axes) <= DIRECT else "left")
     for axes, label in zip(grid, (spec.label, spec.label_below), strict=False):
         if label:
-            axes[0].set_ylabel(label)
+            low, high = axes[0].get_ylim()
+            room = ZOOM_ROOM / (1 + 2 * ZOOM_ROOM) * (high - low)
+            axes[0].set_ylabel(label.format(zoom=f"{low + room:.2f} to {high - room:.2f}"))

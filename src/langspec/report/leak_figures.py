@@ -17,7 +17,7 @@ from langspec.report.table import (
     pick,
     task_title,
 )
-from langspec.results import at_layer
+from langspec.results import RANDOM, at_layer
 
 
 def leak_heatmap(run: Run, task: str) -> Plot | None:
@@ -31,7 +31,8 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
     annotate = len(layers) * len(methods) <= 24
     figure = Figure(figsize=(WIDTH, 1.3 + 0.22 * len(codes)), layout="constrained")
     axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
-    low = min(0.9, float(np.floor(rows["value"].min() * 10) / 10))
+    trained = rows[rows["method"] != RANDOM]["value"]
+    low = min(0.95, float(np.floor(trained.min() * 20) / 20)) if len(trained) else 0.0
     for axis, method in zip(axes, methods, strict=True):
         grid = (
             pick(rows, method=method)
@@ -47,7 +48,9 @@ def leak_heatmap(run: Run, task: str) -> Plot | None:
         axis.set_yticks(np.arange(len(codes)) + 0.5, [language_name(c) for c in codes])
         every = 1 if len(layers) * len(methods) <= 30 else 2
         axis.set_xticks(np.arange(0, len(layers), every) + 0.5, layers[::every])
-    colour_bar(figure, axes, "recall", shrink=0.8, aspect=30, pad=0.01)
+    beyond = "min" if float(rows["value"].min()) < low else "neither"
+    words = f"recall (zoomed: {low:.2f} to 1)"
+    colour_bar(figure, axes, words, shrink=0.8, aspect=30, pad=0.01, extend=beyond)
     caption = (
         f"Models of {task_title(task)}: share of each language's tokens that the linear probe "
         f"names rightly, by layer, on {corpus_words(rows['corpus'])}, test split, "

@@ -26,7 +26,9 @@ from langspec.report.table import (
     task_title,
 )
 
-PANEL = 3.2  # inches, both ways
+PANEL = 3.2  # inches, both ways, at most
+WIDEST = 9.0  # of all panels of a row
+SIDE = 0.2  # for the name of a row
 GAP, RIM, TITLE = 0.16, 0.08, 0.3
 LINE = 0.128  # of the legend
 RASTER = 4000  # points of a panel from which an SVG holds them as an image
@@ -65,23 +67,27 @@ def projection(run: Run, task: str) -> Plot | None:
             entries[kind] = [Entry(name, *sign) for name, sign in signs[kind].items()]
     columns = {kind: legend_columns(entries[kind]) for kind in rows}
     beside = max(sum(width for width, _ in matched) for matched in columns.values())
-    width = 2 * RIM + len(methods) * (PANEL + GAP) + beside
-    height = 2 * RIM + len(rows) * (PANEL + TITLE)
+    panel = min(PANEL, WIDEST / len(methods))
+    width = 2 * RIM + SIDE + len(methods) * (panel + GAP) + beside
+    height = 2 * RIM + TITLE + len(rows) * (panel + GAP)
     figure = Figure(figsize=(width, height))
     for line, kind in enumerate(rows):
         values = frame if kind == "language" else frame[labelled]
-        bottom = height - RIM - (line + 1) * (PANEL + TITLE)
+        bottom = height - RIM - TITLE - (line + 1) * (panel + GAP) + GAP
         for column, method in enumerate(methods):
-            left = RIM + column * (PANEL + GAP)
-            axis = figure.add_axes((left / width, bottom / height, PANEL / width, PANEL / height))
+            left = RIM + SIDE + column * (panel + GAP)
+            axis = figure.add_axes((left / width, bottom / height, panel / width, panel / height))
             _scatter(axis, pick(values, method=method), kind, signs[kind])
-            when = {"frozen": " (before)"}.get(method, " (after)")
-            axis.set_title(f"{method_label(method)}{when}, by {kind}")
-        left = RIM + len(methods) * (PANEL + GAP)
-        axis = figure.add_axes(
-            (left / width, bottom / height, (width - left) / width, PANEL / height)
-        )
-        _legend(axis, columns[kind], width - left)
+            if line == 0:
+                when = {"frozen": "before"}.get(method, "after")
+                axis.set_title(f"{method_label(method)} ({when})")
+            if column == 0:
+                axis.set_ylabel(f"by {kind}")
+        left = RIM + SIDE + len(methods) * (panel + GAP)
+        tall = max(panel, LINE * max(len(part) for _, part in columns[kind]))
+        low = bottom - (tall - panel) / 2
+        axis = figure.add_axes((left / width, low / height, (width - left) / width, tall / height))
+        _legend(axis, columns[kind], width - left, tall)
     counts = frame.groupby("method").size()
     seeds = join(frame["seed"].astype(str))
     caption = (
@@ -201,11 +207,13 @@ def legend_columns(entries: list[Entry]) -> list[tuple[float, list[Entry]]]:
     return [(0.26 + 0.062 * max(len(e.text) for e in part), part) for part in parts]
 
 
-def _legend(axis: Axes, columns: list[tuple[float, list[Entry]]], width: float) -> None:
+def _legend(
+    axis: Axes, columns: list[tuple[float, list[Entry]]], width: float, height: float
+) -> None:
     axis.set_axis_off()
-    axis.set(xlim=(0, width), ylim=(PANEL, 0))
+    axis.set(xlim=(0, width), ylim=(height, 0))
     longest = max(len(part) for _, part in columns)
-    top = max(0.0, (PANEL - longest * LINE) / 2)
+    top = max(0.0, (height - longest * LINE) / 2)
     left = 0.0
     for inches, part in columns:
         for line, entry in enumerate(part):

@@ -7,7 +7,7 @@ same figure gives the same places: no random numbers, no time limit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from langspec.report.style import GROUND, name_colour
 _REACH = (8.0, 11.0, 15.0, 20.0, 27.0, 36.0, 48.0, 64.0, 85.0, 110.0, 140.0)
 _TURNS = 16
 _MARKER = 7.0  # points: side of the square that a marker takes
+_STEP = 8.0  # pixels between the points that stand for a line
 _ROUNDS = 6
 _JOINED = 7.0  # points between a marker and its name from which a line joins them
 _ON_NAME, _OUTSIDE, _ON_MARK = 1000.0, 1000.0, 60.0  # against one point of distance
@@ -30,12 +31,15 @@ _ON_NAME, _OUTSIDE, _ON_MARK = 1000.0, 1000.0, 60.0  # against one point of dist
 class Name(Annotation):
     """A name that is moved to where there is room."""
 
-    def __init__(self, text: str, point: tuple[float, float], colour: str, **looks: Any) -> None:
+    def __init__(
+        self, text: str, points: np.ndarray, colour: str, *, joined: bool, **looks: Any
+    ) -> None:
+        self.points, self.joined = points, joined
         letters = name_colour(colour)
         line = {"arrowstyle": "-", "color": letters, "lw": 0.7, "shrinkA": 0, "shrinkB": 2}
         super().__init__(
             text,
-            point,
+            tuple(points[0]),
             xytext=(0, 0),
             textcoords="offset points",
             ha="center",
@@ -62,15 +66,19 @@ def name_beside(
         colour: of the mark; its letters are of the same hue.
         looks: of the letters.
     """
-    name = Name(text, point, colour, **looks)
+    return name_along(axis, text, [point], colour, **looks)
+
+
+def name_along(
+    axis: Axes, text: str, points: Any, colour: str, *, joined: bool = True, **looks: Any
+) -> Name:
+    """As :func:`name_beside`, beside whichever of some points ``[N, 2]`` has the most room.
+
+    ``joined``: does a line lead to a name that had to make room?
+    """
+    name = Name(text, np.asarray(points, dtype=float), colour, joined=joined, **looks)
     axis.add_artist(name)
     return name
-
-
-def avoid(axis: Axes, points: Any) -> None:
-    """Keep the names of a panel off these points ``[N, 2]``, beside those that they name."""
-    places = np.asarray(points, dtype=float).reshape(-1, 2)
-    axis.avoided = [*getattr(axis, "avoided", []), places]  # type: ignore[attr-defined]
 
 
 def place_names(figure: Figure) -> None:
@@ -89,22 +97,38 @@ def _place(axis: Axes, names: Sequence[Name], renderer: Any, points: float) -> N
     for name in names:
         box = Text.get_window_extent(name, renderer)
         sizes.append((box.width * points + 2, box.height * points))
-    named = axis.transData.transform([name.xy for name in names]) * points
-    marks = [named]
-    for places in getattr(axis, "avoided", []):
-        marks.append(axis.transData.transform(places) * points)
+    named = [axis.transData.transform(name.points) * points for name in names]
     frame = axis.get_window_extent(renderer)
     ends = np.array([[frame.x0, frame.y0], [frame.x1, frame.y1]]) * points
-    centres = best_places(named, np.array(sizes), np.concatenate(marks), ends)
+    marks = np.concatenate([*named, *(part * points for part in _drawn(axis))])
+    centres = best_places(named, np.array(sizes), marks, ends)
     for name, size, centre, of in zip(names, sizes, centres, named, strict=True):
-        name.set_position(tuple(centre - of))
-        gap = np.maximum(np.abs(centre - of) - np.array(size) / 2, 0)
+        nearest = int(np.argmin(np.linalg.norm(of - centre, axis=1)))
+        name.xy = tuple(name.points[nearest])
+        name.set_position(tuple(centre - of[nearest]))
+        gap = np.maximum(np.abs(centre - of[nearest]) - np.array(size) / 2, 0)
         assert name.arrow_patch is not None
-        name.arrow_patch.set_visible(bool(np.hypot(*gap) > _JOINED))
+        name.arrow_patch.set_visible(name.joined and bool(np.hypot(*gap) > _JOINED))
+
+
+def _drawn(axis: Axes) -> Iterator[np.ndarray]:
+    """Pixels ``[N, 2]`` of what is plotted in a panel; of a line, points along it."""
+    for line in axis.lines:
+        if line.get_transform() != axis.transData:  # a level across the panel
+            continue
+        places = axis.transData.transform(line.get_xydata())
+        places = places[np.isfinite(places).all(axis=1)]
+        if line.get_linestyle() not in ("None", "") and len(places) > 1:
+            length = np.concatenate(
+                [[0], np.hypot(*np.diff(places, axis=0).T).clip(1e-9).cumsum()]
+            )
+            along = np.arange(0, length[-1], _STEP)
+            places = np.stack([np.interp(along, length, part) for part in places.T], axis=1)
+        yield places
 
 
 def best_places(
-    named: np.ndarray, sizes: np.ndarray, marks: np.ndarray, frame: np.ndarray
+    named: Sequence[np.ndarray], sizes: np.ndarray, marks: np.ndarray, frame: np.ndarray
 ) -> np.ndarray:
     """Centres ``[N, 2]`` of boxes near what they name, on no other box, on few marks, in a frame.
 
@@ -112,7 +136,7 @@ def best_places(
     until none moves.
 
     Args:
-        named: ``[N, 2]``, the points that the boxes name.
+        named: of each of N boxes the points ``[., 2]`` of which it names one.
         sizes: ``[N, 2]``, widths and heights.
         marks: ``[M, 2]``, centres of what the boxes should leave free.
         frame: ``[2, 2]``, lower left and upper right corner of where they may lie.
@@ -120,14 +144,16 @@ def best_places(
     angles = np.arange(_TURNS) * 2 * np.pi / _TURNS
     ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     offsets = np.concatenate([reach * ways for reach in _REACH])
-    centres = np.full_like(named, np.inf)
+    centres = np.full((len(named), 2), np.inf)
+    far = np.linalg.norm(offsets, axis=1)
     for _ in range(_ROUNDS):
         before = centres.copy()
-        for i, (point, size) in enumerate(zip(named, sizes, strict=True)):
+        for i, (points, size) in enumerate(zip(named, sizes, strict=True)):
             # A box stands beside its point, not on it: the wider it is, the further its centre.
-            places = point + offsets + np.sign(np.round(offsets, 6)) * (size / 2 - 4)
-            others = np.delete(np.arange(len(named)), i)
-            cost = np.linalg.norm(offsets, axis=1)
+            beside = offsets + np.sign(np.round(offsets, 6)) * (size / 2 - 4)
+            places = (points[:, None] + beside).reshape(-1, 2)
+            others = np.arange(len(named)) != i
+            cost = np.tile(far, len(points))
             cost += _ON_NAME * _overlaps(places, size, centres[others], sizes[others])
             cost += _ON_MARK * _overlaps(places, size, marks, np.full_like(marks, _MARKER))
             low, high = places - size / 2 - frame[0], frame[1] - places - size / 2

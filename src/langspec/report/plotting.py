@@ -29,6 +29,7 @@ from langspec.report.table import (
 from langspec.results import RANDOM
 
 WIDTH = 7.6  # inches; the page's column
+NARROW = 6.4  # of a figure that stands beside another one
 PNG_DPI = 180
 
 
@@ -125,10 +126,21 @@ def legend(figure: Figure, methods: Sequence[str], styles: dict[str, tuple[str, 
     figure.legend(
         handles=handles,
         loc="outside upper left",
-        ncols=min(len(handles), 4),
+        ncols=_columns([method_label(method) for method in methods], figure),
         handlelength=1.8,
         columnspacing=1.6,
     )
+
+
+def _columns(names: Sequence[str], figure: Figure) -> int:
+    """How many entries of a legend stand beside each other in the width of the figure."""
+    widths = [0.52 + 0.068 * len(name) for name in names]  # inches: line, gap and letters
+    for count in range(len(names), 1, -1):
+        rows = -(-len(names) // count)
+        columns = [max(widths[at : at + rows]) for at in range(0, len(names), rows)]
+        if sum(columns) <= figure.get_size_inches()[0]:
+            return count
+    return 1
 
 
 def in_order(rows: pd.DataFrame, methods: Sequence[str]) -> list[Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from langspec.measurement.compat.curve import Curve, CurveOptions
-from langspec.report.marks import DASHES, curve, key
-from langspec.report.plotting import WIDTH, Plot
+from langspec.report.marks import DASHES, key
+from langspec.report.names import name_beside
+from langspec.report.plotting import NARROW, Plot
 from langspec.report.published_tables import (
     COLUMNS,
     CONVERGED,
@@ -23,7 +26,7 @@ from langspec.report.published_tables import (
     quantities,
 )
 from langspec.report.run_results import Run
-from langspec.report.style import GROUND, MUTED, PALETTE, method_styles
+from langspec.report.style import GROUND, MUTED, method_style, method_styles
 from langspec.report.table import (
     decimal,
     leak_scores,
@@ -34,88 +37,85 @@ from langspec.report.table import (
 )
 
 SHOWN = {
-    "language_text": "language, on text",
-    "language_task": "language, on the task's text",
+    "language_text": "language, text",
+    "language_task": "language, task's text",
     "label_macro": "task label",
 }
-STYLES = {"published": (MUTED, "D"), "compat": (PALETTE[1], "s"), "sound": (PALETTE[0], "o")}
-FITTING = 24  # letters below a panel that stand in one line
 ACCURACIES = (*np.linspace(0, 0.9, 19), *np.linspace(0.91, 1, 19))
 
 
 def three_columns(run: Run, task: str) -> Plot | None:
-    """One panel for each quantity: its methods from left to right, a line for each column."""
+    """One panel for each quantity, a row a method: what each measure gives, joined by a line."""
     shown = [quantity for quantity in quantities(run, task) if quantity.key in SHOWN]
     if not shown:
         return None
     methods = ordered_methods(run, [m for q in shown for m in q.compat["method"]])
-    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    figure = Figure(figsize=(NARROW, 1.35 + 0.26 * len(methods)), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-    places = range(len(methods))
     wording = []
     for axis, quantity in zip(axes, shown, strict=True):
-        for name in COLUMNS:
-            values, spread = _column(run, task, methods, quantity, name)
-            known = [i for i in places if np.isfinite(values[i])]
-            if not known:
-                continue
-            colour, marker = STYLES[name]
-            dashes = DASHES if name == "published" else "-"
-            read = [values[i] for i in known]
-            axis.vlines(places, *zip(*spread, strict=True), color=colour, lw=3, alpha=0.35)
-            curve(axis, known, read, colour, marker, dashes=dashes, size=6, width=1.6)
-            wording.append(
-                f"{SHOWN[quantity.key]}, {COLUMNS[name]}: "
-                + ", ".join(f"{methods[i]} {decimal(values[i])}" for i in known)
-            )
-        axis.set_title(SHOWN[quantity.key])
-        names = [method_label(method) for method in methods]
-        axis.set_xticks(places, names)
-        if len("".join(names)) > FITTING:
-            axis.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
-        axis.set_xlim(-0.3, len(methods) - 0.7)
-        axis.set_ylim(0, 1.02)
-        axis.grid(axis="x", visible=False)
-    axes[0].set_ylabel("score")
+        columns = {name: _column(run, task, methods, quantity, name) for name in COLUMNS}
+        for row, method in enumerate(methods):
+            _dumbbell(axis, row, method, {name: of[row] for name, of in columns.items()})
+        for name, of in columns.items():
+            known = [(m, cell[0]) for m, cell in zip(methods, of, strict=True) if cell[0] > -1]
+            listed = ", ".join(f"{method} {decimal(value)}" for method, value in known)
+            wording += [f"{SHOWN[quantity.key]}, {COLUMNS[name]}: {listed}"] if known else []
+        axis.set_title(SHOWN[quantity.key], fontsize=8.5)
+        axis.set_xlim(-0.04, 1.04)
+        axis.set_xticks([0, 0.5, 1])
+        axis.grid(axis="y", visible=False)
+    axes[0].set_yticks(range(len(methods)), [method_label(method) for method in methods])
+    axes[0].set_ylim(len(methods) - 0.5, -0.5)
+    axes[0].set_xlabel("score", loc="left")
     handles = [
         key(
             f"{label} ({PAPER})" if name == "published" else label,
-            color=STYLES[name][0],
-            marker=STYLES[name][1],
-            mec=GROUND,
-            mew=0.6,
-            lw=1.6,
-            ls=DASHES if name == "published" else "-",
+            **{"color": MUTED, "marker": "D" if name == "published" else "o", "lw": 0},
+            **{"mfc": GROUND if name == "compat" else MUTED, "mec": MUTED},
         )
         for name, label in COLUMNS.items()
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=3, handlelength=2.4)
+    figure.legend(handles=handles, loc="outside upper left", ncols=3, handletextpad=0.2)
     caption = (
-        f"{task_title(task)}: the same quantity by three columns of the table below. Grey: as "
-        f"published ({PAPER}), on another encoder and other corpora; orange: their measure on "
-        "this run's checkpoints; blue: the sound measure on the same checkpoints (bars: smallest "
-        "to largest seed). Compare the shape of the lines, not their heights: the columns share "
-        "no scale."
+        f"{task_title(task)}: one quantity by three measures. Grey: as published ({PAPER}), on "
+        "another encoder and other corpora. Hollow: their measure on this run's checkpoints; "
+        "filled: the sound measure on the same (bars: smallest to largest seed). The three "
+        "share no scale: compare how each changes from row to row."
     )
     title = f"{task_title(task)}: what each measure makes of training"
-    return Plot(
-        f"published_{task}", title, caption, "Line plots. " + "; ".join(wording) + ".", figure
-    )
+    alt = "Dot plots, a row a method. " + "; ".join(wording) + "."
+    return Plot(f"published_{task}", title, caption, alt, figure)
 
 
-def _column(
-    run: Run, task: str, methods: list[str], quantity: Quantity, name: str
-) -> tuple[list[float], list[tuple[float, float]]]:
+Cell = tuple[float, float, float]
+"""A value, and the smallest and largest seed; NaN where there is none."""
+
+
+def _dumbbell(axis: Axes, row: int, method: str, cells: Mapping[str, Cell]) -> None:
+    """The row of a method: hollow their measure, filled the sound one, grey what was published."""
+    colour, marker = method_style(method)
+    ends = [cells[name][0] for name in ("compat", "sound")]
+    axis.plot(ends, [row, row], color=colour, lw=1.4, alpha=0.5, zorder=2)
+    for name, (value, low, high) in cells.items():
+        signs = (MUTED, "D") if name == "published" else (colour, marker)
+        hollow = name == "compat"
+        axis.plot([low, high], [row, row], color=colour, lw=3.5, alpha=0.35, zorder=2)
+        axis.plot(
+            value, row, signs[1], color=signs[0], ms=4.5 if name == "published" else 6.5,
+            mfc=GROUND if hollow else signs[0], mec=signs[0] if hollow else GROUND,
+            mew=1.3 if hollow else 0.6, zorder=3 + (name == "sound"), clip_on=False,
+        )  # fmt: skip
+
+
+def _column(run: Run, task: str, methods: list[str], quantity: Quantity, name: str) -> list[Cell]:
     """Of each method the value and the range over seeds in one column of the table."""
+    nothing = (np.nan, np.nan, np.nan)
     if name == "published":
         present = [published_value(run, task, method, quantity) for method in methods]
-        values = [np.nan if value is None else value for value in present]
-        return values, [(np.nan, np.nan)] * len(methods)
+        return [nothing if value is None else (value, np.nan, np.nan) for value in present]
     rows = [pick(getattr(quantity, name), method=method).head(1) for method in methods]
-    return (
-        [float(row["value"].iloc[0]) if len(row) else np.nan for row in rows],
-        [tuple(row[["min", "max"]].iloc[0]) if len(row) else (np.nan, np.nan) for row in rows],
-    )
+    return [tuple(row[["value", "min", "max"]].iloc[0]) if len(row) else nothing for row in rows]
 
 
 def seqeval_curve(run: Run, task: str) -> Plot | None:
@@ -130,7 +130,7 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
     methods = ordered_methods(run, points["method"])
     styles = method_styles(methods)
     corpora = [corpus for corpus in ("text", task) if corpus in set(points["corpus"])]
-    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    figure = Figure(figsize=(NARROW, 3.3), layout="constrained")
     axes = figure.subplots(1, len(corpora), sharey=True, squeeze=False)[0]
     wording = []
     for axis, corpus in zip(axes, corpora, strict=True):
@@ -144,24 +144,19 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
                 wording += _point(axis, selected, styles[method], sound=probe == CONVERGED)
         spread = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else f"{min(sizes)}"
         name = "text" if corpus == "text" else "the task's text"
-        axis.set_title(f"{name} ({spread} tokens a sentence)")
+        axis.set_title(f"{name}, {spread} tokens a sentence", fontsize=8.5)
         axis.set_xlabel("token accuracy")
         axis.set_xlim(0, 1.01)
         axis.set_ylim(-0.01, 1.01)
-    axes[0].set_ylabel("seqeval macro-F1 of raw language codes")
-    star = {"marker": "*", "lw": 0, "ms": 11, "mec": GROUND}
+    axes[0].set_ylabel("seqeval macro-F1 of raw codes")
     hollow = {"marker": "o", "mfc": GROUND, "lw": 0, "ms": 6}
     handles = [
         key("errors anywhere", color=MUTED, lw=1.4),
         key("errors as correlated as ours", color=MUTED, lw=1.4, ls=DASHES),
-        key("one language always", color=MUTED, **star),
-        *(
-            key(method_label(m), color=styles[m][0], marker=styles[m][1], lw=0, ms=7, mec=GROUND)
-            for m in methods
-        ),
-        key("hollow: published probe", color=MUTED, **hollow),
+        key("converged probe", color=MUTED, marker="o", lw=0, ms=7, mec=GROUND),
+        key("published probe", color=MUTED, **hollow),
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.2)
+    figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.0)
     caption = (
         f"{task_title(task)}: what seqeval says of language codes against the share of tokens "
         f"named rightly, {len(codes)} languages. Curves: simulated errors in sentences as long as "
@@ -191,6 +186,7 @@ def _point(axis: Axes, rows: pd.DataFrame, signs: tuple[str, str], *, sound: boo
     if not sound:
         return []
     corpus, method = (str(rows[name].iloc[0]) for name in ("corpus", "method"))
+    name_beside(axis, method_label(method), (x.iloc[0], y.iloc[0]), colour, fontsize=7.5)
     return [
         f"{corpus}, {method_label(method)}: accuracy {decimal(x.iloc[0])}, score "
         f"{decimal(y.iloc[0])}"
@@ -219,3 +215,5 @@ def _curves(
         )
     always = curve.constant()
     axis.plot(always.accuracy, always.macro_f1, "*", color=MUTED, ms=11, mec=GROUND, zorder=3)
+    place = (always.accuracy, always.macro_f1)
+    name_beside(axis, "one language always", place, MUTED, fontsize=7)

@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from langspec.measurement.baselines import is_baseline
 from langspec.report.marks import SHARES, heat
-from langspec.report.plotting import WIDTH, Plot, legend, seed_words, span, values_in_words
+from langspec.report.plotting import NARROW, Plot, legend, seed_words, span, values_in_words
 from langspec.report.run_results import Run, by_family, language_name
-from langspec.report.style import EDGE, GROUND, STRIPE, method_styles
+from langspec.report.style import EDGE, GROUND, STRIPE, method_style, method_styles
 from langspec.report.table import (
     METRIC_TITLES,
     UNIT_PLURALS,
@@ -29,9 +29,14 @@ from langspec.report.table import (
 )
 from langspec.results import OVER_LANGUAGES
 
+WHOLE = "whole scale"
+
 
 def transfer(run: Run, task: str) -> Plot | None:
-    """Accuracy and macro-F1 by language: a dot for each method, its interval, ticks for seeds."""
+    """Accuracy and macro-F1 by language: a dot for each method, its interval, ticks for seeds.
+
+    Heuristics far below would press the methods together: they have a panel of the whole scale.
+    """
     scores = task_scores(run, task)
     languages = scored_languages(run, task)
     if scores.empty or not languages:
@@ -40,33 +45,29 @@ def transfer(run: Run, task: str) -> Plot | None:
     trained = [m for m in methods if not is_baseline(m)]
     rows = _sorted_by_score(scores, languages, trained or methods, run.source)
     metrics = [m for m in METRIC_TITLES if m in set(scores["metric"])]
-    seeds = measured(run.results, "task", "baseline", task=task, split="test")
+    panels = [("accuracy", methods, f"accuracy, {WHOLE}")] if trained < methods else []
+    panels += [(m, trained or methods, f"{METRIC_TITLES[m]}, zoomed") for m in metrics]
 
-    figure = Figure(figsize=(WIDTH, 1.1 + 0.3 * len(rows)), layout="constrained")
-    axes = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-    styles = method_styles(methods)
-    step = min(0.56 / max(len(trained) - 1, 1), 0.24)
+    height = 1.1 + max(0.3, 0.07 * len(trained) + 0.06) * len(rows)
+    figure = Figure(figsize=(NARROW, height), layout="constrained")
+    widths = [1 if words.endswith(WHOLE) else 2 for _, _, words in panels]
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False, width_ratios=widths)[0]
     positions = _positions(rows)
-    for axis, metric in zip(axes, metrics, strict=True):
+    for axis, (metric, shown, words) in zip(axes, panels, strict=True):
         for place in positions[::2]:
             axis.axhspan(place - 0.5, place + 0.5, color=STRIPE, lw=0, zorder=0)
-        for method in methods:
-            of_method = pick(scores, method=method, metric=metric).set_index("language")
-            each = pick(seeds, method=method, metric=metric)
-            # Methods side by side in their row; baselines on its middle line.
-            baseline = is_baseline(method)
-            offset = 0 if baseline else (trained.index(method) - (len(trained) - 1) / 2) * step
-            for code, place in zip(rows, positions, strict=True):
-                if code in of_method.index:
-                    row, of_seeds = of_method.loc[code], pick(each, language=code)["value"]
-                    _dot(axis, row, of_seeds, place + offset, styles[method], floor=baseline)
-        axis.set_xlabel(METRIC_TITLES[metric])
+        _dots(axis, run, task, metric, shown, rows)
+        axis.set_xlabel(words)
         axis.grid(axis="y", visible=False)
-        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        if words.endswith(WHOLE):
+            axis.set_xlim(0, 1)
+            axis.set_xticks([0, 0.5, 1])
+        else:
+            axis.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         if "mean_targets" in rows:
             axis.axhline((positions[-2] + positions[-1]) / 2, color=EDGE, lw=0.8, zorder=1)
     _name_rows(axes[0], rows, positions, run.source)
-    legend(figure, methods, styles)
+    legend(figure, methods, method_styles(methods))
     n = scores[scores["language"].isin(languages)]["n"]
     unit = str(scores["unit"].iloc[0])
     caption = (
@@ -85,6 +86,26 @@ def transfer(run: Run, task: str) -> Plot | None:
     return Plot(f"transfer_{task}", title, caption, alt + ".", figure)
 
 
+def _dots(
+    axis: Axes, run: Run, task: str, metric: str, methods: Sequence[str], rows: Sequence[str]
+) -> None:
+    """Methods side by side in each language's row; baselines on its middle line."""
+    scores = pick(task_scores(run, task), metric=metric)
+    seeds = measured(run.results, "task", task=task, split="test", metric=metric)
+    trained = [m for m in methods if not is_baseline(m)]
+    step = min(0.56 / max(len(trained) - 1, 1), 0.24)
+    for method in methods:
+        of_method, each = (pick(of, method=method) for of in (scores, seeds))
+        by_language = of_method.set_index("language")
+        baseline = is_baseline(method)
+        offset = 0 if baseline else (trained.index(method) - (len(trained) - 1) / 2) * step
+        for code, place in zip(rows, _positions(rows), strict=True):
+            if code in by_language.index:
+                of_seeds = pick(each, language=code)["value"]
+                signs = method_style(method)
+                _dot(axis, by_language.loc[code], of_seeds, place + offset, signs, floor=baseline)
+
+
 def _dot(
     axis: Axes, row: Any, seeds: pd.Series, y: float, signs: tuple[str, str], *, floor: bool
 ) -> None:
@@ -98,7 +119,7 @@ def _dot(
         looks: dict[str, Any] = {"lw": 1.5, "alpha": 0.55, "solid_capstyle": "round"}
         axis.plot(ends, [y, y], color=colour, zorder=2, **looks)
     if row["seeds"] > 1:
-        axis.plot(seeds, [y] * len(seeds), "|", color=colour, ms=5.5, mew=0.9, zorder=3)
+        axis.plot(seeds, [y] * len(seeds), "|", color=colour, ms=5.5, mew=0.9, alpha=0.6, zorder=3)
     axis.plot(row["value"], y, marker, color=colour, ms=5, mew=0.6, mec=GROUND, zorder=4)
 
 
@@ -146,7 +167,7 @@ def label_distribution(run: Run, task: str) -> Plot | None:
     shares = counts.div(counts.sum(axis=1), axis=0)
     wide = shares.shape[1] > 6
     figure = Figure(
-        figsize=(WIDTH if wide else 4.8, 1.15 + 0.25 * len(codes)), layout="constrained"
+        figsize=(NARROW if wide else 4.8, 1.15 + 0.25 * len(codes)), layout="constrained"
     )
     axis = figure.subplots()
     bar = {"label": "% of the language", "aspect": 25, "pad": 0.01}

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from langspec.report.marks import curve
-from langspec.report.plotting import WIDTH, Plot, legend
+from langspec.report.plotting import NARROW, Plot, legend
 from langspec.report.run_results import History, Run, language_name
 from langspec.report.style import method_styles
 from langspec.report.table import (
@@ -17,6 +17,8 @@ from langspec.report.table import (
     ordered_methods,
     task_title,
 )
+
+FAINT = 0.3  # opacity of single seeds
 
 
 def training(run: Run, task: str) -> Plot | None:
@@ -28,13 +30,13 @@ def training(run: Run, task: str) -> Plot | None:
         return None
     methods = ordered_methods(run, [h.method for h in histories])
     styles = method_styles(methods)
-    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    figure = Figure(figsize=(NARROW, 2.7), layout="constrained")
     left, right = figure.subplots(1, 2)
     for history, x, values in losses:
-        colour, marker = styles[history.method]
-        sign = marker if len(x) <= 30 else None
-        looks = {"size": 3.5, "width": 1.1, "alpha": 0.85, "mew": 0.4}
-        curve(left, x, values, colour, sign, clip_on=True, zorder=2, **looks)
+        left.plot(x, values, color=styles[history.method][0], lw=0.8, alpha=FAINT)
+    for method in methods:
+        of = [pd.Series(y.to_numpy(), x) for h, x, y in losses if h.method == method]
+        _mean(left, of, *styles[method], width=1.5)
     by_step = any(not h.steps.empty for h, _, _ in losses)
     left.set_xlabel("step" if by_step else "epoch")
     left.set_ylabel("training loss")
@@ -42,6 +44,9 @@ def training(run: Run, task: str) -> Plot | None:
     metric = devs[0][1] if devs else ""
     for history, name in devs:
         _dev_scores(right, run, history, name, *styles[history.method])
+    for method in methods:
+        of = [_by_epoch(h)[name] for h, name in devs if h.method == method]
+        _mean(right, of, *styles[method], width=1.5)
     right.set_xlabel("epoch")
     right.set_ylabel(_metric_words(metric))
     right.set_title("development" + (f", {language_name(run.source)}" if run.source else ""))
@@ -49,29 +54,43 @@ def training(run: Run, task: str) -> Plot | None:
     left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     left.set_ylim(bottom=0)
     legend(figure, methods, styles)
-    seeds = sorted({h.seed for h in histories})
+    seeds = sorted({history.seed for history in histories})
     smoothing = "; losses are running means over a fiftieth of the steps" if by_step else ""
     caption = (
-        f"Training of {task_title(task)}: a line for each seed ({', '.join(map(str, seeds))}). "
+        f"Training of {task_title(task)}: mean over the seeds ({', '.join(map(str, seeds))}), "
+        "each seed faint. "
         f"Left: training loss{smoothing}. Right: {_metric_words(metric) or 'no development score'}"
-        " by epoch; a ring marks the chosen epoch, where the files name it."
+        " by epoch; a ring: the epoch chosen for a seed."
     )
     alt = f"Training curves of {', '.join(map(method_label, methods))}, {len(seeds)} seed(s)."
     return Plot(f"training_{task}", f"{task_title(task)}: training", caption, alt, figure)
 
 
+def _by_epoch(history: History) -> pd.DataFrame:
+    """The history's epochs, indexed by their number."""
+    epochs = history.epochs
+    number = epochs["epoch"] if "epoch" in epochs else pd.Series(range(1, len(epochs) + 1))
+    return epochs.set_axis(number.to_numpy(), axis=0)
+
+
 def _dev_scores(
     axis: Axes, run: Run, history: History, name: str, colour: str, marker: str
 ) -> None:
-    """Scores by epoch, with a ring around the chosen epoch."""
-    epochs = history.epochs
-    x = epochs["epoch"] if "epoch" in epochs else pd.Series(range(1, len(epochs) + 1))
-    looks = {"size": 4, "width": 1.1, "mew": 0.5}
-    curve(axis, x, epochs[name], colour, marker, clip_on=True, zorder=2, **looks)
+    """Scores by epoch, faint, with a ring around the chosen epoch."""
+    scores = _by_epoch(history)[name]
+    axis.plot(scores.index, scores, color=colour, lw=0.8, alpha=FAINT)
     best = chosen_epoch(run, history)
-    if best is not None and (x == best).any():
-        value = epochs[name][(x == best).to_numpy()].iloc[0]
-        axis.plot(best, value, "o", ms=10, mfc="none", mec=colour, mew=1.2)
+    if best is not None and best in scores.index:
+        axis.plot(best, scores.loc[best], "o", ms=9, mfc="none", mec=colour, mew=1, alpha=0.7)
+
+
+def _mean(axis: Axes, seeds: list[pd.Series], colour: str, marker: str, *, width: float) -> None:
+    """The mean over seeds at each place that every seed reached."""
+    if not seeds:
+        return
+    mean = pd.concat(seeds, axis=1, join="inner").mean(axis=1)
+    sign = marker if len(mean) <= 30 else None
+    curve(axis, mean.index, mean, colour, sign, size=4, width=width, clip_on=True)
 
 
 def _loss(history: History) -> tuple[pd.Series, pd.Series] | None:
