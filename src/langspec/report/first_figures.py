@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from langspec.report.first_answers import short
-from langspec.report.names import avoid, name_beside
+from langspec.report.names import name_beside
 from langspec.report.plotting import Plot, laid_out
 from langspec.report.published_tables import is_token, published_rows, quantities
 from langspec.report.run_results import Run
@@ -159,7 +159,6 @@ def small_tradeoff(run: Run) -> Plot | None:
             colour, marker = styles[str(method)]
             axis.plot(*mean, marker, color=colour, ms=7, mec=GROUND, mew=0.6, zorder=4)
             name_beside(axis, str(method), tuple(mean), colour, fontsize=SMALL)
-        avoid(axis, rows[["leak", "score"]])
         axis.set_title(task_name(task), fontsize=8.5)
         axis.margins(0.22)
         axis.tick_params(labelsize=SMALL)
