@@ -9,10 +9,12 @@ from langspec.cells.cell import cells_of, selected
 from langspec.cells.cell_files import read_cells
 from langspec.cells.cell_version import Versions, check_goes_on
 from langspec.cells.cell_writer import CellWriter, require_inputs
+from langspec.cells.claim_contrasts import answers, claims_text
 from langspec.cells.collect import collect as collect_cells
 from langspec.cells.plan import describe
 from langspec.config import Config
 from langspec.paths import paths_of
+from langspec.stages.report import compare_options
 from langspec.stages.report import run as report
 from langspec.stages.retrain import retrain
 from langspec.workers import crew_of
@@ -49,10 +51,15 @@ def run(config: Config, root: Path, **chosen: Any) -> str:
     return describe(cells, read_cells(paths.cells, cells))
 
 
-def collect(config: Config, root: Path) -> Path:
-    """Draw the report from the finished cells; returns its page."""
+def collect(config: Config, root: Path) -> str:
+    """Draw the report from the finished cells; returns the claims' contrasts and the page."""
     paths = paths_of(config, root)
     cells = collect_cells(paths.cells, paths.results, config.train.run)
     tasks = [task for task in config.train.tasks if any(cell.task == task for cell in cells)]
     train = config.train.model_copy(update={"tasks": tasks})
-    return report(config.model_copy(update={"train": train}), root)
+    page = report(config.model_copy(update={"train": train}), root)
+    options, source = compare_options(config), config.corpora.source
+    contrasts = {task: answers(paths.results, task, options, source) for task in tasks}
+    alpha = options.judge.alpha
+    said = [claims_text(task, present, alpha) for task, present in contrasts.items()]
+    return "\n".join([*said, str(page)])

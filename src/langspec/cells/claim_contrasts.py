@@ -1,0 +1,176 @@
+"""The four contrasts of docs/study.md: one for each claim of Tanti et al. 2021, one family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langspec.measurement.comparison import Compared, compare_values, pair_seeds
+from langspec.measurement.difference import Difference, Judged, Spread, judge
+from langspec.report.compared import (
+    LEAK,
+    SIZE,
+    CompareOptions,
+    Side,
+    compare_sides,
+    evaluated_methods,
+    load_side,
+)
+from langspec.results import read_results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and the contrast that decides it.
+
+    Attributes:
+        claim: of the paper, in words.
+        a: the method that the verdict is about.
+        b: what it is held against.
+        quantity: ``transfer``, ``leak``, or the metric of a geometry row.
+        margin: a difference that would not matter.
+        holds: the verdicts with which the claim holds.
+    """
+
+    claim: str
+    a: str
+    b: str
+    quantity: str
+    margin: float
+    holds: tuple[str, ...]
+
+
+CLAIMS = (
+    Claim("no clusters by language", "finetune", "frozen", "ami_language", 0.03, ("lower",)),
+    Claim("language is removed", "finetune", "frozen", LEAK, 0.03, ("lower",)),
+    Claim("unlearning adds nothing", "grl", "control", "transfer", 0.01, ("equivalent", "lower")),
+    Claim("shared content gains", "finetune", "frozen", "retrieval", 0.03, ("higher",)),
+)
+_GEOMETRY: Mapping[str, Mapping[str, str]] = {
+    "ami_language": {"probe": "", "language": "all"},  # of the task's text
+    "retrieval": {"probe": "centred", "language": "mean_targets", "unit": "sentence"},
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the cells say of a claim; ``compared`` None: a method has no finished seed.
+
+    ``along``: of a leak, does the difference hold along the curve of the probe's vectors?
+    """
+
+    claim: Claim
+    compared: Compared | None = None
+    judged: Judged | None = None
+    along: bool | None = True
+
+    @property
+    def verdict(self) -> str:
+        """``higher``, ``lower``, ``equivalent``, ``undecided``, a condition of those, or open."""
+        if self.judged is None:
+            return "open"
+        if self.judged.verdict in ("higher", "lower") and not self.along:
+            return SIZE if self.along is False else "undecided"
+        return self.judged.verdict
+
+    @property
+    def says(self) -> str:
+        """What that means for the claim."""
+        if self.verdict in ("open", "undecided", SIZE):
+            return "open" if self.verdict == "open" else "not decided"
+        return "holds" if self.verdict in self.claim.holds else "does not hold"
+
+
+def answers(folder: Path, task: str, options: CompareOptions, source: str) -> list[Answer]:
+    """The four contrasts of a task; p adjusted over those that there are (Holm).
+
+    Args:
+        folder: of the run, with ``evaluate`` and ``train``.
+        task: the task.
+        options: level, power, and the bootstrap of test items; margins are the claims'.
+        source: the source language, where no file names it.
+    """
+    methods = evaluated_methods(folder, task)
+    needed = {name for claim in CLAIMS for name in (claim.a, claim.b)} & {*methods}
+    sides = {name: load_side(folder, task, name) for name in sorted(needed)}
+    geometry = read_results(folder / "evaluate" / task / "geometry.csv")
+    made = [
+        _contrast(claim, sides, geometry, options, source)
+        if {claim.a, claim.b} <= needed
+        else Answer(claim)
+        for claim in CLAIMS
+    ]
+    family = [one for one in made if one.compared is not None]
+    scaled = [
+        _scaled(one.compared.difference, 1 / one.claim.margin)
+        for one in family
+        if one.compared is not None
+    ]
+    # In margins: then one margin, 1, is that of all.
+    verdicts = judge(scaled, replace(options.judge, margin=1.0)) if scaled else []
+    judged = {id(one): said for one, said in zip(family, verdicts, strict=True)}
+    return [replace(one, judged=judged.get(id(one))) for one in made]
+
+
+def _contrast(
+    claim: Claim,
+    sides: Mapping[str, Side],
+    geometry: pd.DataFrame,
+    options: CompareOptions,
+    source: str,
+) -> Answer:
+    a, b = sides[claim.a], sides[claim.b]
+    if claim.quantity in _GEOMETRY:
+        ours, theirs = (_by_seed(geometry, side, claim) for side in (a, b))
+        if not (ours and theirs):
+            return Answer(claim)
+        pairing = pair_seeds(ours, theirs, a_fixed=a.fixed, b_fixed=b.fixed)
+        return Answer(claim, compare_values(claim.quantity, ours, theirs, pairing))
+    for line in compare_sides(a, b, options, source):
+        if claim.quantity == LEAK and line.of_head and line.unit == "token":
+            return Answer(claim, line.compared, along=line.along)
+        scored = (line.language, line.metric) == ("mean_targets", "accuracy")
+        if claim.quantity == "transfer" and scored:
+            return Answer(claim, line.compared)
+    return Answer(claim)
+
+
+def _by_seed(geometry: pd.DataFrame, side: Side, claim: Claim) -> dict[int, float]:
+    """A geometry number of the head's layer by seed, without failed seeds."""
+    wanted = {"method": side.label, "layer": side.head_layer, "metric": claim.quantity}
+    wanted |= {"eraser": "", **_GEOMETRY[claim.quantity]}
+    corpus = "text" if claim.quantity == "retrieval" else side.task
+    rows = geometry[(geometry["corpus"] == corpus) & geometry["strength"].isna()]
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    seeds = {int(row["seed"]): float(row["value"]) for row in rows.to_dict("records")}
+    return {seed: value for seed, value in seeds.items() if seed not in side.failed}
+
+
+def _scaled(one: Difference, by: float) -> Difference:
+    """The difference in another unit of measurement."""
+    spreads = tuple(Spread(spread.error * by, spread.freedom) for spread in one.spreads)
+    return Difference(one.value * by, spreads, one.trained)
+
+
+def claims_text(task: str, present: list[Answer], alpha: float) -> str:
+    """A line a claim: its contrast, the difference with its interval, p by Holm, the verdict."""
+    lines = [f"{task}: the four contrasts of docs/study.md (p by Holm over those that there are)"]
+    for one in present:
+        claim, said = one.claim, "open: no finished seed of both"
+        if one.compared is not None and one.judged is not None:
+            low, high = one.compared.difference.interval(alpha)
+            seeds = f"seeds {list(one.compared.pairing.a)}, {list(one.compared.pairing.b)}"
+            p, q = one.judged.p_adjusted, one.judged.p_equivalent_adjusted
+            said = (
+                f"{one.compared.difference.value:+.3f} [{low:+.3f} {high:+.3f}], p {p:.3f}, "
+                f"p(equivalent within {claim.margin:g}) {q:.3f}, {seeds}: {one.verdict}"
+            )
+        contrast = f"{claim.a} - {claim.b}, {claim.quantity}"
+        lines.append(f"  {claim.claim} ({contrast}): {said}; the claim: {one.says}")
+    return "\n".join(lines)
