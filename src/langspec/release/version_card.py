@@ -96,11 +96,6 @@ def _limits(facts: ExportFacts, record: Mapping[str, Any]) -> list[str]:
             "Running text is split at white space and punctuation; scores are of words as "
             "treebanks split them. Give words where they are known."
         )
-    if facts.corpora.generated:
-        lines.append(
-            "Trained and tested on sentences that langspec's grammar wrote: simple, with a small "
-            "vocabulary, labelled by rule. Its scores say nothing of real text."
-        )
     if record["refusal"]:
         lines.append(f"Cannot be champion: {record['refusal']}.")
     if record["erasers"]:
