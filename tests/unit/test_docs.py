@@ -21,6 +21,7 @@ NOT_RUN = {
     "docs/measuring.md": 1,
     "docs/results.md": 2,
     "docs/running.md": 1,
+    "docs/study.md": 1,
     "docs/sweeps.md": 2,
     "docs/tracking.md": 3,
     "docs/unlearning.md": 1,
