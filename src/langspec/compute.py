@@ -39,7 +39,7 @@ class Compute(Section):
             or GPU multiplies in hardware.
         launch: a file of ``accelerate config``: training runs in the processes that it names.
         trim_vocabulary: keep only the word embeddings that a training reads.
-        portable: keep to AVX2 kernels: processors of one make agree bit for bit, other makes differ.
+        portable: keep to AVX2 kernels, by which processors of one make agree bit for bit.
     """
 
     threads: Count
