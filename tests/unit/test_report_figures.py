@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from langspec.measures.discovery import declared
 from langspec.report.colour import MARK, TEXT, contrast
+from langspec.report.first_figures import first_plots
 from langspec.report.marks import SHARES, heat
 from langspec.report.names import best_places, name_beside
 from langspec.report.plotting import Plot, laid_out
+from langspec.report.run_results import load_run, over_seeds
 from langspec.report.style import (
     BASELINES,
     ERASERS,
@@ -27,6 +34,7 @@ from langspec.report.style import (
     method_styles,
     name_colour,
 )
+from langspec.report.task_figures import plots_of
 
 DARK = dark_colours()
 MARKS = sorted({colour for of in (METHODS, ERASERS, BASELINES) for colour, _ in of.values()})
@@ -47,9 +55,8 @@ def test_a_sign_stays_when_another_method_or_eraser_is_added() -> None:
     assert among["of_my_own"] == alone
     assert alone not in METHODS.values()
     assert eraser_style("centring_oracle") == eraser_style("centring")
-    for declared in (METHODS, ERASERS, BASELINES):
-        assert len(set(declared.values())) == len(declared)
-        assert len({marker for _, marker in declared.values()}) == len(declared)
+    for signs in (METHODS, ERASERS, BASELINES):
+        assert len({marker for _, marker in signs.values()}) == len(signs)
 
 
 def test_no_two_of_the_demos_languages_share_a_colour() -> None:
@@ -82,9 +89,10 @@ def boxes(plot: Plot) -> list[tuple[str, np.ndarray]]:
     FigureCanvasAgg(plot.figure).draw()
     for axis in plot.figure.axes:
         for text in axis.texts:
-            if text.get_text() and text.get_visible():
-                box = Text.get_window_extent(text)  # without the line of an annotation
-                drawn.append((text.get_text(), np.array([[box.x0, box.y0], [box.x1, box.y1]])))
+            slanted = text.get_rotation() % 90  # its box is larger than what it covers
+        if text.get_text() and text.get_visible() and not slanted:
+            box = Text.get_window_extent(text)  # without the line of an annotation
+            drawn.append((text.get_text(), np.array([[box.x0, box.y0], [box.x1, box.y1]])))
     return drawn
 
 
@@ -152,3 +160,78 @@ def test_an_svg_says_what_each_of_its_colours_is_on_a_dark_page() -> None:
     assert used == changed
     assert f"fill:{DARK[GROUND]}!important" in sheet[1]
     assert b"prefers-color-scheme" not in crowd(2, 0.5).render("png")
+
+
+# --- every figure of a run with all methods ---------------------------------------------------
+
+SHIFTS = {"control": 0.003, "grl": 0.15, "adversary": 0.33}
+"""How much less than finetune a made-up method leaks."""
+
+
+@pytest.fixture(scope="module")
+def plots(made_up_run: Path) -> dict[str, Plot]:
+    folders = (made_up_run / part for part in ("results", "corpora", "encoder"))
+    methods = ("frozen", "finetune", *SHIFTS)
+    run = load_run(*folders, name="x", tasks=("pos",), methods=methods, declared=declared())
+    parts = [run.results]
+    tuned = run.results[run.results["method"] == "finetune"]
+    for method, less in SHIFTS.items():
+        value = tuned["value"].where(tuned["probe"] != "linear", tuned["value"] - less)
+        parts.append(tuned.assign(method=method, value=value, low=value - 0.01, high=value + 0.01))
+    for base in ("frozen", "finetune"):
+        of_base = parts[0][parts[0]["method"] == base]
+        for i, eraser in enumerate((*ERASERS, "centring_oracle", "another")):
+            leak = 0.05 if i % 2 else 0.05 + 0.06 * i
+            value = of_base["value"].where(of_base["probe"] != "linear", leak)
+            parts.append(of_base.assign(eraser=eraser, value=value, low=value, high=value))
+    results = pd.concat(parts, ignore_index=True)
+    run = replace(run, results=results, summary=over_seeds(results))
+    drawn, _ = plots_of(run, "pos")
+    drawn += first_plots(run)
+    return {plot.name: plot for plot in drawn}
+
+
+def words_of(figure: Figure) -> list[tuple[str, np.ndarray]]:
+    """Every text that is drawn, and its box in pixels."""
+    drawn: list[tuple[str, np.ndarray]] = []
+    draw = Text.draw
+
+    def noted(text: Text, renderer: RendererBase) -> None:
+        draw(text, renderer)
+        slanted = text.get_rotation() % 90  # its box is larger than what it covers
+        if text.get_text() and text.get_visible() and not slanted:
+            box = Text.get_window_extent(text, renderer)
+            drawn.append((text.get_text(), np.array([[box.x0, box.y0], [box.x1, box.y1]])))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "draw", noted)  # an axis draws not all the ticks that it has
+        FigureCanvasAgg(figure).draw()
+    return drawn
+
+
+def test_a_run_of_all_methods_has_its_figures(plots: dict[str, Plot]) -> None:
+    assert {"tradeoff_pos", "transfer_pos", "leak_pos", "first_tradeoff"} <= set(plots)
+
+
+def test_no_text_of_a_figure_lies_on_another_or_outside(plots: dict[str, Plot]) -> None:
+    faults = {}
+    for name, plot in plots.items():
+        drawn = words_of(plot.figure)
+        size = plot.figure.get_size_inches() * plot.figure.dpi
+        outside = [text for text, box in drawn if (box[0] < -2).any() or (box[1] > size + 2).any()]
+        if present := [*overlaps(drawn), *outside]:
+            faults[name] = present
+    assert faults == {}
+
+
+def test_a_method_has_one_marker_in_all_figures(plots: dict[str, Plot]) -> None:
+    """Whatever is drawn in a method's colour is drawn with its marker, and the other way round."""
+    markers: dict[str, set[str]] = {}
+    for name in ("tradeoff_pos", "transfer_pos", "leak_pos", "first_tradeoff", "first_measures"):
+        for axis in plots[name].figure.axes:
+            for line in axis.lines:
+                if line.get_marker() not in ("None", "", None, "|", "_"):
+                    markers.setdefault(to_hex(line.get_color()), set()).add(line.get_marker())
+    for method in ("frozen", "finetune", *SHIFTS):
+        colour, marker = METHODS[method]
+        assert markers[colour] == {marker}, method

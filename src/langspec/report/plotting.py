@@ -139,7 +139,7 @@ def _columns(names: Sequence[str], figure: Figure) -> int:
         rows = -(-len(names) // count)
         columns = [max(widths[at : at + rows]) for at in range(0, len(names), rows)]
         if sum(columns) <= figure.get_size_inches()[0]:
-            return count
+            return len(columns)
     return 1
 
 
