@@ -21,6 +21,7 @@ from langspec.measurement.attacks import LINEAR, STRONGEST, attack, attacked_ban
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.probe import fit_probe
 from langspec.measurement.rows import Origin
+from langspec.results import Result
 
 PROBE = probe_options(0.01, 0.1, 1.0, tolerance=1e-3)
 OPTIONS = attackers(hidden=32, decays=(0.01,), landmarks=200)
@@ -99,6 +100,20 @@ def test_attackers_read_a_non_linear_cue_behind_leace(cue) -> None:
     assert found["mlp"] >= 0.9
     assert found["rbf"] >= 0.9
     assert found[STRONGEST] >= 0.9
+
+
+def test_attackers_read_at_most_so_many_training_vectors_of_a_language() -> None:
+    def rows(most: int | None) -> list[Result]:
+        return attacked_bank(
+            planted_bank(radius), 0, ORIGIN, ["mlp"], OPTIONS, PROBE, BootstrapOptions(100, 0),
+            units=("token",), seed=0, most=most,
+        )  # fmt: skip
+
+    fewer, every = rows(20), rows(None)
+    assert {row.train_n for row in fewer if row.probe == "mlp"} == {20 * len(CODES)}
+    assert max(row.train_n for row in every) > 20 * len(CODES)
+    of_test = {row.n for row in (*fewer, *every) if row.metric == "accuracy"}
+    assert len(of_test) == 1
 
 
 def test_oracle_centring_leaves_a_label_that_attackers_read() -> None:

@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from langspec.erasure.centring import Centring
 from langspec.erasure.choice import ERASERS, ONE_MAP
+from langspec.erasure.choice import make_eraser as make
 from langspec.erasure.eraser_folder import load_eraser, save_eraser, weights_hash
 from langspec.erasure.inlp import INLP
 from langspec.erasure.leace import LEACE
@@ -339,6 +340,25 @@ def test_rlace_finds_the_directions_that_linear_classifiers_need() -> None:
     first, last = eraser.map.path
     assert first.accuracy > 0.6
     assert last.at_majority
+
+
+def test_rlace_in_batches_finds_the_directions_that_all_vectors_have() -> None:
+    """Batches of a tenth of the vectors: the same directions to within their own noise."""
+    rng = np.random.default_rng(0)
+    which = np.repeat(np.arange(3), 2000)
+    means = np.zeros((3, 12))
+    means[1, 0], means[2, 1] = 1.2, 1.2
+    x = means[which] + rng.normal(size=(len(which), 12)) * np.r_[0.5, 0.5, np.ones(10)]
+    bases = []
+    for batch in (600, len(x)):
+        values = VALUES.model_copy(
+            update={"rlace": VALUES.rlace.model_copy(update={"batch": batch})}
+        )
+        fitted = make(name="rlace", values=values).fit(x, CODES[which], numbered(CODES[which])).map
+        assert fitted.path[-1].at_majority
+        bases.append(fitted.left[0])
+    assert not np.array_equal(*bases)
+    assert np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).min() > 0.98
 
 
 def test_rlace_of_one_direction_leaves_less_than_any_single_classifier(train, test) -> None:

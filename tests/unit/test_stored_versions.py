@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from langspec.erasure.leace import LEACE
 from langspec.files import write_json
 from langspec.paths import Paths, paths_of
 from langspec.presets import load_preset
 from langspec.release.stored_versions import RECORD, stored_versions
+from langspec.release.write_versions import Versions
 
 RECORDED = {"task": "pos", "champion": None, "why": "all failed", "left_out": {"frozen": "failed"}}
 
@@ -89,3 +95,34 @@ def test_a_damaged_entry_is_written_again(
     assert stored_versions(config, paths, "pos", partial(write, writer)) == place
     assert writer.calls == 2
     assert "written again" in caplog.text
+
+
+class Fitted:
+    """The erasers of an evaluation; it records what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def maps(self, subject: Any, name: str, units: Any, layers: Any, *, of_head: bool) -> Any:
+        self.asked.append((subject.state, name, *units, *layers, of_head))
+        x = np.random.default_rng(0).normal(size=(40, 3))
+        return {("token", 1): LEACE().fit(x, np.tile(["de", "en"], 20)).map}
+
+
+def test_versions_take_the_erasers_that_an_evaluation_fitted(tmp_path: Path) -> None:
+    """None is fitted again, and none that guesses the language is asked for."""
+    config = load_preset("tiny", ["evaluate.erasers.run=[centring, leace]"])
+    fitted = Fitted()
+    versions = Versions.__new__(Versions)
+    versions.config, versions.task = config, SimpleNamespace(unit="token")
+    versions.make = config.evaluate.erasers.maker("en")
+    versions.text = SimpleNamespace(config=config, shared={"erasers": fitted})
+    seed = SimpleNamespace(
+        card=SimpleNamespace(method="frozen", seed=1, trains_encoder=False),
+        head=SimpleNamespace(layer=1),
+        encoder=SimpleNamespace(model=torch.nn.Linear(2, 2)),
+        state="abc",
+    )
+    assert versions._fit_erasers(seed, tmp_path) == ["leace"]
+    assert fitted.asked == [("abc", "leace", "token", 1, True)]
+    assert (tmp_path / "leace" / "eraser.json").is_file()

@@ -13,7 +13,7 @@ from langspec.erasure.base import Eraser
 from langspec.errors import LangspecError
 from langspec.folder_classes import folder_classes
 from langspec.measurement.probe_options import ProbeOptions
-from langspec.section import Natural, Section, unique
+from langspec.section import Limit, Natural, Section, unique
 
 
 @cache
@@ -53,6 +53,7 @@ class ErasersBase(Section):
         attackers: non-linear attackers that read vectors of the layer that the task's head reads,
             as they are and behind each eraser, of the first seed of each method; their options:
             ``evaluate.attackers``.
+        attack_train: training vectors at most of each language that they read; None: all.
         run: names of the erasers.
         of: methods whose trained encoders they are fitted on.
         layers: ``all``, or ``head``: the one layer that the task's head reads.
@@ -64,6 +65,7 @@ class ErasersBase(Section):
     """
 
     attackers: list[str]
+    attack_train: Limit
     run: list[str]
     of: list[Literal["frozen", "finetune"]]
     layers: Literal["all", "head"]

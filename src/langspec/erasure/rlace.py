@@ -26,11 +26,14 @@ class RlaceEraser(Section):
         steps: changes of the projection.
         decay: weight of the classifier's L2 penalty, on features of mean variance 1. An adversary
             without a penalty undoes everything short of a projection.
+        batch: training vectors that a step reads, drawn anew for each; where there are no more,
+            every step reads all.
     """
 
     rank: Limit
     steps: Count
     decay: Annotated[float, Field(gt=0)]
+    batch: Count
 
 
 class RLACE(IterativeEraser):
@@ -40,8 +43,9 @@ class RLACE(IterativeEraser):
     lowers its log-loss on the projected vectors, the projection raises it. As in their section 3,
     the projection is relaxed to the convex hull of the projections of that rank (the Fantope), and
     every step upwards is projected back onto it; with several languages the log-loss is that of
-    multinomial logistic regression. Here all vectors serve every step; the classifier takes
-    Newton-like steps with Böhning's (1992) bound of the curvature, so it has no learning rate. The
+    multinomial logistic regression. A step reads a batch, drawn without replacement by a fixed
+    seed, or all vectors where these are no more; the classifier takes Newton-like steps with
+    Böhning's (1992) bound of the curvature, of all vectors, so it has no learning rate. The
     result is the nearest projection to the mean of the second half of the relaxed ones. The map is
     orthogonal and leaves the anchor where it is.
 
@@ -54,10 +58,16 @@ class RLACE(IterativeEraser):
     section: ClassVar[type[Section] | None] = RlaceEraser
 
     def __init__(
-        self, *, rank: int | None, steps: int, decay: float, anchor: str | None = None
+        self,
+        *,
+        rank: int | None,
+        steps: int,
+        decay: float,
+        batch: int,
+        anchor: str | None = None,
     ) -> None:
         super().__init__(anchor=anchor)
-        self.rank, self.steps, self.decay = rank, steps, decay
+        self.rank, self.steps, self.decay, self.batch = rank, steps, decay, batch
 
     @classmethod
     def make(cls, name: str, values: RlaceEraser, anchor: str | None) -> Self:
@@ -67,7 +77,7 @@ class RLACE(IterativeEraser):
     def options(self) -> dict[str, Any]:
         """The options that it was made with, as they are written beside a fitted eraser."""
         values = {"rank": self.rank, "steps": self.steps, "decay": self.decay}
-        return super().options() | values
+        return super().options() | values | {"batch": self.batch}
 
     def _solve(self) -> ErasureMap:
         train, dev = self._vectors()
@@ -90,11 +100,16 @@ class RLACE(IterativeEraser):
         x = train.features / np.sqrt(np.square(train.features).mean())
         gold = np.eye(len(self.moments.languages))[train.labels]
         covariance, width = x.T @ x / len(x), x.shape[1]
-        x = x.astype(np.float32)
+        whole, labels = x.astype(np.float32), gold
+        rng = np.random.default_rng(0)
         relaxed = np.eye(width) * rank / width
         total = np.zeros_like(relaxed)
         weights, intercepts = np.zeros((gold.shape[1], width)), np.log(gold.mean(axis=0) + 1e-9)
         for step in range(self.steps):
+            x, gold = whole, labels
+            if self.batch < len(whole):
+                rows = rng.choice(len(whole), self.batch, replace=False, shuffle=False)
+                x, gold = whole[rows], labels[rows]
             keep = np.eye(width) - relaxed
             curvature = 0.5 * keep @ covariance @ keep + self.decay * np.eye(width)
             inverse = np.linalg.inv(curvature)

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from langspec.features.bank import Units
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -48,6 +52,23 @@ def lowest_per_group(ranks: np.ndarray, groups: np.ndarray, most: int | None) ->
     sorted_groups = groups[order]
     begin = np.searchsorted(sorted_groups, sorted_groups, side="left")
     return np.sort(order[np.arange(len(order)) - begin < most]).astype(np.int64)
+
+
+def fewer_rows(
+    units: Units, rows: np.ndarray, languages: Sequence[str], most: int | None, seed: int
+) -> np.ndarray:
+    """Positions of at most ``most`` vectors of each language, whatever the order of the rows.
+
+    Args:
+        units: what each vector of a bank stands for.
+        rows: int ``[N]``, positions in ``units`` to draw from, ascending.
+        languages: codes that ``units.language`` indexes.
+        most: of each language; None: all.
+        seed: of the draw.
+    """
+    language = units.language[rows]
+    ranks = unit_ranks(seed, languages, language, units.line[rows], units.unit[rows])
+    return rows[lowest_per_group(ranks, language.astype(np.int64), most)]
 
 
 def fewest_rows(

@@ -17,6 +17,7 @@ from langspec.attackers.base import Attack, Target
 from langspec.attackers.known_attackers import AttackersBase, attacker_classes
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
+from langspec.features.sample import fewer_rows
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.leak import fit_rows, scored_rows, split_rows
 from langspec.measurement.probe import Probe, fit_probe
@@ -121,6 +122,7 @@ def attacked_bank(
     *,
     units: Sequence[str],
     seed: int,
+    most: int | None = None,
 ) -> list[Result]:
     """Rows of the linear probe and of attackers on one layer, language ``all``.
 
@@ -136,6 +138,7 @@ def attacked_bank(
         bootstrap: of the intervals.
         units: ``token``, ``sentence``, or ``pair`` for a bank of pairs.
         seed: of everything that is drawn.
+        most: training vectors at most of each language; None: all.
 
     Raises:
         LangspecError: a split without vectors, too few training lines, vectors not finite.
@@ -145,6 +148,7 @@ def attacked_bank(
         meta = bank.token_meta if unit == "token" else bank.sentence_meta
         vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
         rows = split_rows(bank, meta, unit)
+        rows["train"] = fewer_rows(meta, rows["train"], bank.languages, most, seed + 1)
         part = {name: vectors[places] for name, places in rows.items()}
         label = {name: meta.language[places].astype(np.int64) for name, places in rows.items()}
         check_finite(part, what=f"{unit} vectors of layer {layer}")

@@ -15,8 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from langspec.attackers.known_attackers import ATTACKERS, AttackersBase
 from langspec.errors import LangspecError
-from langspec.features.bank import Bank, Units
-from langspec.features.sample import lowest_per_group, unit_ranks
+from langspec.features.bank import Bank
+from langspec.features.sample import fewer_rows
 from langspec.measurement.attacks import attack, check_finite, make_target
 from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
 from langspec.measurement.control import control_labels, shuffled_labels
@@ -177,7 +177,9 @@ class _Sample:
         self.languages = bank.languages
         units = bank.token_meta if unit == "token" else bank.sentence_meta
         self.rows = split_rows(bank, units, unit)
-        self.rows["train"] = self._fewer(units, self.rows["train"])
+        most, seed = self.options.max_train_per_language, settings.seed + 1
+        train = fewer_rows(units, self.rows["train"], bank.languages, most, seed)
+        self.rows["train"] = train
         self.label = {name: units.language[rows] for name, rows in self.rows.items()}
         self.label = {name: label.astype(np.int64) for name, label in self.label.items()}
         for name, label in self.label.items():
@@ -194,18 +196,6 @@ class _Sample:
             )
         self.texts = None if texts is None else np.asarray(texts, dtype=object)
         self.types = np.asarray(texts) if unit == "token" and texts else np.arange(len(units))
-
-    def _fewer(self, units: Units, rows: np.ndarray) -> np.ndarray:
-        """At most ``max_train_per_language`` training rows of each language.
-
-        Which rows are drawn does not depend on their order.
-        """
-        language = units.language[rows]
-        ranks = unit_ranks(
-            self.settings.seed + 1, self.languages, language, units.line[rows], units.unit[rows]
-        )
-        most = self.options.max_train_per_language
-        return rows[lowest_per_group(ranks, language.astype(np.int64), most)]
 
     # --- texts -------------------------------------------------------------------------------
 

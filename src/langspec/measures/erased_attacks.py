@@ -41,7 +41,8 @@ class ErasedAttacks(Measure):
         """The cost of every attacker behind every eraser, and on vectors as they are."""
         values, task_text = config.evaluate.erasers, config.evaluate.beyond.task_text
         places = len(set(values.of) & set(config.train.run)) * (1 + len(values.run))
-        trains = [config.features.tokens.train] + [task_text] * bool(task_text)
+        most = config.features.tokens.train
+        trains = [min(most, values.attack_train or most)] + [task_text] * bool(task_text)
         seconds = sum(attack_seconds(config, shape, values.attackers, train) for train in trains)
         count = places * len(trains) * len(values.attackers)
         return Cost(ATTACK, f"{count} attackers behind erasers", places * seconds)
@@ -76,10 +77,12 @@ class ErasedAttacks(Measure):
                 bench.bootstrap,
                 units=[self._unit if corpus == bench.corpus else bench.task.unit],
                 seed=bench.config.evaluate.seed,
+                most=values.attack_train,
             )
 
         key = {"state": subject.state, "layer": layer, "eraser": name, "unit": self._unit}
         key |= fitted_erasers(bench).key | bench.probe_key
+        key["most"] = values.attack_train
         key["attackers"] = {one: getattr(options, one).model_dump() for one in values.attackers}
         if corpus != bench.corpus:
             most = bench.config.evaluate.beyond.task_text

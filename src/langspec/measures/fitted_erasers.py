@@ -44,7 +44,8 @@ class FittedErasers:
     @property
     def key(self) -> dict[str, Any]:
         """The options and inputs that fitted erasers depend on, besides name and encoder."""
-        values = self._values.model_dump(exclude={"run", "of", "layers", "controls", "attackers"})
+        others = {"run", "of", "layers", "controls", "attackers", "attack_train"}
+        values = self._values.model_dump(exclude=others)
         source = self._bench.config.corpora.source
         return {"options": values, "source": source, **self._bench.text_key}
 

@@ -7,19 +7,21 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from langspec.closure import code_hash
 from langspec.encoders.load import Encoder, load_encoder
 from langspec.erasure.base import Eraser
+from langspec.erasure.choice import ONE_MAP
 from langspec.erasure.eraser_folder import save_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.files import sha256_json, write_json, write_text
-from langspec.measurement.erased import fit_maps
+from langspec.measures.base import RUN, Subject
+from langspec.measures.fitted_erasers import fitted_erasers
 from langspec.paths import Paths, checkpoint_hash, corpora_sources, require
-from langspec.release.assemble import LanguageText, TrainedSeed, assemble, load_seed
+from langspec.release.assemble import TrainedSeed, assemble, load_seed
 from langspec.release.choose import Candidate, candidate, champion
 from langspec.release.model_card import ExportFacts
 from langspec.release.predictor import load_predictor
@@ -32,6 +34,7 @@ from langspec.training.selection import METRIC
 
 if TYPE_CHECKING:
     from langspec.config import Config
+    from langspec.evaluation.bench import Bench
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ class Versions:
         config: all of ``params.yaml``.
         paths: the run's folders.
         task: the task.
-        text: the language text, which erasers are fitted on.
+        text: holds the language text, which erasers are fitted on.
         encoder: the encoder that trainings started from, which reads it.
         make: gives an unfitted eraser by its name.
     """
@@ -54,7 +57,7 @@ class Versions:
     config: Config
     paths: Paths
     task: Task
-    text: LanguageText
+    text: Bench
     encoder: Encoder = field(init=False)
     make: Callable[[str], Eraser] = field(init=False)
     rows: Any = field(init=False)
@@ -173,24 +176,28 @@ class Versions:
         return example
 
     def _fit_erasers(self, seed: TrainedSeed, folder: Path) -> list[str]:
-        """Fit the erasers of ``params.yaml`` that are one map for all languages; their names."""
+        """Write the erasers of ``params.yaml`` that are one map for all languages; their names.
+
+        One that would need the language of every text, or would have to guess it, is left out.
+        Those that stage evaluate fitted on the same vectors are read from the cache.
+        """
         values = self.config.evaluate.erasers
         if seed.card.method not in values.of:
             return []
         unit = "token" if self.task.unit == "token" else "sentence"
-        layer = seed.head.layer
-        bank = seed.head_bank(self.text)
+        layer, trained = seed.head.layer, seed.card.trains_encoder
+        fitted = fitted_erasers(self.text)
+        model = SimpleNamespace(encoder=seed.encoder.model)
+        of_seed: dict[str, Any] = {"model": model, "state": seed.state, "trained": trained}
+        subject = Subject(RUN, seed.card.method, seed.card.seed, **of_seed)
         identity = weights_hash(seed.encoder.model)
-        names: list[str] = []
-        for name in values.run:
-            fitted = fit_maps(bank, partial(self.make, name), [unit], [layer])[unit, layer]
-            if fitted.by_language:
-                continue  # it would need the language of every text, or would have to guess it
+        names = [name for name in values.run if name in ONE_MAP]
+        for name in names:
+            maps = fitted.maps(subject, name, [unit], [layer], of_head=True)
             save_eraser(
-                folder / name, fitted, encoder=identity, unit=unit, layer=layer,
+                folder / name, maps[unit, layer], encoder=identity, unit=unit, layer=layer,
                 options=self.make(name).options(),
             )  # fmt: skip
-            names.append(name)
         return names
 
 
