@@ -19,12 +19,13 @@ SETS = [
     for value in (
         "name=study",
         "train.tasks=[pos]",
-        "train.run=[frozen, finetune, grl]",
-        "train.more_seeds={finetune: [3]}",
+        "train.run=[frozen, grl]",
+        "train.more_seeds={grl: [3]}",
         "train.methods.grl.path=[0.1]",
         "train.pos.epochs=1",
         "evaluate.trajectory.of=[]",
-        "evaluate.compat.settings=own",
+        "evaluate.compat.run=[]",
+        "evaluate.conditional.run=false",
         "evaluate.beyond.run=[]",
         "evaluate.erasers.of=[frozen]",
         "evaluate.erasers.layers=head",
@@ -32,8 +33,8 @@ SETS = [
     for part in ("--set", value)
 ]
 CELLS = [
-    "all/seed-0", "frozen/seed-1", "finetune/seed-1", "grl/seed-1", "random/seed-0",
-    "frozen/seed-2", "finetune/seed-2", "grl/seed-2", "finetune/seed-3", "grl@0.1/seed-1",
+    "all/seed-0", "frozen/seed-1", "grl/seed-1", "random/seed-0", "frozen/seed-2", "grl/seed-2",
+    "grl/seed-3", "grl@0.1/seed-1",
 ]  # fmt: skip
 
 
@@ -93,11 +94,11 @@ def test_stopped_between_two_cells_a_fresh_checkout_goes_on_to_the_same_tables(
 ) -> None:
     stopped = ready(ready_project, tmp_path / "stopped")
     langspec(stopped, "cells", "--seed", "0", "--seed", "1", *SETS)
-    assert len(finished(stopped)) == 6
+    assert len(finished(stopped)) == 5
     fresh = ready(ready_project, tmp_path / "fresh")
     shutil.copytree(cells(stopped), cells(fresh))
     plan = langspec(fresh, "cells", "--dry-run", *SETS).stdout
-    assert "6 of 10 cells finished; left: about" in plan
+    assert "5 of 8 cells finished; left: about" in plan
     before = {file: file.stat().st_mtime_ns for file in cells(fresh).rglob("cell.json")}
     langspec(fresh, "cells", *SETS)
     assert finished(fresh) == set(CELLS)
@@ -116,15 +117,14 @@ def test_stopped_between_two_cells_a_fresh_checkout_goes_on_to_the_same_tables(
     one, other = sorted(tmp_path.glob("bare *"))
     assert tables(one) == tables(other)
     assert len(tables(one)) > 10
-    page = (one / "results" / "study" / "report" / "index.html").read_text(encoding="utf-8")
-    assert "Gradient reversal" in page or "grl" in page
+    assert (one / "results" / "study" / "report" / "index.html").is_file()
 
 
 def test_the_collected_rows_are_those_of_the_stages(
     straight: Path, tmp_path: Path, ready_project: Make, langspec: Run
 ) -> None:
     project = ready(ready_project, tmp_path / "stages")
-    for method in ("frozen", "finetune", "grl"):
+    for method in ("frozen", "grl"):
         langspec(project, "train", "--task", "pos", "--method", method, *SETS)
     langspec(project, "evaluate", "--task", "pos", *SETS)
     collected = tmp_path / "collected"
@@ -142,16 +142,16 @@ def test_the_collected_rows_are_those_of_the_stages(
 def test_cells_of_other_code_are_refused(straight: Path, tmp_path: Path, langspec: Run) -> None:
     project = tmp_path / "project"
     shutil.copytree(straight, project)
-    file = cells(project) / "pos" / "finetune" / "seed-2" / "cell.json"
+    file = cells(project) / "pos" / "grl" / "seed-2" / "cell.json"
     cell = read_json(file)
     cell["version"]["training code"] = "0" * 64
     write_json(file, cell)
     done = langspec(project, "cells", "--collect", *SETS, check=False)
     assert done.returncode == 2
-    assert "pos/finetune/seed-2: differs from pos/finetune/seed-1 in training code" in done.stderr
+    assert "pos/grl/seed-2: differs from pos/grl/seed-1 in training code" in done.stderr
     done = langspec(project, "cells", *SETS, check=False)
     assert done.returncode == 2
-    assert "pos/finetune/seed-2: was made with other training code" in done.stderr
+    assert "pos/grl/seed-2: was made with other training code" in done.stderr
 
 
 def test_a_seed_that_collapsed_is_listed_and_in_no_mean(
@@ -165,10 +165,10 @@ def test_a_seed_that_collapsed_is_listed_and_in_no_mean(
     write_json(file, cell)
     assert "failed: constant: planted" in langspec(project, "cells", "--dry-run", *SETS).stdout
     langspec(project, "cells", "--collect", *SETS)
-    page = (project / "results/study/report/index.html").read_text(encoding="utf-8")
-    assert "constant: planted" in page
+    details = (project / "results/study/report/details.html").read_text(encoding="utf-8")
+    assert "grl, seed 2 failed (constant: planted); it is in no number" in details
     rows = read_results(project / "results/study/evaluate/pos/results.csv")
-    assert set(rows[rows.method == "grl"]["seed"]) == {1, 2}
+    assert set(rows[rows.method == "grl"]["seed"]) == {1, 2, 3}
 
 
 def test_without_corpora_the_files_and_their_publishers_are_named(

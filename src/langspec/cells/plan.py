@@ -22,6 +22,8 @@ def describe(cells: Sequence[Cell], finished: Mapping[Cell, Manifest]) -> str:
     left = [cell for cell in cells if cell not in finished]
     costs = [_cost(cell, finished) for cell in left]
     known = [cost for cost in costs if cost is not None]
+    if not left:
+        return "\n".join([*lines, f"all {len(cells)} cells finished"])
     hours = f"about {sum(known) / 3600:.1f} processor hours" if known else "cost not known yet"
     if 0 < len(known) < len(left):
         hours += f" for {len(known)} of them"
