@@ -197,6 +197,10 @@ def read_values(path: Path) -> Any:
             "no such file; run inside a langspec project or write one: langspec preset demo",
             place=path,
         ) from None
+    except OSError as error:
+        raise LangspecError(
+            f"cannot be read ({error.strerror}); expected a file of YAML", place=path
+        ) from None
     except UnicodeDecodeError as error:
         raise LangspecError(
             f"not UTF-8 at byte {error.start}; save it as UTF-8", place=path

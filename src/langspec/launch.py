@@ -77,8 +77,10 @@ def read_launch(path: Path, environment: Mapping[str, str] = os.environ) -> Laun
         values: Any = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LangspecError("no such file; expected one as in accelerate/", place=place) from None
-    except (OSError, YAMLError) as error:
-        raise LangspecError(str(error), place=place) from None
+    except (OSError, YAMLError, ValueError, RecursionError) as error:
+        raise LangspecError(
+            f"{error}; expected a file of `accelerate config`", place=place
+        ) from None
     if not isinstance(values, dict):
         raise LangspecError("expected a file of `accelerate config`", place=place)
     kinds = ("NO", "MULTI_CPU", "MULTI_GPU")

@@ -83,7 +83,7 @@ def stratified_splits(
     Returns:
         For each stratum the part of each of its rows.
     """
-    generator = random.Random(seed)
+    generator = random.Random(seed)  # noqa: S311 - a sample that can be drawn again, no secret
     owner = [stratum for stratum, size in enumerate(sizes) for _ in range(size)]
     starts = [sum(sizes[:stratum]) for stratum in range(len(sizes))]
     order = list(range(len(owner)))

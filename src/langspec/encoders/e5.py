@@ -208,7 +208,7 @@ def _read_tokenizer(reader: _Reader, config: BertConfig) -> PreTrainedTokenizerF
         "unk_token": pieces[unknown],
     }
     if "<mask>" in pieces:
-        special["mask_token"] = "<mask>"
+        special["mask_token"] = "<mask>"  # noqa: S105 - a piece of text
     backend.add_special_tokens(
         [AddedToken(token, special=True) for token in sorted(set(special.values()))]
     )

@@ -78,7 +78,7 @@ class BatchMaker:
         self.tokenizer = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self.tokenizer.enable_truncation(section.max_tokens, strategy="longest_first")
         self.sentences = [sentence for line in data.lines for sentence in line]
-        self.rng = random.Random(self.recipe.seed)
+        self.rng = random.Random(self.recipe.seed)  # noqa: S311 - repeatable, no secret
         special = set(tokenizer.all_special_ids)
         self.pad = int(tokenizer.pad_token_id)
         self.mask = int(tokenizer.mask_token_id)

@@ -170,7 +170,8 @@ def _of_task(
 
 def rendered_page(template: str, **values: Any) -> str:
     """A template of a page with the macros and the style sheet of all pages."""
-    macros, style = _template("macros.html"), Markup(_template("page.css"))
+    # S704: the style sheet is a file of this package.
+    macros, style = _template("macros.html"), Markup(_template("page.css"))  # noqa: S704
     environment = environment_of_pages()
     page = environment.from_string(macros + template).render(style=style, **values)
     return page.strip() + "\n"

@@ -108,18 +108,21 @@ def _stage(config: Config, root: Path) -> StoredStudy:
     file = paths_of(config, root).results / "tune" / "study.json"
     if not file.is_file():
         raise LangspecError("not there yet; run: langspec tune (or dvc repro tune)", place=file)
-    stored = read_json(file)
-    if stored["schema"] != SCHEMA:
-        raise LangspecError(
-            f"schema {stored['schema']}, expected {SCHEMA}; run: langspec tune", place=file
-        )
-    if not stored["trials"]:
-        raise LangspecError("has no trials; set tune.trials and run: langspec tune", place=file)
-    trials = [
-        TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"})
-        for trial in stored["trials"]
-    ]
-    return StoredStudy(STAGE, stored["uid"], stored["identity"], stored["code"], trials)
+    cure = "run: langspec tune"
+    stored = read_json(file, cure=cure)
+    schema = stored.get("schema") if isinstance(stored, dict) else None
+    if schema != SCHEMA:
+        raise LangspecError(f"schema {schema}, expected {SCHEMA}; {cure}", place=file)
+    if not stored.get("trials"):
+        raise LangspecError(f"has no trials; set tune.trials and {cure}", place=file)
+    try:
+        trials = [
+            TrialRecord(**{k: v for k, v in trial.items() if k != "rungs"})
+            for trial in stored["trials"]
+        ]
+        return StoredStudy(STAGE, stored["uid"], stored["identity"], stored["code"], trials)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LangspecError(f"is no record of a study ({error}); {cure}", place=file) from None
 
 
 def _choose(stored: StoredStudy, number: int | None, row: int | None) -> TrialRecord:

@@ -102,6 +102,7 @@ def open_storage(place: Place, *, write: bool = True) -> optuna.storages.BaseSto
                 raise FileNotFoundError(f"no folder {file.parent}")
             if not write and not file.is_file():
                 raise FileNotFoundError(f"no file {file}")
+            _check_sqlite(file)
             with file_lock(file):
                 return RDBStorage(url.render_as_string(), engine_kwargs=options)
         return _open_server(url.render_as_string(hide_password=False), options)
@@ -113,6 +114,21 @@ def open_storage(place: Place, *, write: bool = True) -> optuna.storages.BaseSto
         ) from None
     except (SQLAlchemyError, RuntimeError, OSError) as error:
         raise _unusable(place, error) from error
+
+
+def _check_sqlite(file: Path) -> None:
+    """Refuse a file that is no database of SQLite before anything is written beside it.
+
+    Raises:
+        OSError: the file is another one.
+    """
+    if file.is_dir():
+        raise IsADirectoryError("a folder; expected a database of SQLite")
+    if not file.exists() or not file.stat().st_size:
+        return
+    with file.open("rb") as handle:
+        if handle.read(len(SQLITE_HEAD)) != SQLITE_HEAD:
+            raise OSError("no database of SQLite")
 
 
 def _open_server(url: str, options: dict[str, Any]) -> RDBStorage:
@@ -145,7 +161,7 @@ def _open_journal(place: Place, write: bool) -> JournalStorage:
         return JournalStorage(JournalFileBackend(str(file)))
     except OSError as error:
         raise _unusable(place, error) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
         raise LangspecError(
             f"not a journal of Optuna ({error}); name another file, or move this one away",
             place=file,
