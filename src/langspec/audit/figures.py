@@ -15,7 +15,8 @@ from langspec.audit.measure import ERASER, Audited
 from langspec.languages import LANGUAGES
 from langspec.measurement.mixing import NEAREST, SAMPLE, THRESHOLD, UNDECIDED
 from langspec.report.drawing import Drawing
-from langspec.report.marks import SHARES, colour_bar, curve, heat, key, name_cells
+from langspec.report.marks import SHARES, colour_bar, curve, heat, name_cells
+from langspec.report.names import name_along
 from langspec.report.plotting import WIDTH, Plot, laid_out
 from langspec.report.run_results import by_family, language_name
 from langspec.report.style import GROUND, MUTED, PALETTE
@@ -49,49 +50,60 @@ def by_layer(audits: Encoders) -> Plot | None:
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.subplots(1, 3 if searched else 2, sharey=True)
     for audited, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False):
-        _lines(axes, audited, colour, marker)
+        name = audited.name if len(audits) > 1 else ""
+        _lines(axes, audited, colour, marker, name=name, keyed=audited is audits[0])
+    layers = audits[0].layers
     axes[0].axhline(THRESHOLD, color=MUTED, lw=1, ls=":")
+    across = [(layer, THRESHOLD) for layer in np.linspace(layers[0], layers[-1], 25)]
+    name_along(axes[0], "above: kept apart", across, MUTED, joined=False, fontsize=7)
     titles = ["mean apartness", "language read by probe", "translation found first"]
     for axis, title in zip(axes, titles, strict=False):
         axis.set_title(title)
-        axis.set_xlabel("layer (0: embeddings)")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
         axis.set_ylim(0, 1.02)
-    _keys(axes[1], ("texts", "words"))
-    if searched:
-        _keys(axes[2], ("as it is", "language erased"))
-    if len(audits) > 1:
-        handles = [
-            key(audited.name, color=colour, marker=marker, ms=6, mec=GROUND)
-            for audited, colour, marker in zip(audits, PALETTE, _MARKERS, strict=False)
-        ]
-        figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    axes[0].set_xlabel("layer (0: embeddings)", loc="left")
     alt = "Three line plots by layer. " if searched else "Two line plots by layer. "
     alt += " ".join(map(_ends_in_words, audits))
     return Plot("by_layer", "By layer", _by_layer_caption(searched=searched), alt, figure)
 
 
-def _lines(axes: Sequence[Axes], audited: Audited, colour: str, marker: str) -> None:
-    """An encoder's line in every panel."""
+def _lines(
+    axes: Sequence[Axes], audited: Audited, colour: str, marker: str, *, name: str, keyed: bool
+) -> None:
+    """An encoder's line in every panel.
+
+    Args:
+        axes: the panels.
+        audited: the encoder.
+        colour: of its lines, as is ``marker``.
+        name: the encoder's, in the first panel; "" where there is one encoder.
+        keyed: do its lines say what solid and dashed are?
+    """
     layers = list(audited.layers)
 
-    def line(axis: Axes, values: Sequence[float], *, dashed: bool = False) -> None:
+    def line(axis: Axes, values: Sequence[float], words: str, *, dashed: bool = False) -> None:
         looks: dict[str, Any] = {}
         if dashed:
             looks = {"dashes": _DASHES, "width": 1.3, "mfc": GROUND, "mec": colour}
         curve(axis, layers, values, colour, marker, size=4.5, **looks)
+        if words:
+            x = np.linspace(layers[0], layers[-1], 40)
+            along = np.stack([x, np.interp(x, layers, values)], axis=1)
+            name_along(axis, words, along[::-1], colour if words == name else MUTED, fontsize=7.5)
 
     apart = [audited.mixings[layer].mean_apartness for layer in layers]
-    line(axes[0], [one.value for one in apart])
+    line(axes[0], [one.value for one in apart], name)
     axes[0].fill_between(
         layers, [one.low for one in apart], [one.high for one in apart], color=colour, alpha=0.2
     )
-    for unit, dashed in (("sentence", False), ("token", True)):
-        line(axes[1], [probe_f1(audited, unit, layer) for layer in layers], dashed=dashed)
-    for name, dashed in (("plain", False), (ERASER, True)):
-        if (name, layers[0]) in audited.searches:
-            firsts = [audited.searches[name, layer].of("translation") for layer in layers]
-            line(axes[2], [one.value for one in firsts], dashed=dashed)
+    for unit, words in (("sentence", "texts"), ("token", "words")):
+        read = [probe_f1(audited, unit, layer) for layer in layers]
+        line(axes[1], read, words if keyed else "", dashed=unit == "token")
+    for eraser, words in (("plain", "as it is"), (ERASER, "language erased")):
+        if (eraser, layers[0]) in audited.searches:
+            firsts = [audited.searches[eraser, layer].of("translation") for layer in layers]
+            values = [one.value for one in firsts]
+            line(axes[2], values, words if keyed else "", dashed=eraser == ERASER)
 
 
 def _ends_in_words(audited: Audited) -> str:
@@ -116,12 +128,6 @@ def _by_layer_caption(*, searched: bool) -> str:
             "as it is and after LEACE has erased language linearly."
         )
     return caption
-
-
-def _keys(axis: Axes, names: tuple[str, str]) -> None:
-    signs = ({"lw": 1.8, "ls": "-"}, {"lw": 1.3, "ls": _DASHES})
-    handles = [key(name, color=MUTED, **looks) for name, looks in zip(names, signs, strict=True)]
-    axis.legend(handles=handles, loc="best", handlelength=2.2)
 
 
 # --- matrices --------------------------------------------------------------------------------
