@@ -37,7 +37,8 @@ def change(before: float, after: float) -> str:
 def judged(row: Any) -> str:
     """A difference in points with its interval and its verdict."""
     low, middle, high = (100 * value for value in (row["low"], row["difference"], row["high"]))
-    return f"{middle:+.1f} [{low:+.1f} {high:+.1f}] {row['verdict']}".replace("-", "−")
+    verdict = {"equivalent": "equivalent (±1)"}.get(row["verdict"], row["verdict"])
+    return f"{middle:+.1f} [{low:+.1f} {high:+.1f}] {verdict}".replace("-", "−")
 
 
 def compared(run: Path, task: str, first: str, second: str) -> pd.DataFrame | None:
