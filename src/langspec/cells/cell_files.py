@@ -14,7 +14,7 @@ from langspec.files import atomic_folder, read_record, write_json
 from langspec.measures.base import Findings
 
 SCHEMA = 1
-_MANIFEST = "cell.json"
+MANIFEST = "cell.json"
 _HISTORIES = ("steps.csv", "epochs.csv", "model.json")
 EVALUATE = "evaluate"
 
@@ -26,7 +26,7 @@ class Manifest:
     Attributes:
         version: hashes of code, settings and inputs, by what they are of.
         commit: of the code; "" outside of git.
-        clean: were tracked files as the commit has them?
+        clean: was the code (``src``) as the commit has it?
         machine: processor, kernels and libraries.
         cpu_seconds: of ``train`` and of ``evaluate``; of a training that was stopped, the seconds
             after it went on.
@@ -66,7 +66,7 @@ def write_cell(place: Path, manifest: Manifest, findings: Findings, trained: Pat
         if trained is not None:
             for name in _HISTORIES:
                 shutil.copy(trained / name, folder / name)
-        write_json(folder / _MANIFEST, {"schema": SCHEMA, **asdict(manifest)})
+        write_json(folder / MANIFEST, {"schema": SCHEMA, **asdict(manifest)})
 
 
 def read_cells(folder: Path, cells: Iterable[Cell]) -> dict[Cell, Manifest]:
@@ -81,7 +81,7 @@ def read_cells(folder: Path, cells: Iterable[Cell]) -> dict[Cell, Manifest]:
     """
     manifests = {}
     for cell in cells:
-        file = folder / cell.name / _MANIFEST
+        file = folder / cell.name / MANIFEST
         if file.is_file():
             cure = "git checkout it, or remove the cell's folder to make it anew"
             manifests[cell] = read_record(file, Manifest, cure=cure, schema=SCHEMA)
@@ -91,7 +91,7 @@ def read_cells(folder: Path, cells: Iterable[Cell]) -> dict[Cell, Manifest]:
 def cells_there(folder: Path) -> list[Cell]:
     """Every cell that has a folder, whatever the configuration says, sorted by name."""
     cells = []
-    for file in sorted(folder.glob(f"*/*/seed-*/{_MANIFEST}")):
+    for file in sorted(folder.glob(f"*/*/seed-*/{MANIFEST}")):
         task, called, seed = file.parent.relative_to(folder).parts
         method, _, strength = called.partition("@")
         number = int(seed.removeprefix("seed-"))

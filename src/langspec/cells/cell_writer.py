@@ -11,7 +11,7 @@ from langspec.cells.cell_files import Manifest, write_cell
 from langspec.cells.cell_version import Versions
 from langspec.cells.collect import CARDS, missing_corpora
 from langspec.errors import LangspecError
-from langspec.tracking.tags import git_tags
+from langspec.tracking.tags import code_differs, git_tags
 
 if TYPE_CHECKING:
     from langspec.cells.cell_worker import CellResult
@@ -28,8 +28,11 @@ class CellWriter:
     """
 
     def __init__(self, paths: Paths, cells: Mapping[str, Cell], versions: Versions) -> None:
-        self._paths, self._cells, self._versions = paths, cells, versions
         self._folder = paths.cells
+        # At the start: files of the code may change while cells are worked on.
+        self._versions = {name: versions.of(cell) for name, cell in cells.items()}
+        self._commit = git_tags().get("mlflow.source.git.commit", "")
+        self._clean = bool(self._commit) and not code_differs()
         self._folder.mkdir(parents=True, exist_ok=True)
         for card, place in zip(CARDS, (paths.corpora, paths.encoder), strict=True):
             shutil.copy(place / card, self._folder / card)
@@ -42,11 +45,10 @@ class CellWriter:
 
     def done(self, name: str, result: CellResult) -> None:
         """Write the cell."""
-        git = git_tags()
         made = Manifest(
-            self._versions.of(self._cells[name]),
-            git.get("mlflow.source.git.commit", ""),
-            git.get("langspec.git_dirty") == "false",
+            self._versions[name],
+            self._commit,
+            self._clean,
             result.machine,
             result.cpu_seconds,
             result.run,

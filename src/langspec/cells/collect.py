@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from langspec.cells.cell import Cell
-from langspec.cells.cell_files import EVALUATE, Manifest, cells_there, read_cells
+from langspec.cells.cell_files import EVALUATE, MANIFEST, Manifest, cells_there, read_cells
 from langspec.cells.cell_version import check_one_version
 from langspec.errors import LangspecError
 from langspec.evaluation.write import PARQUET
-from langspec.files import atomic_folder, write_json, write_text
+from langspec.files import (
+    atomic_folder,
+    checked,
+    read_json,
+    write_checksums,
+    write_json,
+    write_text,
+)
 from langspec.results import EVERY, RANDOM
 from langspec.training.jobs import path_folder
 
+_ANEW = "git checkout it, or remove the cell's folder to make it anew"
 CARDS = ("card.json", "langspec.json")
 """Copies of the data card and of the encoder's card, beside the cells."""
 
@@ -69,7 +77,8 @@ def _write_evaluation(folder: Path, out: Path, cells: Sequence[Cell]) -> None:
     places = [folder / cell.name / EVALUATE for cell in cells]
     with atomic_folder(out) as temporary:
         for name in dict.fromkeys(file.name for place in places for file in place.glob("*.csv")):
-            texts = [(place / name).read_text(encoding="utf-8") for place in places]
+            files = [checked(place / name, cure=_ANEW) for place in places]
+            texts = [file.read_text(encoding="utf-8") for file in files]
             heads = {text.partition("\n")[0] for text in texts}
             if len(heads) > 1:
                 raise LangspecError("cells have other columns; make them anew", place=name)
@@ -77,10 +86,11 @@ def _write_evaluation(folder: Path, out: Path, cells: Sequence[Cell]) -> None:
             write_text(temporary / name, f"{heads.pop()}\n{rows}")
         for name in PARQUET:
             files = [place / f"{name}.parquet" for place in places]
-            tables = [pq.read_table(file) for file in files if file.is_file()]
+            tables = [pq.read_table(checked(one, cure=_ANEW)) for one in files if one.is_file()]
             if tables:
                 file = temporary / f"{name}.parquet"
                 pq.write_table(pa.concat_tables(tables), file, compression="zstd")
+        write_checksums(temporary)
 
 
 def _write_trainings(folder: Path, out: Path, cells: Mapping[Cell, Manifest]) -> None:
@@ -98,15 +108,14 @@ def _write_trainings(folder: Path, out: Path, cells: Mapping[Cell, Manifest]) ->
                 place = path_folder(temporary, cell.strength, cell.seed, first)
             place.mkdir(parents=True)
             for file in (folder / cell.name).glob("*"):
-                if file.is_file() and file.name != "cell.json":
+                if file.is_file() and file.name != MANIFEST:
                     shutil.copy(file, place / file.name)
+            write_checksums(place)
         write_json(temporary / "run.json", run)
 
 
 def missing_corpora(folder: Path) -> str:
     """The files that the cells were made from, and where they are published, as text."""
-    from langspec.files import read_json
-
     card = folder / CARDS[0]
     sources = read_json(card).get("sources", []) if card.is_file() else []
     kinds = {str(source["kind"]) for source in sources}

@@ -90,6 +90,11 @@ def git_tags(folder: Path | None = None) -> dict[str, str]:
     }
 
 
+def code_differs(folder: Path | None = None) -> bool:
+    """Does the code (``src``) differ from the commit, new files counted?"""
+    return bool(_git("status", "--porcelain", "--", ":/src", folder=folder))
+
+
 def _git(*arguments: str, folder: Path | None) -> str | None:
     command = ["git", *arguments]
     # status refreshes the index; no lock is taken for that beside a git command of the user.
