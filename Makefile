@@ -17,7 +17,7 @@ OUT ?=
 KILLS ?= 100
 SEED ?= 0
 
-.PHONY: help install install-e5 demo test test-unit test-all kill-test bench gpu-check lint results ui lock clean
+.PHONY: help install install-e5 demo test test-unit test-all kill-test bench gpu-check coverage mutation lint results ui lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,22 @@ bench: install ## short benchmarks on the demo (minutes; after `make demo`; OUT=
 
 gpu-check: install ## what training and encoding do on one GPU (8 minutes; OUT=FOLDER: the tables)
 	$(BIN)/python benchmarks/gpu_check.py $(if $(OUT),--out '$(OUT)')
+
+coverage: install ## which lines of src the unit and fault tests run (at least 90 %)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check coverage==7.17.5
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/faults -m "not slow"
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered
+
+mutation: install ## which changes of the pure modules make their tests fail (at least 80 %)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	@rm -rf mutants; $(BIN)/python -m mutmut run
+	@$(BIN)/python -m mutmut export-cicd-stats
+	@$(BIN)/python -c 'import json, sys; \
+	  s = json.load(open("mutants/mutmut-cicd-stats.json")); caught = s["killed"] + s["timeout"]; \
+	  n = s["total"] - s["skipped"]; print(f"{caught} of {n} changes caught ({caught / n:.0%})"); \
+	  sys.exit(caught < 0.8 * n)'
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -11,9 +11,17 @@ import pytest
 from mlflow.entities import Run
 
 from langspec.tracking import tags as names
-from langspec.tracking.runs import Tracker
+from langspec.tracking.runs import PARENT_VARIABLE, Tracker
 from langspec.tracking.store import open_client, tracking_store
-from langspec.tracking.sweep_runs import ADOPTED, STATE, TRIAL, Sweep, SweepRuns, mark_adopted
+from langspec.tracking.sweep_runs import (
+    ADOPTED,
+    STATE,
+    STUDY,
+    TRIAL,
+    Sweep,
+    SweepRuns,
+    mark_adopted,
+)
 from langspec.tuning.records import TrialRecord
 
 SWEEP = Sweep("u1", "s", "demo", "pos", "grl", "here", {"tune": {"penalty": 0.5}}, "d" * 64)
@@ -131,6 +139,19 @@ def test_adoption_is_tagged_on_one_trial(tracker: Tracker) -> None:
         assert mark_adopted(tracker, "pos", "u1", number) == 1
         found = children(tracker, runs.parent)
         assert [n for n, run in found.items() if ADOPTED in run.data.tags] == [number]
+
+
+def test_the_run_that_launched_a_sweep_names_its_study(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracker.client is not None
+    for _ in range(2):  # a study that is begun, and one that goes on
+        launched = tracker.client.create_run("0").info.run_id
+        monkeypatch.setenv(PARENT_VARIABLE, launched)
+        runs = SweepRuns(tracker, SWEEP)
+        tags = tracker.client.get_run(launched).data.tags
+        assert (tags["langspec.study"], tags[STUDY]) == ("s", "u1")
+        assert runs.parent != launched
 
 
 def test_a_disabled_tracker_takes_it_all() -> None:

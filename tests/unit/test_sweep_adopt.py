@@ -11,7 +11,7 @@ import pytest
 from langspec import presets
 from langspec.config import load_config
 from langspec.errors import LangspecError
-from langspec.tuning.adoption import adopt
+from langspec.tuning.adoption import _read_elsewhere, adopt
 
 GRL = "train.methods.grl"
 VALUES = {
@@ -69,3 +69,14 @@ def test_nothing_is_written_of_what_is_not_valid(params: Path) -> None:
     with pytest.raises(LangspecError, match=r"tune\.trials"):
         adopt(params, VALUES)
     assert params.read_text() == broken
+
+
+def test_what_other_tasks_read_too_is_said(params: Path) -> None:
+    config = load_config(params, ["train.run=[frozen, grl]", "train.tasks=[pos, nli]"])
+    changes = [f"{GRL}.schedule: dann -> cosine", f"{GRL}.overrides.pos.strength: None -> 1.17"]
+    tune = {"task": "pos", "method": "grl"}
+    (note,) = _read_elsewhere(config, changes, tune)
+    assert note == f"note: grl on nli reads {GRL}.schedule too, and is trained anew with it"
+    assert _read_elsewhere(config, changes[1:], tune) == []
+    alone = load_config(params, ["train.run=[frozen, grl]", "train.tasks=[pos]"])
+    assert _read_elsewhere(alone, changes, tune) == []

@@ -80,8 +80,26 @@ def take_over(
     )
     if changes:
         _mark(config, root, stored, chosen)
-    values = (line for line in changes if not line.startswith(noted))
-    return "\n".join([*shown, *(f"  {line}" for line in values)])
+    values = [line for line in changes if not line.startswith(noted)]
+    shown += [f"  {line}" for line in values]
+    return "\n".join([*shown, *_read_elsewhere(config, values, tune)])
+
+
+def _read_elsewhere(config: Config, changes: Sequence[str], tune: Mapping[str, Any]) -> list[str]:
+    """A sentence on the changes that trainings of other tasks read too; none where there are none.
+
+    An override is of one task; what has none is written into the method's section.
+    """
+    section = f"train.methods.{tune['method']}."
+    keys = [line.partition(":")[0] for line in changes]
+    shared = [key for key in keys if not key.startswith(f"{section}overrides.")]
+    others = [task for task in config.train.tasks if task != tune["task"]]
+    if not shared or not others or tune["method"] not in config.train.run:
+        return []
+    return [
+        f"note: {tune['method']} on {', '.join(others)} reads {', '.join(shared)} too, and is "
+        "trained anew with it"
+    ]
 
 
 def _from_storage(root: Path, study: str, storage: str | None) -> StoredStudy:
