@@ -172,6 +172,9 @@ def test_absent_parts_are_named_on_the_page(root: Path, tmp_path: Path) -> None:
     scores = [line for line in lines if ",linear," not in line and ",majority,t" not in line]
     bare.write_text("\n".join(line for line in scores if ",majority,s" not in line) + "\n")
     text = (build(tmp_path, tmp_path / "report") / "details.html").read_text(encoding="utf-8")
+    first = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert first.count("Not measured.") == 2
+    assert "Not tried." in first
     assert "No language probe was run for this task." in text
     assert "No projection was written for this task." in text
     assert "No training history was found for this task." in text

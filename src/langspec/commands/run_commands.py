@@ -117,12 +117,12 @@ def cells(
 
 
 @click.command(
-    short_help="Draw tables, figures and one page from the results.",
+    short_help="Draw tables, figures, the page of answers and that of details.",
     epilog=examples("report", "report --set report.margin=0.02"),
 )
 @stage_options
 def report(assignments: tuple[str, ...], dry_run: bool) -> None:
-    """Stage: tables, figures and one page from the results."""
+    """Stage: tables, figures, the page of answers and that of details."""
     plan_or_run("report", assignments, dry_run)
 
 

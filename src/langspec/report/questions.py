@@ -70,7 +70,7 @@ def _which(run: Run, compared: Compared) -> str:
         )
 
     said = _by_task(run, most)
-    end = f" Fine-tuning changes accuracy between {said}." if said else ""
+    end = f" Gains of fine-tuning: {said}." if said else ""
     return f"Test scores by language, most of which had no training labels.{end}"
 
 
@@ -84,14 +84,14 @@ def _price(run: Run, compared: Compared) -> str:
                 )
                 if leak and gain:
                     first, then = (x.compared.difference.value for x in (leak, gain))
-                    return f"{short(first, sign=True)}, {short(then, sign=True)}"
+                    return f"{short(first, sign=True)} and {short(then, sign=True)}"
         return ""
 
     parts = ["Up and left is better."]
     if said := _by_task(run, moved):
-        parts.append(f"Unlearning in training changes language, accuracy by {said}.")
+        parts.append(f"Unlearning changes probe and accuracy by {said}.")
     if erased := _by_task(run, lambda task: _erased(run, task)):
-        parts.append(f"An eraser on finetune's vectors leaves {erased}.")
+        parts.append(f"The strongest eraser leaves {erased}.")
     return " ".join(parts)
 
 
@@ -106,7 +106,7 @@ def _erased(run: Run, task: str) -> str:
         return ""
     means = points.groupby("eraser")[["leak", "score"]].mean()
     least = means.sort_values(["leak", "score"], ascending=[True, False]).iloc[0]
-    return f"{short(least['leak'])}, {short(least['score'])}"
+    return f"{short(least['leak'])} and {short(least['score'])}"
 
 
 def _vanished(run: Run, compared: Compared) -> str:
