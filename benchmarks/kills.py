@@ -24,6 +24,7 @@ is drawn from `--seed` and its number; how far the processes come by then is not
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import json
 import os
@@ -52,7 +53,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BINARIES = Path(sys.executable).parent
 EVERYTHING = "everything"
 _RUNNING = re.compile(r"Running stage '([^']+)'")
-_COMPARED = ("results", "data/corpora", "data/encoders", "dvc.lock")
+_COMPARED = ("results", "data/corpora", "data/encoders")
 _STUDY_VALUES = ("tune.space=grid", "tune.rungs=1", "tune.rows=40", "tune.tokens_per_language=40",
                  "tune.grid={strength: [0.1, 0.2, 0.3], inner_steps: [1, 3]}")  # fmt: skip
 _TRIALS = 6
@@ -145,20 +146,27 @@ class Command:
 
 
 class Project:
-    """A project of a preset that was run once without a kill."""
+    """A project of a preset in which one command was run once without a kill.
 
-    def __init__(self, folder: Path, preset: str) -> None:
-        self.folder, self.log = folder / "project", folder / "kills.log"
-        self.facts = folder / "undisturbed.json"
-        if not self.facts.exists():
+    Attributes:
+        seconds: that each stage took.
+        files: SHA-256 of what the pipeline made.
+        lock: dvc.lock behind it.
+        scores: of the sweep's trials, by their values.
+    """
+
+    def __init__(self, folder: Path, preset: str, *, sweep: bool) -> None:
+        self.folder = folder / ("sweep" if sweep else "pipeline")
+        self.log, facts = self.folder.with_suffix(".log"), self.folder.with_suffix(".json")
+        if not facts.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
             self._make(preset)
-        known = json.loads(self.facts.read_text())
-        self.seconds: dict[str, float] = known["seconds"]
-        self.files: dict[str, str] = known["files"]
-        self.scores: dict[str, float] = known["scores"]
-        self.name = str(yaml.safe_load((self.folder / "params.yaml").read_text())["name"])
-        self.lock = (self.folder.parent / "dvc.lock").read_text()
+            facts.write_text(json.dumps(self._swept() if sweep else self._piped(), indent=1))
+        known = json.loads(facts.read_text())
+        self.seconds: dict[str, float] = known.get("seconds", {})
+        self.files: dict[str, str] = known.get("files", {})
+        self.lock: dict[str, Any] = known.get("lock", {})
+        self.scores: dict[str, float] = known.get("scores", {})
 
     def _make(self, preset: str) -> None:
         self.folder.mkdir(parents=True)
@@ -175,6 +183,9 @@ class Project:
         values = re.sub(r"(?m)^(  workers:) \S+|(\bworkers:) \d+", r"\1\2 2", values, count=1)
         (self.folder / "params.yaml").write_text(values)
         subprocess.run([BINARIES / "dvc", "init", "--no-scm", "-q"], cwd=self.folder, check=True)
+
+    def _piped(self) -> dict[str, Any]:
+        """Run the pipeline; what is to be compared with."""
         run = self._must("dvc", "repro", "--no-run-cache")
         ends = [*list(run.started.values())[1:], time.monotonic()]
         seconds = {
@@ -182,14 +193,17 @@ class Project:
             for (stage, began), end in zip(run.started.items(), ends, strict=True)
         }
         seconds[EVERYTHING] = sum(seconds.values())
-        shutil.copy(self.folder / "dvc.lock", self.folder.parent)
+        return {"seconds": seconds, "files": self.hashes(), "lock": self.read_lock()}
+
+    def _swept(self) -> dict[str, Any]:
+        """Run the sweep; what is to be compared with."""
+        self._must("dvc", "repro", "--no-run-cache", "corpora", "encoder")
         self._must(*sweep_command("undisturbed"))
-        facts = {
-            "seconds": seconds,
-            "files": self.hashes(),
-            "scores": self.study("undisturbed")[1],
-        }
-        self.facts.write_text(json.dumps(facts, indent=1))
+        return {"scores": self.study("undisturbed")[1]}
+
+    def read_lock(self) -> dict[str, Any]:
+        """What dvc.lock says; the order of its stages is that in which they ran last."""
+        return dict(yaml.safe_load((self.folder / "dvc.lock").read_text()))
 
     def _must(self, *command: str) -> Command:
         run = self.start(*command)
@@ -205,14 +219,13 @@ class Project:
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every file that the pipeline makes."""
-        files = [self.folder / "dvc.lock"]
-        for part in _COMPARED[:-1]:
-            files += [path for path in (self.folder / part).rglob("*") if path.is_file()]
+        below = [path for part in _COMPARED for path in (self.folder / part).rglob("*")]
+        files = [path for path in below if path.is_file()]
         return {str(file.relative_to(self.folder)): sha256_file(file) for file in sorted(files)}
 
     def make_stale(self, stage: str) -> None:
         """Forget a stage: its lock, its outs, every cache and checkpoint."""
-        lock = yaml.safe_load(self.lock)
+        lock = copy.deepcopy(self.lock)
         chosen = list(lock["stages"]) if stage == EVERYTHING else [stage]
         for one in chosen:
             for out in lock["stages"].pop(one).get("outs", []):
@@ -351,7 +364,7 @@ def kill_pipeline(project: Project, number: int, args: argparse.Namespace) -> Ki
         run.wait()
         return None
     _heal(project, kill, run, tree, again)
-    kill.same = project.hashes() == project.files
+    kill.same = (project.hashes(), project.read_lock()) == (project.files, project.lock)
     kill.running = project.running()
     kill.seconds = round(time.monotonic() - began, 1)
     return kill
@@ -450,7 +463,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (args.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        project = Project(folder, args.preset)
+        project = Project(folder, args.preset, sweep=args.sweep)
         name = "-".join((["sweep"] if args.sweep else ["kills"]) + args.signals)
         file = folder / f"{name}.csv"
         kills = read_kills(file)
