@@ -110,7 +110,8 @@ class Command:
             command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
-        self.log, self.started = log, {}
+        self.log = log
+        self.started: dict[str, float] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

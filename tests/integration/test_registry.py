@@ -26,6 +26,7 @@ from conftest import CHECKOUT, Make, Run
 from langspec.config import load_config
 from langspec.corpora.generated import FOLDER
 from langspec.files import read_json, sha256_folder, write_json
+from served_load import BAD, GOOD, answer_to, load
 
 pytestmark = pytest.mark.slow
 
@@ -292,8 +293,14 @@ def test_its_requirements_are_what_serving_imports() -> None:
     assert all("==" in line and "+" not in line for line in requirements())
 
 
+class Server(str):
+    """The address of a server, which knows its process."""
+
+    pid: int
+
+
 @pytest.fixture(scope="module")
-def server(project: Path) -> Iterator[str]:
+def server(project: Path) -> Iterator[Server]:
     """`mlflow models serve` of the champion, on a free port of the loopback; ended by its id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -312,7 +319,8 @@ def server(project: Path) -> Iterator[str]:
         process = subprocess.Popen(
             command, env=variables, stdout=handle, stderr=handle, start_new_session=True
         )
-    address = f"http://127.0.0.1:{port}"
+    address = Server(f"http://127.0.0.1:{port}")
+    address.pid = process.pid
     try:
         deadline = time.monotonic() + 240
         while True:
@@ -371,6 +379,37 @@ def test_a_served_model_refuses_bad_rows_and_goes_on(server: str) -> None:
         assert status == 400
         assert message in answer["message"]
     assert ask(server, {"dataframe_records": [{"text": "x"}]})[0] == 200
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_served_model_answers_what_is_wrong_with_400(server: Server, name: str) -> None:
+    status, answer = answer_to(server, BAD[name]())
+    assert (status, "Traceback" in answer) == (400, False), answer[:500]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_served_model_answers_long_texts_and_all_characters(server: Server, name: str) -> None:
+    status, answer = answer_to(server, GOOD[name]())
+    assert status == 200, answer[:500]
+    assert "predictions" in json.loads(answer)
+
+
+def test_a_served_model_stands_32_clients_for_a_minute(server: Server) -> None:
+    """No request is lost or answered by an error of the server, and its memory does not grow."""
+    seconds = 60.0
+    answers = load(server, server.pid, clients=32, seconds=seconds)
+    wrong = {
+        (name, status): count
+        for (name, status), count in answers.statuses.items()
+        if status != (200 if name in GOOD else 400)
+    }
+    assert wrong == {}
+    assert answers.statuses.total() > 32
+    settled = answers.memory[len(answers.memory) // 3]
+    assert answers.memory[-1] < 1.1 * settled + 50, answers.memory
+    print(
+        f"{answers.statuses.total() / seconds:.0f} answers a second, {answers.memory[-1]:.0f} MB"
+    )
 
 
 def test_the_stage_reads_what_params_say(project: Path) -> None:

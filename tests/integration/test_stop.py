@@ -157,3 +157,32 @@ def test_nobody_waits_for_work_in_threads_once_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30  # the work itself sleeps for 60
     assert child.returncode == 130
     assert errors.startswith("stopped by SIGINT")
+
+
+@pytest.mark.parametrize(
+    ("file", "processes"), [("cpu-1", 1), ("cpu-2", 2)]
+)  # cpu-nodes-2 needs a second machine: test_launch
+def test_accelerate_launch_by_hand_trains_in_the_processes_of_its_file(
+    project: Path, file: str, processes: int
+) -> None:
+    """The command that people type; accelerate itself starts one process for a CPU file."""
+    command = [str(Path(sys.executable).with_name("accelerate")), "launch"]
+    command += ["--config_file", f"accelerate/{file}.yaml", "-m", "langspec", *TRAIN]
+    done = subprocess.run(
+        command, cwd=project, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = read_json(project / "results" / "tiny" / "train" / "pos" / "finetune" / "run.json")
+    assert run["processes"] == processes
+
+
+def test_several_processes_by_hand_without_a_file_are_refused(project: Path) -> None:
+    command = [str(Path(sys.executable).with_name("accelerate")), "launch", "--quiet", "--cpu"]
+    done = subprocess.run(
+        [*command, "--num_processes", "2", "-m", "langspec", *TRAIN], cwd=project,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "compute.launch=accelerate/cpu-2.yaml" in line

@@ -352,6 +352,20 @@ def test_what_a_killed_process_left_of_a_store_goes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob(".mlflow.db.*")] == []
 
 
+def test_a_store_that_a_full_disk_cannot_hold_is_one_line(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from langspec.tracking.runs import Tracker\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: Tracker.open(root=Path(sys.argv[1]))\n"
+        "except OSError as error: print(error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    (line,) = subprocess.check_output(command, text=True, timeout=60).splitlines()
+    assert line == f"[Errno 27] File too large: '{tmp_path}/mlflow.db'"
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db.lock"]
+
+
 def test_two_processes_may_meet_at_a_fresh_store(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from langspec.tracking.runs import Tracker\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
 
 
@@ -20,6 +21,7 @@ class ServedModel(PythonModel):
         from langspec.release.predictor import load_predictor
 
         self.predictor = load_predictor(Path(context.artifacts["model"]))
+        _refuse_unreadable_json()
 
     # MLflow reads another annotation of the input as a signature; the saved model has one already.
     def predict(
@@ -41,6 +43,24 @@ class ServedModel(PythonModel):
             return self.predictor.predict(rows, (params or {}).get("eraser") or "")
         except LangspecError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
+
+
+def _refuse_unreadable_json() -> None:
+    """Let MLflow's server answer 400, not 500, to JSON too deep or with too long a number."""
+    from mlflow.pyfunc import scoring_server
+
+    decode = scoring_server._decode_json_input
+    if hasattr(decode, "__wrapped__"):
+        return
+
+    @wraps(decode)
+    def refusing(text: Any) -> Any:
+        try:
+            return decode(text)
+        except (RecursionError, ValueError) as error:
+            raise MlflowException(f"The JSON cannot be read: {error}", BAD_REQUEST) from None
+
+    scoring_server._decode_json_input = refusing
 
 
 def _is_absent(value: Any) -> bool:

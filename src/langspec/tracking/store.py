@@ -39,6 +39,7 @@ ANSWER_SECONDS = 3.0
 """How long a tracking server may take to answer its first request."""
 
 _SQLITE = "sqlite:///"
+_NEW_STORE = 1 << 20  # bytes that an empty store takes, or a little less
 _OUTDATED = "out-of-date database schema"
 
 
@@ -243,6 +244,8 @@ def _create_once(file: Path) -> None:
         for left in file.parent.glob(f".{glob.escape(file.name)}.*.part*"):
             left.unlink(missing_ok=True)  # of a killed process: who makes a store holds the lock
         with atomic_file(file) as fresh:
+            fresh.write_bytes(bytes(_NEW_STORE))  # a full disk: MLflow tries for over a minute
+            fresh.unlink()
             _connect(sqlite_uri(fresh))
         with closing(sqlite3.connect(file, timeout=30)) as connection:
             # Stays with the file. Readers and a writer no longer block each other, and a write
