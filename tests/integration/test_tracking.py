@@ -366,6 +366,23 @@ def test_a_store_that_a_full_disk_cannot_hold_is_one_line(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db.lock"]
 
 
+def test_a_disk_that_fills_up_in_a_run_is_one_warning(template: Path, tmp_path: Path) -> None:
+    shutil.copy(template, tmp_path)
+    code = (
+        "import resource, sys; from pathlib import Path; from langspec import logs\n"
+        "logs.set_up(20); from langspec.tracking.runs import Tracker\n"
+        "tracker = Tracker.open(root=Path(sys.argv[1]))\n"
+        "with tracker.start_run(experiment='e', name='r', stage='train') as run:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "    for step in range(9): run.log_metrics({'loss': 1.0}, step); run.flush()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("was lost") == 1
+    assert "langspec replay" in done.stderr.strip().splitlines()[-1]
+
+
 def test_two_processes_may_meet_at_a_fresh_store(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from langspec.tracking.runs import Tracker\n"

@@ -136,8 +136,9 @@ def open_client(store: Store) -> MlflowClient:
         LangspecError: the server or database cannot be reached (said within five seconds for
             servers), or the file is not an MLflow store.
     """
-    for noisy in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It logs a traceback for each failure, which is raised all the same, and said in one line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     if store.file is not None:
         _create_once(store.file)
     elif store.uri.startswith(("http://", "https://")):
