@@ -180,30 +180,42 @@ def ended(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
-@pytest.mark.slow
-def test_a_server_is_killed_in_the_middle_of_a_training(
-    tmp_path: Path, ready_project: Make, langspec: Any
-) -> None:
-    """The training ends with code 0 and the same bits; a replay makes its runs whole."""
-    folder = ready_project(tmp_path / "project")
-    address = f"http://127.0.0.1:{postgres_server.free_port()}"
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1",
-        "--port", address.rpartition(":")[2], "--backend-store-uri", f"sqlite:///{tmp_path}/s.db",
-    ]  # fmt: skip
+class MlflowServer:
+    """A server of runs on loopback, which may be killed and started again."""
 
-    def answers() -> bool:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.address = folder, f"http://127.0.0.1:{postgres_server.free_port()}"
+        self.command = [
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1",
+            "--port", self.address.rpartition(":")[2],
+            "--backend-store-uri", f"sqlite:///{folder}/s.db",
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
         try:
-            urllib.request.urlopen(f"{address}/health", timeout=5).close()
+            urllib.request.urlopen(f"{self.address}/health", timeout=5).close()
         except OSError:
             return False
         return True
 
-    server = started(command, tmp_path, answers)
+    def start(self) -> subprocess.Popen[bytes]:
+        server: subprocess.Popen[bytes] = started(self.command, self.folder, self.answers)
+        return server
+
+    def states(self) -> list[str]:
+        client = Tracker(Store(self.address, None)).client
+        assert client is not None
+        ids = [one.experiment_id for one in client.search_experiments()]
+        return [run.info.status for run in client.search_runs(ids)]
+
+
+def training(folder: Path, address: str, *, epochs: int) -> subprocess.Popen[str]:
+    """A training whose runs a server has, once it has written a checkpoint."""
     train = [sys.executable, "-m", "langspec", "train", "--task", "pos", "--method", "finetune"]
+    train += ["--set", f"train.methods.finetune.overrides={{pos: {{epochs: {epochs}}}}}"]
     child = subprocess.Popen(
-        [*train, "--set", "train.methods.finetune.overrides={pos: {epochs: 5}}"],
-        cwd=folder, env={**os.environ, "MLFLOW_TRACKING_URI": address, "OMP_NUM_THREADS": "1"},
+        [*train, "--set", "tracking.flush_seconds=1"], cwd=folder,
+        env={**os.environ, "MLFLOW_TRACKING_URI": address, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 300
@@ -211,6 +223,18 @@ def test_a_server_is_killed_in_the_middle_of_a_training(
         assert child.poll() is None, child.communicate()[1][-2000:]
         assert time.monotonic() < end
         time.sleep(0.05)
+    return child
+
+
+@pytest.mark.slow
+def test_a_server_is_killed_in_the_middle_of_a_training(
+    tmp_path: Path, ready_project: Make, langspec: Any
+) -> None:
+    """The training ends with code 0 and the same bits; a replay makes its runs whole."""
+    folder = ready_project(tmp_path / "project")
+    of_runs = MlflowServer(tmp_path)
+    server = of_runs.start()
+    child = training(folder, of_runs.address, epochs=5)
     ended(server)
     _, told = child.communicate(timeout=400)
     assert child.returncode == 0, told[-2000:]
@@ -218,14 +242,36 @@ def test_a_server_is_killed_in_the_middle_of_a_training(
     assert "run langspec replay" in told
     assert "Traceback" not in told
 
-    server = started(command, tmp_path, answers)
+    server = of_runs.start()
     try:
-        langspec(folder, "replay", MLFLOW_TRACKING_URI=address)
-        client = Tracker(Store(address, None)).client
-        assert client is not None
-        ids = [one.experiment_id for one in client.search_experiments()]
-        states = [run.info.status for run in client.search_runs(ids)]
+        langspec(folder, "replay", MLFLOW_TRACKING_URI=of_runs.address)
+        states = of_runs.states()
         assert "RUNNING" not in states
         assert states.count("FINISHED") >= 2  # the method and its seeds
+    finally:
+        ended(server)
+
+
+@pytest.mark.slow
+def test_a_server_comes_back_in_the_middle_of_a_training(
+    tmp_path: Path, ready_project: Make
+) -> None:
+    """It is tried again, gets what waited, and the work ends as if it had never been away."""
+    folder = ready_project(tmp_path / "project")
+    of_runs = MlflowServer(tmp_path)
+    ended(of_runs.start())
+    server = of_runs.start()  # the store is made
+    try:
+        child = training(folder, of_runs.address, epochs=60)
+        ended(server)
+        time.sleep(3)
+        server = of_runs.start()
+        _, told = child.communicate(timeout=900)
+        assert child.returncode == 0, told[-2000:]
+        assert "Traceback" not in told
+        if "the store of runs was lost" in told:  # else nothing was sent meanwhile
+            assert "the store of runs answers again" in told
+        assert "FINISHED" in of_runs.states()
+        assert "RUNNING" not in of_runs.states()
     finally:
         ended(server)
