@@ -345,7 +345,7 @@ def survivors(tree: list[psutil.Process], seconds: float) -> list[psutil.Process
 def kill_pipeline(project: Project, number: int, args: argparse.Namespace) -> Kill | None:
     """One kill of `dvc repro`; None: the stage had ended before."""
     rng = random.Random(f"{args.seed}-{number}")
-    stages = sorted(project.seconds)
+    stages = sorted(set(project.seconds) & set(args.only or project.seconds))
     stage = stages[rng.randrange(len(stages))]
     target = rng.choice(["group", "group", "dvc", "stage", "worker"])
     name = rng.choice(args.signals)
@@ -454,6 +454,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="how many, those before included")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--only", nargs="+", help="stages, such as evaluate@pos, or everything")
     parser.add_argument("--sweep", action="store_true", help="kill a sweep with two workers")
     parser.add_argument("--signals", nargs="+", default=["KILL"], choices=["KILL", "TERM", "HUP"])
     parser.add_argument("--folder", type=Path, help="project and rows; kept, and gone on with")
