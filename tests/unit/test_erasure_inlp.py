@@ -251,3 +251,15 @@ def test_the_probe_that_ends_the_rounds_is_an_option() -> None:
         for values in (once, once.model_copy(update={"judge": weak}))
     ]
     assert judged[0] > judged[1]
+
+
+def test_rounds_on_a_part_of_the_training_vectors_guard_nearly_as_well() -> None:
+    """At most 100 of 200 vectors of a language: they are what is read, and what rounds leave is
+    the same within the interval."""
+    data = drawn()
+    whole, part = (fitted(data, train=train) for train in (None, 100))
+    assert not np.array_equal(whole.left, part.left)
+    np.testing.assert_array_equal(fitted(data, train=1000).left, whole.left)
+    last, first = part.path[-1], whole.path[-1]
+    assert last.at_majority == first.at_majority
+    assert last.low <= first.high

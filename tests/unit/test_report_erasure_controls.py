@@ -34,6 +34,8 @@ def control_rows() -> list[Result]:
                 add(seed, eraser, probe=kind, metric="accuracy", value=0.8)
                 name = "accuracy_beyond_random"
                 add(seed, eraser, probe=kind, metric=name, value=value, low=low, high=high)
+        add(seed, "inlp", measure="erasure", corpus="text", probe="linear", metric="macro_f1",
+            unit="sentence", language="all", value=0.3)  # fmt: skip
         rounds = ((0, 0.99), (4, 0.4), (8, 0.21), (12, 0.2))
         for rank, leak in rounds[: 2 + seed]:  # the second seed goes a round further
             read = {"measure": "erasure_path", "corpus": "text", "split": "dev",
@@ -69,6 +71,7 @@ def test_the_table_says_what_random_subspaces_cost(run: Run) -> None:
     assert inlp["accuracy_equal_rank"] == pytest.approx(0.8)
     assert inlp["accuracy_equal_rank_beyond"] == pytest.approx(-0.1)
     assert inlp["accuracy_equal_rank_beyond_high"] == pytest.approx(-0.06)
+    assert inlp["sentence_leak_macro_f1"] == pytest.approx(0.3)
     assert not any("retrieval" in column.key for column in table.columns)
 
 

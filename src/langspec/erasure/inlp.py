@@ -10,7 +10,7 @@ from pydantic import Field
 from langspec.erasure.base import FLAT, ErasureMap
 from langspec.erasure.iterative import IterativeEraser, Vectors
 from langspec.erasure.removal_path import PathPoint
-from langspec.section import Count, Section
+from langspec.section import Count, Limit, Section
 
 
 class InlpEraser(Section):
@@ -22,11 +22,13 @@ class InlpEraser(Section):
         strengths: candidates for C of the classifier, in that space; the least C makes the
             directions most like the differences of the languages' means.
         rounds: most rounds.
+        train: training vectors at most of each language that rounds read; null: all.
     """
 
     space: Literal["raw", "whitened"]
     strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
     rounds: Count
+    train: Limit
 
 
 class INLP(IterativeEraser):
@@ -49,10 +51,17 @@ class INLP(IterativeEraser):
     section: ClassVar[type[Section] | None] = InlpEraser
 
     def __init__(
-        self, *, rounds: int, space: str, strengths: list[float], anchor: str | None = None
+        self,
+        *,
+        rounds: int,
+        space: str,
+        strengths: list[float],
+        train: int | None,
+        anchor: str | None = None,
     ) -> None:
         super().__init__(anchor=anchor)
         self.rounds, self.space, self.strengths = rounds, space, list(strengths)
+        self.train = train
 
     @classmethod
     def make(cls, name: str, values: InlpEraser, anchor: str | None) -> Self:
@@ -62,11 +71,13 @@ class INLP(IterativeEraser):
     def options(self) -> dict[str, Any]:
         """The options that it was made with, as they are written beside a fitted eraser."""
         values = {"rounds": self.rounds, "space": self.space, "strengths": self.strengths}
-        return super().options() | values
+        return super().options() | values | {"train": self.train}
 
     def _solve(self) -> ErasureMap:
         there, back = self._coordinates()
         train, dev = self._vectors()
+        if self.train is not None:
+            train = train.drawn(self.train)
         basis, path = np.zeros((there.shape[1], 0)), tuple[PathPoint, ...]()
         if len(np.unique(train.labels)) > 1 and len(dev.labels) and there.shape[1]:
             basis, path = _Rounds(self, train, dev, there, back).run()

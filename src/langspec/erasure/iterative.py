@@ -36,6 +36,15 @@ class Vectors:
         """The vectors of some rows, bool ``[N]``."""
         return Vectors(self.features[rows], self.labels[rows], self.lines[rows])
 
+    def drawn(self, most: int) -> Vectors:
+        """At most ``most`` vectors of each language, drawn by a fixed seed."""
+        from langspec.features.sample import lowest_per_group  # no part of what the report reads
+
+        ranks = np.random.default_rng(0).permutation(len(self.labels))
+        rows = np.zeros(len(ranks), dtype=bool)
+        rows[lowest_per_group(ranks, self.labels, most)] = True
+        return self.at(rows)
+
     def moved(self, features: np.ndarray) -> Vectors:
         """The same rows with other features ``[N, H]``."""
         return Vectors(features, self.labels, self.lines)

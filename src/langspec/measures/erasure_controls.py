@@ -77,14 +77,15 @@ def _control(metric: str, kind: str, group: str) -> tuple[Column, Column]:
     )
 
 
-_LEAK = {"probe": "linear", "language": "all", "unit": "token", "metric": LEAK_METRIC}
+_LEAK = {"probe": "linear", "language": "all", "metric": LEAK_METRIC}
 _OF_TARGETS = {"probe": "", "language": "mean_targets"}
 _ACCURACY, _RETRIEVAL = "Accuracy, mean of targets", "Retrieval, mean of targets"
 TABLE = TableSpec(
     name="erasure_controls_{task}",
     title="{task}: erased language, or as much of anything",
     caption="{task}: what erasers of the layer that the task's head reads leave of language (a "
-    "new linear probe), and what they cost beside the removal of random subspaces: of as many "
+    "new linear probe; erasers of words and of sentences are two, and a pair is erased by that of "
+    "sentences), and what they cost beside the removal of random subspaces: of as many "
     "directions, and of as much of the variance. Accuracy is of that head, kept; retrieval, of "
     "translations by cosine of sentence vectors. Random: mean over subspaces; [95 % of such "
     "subspaces]. Difference: eraser less random; [95 % interval over subspaces and test items]. "
@@ -98,7 +99,11 @@ TABLE = TableSpec(
         Column("base", text="{method}", shown=False),
         Column("method", text="{variant}", shown=False),
         Column("eraser", "Erased by"),
-        Column("token_leak_macro_f1", "token F1", "Language leak", "score", _LEAK),
+        *(
+            Column(f"{unit}_leak_macro_f1", f"{unit} F1", "Language leak", "score",
+                   {**_LEAK, "unit": unit})
+            for unit in ("token", "sentence")
+        ),
         Column("accuracy", "erased", _ACCURACY, "score", {**_OF_TARGETS, "metric": "accuracy"}),
         *_control("accuracy", "equal_rank", _ACCURACY),
         *_control("accuracy", "equal_variance", _ACCURACY),
@@ -109,7 +114,7 @@ TABLE = TableSpec(
     section="base",
     notes=("{verdicts}",),
     drop_empty=True,
-)
+)  # fmt: skip
 
 
 def task_units(bench: Bench, subject: Subject) -> Scored:
