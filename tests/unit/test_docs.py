@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
+import click
 import pytest
 
 from conftest import CHECKOUT
 from doc_pages import SAMPLE, Block, anchors, blocks, links, name_of, pages, prose
+from langspec.cli import main
 
 PAGES = {name_of(page): page for page in pages()}
 LANGUAGES = {"sh", "python", "yaml", "text"}
@@ -31,6 +34,14 @@ NOT_RUN = {
 def commands(page: Path) -> list[Block]:
     """The blocks of a page that a reader would type."""
     return [block for block in blocks(page) if block.language in {"sh", "python"}]
+
+
+CALL = re.compile(r"(?:^|[|;&] *)(?:[A-Z_]+=\S+ +)*langspec +([a-z][^\n|;&<>#]*)", re.M)
+
+
+def calls(text: str) -> list[list[str]]:
+    """The calls of langspec in lines of a shell, as words."""
+    return [shlex.split(found) for found in CALL.findall(text.replace("\\\n", " "))]
 
 
 def test_the_readme_is_short() -> None:
@@ -64,6 +75,19 @@ def test_every_block_names_its_language(name: str) -> None:
     for block in blocks(PAGES[name]):
         typed = re.search(r"^(langspec|dvc|python|make|mlflow) ", block.text, re.M)
         assert block.language in LANGUAGES or not typed, f"{block.place}: commands without `sh`"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_call_of_langspec_parses(name: str) -> None:
+    page = PAGES[name]
+    samples = [sample["command"] for sample in SAMPLE.finditer(page.read_text(encoding="utf-8"))]
+    texts = [block.text for block in commands(page) if block.language == "sh"]
+    for words in [words for text in [*texts, *samples] for words in calls(text)]:
+        command, rest = main.commands[words[0]], words[1:]
+        if isinstance(command, click.Group) and rest:
+            command, rest = command.commands[rest[0]], rest[1:]
+        if not {"--help", "--version"} & set(rest):
+            command.make_context(words[0], rest)
 
 
 def test_blocks_that_no_test_runs_are_counted() -> None:
