@@ -88,7 +88,7 @@ def test_the_verdict_is_a_comparison_and_never_no_cost(run: Run) -> None:
 def test_the_rounds_of_inlp_are_drawn_by_rank(run: Run) -> None:
     plot = figure_of(FIGURE, run, "pos")
     assert plot is not None
-    assert "ended there in 1 of 2 fits" in plot.caption
+    assert "ended at chance in 1 of 2 fits" in plot.caption
     language, task = plot.figure.axes
     assert language.get_title() == "language, per token"
     assert list(language.lines[0].get_xdata()) == [0, 4, 8]

@@ -196,8 +196,10 @@ def plots(made_up_run: Path) -> dict[str, Plot]:
     return {plot.name: plot for plot in drawn}
 
 
-def test_a_run_of_all_methods_has_its_figures(plots: dict[str, Plot]) -> None:
+def test_a_run_of_all_methods_has_its_figures_with_short_captions(plots: dict[str, Plot]) -> None:
     assert {"tradeoff_pos", "transfer_pos", "leak_pos", "first_tradeoff"} <= set(plots)
+    lengths = {name: len(plot.caption.split()) for name, plot in plots.items()}
+    assert {name: count for name, count in lengths.items() if count > 45} == {}
 
 
 def test_no_text_of_a_figure_lies_on_another_or_outside(plots: dict[str, Plot]) -> None:

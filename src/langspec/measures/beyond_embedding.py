@@ -68,9 +68,9 @@ def _panel(unit: str) -> Panel:
 FIGURE = FigureSpec(
     name="beyond_embedding_{task}",
     title="{task}: bits that a layer adds to the embeddings",
-    caption="Models of {task}: bits a unit by which a linear probe of a layer and layer 0 reads "
-    "the language better than one of layer 0 alone, language text, test split. Mean over {seeds}; "
-    "band: 95 % interval over lines, bounds averaged over the seeds.",
+    caption="Models of {task}: bits a unit by which a linear probe of a layer and layer 0 "
+    "together reads the language better than one of layer 0. Mean over {seeds}; band: 95 % "
+    "interval over lines.",
     alt="Line plot by layer of the bits that it adds to layer 0. Last layer, per token: {last}.",
     where={**_WHERE, "metric": "bits"},
     panels=(_panel("token"), _panel("sentence")),

@@ -26,7 +26,7 @@ def _ended(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
     ends = ends[ends["eraser"] == "inlp"]
     fits = int(ends["seeds"].sum())
     reached = round((ends["seeds"] * ends["value"]).sum())
-    return f"The rounds ended there in {reached} of {fits} fits."
+    return f"Rounds ended at chance in {reached} of {fits} fits."
 
 
 def _leak(unit: str) -> Panel:
@@ -43,11 +43,9 @@ def _leak(unit: str) -> Panel:
 FIGURE = FigureSpec(
     name="erasure_path_{task}",
     title="{task}: what INLP leaves, round by round",
-    caption="Models of {task}: accuracy of a new linear language probe on dev lines, and of the "
-    "task's head, kept, on test vectors (mean of target languages), after each round of INLP, by "
-    "the number of directions removed. Rounds end where naming the most frequent language is as "
-    "good, within the interval and .05. {ended} Mean over {seeds}, as far as each "
-    "seed of a method got.",
+    caption="Models of {task}: accuracy of a new language probe (dev lines) and of the kept task "
+    "head (test, target languages) as INLP removes directions. {ended} Mean over {seeds}, as far "
+    "as each seed got.",
     alt="Line plots by directions removed: accuracy of the language probe and of the task. At the "
     "most directions: {last}.",
     where=WHERE,

@@ -54,10 +54,9 @@ def _class_panels(measure: str) -> tuple[Panel, ...]:
 GEOMETRY = FigureSpec(
     name="geometry_{task}",
     title="{task}: geometry by layer",
-    caption="Models of {task}, test split, by layer. Top: adjusted mutual information of "
-    "k-means clusters (k: number of classes) with languages or labels; 0 by chance. Bottom: "
-    "share of the variance of all vectors that lies between the means of the classes. Mean "
-    "over {seeds}; band: smallest to largest seed.",
+    caption="Models of {task}, test split. Top: how far k-means clusters agree with languages or "
+    "labels (adjusted mutual information). Bottom: share of the variance between class means. "
+    "Mean over {seeds}; band: smallest to largest seed.",
     alt="Line plots by layer of cluster agreement and variance share. Cluster agreement with "
     "languages at the last layer, per sentence of language text: {last}.",
     where={
@@ -81,9 +80,8 @@ def _nearest(rows: pd.DataFrame, card: Mapping[str, Any]) -> str:
     if chance_of_retrieval(rows).empty:
         return f"{NOT_PARALLEL} "
     return (
-        "Left: share of sentences whose nearest sentence in the other language is their "
-        "translation (mean of both directions and of the target languages; dotted: chance; band: "
-        "95 % interval over lines), as vectors are and after each language's mean is subtracted. "
+        "Left: share of sentences whose nearest in another language is their translation, without "
+        "and with language means subtracted (band: 95 % interval over lines). "
     )
 
 
@@ -106,9 +104,8 @@ def _likeness_panel(title: str, metric: str, label: str = "") -> Panel:
 ALIGNMENT = FigureSpec(
     name="alignment_{task}",
     title="{task}: alignment by layer",
-    caption="Models of {task}, sentences of the language text, test split, by layer. "
-    "{nearest}Right: debiased linear CKA with the starting encoder on the same sentences, and "
-    "within each language; 0 by chance. Mean over {seeds}.",
+    caption="Models of {task}, test sentences. {nearest}Right: debiased linear CKA with the "
+    "starting encoder, and within each language. Mean over {seeds}.",
     alt="Line plots by layer of retrieval and CKA. Retrieval at the last layer: {last}.",
     where={**WHERE, "metric": ("retrieval", *LIKENESSES), "language": ("all", "mean_targets")},
     panels=(
@@ -146,11 +143,9 @@ def _angle_panel(factor: str, place: tuple[str, str], *, each: bool) -> Panel:
 MOVES = FigureSpec(
     name="moves_{task}",
     title="{task}: principal angles before and after",
-    caption="{task}: principal angles between the span of the class means of the "
-    "starting encoder and of the trained one. Top: their mean by layer. Bottom: each of them "
-    "at the last layer. Dotted: what two halves of the lines of one checkpoint differ by "
-    "(noise, top), and random subspaces (chance). Last column: directions of largest variance, as "
-    "many as the language subspace has. Mean over {seeds}; band: smallest to largest seed.",
+    caption="{task}: angles between what class means span before and after training. Top: their "
+    "mean by layer; bottom: each at the last layer. Noise: two halves of the lines; chance: "
+    "random subspaces. Mean over {seeds}; band: smallest to largest seed.",
     alt="Line plots of principal angles before and after. Mean angle of the language subspace at "
     "the last layer, in degrees: {last}.",
     where={**WHERE, "language": "all"},

@@ -196,11 +196,9 @@ def _leak_panels(*, sized: bool = False) -> dict[str, Any]:
 FIGURE = FigureSpec(
     name="leak_{task}",
     title="{task}: language leak by layer",
-    caption="Models of {task}: macro-F1 over languages of a linear probe "
-    "trained on the frozen representation of each layer, on "
-    "{corpora}, test split (lines not seen by the probe). Above: zoomed. Mean over "
-    "{seeds}; dashes: single seeds; "
-    "band: 95 % interval over lines, bounds averaged over the seeds.",
+    caption="Models of {task}: macro-F1 over languages of a fresh linear probe of each layer, on "
+    "{corpora}, test split. Above: zoomed. Mean over {seeds}; dashes: single seeds; band: 95 % "
+    "interval over lines.",
     alt="Line plot of language probe macro-F1 by layer. Last layer, per token: {last}.",
     where=_F1,
     x_label="layer (0: embeddings)",
@@ -214,9 +212,9 @@ FIGURE = FigureSpec(
 CURVE_FIGURE = FigureSpec(
     name="leak_curve_{task}",
     title="{task}: leak by what the probe was trained on",
-    caption="Models of {task}: macro-F1 over languages of the linear language probe at the last "
-    "layer, fitted on a quarter, half and all of its training vectors. Above: zoomed. Mean over "
-    "{seeds}; band: 95 % interval over lines, bounds averaged over the seeds.",
+    caption="Models of {task}: macro-F1 of the last layer's probe, fitted on a quarter, half and "
+    "all of its training vectors. Above: zoomed. Mean over {seeds}; band: 95 % interval over "
+    "lines.",
     alt="Line plot of language probe macro-F1 by number of training vectors. Per token: {last}.",
     where={**_F1, "measure": ("leak", LEAK_CURVE)},
     x_label="training vectors",

@@ -92,13 +92,8 @@ def projection(run: Run, task: str) -> Plot | None:
     seeds = join(frame["seed"].astype(str))
     caption = (
         f"t-SNE of last-layer vectors, {task_title(task)}, on {corpus_words(frame['corpus'])}: "
-        f"{span(counts)} points in each column, the same sample of "
-        f"{frame['language'].nunique()} languages for each method, seed {seeds}. Colour: family "
-        "(top; families beyond the palette share grey) or label "
-        "(bottom), with one marker for each language or label. Letters stand where a "
-        "language or label lies densest, a line leads there where they had to make room. "
-        "Each column is fitted by itself: axes, distances between clusters and cluster sizes "
-        "carry no unit; read neighbourhoods only."
+        f"{span(counts)} points a column, seed {seeds}. A name stands where its language or label "
+        "lies densest. Each column is fitted by itself: read neighbourhoods only."
     )
     alt = (
         f"Scatter plots of t-SNE projections for {', '.join(map(method_label, methods))}, "

@@ -78,10 +78,9 @@ def three_columns(run: Run, task: str) -> Plot | None:
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=3, handletextpad=0.2)
     caption = (
-        f"{task_title(task)}: one quantity by three measures. Grey: as published ({PAPER}), on "
-        "another encoder and other corpora. Hollow: their measure on this run's checkpoints; "
-        "filled: the sound measure on the same (bars: smallest to largest seed). The three "
-        "share no scale: compare how each changes from row to row."
+        f"{task_title(task)}: grey as published ({PAPER}; another encoder, other corpora); "
+        "hollow their measure on this run's checkpoints, filled the sound one (bars: seeds). "
+        "Compare rows, not measures: they share no scale."
     )
     title = f"{task_title(task)}: what each measure makes of training"
     alt = "Dot plots, a row a method. " + "; ".join(wording) + "."
@@ -158,13 +157,9 @@ def seqeval_curve(run: Run, task: str) -> Plot | None:
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.0)
     caption = (
-        f"{task_title(task)}: what seqeval says of language codes against the share of tokens "
-        f"named rightly, {len(codes)} languages. Curves: simulated errors in sentences as long as "
-        "the ones here, falling anywhere or correlated within sentences as much as those of this "
-        "run's probes; star: one language for every token. Points: probes on this run's "
-        "checkpoints, the converged one filled, the published one at each of its four settings "
-        "hollow; means over seeds. Below the curves: errors spread more evenly over the sentences "
-        "than chance would."
+        f"{task_title(task)}: seqeval's score of language codes against the share of tokens named "
+        "rightly. Curves: simulated errors. Points: probes on this run's checkpoints, the "
+        "published one at each of its four settings; means over seeds."
     )
     alt = "Curves with points. Converged probes: " + "; ".join(wording) + "."
     title = f"{task_title(task)}: seqeval's score against token accuracy"

@@ -30,6 +30,7 @@ from langspec.report.table import (
 from langspec.results import OVER_LANGUAGES
 
 WHOLE = "whole scale"
+BY = "finetune"  # its scores sort the languages
 
 
 def transfer(run: Run, task: str) -> Plot | None:
@@ -43,7 +44,8 @@ def transfer(run: Run, task: str) -> Plot | None:
         return None
     methods = ordered_methods(run, scores["method"])
     trained = [m for m in methods if not is_baseline(m)]
-    rows = _sorted_by_score(scores, languages, trained or methods, run.source)
+    by = BY if BY in trained else (trained or methods)[-1]
+    rows = _sorted_by_score(scores, languages, by, run.source)
     metrics = [m for m in METRIC_TITLES if m in set(scores["metric"])]
     panels = [("accuracy", methods, f"accuracy, {WHOLE}")] if trained < methods else []
     panels += [(m, trained or methods, f"{METRIC_TITLES[m]}, zoomed") for m in metrics]
@@ -75,7 +77,7 @@ def transfer(run: Run, task: str) -> Plot | None:
         f"{span(n)} {UNIT_PLURALS.get(unit, unit)} a language. Marker: mean over "
         f"{seed_words(scores, trained)}; vertical ticks: single seeds; line: 95 % interval over "
         "test items, bounds averaged over the seeds. Targets sorted by "
-        f"{method_label((trained or methods)[-1])}."
+        f"{method_label(by)}."
     )
     means = pick(scores, language="mean_targets", metric="accuracy")
     alt = (
@@ -139,9 +141,9 @@ def _name_rows(axis: Axes, rows: Sequence[str], positions: Sequence[float], sour
 
 
 def _sorted_by_score(
-    scores: pd.DataFrame, languages: Sequence[str], methods: Sequence[str], source: str
+    scores: pd.DataFrame, languages: Sequence[str], method: str, source: str
 ) -> list[str]:
-    reference = pick(scores, method=methods[-1], metric="accuracy").set_index("language")["value"]
+    reference = pick(scores, method=method, metric="accuracy").set_index("language")["value"]
     targets = [code for code in languages if code != source]
     targets.sort(key=lambda code: (-reference.get(code, -1.0), code))
     head = [source] if source in languages else []

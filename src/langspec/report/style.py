@@ -46,6 +46,7 @@ METHODS: dict[str, Sign] = {
     "control": ("#009e73", "D"),
     "grl": ("#cc79a7", "^"),
     "adversary": ("#a87900", "v"),
+    "grl_distil": ("#5c6f1a", "H"),
     RANDOM: ("#7b848c", "X"),
 }
 ERASERS: dict[str, Sign] = {

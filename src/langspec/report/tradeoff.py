@@ -199,13 +199,13 @@ def _caption(task: str, points: pd.DataFrame) -> str:
         else ""
     )
     erased = (
-        " Below: one method's vectors behind each eraser, its head kept (hollow: an oracle that "
-        "knows the language); dotted: with nothing erased."
+        " Below: behind each eraser, the head kept; hollow: an oracle, which is given the "
+        "language; dotted: nothing erased."
         if (points["eraser"] != "").any()
         else ""
     )
     return (
-        f"{task_title(task)}: accuracy, mean of the target languages, against the language leak, "
-        f"last layer. Mean over {count} seed{'s' * (count != '1')}, seeds faint; bars: 95 % "
-        f"intervals over test items. Up and left is better.{erased}{joined}"
+        f"{task_title(task)}: accuracy of the target languages against the leak. Mean over "
+        f"{count} seed{'s' * (count != '1')}, seeds faint; bars: 95 % intervals over test items."
+        f"{erased}{joined}"
     )
