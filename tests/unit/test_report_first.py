@@ -78,6 +78,7 @@ def run(made_up_run: Path) -> Run:
         (steady(0.99), around(0.989, 0.0001), "No."),
         (SURE, NOISY, "Undecided."),
         (steady(0.99), (0.97, 0.985, 0.995), "Hardly if at all."),
+        (steady(0.03), around(0.02, 0.0001), "Undecided."),
         ((0.99,), (0.30,), "One seed, no finding."),
     ],
 )

@@ -207,6 +207,8 @@ def _forgotten(run: Run, task: str, line: Line, options: JudgeOptions) -> str:
     if line.verdict == "equivalent":
         return "no"
     difference, whole = line.compared.difference, line.compared.b - floor(run, task)
+    if whole <= 0:  # nothing that could be forgotten
+        return "undecided"
     low, high = (-end / whole for end in reversed(difference.interval(options.alpha)))
     least, most = _share_words(low), _share_words(high)
     if line.verdict != "lower":

@@ -248,7 +248,7 @@ def cell(record: Mapping[str, Any], column: Column) -> str:
         return "–"
     if column.kind == "count":
         return f"{int(value):,}"
-    return f"{value:.4g}" if column.kind == "number" else str(value)
+    return f"{value:.3g}" if column.kind == "number" else str(value)
 
 
 def score(record: Mapping[str, Any], column: Column) -> dict[str, str]:
