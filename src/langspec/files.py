@@ -170,6 +170,26 @@ def read_json(path: Path, *, cure: str = "write the file anew") -> Any:
         raise DamagedFile(f"not JSON ({error}); {cure}", place=path) from None
 
 
+def read_object(path: Path, *keys: str, cure: str) -> dict[str, Any]:
+    """Read a JSON object that has some keys.
+
+    Args:
+        path: of the file.
+        keys: that it must have.
+        cure: what to do about a file that is damaged.
+
+    Raises:
+        DamagedFile: no JSON object, or a key is missing.
+        OSError: as :func:`read_json`.
+    """
+    value = read_json(path, cure=cure)
+    if not isinstance(value, dict):
+        raise DamagedFile(f"a JSON {type(value).__name__}, no object; {cure}", place=path)
+    if missing := [key for key in keys if key not in value]:
+        raise DamagedFile(f"expected the key {missing[0]!r}; {cure}", place=path)
+    return value
+
+
 def read_record(path: Path, kind: type[T], *, cure: str, schema: int | None = None) -> T:
     """Read a JSON object into a dataclass.
 

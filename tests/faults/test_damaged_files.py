@@ -14,10 +14,12 @@ import pytest
 import torch
 
 from langspec.errors import DamagedFile, LangspecError
-from langspec.files import CHECKSUMS, checked, write_checksums
+from langspec.files import CHECKSUMS, checked, read_object, write_checksums
 from langspec.modelling.saved import RunCard, read_tensors, save_run
 from langspec.report.compared import evaluated_methods
 from langspec.report.run_results import load_run
+from langspec.report.sweeps import load_studies
+from langspec.report.terminal import table_text
 from langspec.results import read_results, read_training_record
 
 CARD = RunCard("pos", "grl", 1, ("A", "B"), "mean", -1, 0.0, True, "tiny", "0", 1)
@@ -129,3 +131,42 @@ def test_a_record_of_trainings_has_one_schema(tmp_path: Path, value: Any) -> Non
     (tmp_path / "run.json").write_text(json.dumps(value))
     with pytest.raises(DamagedFile, match=r"run\.json: .*; rerun the stage train"):
         read_training_record(tmp_path / "run.json")
+
+
+NO_OBJECTS = [b"", b"[]", b"3", b'"x"', b"null", b"{", b"\xff\xfe", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", NO_OBJECTS)
+def test_a_file_of_values_holds_an_object(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "card.json"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFile, match=r"card\.json: .*; write it anew") as error:
+        read_object(path, cure="write it anew")
+    assert "\n" not in str(error.value)
+    path.write_text('{"a": 1}')
+    assert read_object(path, "a", cure="write it anew") == {"a": 1}
+    with pytest.raises(DamagedFile, match="expected the key 'b'; write it anew"):
+        read_object(path, "a", "b", cure="write it anew")
+
+
+@pytest.mark.parametrize("content", NO_OBJECTS)
+def test_a_damaged_study_is_refused_by_the_report(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "study.json").write_bytes(content)
+    with pytest.raises(LangspecError, match=r"study\.json: .*run the sweep again"):
+        load_studies([tmp_path])
+
+
+@pytest.mark.parametrize("content", NO_OBJECTS)
+def test_a_damaged_card_is_refused_by_the_report(run: Path, content: bytes) -> None:
+    place = run / "corpora"
+    place.mkdir()
+    (place / "card.json").write_bytes(content)
+    with pytest.raises(DamagedFile, match=r"card\.json: .*rerun the stage"):
+        load(run)
+
+
+@pytest.mark.parametrize("content", [b"", b"a\n1\n2,3,4\n", b"\xff\xfe\x00"])
+def test_a_damaged_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "leak_pos.csv").write_bytes(content)
+    with pytest.raises(DamagedFile, match=r"leak_pos\.csv: cannot be read .*langspec report"):
+        table_text(tmp_path, "leak_pos", [])

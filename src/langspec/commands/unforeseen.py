@@ -25,6 +25,8 @@ _CURES = {
     errno.EACCES: "change its rights, or name another place",
     errno.EPERM: "change its rights, or name another place",
     errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EISDIR: "expected a file; move the folder away",
+    errno.ENOTDIR: "expected a folder; move the file away",
 }
 
 

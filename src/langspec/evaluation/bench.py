@@ -17,7 +17,7 @@ from langspec.encoders.inputs import Inputs, text_inputs
 from langspec.encoders.load import load_encoder
 from langspec.features.bank import Bank, BankOptions, BankRows, bank_key
 from langspec.features.encode import build_bank
-from langspec.files import cached_json, read_json, sha256_file
+from langspec.files import cached_json, read_object, sha256_file
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.base import Subject
 from langspec.modelling.model import layer_index
@@ -139,7 +139,8 @@ class Bench:
 
         Only the card of the corpora says so; numbered paragraphs need not be.
         """
-        card = read_json(self.paths.corpora / "card.json")
+        cure = "run: dvc repro -f corpora"
+        card = read_object(self.paths.corpora / "card.json", "corpora", cure=cure)
         notes = card["corpora"]["text"].get("notes", {})
         return str(notes.get("parallel", "no")).startswith("yes")
 

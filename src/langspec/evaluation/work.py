@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from langspec.files import read_json
+from langspec.files import read_object
 from langspec.measures.base import Cost, Shape
 from langspec.measures.discovery import measures
 from langspec.objectives import get_method
@@ -76,8 +76,8 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
             TrainedRun(method, seed, folder / f"seed-{seed}", first=seed == first)
             for seed in seeds
         ]
-        card = read_json(require(runs[0].folder / "model.json", stage))
-        if not isinstance(card, dict) or card.get("trains_encoder", True):
+        card = require(runs[0].folder / "model.json", stage)
+        if read_object(card, cure=f"run: langspec {stage}").get("trains_encoder", True):
             works |= {f"{method} seed {run.seed}": Work(runs=(run,)) for run in runs}
         else:
             works[method] = Work(runs=tuple(runs))
@@ -122,7 +122,9 @@ def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
     layers, hidden = config.encoder.pretrain.layers, config.encoder.pretrain.hidden
     card = paths.encoder / "config.json"
     if card.exists():
-        values = read_json(card)
+        values = read_object(
+            card, "num_hidden_layers", "hidden_size", cure="build the encoder again"
+        )
         layers, hidden = values["num_hidden_layers"], values["hidden_size"]
     leaks = 1 + _encoders(config, methods)
     return Shape(

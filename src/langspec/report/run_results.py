@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.errors import DamagedFile, LangspecError
-from langspec.files import checked, read_json
+from langspec.files import checked, read_object
 from langspec.languages import LANGUAGES
 from langspec.measures.spec import FigureSpec, TableSpec
 from langspec.results import (
@@ -250,7 +250,7 @@ def _trainings(
 
 def _json(path: Path, what: str, missing: list[str]) -> Mapping[str, Any]:
     if path.is_file():
-        return read_json(path)
+        return read_object(path, cure="rerun the stage that writes it")
     missing.append(what)
     return {}
 

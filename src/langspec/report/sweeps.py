@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from langspec.errors import LangspecError
-from langspec.files import read_json
+from langspec.files import read_object
 from langspec.measures.spec import Column, TableSpec
 from langspec.report.drawing import Drawing
 from langspec.report.pivot import listed
@@ -122,6 +122,9 @@ class Study:
         return {"id": self.id, "title": title, "reading": _reading(self), "space": space}
 
 
+_AGAIN = "delete the folder, or run the sweep again"
+
+
 def load_studies(folders: Sequence[Path]) -> list[Study]:
     """Studies with at least one trial that ended.
 
@@ -133,13 +136,12 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
         file = folder / "study.json"
         if not file.is_file():
             continue
-        document = read_json(file)
+        document = read_object(file, cure=_AGAIN)
         if not document.get("trials"):
             continue
         if document.get("schema") != SCHEMA:
             raise LangspecError(
-                f"schema {document.get('schema')}, expected {SCHEMA}; delete the folder, "
-                "or run the sweep again",
+                f"schema {document.get('schema')}, expected {SCHEMA}; {_AGAIN}",
                 place=file,
             )
         try:
@@ -150,7 +152,7 @@ def load_studies(folders: Sequence[Path]) -> list[Study]:
             present.append(Study(folder.name, folder, tune, space, document["trials"], numbers))
         except (KeyError, TypeError) as error:
             raise LangspecError(
-                f"expected the key {error} of a study; delete the folder, or run the sweep again",
+                f"expected the key {error} of a study; {_AGAIN}",
                 place=file,
             ) from error
     return present

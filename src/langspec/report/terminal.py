@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from langspec.errors import LangspecError
+from langspec.errors import DamagedFile, LangspecError
 from langspec.report.headline_table import FITTED, LEAKS, headline
 from langspec.report.run_results import Run
 from langspec.report.table import (
@@ -114,7 +114,11 @@ def table_text(folder: Path, name: str | None, columns: list[str]) -> str:
         return "\n".join(names)
     if name not in names:
         raise LangspecError(f"no table {name!r}; there are {', '.join(names)}", place="table")
-    frame = pd.read_csv(folder / f"{name}.csv")
+    try:
+        frame = pd.read_csv(folder / f"{name}.csv")
+    except ValueError as error:
+        reason = f"cannot be read ({error}); run: langspec report"
+        raise DamagedFile(reason, place=folder / f"{name}.csv") from None
     unknown = [column for column in columns if column not in frame.columns]
     if unknown:
         raise LangspecError(

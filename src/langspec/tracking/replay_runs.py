@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_file, sha256_json
+from langspec.files import read_object, sha256_file, sha256_json
 from langspec.results import EVERY, label, read_results, read_training_record
 from langspec.tracking import tags as names
 from langspec.tracking.history import evaluation_points, read_history
@@ -281,7 +281,7 @@ def _attach_card(
     if method.tags.get(method.parent, {}).get(_CARD) == digest:
         return
     logger = tracker.resume_run(method.parent)
-    outs = read_json(card)["outs"]
+    outs = read_object(card, "outs", cure="run: dvc repro -f corpora")["outs"]
     for table in (method.training.task, "text"):
         if out := outs.get(f"{table}.parquet"):
             logger.log_data(f"{name}/{table}", out["sha256"], "evaluation", out["rows"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langspec.encoders.recipe import check_feature_layer
-from langspec.files import read_json
+from langspec.files import read_object
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -73,7 +73,9 @@ def estimate(
     from langspec.training.experiment import Workbench
     from langspec.training.train_section import recipe_of
 
-    card = read_json(encoder / "config.json")
+    card = read_object(
+        encoder / "config.json", "num_hidden_layers", "hidden_size", cure="build the encoder again"
+    )
     hidden, layers = card["hidden_size"], card["num_hidden_layers"]
     check_feature_layer(config.train.feature_layer, layers)
     bench = Workbench(config, task, corpora, encoder)

@@ -10,7 +10,7 @@ from typing import Any
 from langspec.closure import code_hash
 from langspec.config import Config
 from langspec.errors import LangspecError
-from langspec.files import read_json, sha256_json
+from langspec.files import read_object, sha256_json
 from langspec.objectives import get_method
 from langspec.paths import corpora_hash, paths_of, require
 from langspec.section import flatten
@@ -93,7 +93,8 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
     )
     searched = {parameter.path for parameter in space.parameters}
     require(paths.corpora, "corpora")
-    card = read_json(require(paths.encoder, "encoder") / "langspec.json")
+    place = require(paths.encoder, "encoder") / "langspec.json"
+    card = read_object(place, "sha256", cure="build the encoder again")
     return Identity(
         parts={
             "tune": tune.model_dump(exclude=_without_effect(tune)),
