@@ -17,7 +17,9 @@ VERSION = {"evaluation code": "a", "training code": "b", "precision": "fp32"}
 
 
 def manifest(**version: str) -> Manifest:
-    return Manifest(VERSION | version, "c" * 40, True, {}, {"train": 60.0, "evaluate": 30.0})
+    seconds = {"train": 60.0, "evaluate": 30.0}
+    run = {"seeds": [{"seed": 1, "status": "finished", "dev": {"accuracy": 0.7}}]}
+    return Manifest(VERSION | version, "c" * 40, True, {}, seconds, run)
 
 
 def test_whole_comparisons_come_first() -> None:
@@ -64,7 +66,7 @@ def test_one_version_a_mean(changed: dict[str, str], other: Cell, message: str) 
 def test_what_is_left_costs_what_the_finished_ones_did() -> None:
     cells = [Cell("pos", "grl", seed) for seed in (1, 2)] + [Cell("pos", "frozen", 1)]
     said = describe(cells, {cells[0]: manifest()})
-    assert "finished at cccccccccccc: train 60 s, evaluate 30 s" in said
+    assert "finished at cccccccccccc: train 60 s, evaluate 30 s; dev accuracy 0.700" in said
     assert "1 of 3 cells finished; left: about 0.1 processor hours" in said  # 2 x 90 s
 
 

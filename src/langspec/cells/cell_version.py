@@ -71,10 +71,11 @@ def check_goes_on(cells: Mapping[Cell, Manifest], versions: Versions) -> None:
     """
     for cell, manifest in cells.items():
         if differing := _differing(manifest.version, versions.of(cell)):
+            commit = manifest.commit[:12] or "COMMIT"
             raise LangspecError(
-                f"was made with other {differing} at commit {manifest.commit[:12]}; go on there "
-                f"(git worktree add ../going-on {manifest.commit[:12]}, and copy the cells into "
-                "it), or move the folder of the cells away to begin anew",
+                f"was made with other {differing}, at commit {commit}; go on there: git worktree "
+                f"add ../going-on {commit}, and copy the folder of the cells into it. Or move "
+                "that folder away to begin anew",
                 place=cell.name,
             )
 

@@ -36,7 +36,9 @@ def _said(manifest: Manifest | None) -> str:
         return "to do"
     seconds = ", ".join(f"{key} {value:.0f} s" for key, value in manifest.cpu_seconds.items())
     reason = f"; failed: {manifest.entry.get('reason')}" if manifest.failed else ""
-    return f"finished at {manifest.commit[:12] or 'no commit'}: {seconds}{reason}"
+    dev = manifest.entry.get("dev", {}).get("accuracy")
+    score = "" if dev is None else f"; dev accuracy {dev:.3f}"
+    return f"finished at {manifest.commit[:12] or 'no commit'}: {seconds}{score}{reason}"
 
 
 def _cost(cell: Cell, finished: Mapping[Cell, Manifest]) -> float | None:
