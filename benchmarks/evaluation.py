@@ -35,7 +35,7 @@ def turn(side: Side, number: int, given: argparse.Namespace, rows: Rows) -> None
     """Train one checkpoint, evaluate it, and evaluate it again."""
     side.run("langspec", "preset", given.preset)
     take_data(side, given.root)
-    values = [f"train.run=[{given.method}]", "train.seeds=[1]", *given.set]
+    values = [f"train.run=[{given.method}]", "train.also.run=[]", "train.seeds=[1]", *given.set]
     changed = [word for value in values for word in ("--set", value)]
     task = ["--task", given.task]
     commands = (

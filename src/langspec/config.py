@@ -65,9 +65,11 @@ class Config(Section):
         for name in sections:
             if name not in self.tasks:
                 raise ValueError(f"train.{name}: unknown key{_near(name, [*Train.model_fields])}")
-        for index, name in enumerate(self.train.tasks):
-            if name not in known:
-                raise ValueError(f"train.tasks.{index}: found {name!r}, expected one of {tasks}")
+        for key, names in (("tasks", self.train.tasks), ("also.tasks", self.train.also.tasks)):
+            for index, name in enumerate(names):
+                if name not in known:
+                    found = f"train.{key}.{index}: found {name!r}"
+                    raise ValueError(f"{found}, expected one of {tasks}")
         for index, name in enumerate(self.evaluate.trajectory.of):
             trained = [one for one in self.train.run if get_method(one).trains_encoder]
             if name not in trained:
@@ -86,7 +88,7 @@ class Config(Section):
         if self.train.selection == "source_val" and not self.corpora.val:
             raise ValueError("train.selection: source_val needs corpora.val above 0")
         split = self.train.language_split
-        reading = [name for name in self.train.run if get_method(name).reads_language]
+        reading = [name for name in self.train.all_methods if get_method(name).reads_language]
         if reading and not getattr(self.corpora.text_splits, split):
             raise ValueError(
                 f"train.language_split: {reading[0]} reads split {split} of the language text, "

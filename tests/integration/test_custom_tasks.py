@@ -101,6 +101,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Path:
     values["encoder"]["max_tokens"] = 24
     values["tasks"] = TASKS
     values["train"] |= {"tasks": list(TASKS), "run": ["finetune"], "seeds": [1]}
+    values["train"]["also"] = {"tasks": [], "run": []}
     values["evaluate"]["erasers"]["run"] = ["leace"]
     own = {"epochs": 12, "encoder_lr": 5.0e-3, "head_lr": 1.0e-2}
     own |= {"batch_tokens": 128, "batch_rows": None}

@@ -48,7 +48,7 @@ write_results(results / "evaluate/pos/results.csv", rows)
 history = results / "train/pos/grl/seed-1/steps.csv"
 history.parent.mkdir(parents=True, exist_ok=True)
 history.write_text(f"step,epoch,loss\\n1,1,{strength}\\n2,1,0.1\\n")
-write_metrics(results, ["pos"], ["grl"])
+write_metrics(results, {"pos": ["grl"]})
 with Tracker.open(root=Path.cwd()).start_run(
     experiment="langspec-pos", name=f"strength {strength}", stage="train@pos-grl"
 ) as run:

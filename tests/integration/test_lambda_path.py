@@ -18,6 +18,7 @@ SETS = [
     for value in (
         "train.methods.grl.path=[0.0, 2.0]",
         "train.run=[grl]",
+        "train.also.run=[]",
         "train.tasks=[pos]",
         "train.seeds=[1, 2]",
         "train.pos.epochs=1",

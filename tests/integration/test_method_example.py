@@ -85,7 +85,8 @@ def test_a_method_is_one_file_and_its_values(
         "src/langspec/presets/demo.yaml",
     )
     add(copy, new, text, values)
-    steps, losses, _ = trained(forked, copy, folders, f"tune.method={name}", f"train.run=[{name}]")
+    steps, losses, _ = trained(forked, copy, folders, f"tune.method={name}", f"train.run=[{name}]",
+                               "train.also.run=[]")  # fmt: skip
     assert int(steps[0]) >= 4
     assert metric in steps
     assert len(losses) == int(steps[0])

@@ -380,8 +380,8 @@ def test_unlearned_weights_are_those_of_the_code_before(
     shutil.copytree(project / "data", tmp_path / "data")
     task, method = trained.split("/")
     values = (
-        f"train.run=[{method}]", "train.seeds=[1]", "train.methods.grl.path=[0.1]",
-        "evaluate.trajectory.of=[]",
+        f"train.run=[{method}]", "train.also.run=[]", "train.seeds=[1]",
+        "train.methods.grl.path=[0.1]", "evaluate.trajectory.of=[]",
     )  # fmt: skip
     sets = [part for value in values for part in ("--set", value)]
     langspec(tmp_path, "train", "--task", task, "--method", method, *sets)

@@ -14,7 +14,8 @@ from langspec.results import read_results
 pytestmark = pytest.mark.slow
 LINES = (
     "--set", "evaluate.random_lines=12",
-    "--set", "train.run=[frozen]", "--set", "evaluate.trajectory.of=[]",
+    "--set", "train.run=[frozen]", "--set", "train.also.run=[]",
+    "--set", "evaluate.trajectory.of=[]",
 )  # fmt: skip
 
 

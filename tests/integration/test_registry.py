@@ -23,6 +23,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from conftest import CHECKOUT, Make, Run
+from langspec import presets
 from langspec.config import load_config
 from langspec.corpora.generated import FOLDER
 from langspec.files import read_json, sha256_folder, write_json
@@ -37,10 +38,7 @@ CHAMPION = "models:/langspec-{}@champion"
 def project(tmp_path_factory: pytest.TempPathFactory, ready_project: Make, langspec: Run) -> Path:
     """Two tasks trained, evaluated and registered at `tiny` size."""
     folder = ready_project(tmp_path_factory.mktemp("registry") / "a project")
-    params = folder / "params.yaml"
-    text = params.read_text()
-    assert text.count("run: [frozen, finetune]") == 1
-    params.write_text(text.replace("run: [frozen, finetune]", "run: [finetune]"))
+    presets.change(["train.run=[finetune]", "train.also.run=[]"], folder / "params.yaml")
     for task in ("pos", "nli"):
         langspec(folder, "train", "--task", task, "--method", "finetune")
         langspec(folder, "evaluate", "--task", task)

@@ -16,7 +16,8 @@ from langspec.training.selection import RULES
 
 pytestmark = pytest.mark.slow
 
-SMALL = ["train.tasks=[pos]", "train.run=[finetune]", "train.seeds=[1]", "train.pos.epochs=3",
+SMALL = ["train.tasks=[pos]", "train.run=[finetune]", "train.also.run=[]",
+         "train.seeds=[1]", "train.pos.epochs=3",
          "evaluate.erasers.run=[]", "evaluate.compat.run=[]", "evaluate.trajectory.of=[]",
          "evaluate.beyond.run=[]", "evaluate.geometry.run=false"]  # fmt: skip
 READ = {"mean_dev": ["de", "en", "ru"], "oracle": ["de", "ru"]}

@@ -14,7 +14,8 @@ from langspec.files import read_json
 
 pytestmark = pytest.mark.slow
 
-SMALL = ["train.tasks=[pos]", "train.run=[finetune]", "train.seeds=[1]",
+SMALL = ["train.tasks=[pos]", "train.run=[finetune]", "train.also.run=[]",
+         "train.seeds=[1]",
          "evaluate.erasers.run=[]", "evaluate.compat.run=[]", "evaluate.trajectory.of=[]",
          "evaluate.beyond.run=[]", "evaluate.geometry.run=false", "tune.rows=40",
          "tune.method=finetune", "tune.tokens_per_language=40"]  # fmt: skip

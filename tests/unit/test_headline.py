@@ -51,7 +51,7 @@ def test_every_place_shows_the_leak_of_the_layer_that_the_head_reads(root: Path)
 
     numbers = headline(rows)
     assert numbers["leak"]["value"] == expected
-    write_metrics(results, ["pos"], ["finetune"])
+    write_metrics(results, {"pos": ["finetune"]})
     metrics = read_json(results / "metrics.json")["pos"]["finetune"]
     assert metrics["leak"] == pytest.approx(expected, rel=1e-3)
     points = {point.name: point.value for point in evaluation_points(rows)}

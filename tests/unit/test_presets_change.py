@@ -29,6 +29,7 @@ def test_options_become_values() -> None:
         "name=x",
         "train.seeds=[4,5]",
         "train.run=[frozen]",
+        "train.also.run=[]",
         "train.clip=0.5",
         "a.b=c",
     ]

@@ -42,7 +42,7 @@ def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
         folder = tmp_path / "train" / "pos" / "finetune" / f"seed-{seed}"
         folder.mkdir(parents=True)
         steps.assign(loss=steps["loss"] - steps["step"]).to_csv(folder / "steps.csv", index=False)
-    write_metrics(tmp_path, ["pos"], ["frozen", "finetune"])
+    write_metrics(tmp_path, {"pos": ["frozen", "finetune"]})
     assert read_json(tmp_path / "metrics.json") == {
         "pos": {
             "finetune": {"transfer": 0.15, "leak": 1.5},
@@ -57,7 +57,7 @@ def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
     assert curve["layer"].tolist() == [9, 10]
     assert curve["token_macro_f1"].tolist() == pytest.approx([1.35, 1.5])
     before = sha256_folder(tmp_path)
-    write_metrics(tmp_path, ["pos"], ["frozen", "finetune"])
+    write_metrics(tmp_path, {"pos": ["frozen", "finetune"]})
     assert sha256_folder(tmp_path) == before
 
 

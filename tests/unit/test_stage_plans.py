@@ -69,7 +69,10 @@ def parts(*changes: str, shape: Shape = SHAPE):
 
 
 def test_every_part_of_an_evaluation_is_counted() -> None:
-    found = parts("trajectory.of=[finetune]", "trajectory.points=8", "beyond.run=[mdl,shuffled]")
+    found = parts(
+        "trajectory.of=[finetune]", "trajectory.points=8", "beyond.run=[mdl,shuffled]",
+        "beyond.layers=null", "conditional.run=true",
+    )  # fmt: skip
     assert list(found) == [
         "probe", "beyond", "conditional", "beyond.task_text", "geometry", "erasers",
         "attack", "erasers.controls", "compat", "trajectory",
@@ -95,7 +98,9 @@ def test_words_without_the_prefix_are_a_second_pass_of_all_that_reads_them() -> 
 
 def test_attackers_behind_erasers_are_counted_of_methods_that_are_trained() -> None:
     """Of ``erasers.of`` only ``frozen`` is in ``train.run`` here."""
-    values = set_values(DEMO, ["train.run=[frozen]", "evaluate.erasers.of=[frozen, finetune]"])
+    values = set_values(
+        DEMO, ["train.run=[frozen]", "train.also.run=[]", "evaluate.erasers.of=[frozen, finetune]"]
+    )
     found = {cost.name: cost for cost in costs(parse_config(values), SHAPE)}
     both = parts("erasers.of=[frozen, finetune]")
     assert found["attack"].seconds == pytest.approx(both["attack"].seconds / 2)

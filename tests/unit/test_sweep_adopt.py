@@ -36,7 +36,7 @@ def test_values_come_back_and_comments_stay(params: Path) -> None:
     before = params.read_text()
     told = adopt(params, VALUES)
     assert f"{GRL}.schedule: dann -> cosine" in told
-    assert f"{GRL}.overrides.pos.strength: None -> 1.17" in told
+    assert f"{GRL}.overrides.pos.strength: 1.0 -> 1.17" in told
     assert not any("retention.kind" in line for line in told)  # it was that already
     grl = load_config(params).train.methods.grl
     own = grl.for_task("pos")
@@ -46,7 +46,7 @@ def test_values_come_back_and_comments_stay(params: Path) -> None:
     assert grl.for_task("nli").strength == 0.3  # another task is as it was
     lines = list(difflib.ndiff(before.splitlines(), params.read_text().splitlines()))
     gone = [line for line in lines if line.startswith("- ")]
-    assert len(gone) == 4  # schedule, inner_steps, layers, overrides
+    assert len(gone) == 4  # schedule, inner_steps, layers, strength
     for line in gone:
         _, _, comment = line.partition(" # ")
         assert comment in params.read_text()

@@ -14,6 +14,7 @@ from langspec.commands.shared_options import (
     configure,
     examples,
     plan_or_run,
+    run_and_say,
     stage_options,
     sweep_unfinished,
 )
@@ -57,7 +58,7 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
             given += [part for pair in assignments for part in ("--set", pair)]
             sys.exit(launch.launch(wanted, given))
         sweep_unfinished()
-        click.echo(stage.run(config, ROOT, task_name=task, method_name=method))
+        run_and_say("train", config, task_name=task, method_name=method)
 
 
 def _launch_asked_for(config: Config) -> launch.Launch | None:

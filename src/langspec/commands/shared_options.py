@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -41,7 +42,7 @@ def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def plan_or_run(stage: str, assignments: tuple[str, ...], dry_run: bool, **values: Any) -> None:
-    """Run a stage that has ``plan`` and ``run``, and print what it returns.
+    """Run a stage that has ``plan`` and ``run``, and print what came of it.
 
     Args:
         stage: its name; ``values`` are further arguments of both.
@@ -49,10 +50,24 @@ def plan_or_run(stage: str, assignments: tuple[str, ...], dry_run: bool, **value
         dry_run: plan alone.
     """
     config = configure(assignments)
-    if not dry_run:
-        sweep_unfinished()
-    module = import_module(f"langspec.stages.{stage}")
-    click.echo((module.plan if dry_run else module.run)(config, ROOT, **values))
+    if dry_run:
+        click.echo(import_module(f"langspec.stages.{stage}").plan(config, ROOT, **values))
+        return
+    sweep_unfinished()
+    run_and_say(stage, config, **values)
+
+
+def run_and_say(stage: str, config: Config, **values: Any) -> None:
+    """Run a stage, and print the line of :mod:`langspec.commands.done_lines`.
+
+    Of processes that a launcher started only the first prints it.
+    """
+    began = time.monotonic()
+    said = import_module(f"langspec.stages.{stage}").run(config, ROOT, **values)
+    from langspec.commands.done_lines import done_line, says_lines
+
+    if says_lines():
+        click.echo(done_line(stage, config, ROOT, said, time.monotonic() - began, **values))
 
 
 def sweep_unfinished() -> None:

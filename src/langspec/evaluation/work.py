@@ -67,7 +67,7 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
         LangspecError: a method that was not trained yet.
     """
     works: dict[str, Work] = {}
-    for method in config.train.run:
+    for method in config.train.methods_of(task):
         seeds = config.train.seeds_of(method)
         stage = f"train --task {task} --method {method}"
         folder = require(paths.train(task, method), stage)
@@ -118,7 +118,7 @@ def _encoders(config: Config, methods: list[str]) -> int:
 
 def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
     """How much an evaluation of a task measures."""
-    methods = config.train.run
+    methods = config.train.methods_of(task.name)
     layers, hidden = config.encoder.pretrain.layers, config.encoder.pretrain.hidden
     card = paths.encoder / "config.json"
     if card.exists():
@@ -152,8 +152,9 @@ def describe(config: Config, paths: Paths, task: Task, costs: list[Cost], shape:
     disk = shape.leaks * vectors * shape.hidden * 2 * shape.layers / 1e6
     passes = shape.leaks * shape.passes + sum(cost.encodings for cost in costs)
     parts = "\n".join(f"  {c.name}: {c.work}, about {c.seconds:.0f} s" for c in costs)
+    methods = ", ".join(config.train.methods_of(task.name))
     return (
-        f"evaluate {task.name}: {', '.join(config.train.run)} x {len(config.train.seeds)} seeds, "
+        f"evaluate {task.name}: {methods} x {len(config.train.seeds)} seeds, "
         f"and a random encoder, on {shape.languages} languages -> {paths.evaluate(task.name)}\n"
         f"{parts}\n"
         f"  in all {passes} encoding passes and about {sum(c.seconds for c in costs):.0f} s of "

@@ -40,7 +40,7 @@ class ErasedAttacks(Measure):
     def cost(cls, config: Any, shape: Shape) -> Cost:
         """The cost of every attacker behind every eraser, and on vectors as they are."""
         values, task_text = config.evaluate.erasers, config.evaluate.beyond.task_text
-        places = len(set(values.of) & set(config.train.run)) * (1 + len(values.run))
+        places = len(set(values.of) & set(config.train.all_methods)) * (1 + len(values.run))
         most = config.features.tokens.train
         trains = [min(most, values.attack_train or most)] + [task_text] * bool(task_text)
         seconds = sum(attack_seconds(config, shape, values.attackers, train) for train in trains)

@@ -164,7 +164,7 @@ class ErasureControl(Measure):
     def cost(cls, config: Any, shape: Shape) -> Cost:
         """Two products of matrices for each random subspace, of the task's test vectors."""
         erasers, tests = config.evaluate.erasers, config.corpora.limits
-        erased = set(erasers.of) & set(config.train.run)
+        erased = set(erasers.of) & set(config.train.all_methods)
         runs = sum(len(config.train.seeds_of(method)) for method in erased)
         count = runs * len(erasers.run) * 2 * erasers.controls.draws
         vectors = shape.languages * ((tests.pos_test or 500) * 15 if shape.token else 1000)

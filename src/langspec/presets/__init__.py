@@ -15,6 +15,8 @@ from langspec.files import write_text
 from langspec.section import flatten
 
 BASE = "demo"
+_FREE = ("adopted", "grid", "more_seeds", "overrides", "tasks")
+"""Sections of any keys: a preset's replaces the base's whole."""
 _BASE_IS = (
     "minutes: generated corpora in six languages, an encoder that langspec brings; the default"
 )
@@ -57,7 +59,7 @@ def _overlay(base: Any, changes: Any, path: str = "") -> None:
         where = f"{path}.{key}" if path else key
         if key not in base:
             raise LangspecError(f"{where}: unknown key in a preset")
-        if isinstance(value, dict) and base[key]:  # an empty section takes any keys
+        if isinstance(value, dict) and key not in _FREE:
             _overlay(base[key], value, where)
         else:
             base[key] = value

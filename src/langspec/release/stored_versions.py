@@ -65,7 +65,7 @@ def stored_versions(config: Config, paths: Paths, task: str, write: partial[None
         code=(write.func, *eraser_classes().values()),
         task=task,
         config=deciding(config),
-        trained={m: sha256_folder(paths.train(task, m)) for m in config.train.run},
+        trained={m: sha256_folder(paths.train(task, m)) for m in config.train.methods_of(task)},
         results=sha256_file(paths.evaluate(task) / "results.csv"),
         precision=precision_here(config.compute.precision, "cpu"),
         corpora=[sha256_file(paths.corpora / name) for name in corpora],

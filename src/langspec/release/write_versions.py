@@ -70,7 +70,7 @@ class Versions:
     def write(self, folder: Path) -> None:
         """Write ``register.json``, and a folder with card and erasers for every version."""
         name = self.task.name
-        runs = {method: self._run_file(method) for method in self.config.train.run}
+        runs = {method: self._run_file(method) for method in self.config.train.methods_of(name)}
         candidates = [candidate(run) for run in runs.values()]
         best, why = champion(candidates)
         versions = [

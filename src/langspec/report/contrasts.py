@@ -217,9 +217,9 @@ def contrast_sentences(present: Contrasts, options: JudgeOptions) -> list[str]:
                 (c.line.language, c.line.metric): c.line for c in selected if c.method == method
             }
             if TRANSFER_KEY in by_key:
-                wording = _judged_words(by_key[TRANSFER_KEY], options)
+                wording = judged_words(by_key[TRANSFER_KEY], options)
                 leak = by_key.get(LEAK_KEY)
-                wording += f"; its token leak: {_judged_words(leak, options)}" if leak else ""
+                wording += f"; its token leak: {judged_words(leak, options)}" if leak else ""
                 parts.append(f"{method_label(method)}: {wording}")
         if parts:
             sentences.append(
@@ -229,7 +229,8 @@ def contrast_sentences(present: Contrasts, options: JudgeOptions) -> list[str]:
     return sentences
 
 
-def _judged_words(line: Line, options: JudgeOptions) -> str:
+def judged_words(line: Line, options: JudgeOptions) -> str:
+    """The verdict, the difference, its interval and its p-value."""
     low, high = line.compared.difference.interval(options.alpha)
     difference = signed(line.compared.difference.value)
     known = "" if pd.isna(low) else f" [{signed(low)}, {signed(high)}]"

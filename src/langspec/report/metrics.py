@@ -6,7 +6,7 @@ digits of means over seeds seldom differ between processors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,17 @@ NAMES = (TRANSFER, LEAK)
 _POINTS, _FORM = 40, ".4g"
 
 
-def write_metrics(results: Path, tasks: Sequence[str], methods: Sequence[str]) -> None:
+def write_metrics(results: Path, methods: Mapping[str, Sequence[str]]) -> None:
     """Write ``metrics.json`` and, below ``plots``, a file a task and method for each plot.
 
     ``metrics.json`` has :data:`NAMES` of each task and method, means over seeds.
     ``leak/TASK_METHOD.csv`` has macro-F1 of the linear language probe by layer.
     ``training/TASK_METHOD.csv`` has the training loss by step, means over seeds and over windows
     of steps, at most 40 of them.
+
+    Args:
+        results: folder of the run.
+        methods: trained ones, by task.
     """
     values: dict[str, Any] = {}
     (results / "plots").mkdir(parents=True, exist_ok=True)
@@ -35,10 +39,10 @@ def write_metrics(results: Path, tasks: Sequence[str], methods: Sequence[str]) -
         atomic_folder(results / LEAK_PLOTS) as leak,
         atomic_folder(results / TRAINING_PLOTS) as training,
     ):
-        for task in tasks:
+        for task, trained in methods.items():
             rows = read_results(results / "evaluate" / task / "results.csv")
             rows = rows[(rows["eraser"] == "") & rows["strength"].isna()]
-            for method in methods:
+            for method in trained:
                 of_method = rows[rows["method"] == method]
                 _write(_by_layer(of_method), leak / f"{task}_{method}.csv")
                 losses = _losses(results / "train" / task / method)

@@ -174,7 +174,10 @@ def load_run(
     root = Path(results_root)
     missing: list[str] = []
     rows = _results(root, tasks)
-    histories, runs = _trainings(root, tasks, methods, missing)
+    evaluated = set(zip(rows["task"], rows["method"], strict=True))
+    pairs = [(task, method) for task in tasks for method in methods]
+    pairs = [one for one in pairs if one in evaluated or (root / "train" / "/".join(one)).is_dir()]
+    histories, runs = _trainings(root, pairs, missing)
     projections = _projections(root, tasks, missing)
     failed = _failed(runs)
     results = _without(pd.concat([rows, *_geometry(root, tasks, missing)]), failed)
@@ -229,22 +232,21 @@ def _results(root: Path, tasks: Sequence[str]) -> pd.DataFrame:
 
 
 def _trainings(
-    root: Path, tasks: Sequence[str], methods: Sequence[str], missing: list[str]
+    root: Path, pairs: Sequence[tuple[str, str]], missing: list[str]
 ) -> tuple[list[History], dict[tuple[str, str], Mapping[str, Any]]]:
     """Histories and ``run.json`` of every training; what is not there is named in ``missing``."""
     histories: list[History] = []
     runs: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for task in tasks:
-        for method in methods:
-            folder = root / "train" / task / method
-            if (folder / "run.json").is_file():
-                runs[task, method] = read_training_record(folder / "run.json")
-            else:
-                missing.append(f"train/{task}/{method}/run.json")
-            of_method = _histories(folder, task, method)
-            histories += of_method
-            if not of_method:
-                missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
+    for task, method in pairs:
+        folder = root / "train" / task / method
+        if (folder / "run.json").is_file():
+            runs[task, method] = read_training_record(folder / "run.json")
+        else:
+            missing.append(f"train/{task}/{method}/run.json")
+        of_method = _histories(folder, task, method)
+        histories += of_method
+        if not of_method:
+            missing.append(f"train/{task}/{method}/seed-*/epochs.csv")
     return histories, runs
 
 

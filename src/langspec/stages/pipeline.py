@@ -18,7 +18,7 @@ def assignments(*, name: str, seeds: str, methods: str, values: str) -> list[str
     """``KEY=VALUE`` of the options of ``langspec pipeline``; an empty one changes nothing."""
     changes = [f"name={name}"] if name else []
     changes += [f"train.seeds=[{seeds}]"] if seeds else []
-    changes += [f"train.run=[{methods}]"] if methods else []
+    changes += [f"train.run=[{methods}]", "train.also.run=[]"] if methods else []
     return changes + values.split()
 
 

@@ -17,11 +17,11 @@ from langspec.release import stored_versions as kept
 def plan(config: Config, root: Path) -> str:
     """What :func:`run` would do."""
     paths = paths_of(config, root)
-    versions = len(config.train.tasks) * len(config.train.run)
+    versions = sum(len(config.train.methods_of(task)) for task in config.train.tasks)
     weights = paths.encoder / "model.safetensors"
     size = weights.stat().st_size / 1e6 if weights.is_file() else 0
     return (
-        f"register: the best seed of {', '.join(config.train.run)} on "
+        f"register: the best seed of {', '.join(config.train.all_methods)} on "
         f"{', '.join(config.train.tasks)} -> {kept.register_folder(paths)}, and langspec-TASK in "
         "MLflow's registry\n"
         f"  about {10 + 4 * versions} s, {versions * (size + 4):.0f} MB in MLflow's artifacts, "

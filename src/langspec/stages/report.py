@@ -9,10 +9,11 @@ from langspec.measurement.difference import JudgeOptions
 from langspec.measures.discovery import declared, measures
 from langspec.paths import paths_of, require
 from langspec.report.compared import CompareOptions
+from langspec.report.ending import last_lines
 from langspec.report.make_report import Sources
 from langspec.report.metrics import write_metrics
 from langspec.report.stored_report import stored_report
-from langspec.report.terminal import headline_text, table_text
+from langspec.report.terminal import table_text
 
 
 def plan(config: Config, root: Path) -> str:
@@ -40,7 +41,7 @@ def run(config: Config, root: Path) -> Path:
         specs=measures(),
         workers=config.compute.workers,
     )
-    write_metrics(paths.results, tasks, config.train.run)
+    write_metrics(paths.results, {task: config.train.methods_of(task) for task in tasks})
     replay(config, root)
     return paths.report / "index.html"
 
@@ -55,7 +56,7 @@ def sources_of(config: Config, root: Path) -> Sources:
         paths.with_card(paths.encoder) / "langspec.json",
         config.name,
         config.train.tasks,
-        config.train.run,
+        config.train.all_methods,
         root / "data" / "published",
         [paths.results / "tune", *sorted(beside.glob("*/"))],
         declared(),
@@ -69,12 +70,11 @@ def compare_options(config: Config, margin: float | None = None) -> CompareOptio
 
 
 def headline(config: Config, root: Path) -> str:
-    """The headline table as text, and where the page is."""
+    """The headline table as text, verdicts, the best trial, and what to do next."""
     page = require(paths_of(config, root).report / "index.html", "report")
-    return f"{headline_text(sources_of(config, root).run())}\nreport: {page}\nruns:   make ui"
+    return last_lines(sources_of(config, root), compare_options(config), page)
 
 
 def table(config: Config, root: Path, name: str | None, columns: list[str]) -> str:
     """One of the report's CSV tables as Markdown, or the names of all."""
-    folder = require(paths_of(config, root).report / "tables", "report")
-    return table_text(folder, name, columns)
+    return table_text(require(paths_of(config, root).report / "tables", "report"), name, columns)

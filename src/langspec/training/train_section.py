@@ -47,6 +47,13 @@ class BatchOptions(Section):
     language: Literal["tokens", "rows"]
 
 
+class AlsoTrained(Section):
+    """Methods that are trained on some tasks alone."""
+
+    tasks: list[Text]
+    run: list[MethodName]
+
+
 class Train(Section):
     """Fine-tuning. A task of one's own has a section too; ``null`` there: as ``default``."""
 
@@ -55,6 +62,7 @@ class Train(Section):
 
     tasks: Annotated[list[Text], Field(min_length=1), Decides.RUNS]
     run: Annotated[list[MethodName], Field(min_length=1), Decides.RUNS]
+    also: Annotated[AlsoTrained, Decides.RUNS]
     seeds: Annotated[list[Seed], Field(min_length=1), Decides.RUNS]
     more_seeds: Annotated[dict[MethodName, list[Seed]], Decides.RUNS]  # by method, after seeds
     selection: RuleName
@@ -90,9 +98,19 @@ class Train(Section):
     def _unique(self) -> Train:
         for key in ("tasks", "run", "seeds"):
             unique(key, getattr(self, key))
+        unique("run and also.run", self.all_methods)
         for method in self.more_seeds:
             unique(f"more_seeds.{method} after seeds", self.seeds_of(method))
         return self
+
+    def methods_of(self, task: str) -> list[str]:
+        """The methods that are trained on a task."""
+        return [*self.run, *(self.also.run if task in self.also.tasks else [])]
+
+    @property
+    def all_methods(self) -> list[str]:
+        """The methods that are trained on any task."""
+        return [*self.run, *self.also.run]
 
     def seeds_of(self, method: str) -> list[int]:
         """The seeds that a method is trained with."""
