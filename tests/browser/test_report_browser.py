@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
 
 from report_files import build_made_up, write_predictions, write_run
 
@@ -190,3 +193,13 @@ def test_text_stands_out_in_light_and_dark(browser: Any, page: str, details: str
         for url, selectors in parts.items():
             open_page(browser, url, 1200, scheme)
             assert min(browser.execute_script(ratio, selectors)) >= 4.5, (scheme, url)
+
+
+def test_figures_follow_the_page_into_the_dark(browser: Any, page: str) -> None:
+    for scheme, ground in (("light", "#ffffff"), ("dark", "#171c22")):
+        open_page(browser, page, 1200, scheme)
+        for selector in ("#first img", ".question img"):
+            picture = browser.find_element("css selector", selector).screenshot_as_png
+            pixels = imread(BytesIO(picture), format="png")[..., :3]
+            assert to_hex(pixels[2, 2]) == ground, (scheme, selector)
+            assert float(pixels.max() - pixels.min()) > 0.5  # and something is drawn on it
