@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from machine import said
@@ -122,9 +123,8 @@ def leace(of: dict[str, Part], languages: tuple[str, ...]) -> None:
         print(f"| {shrinkage} | {weight} | {read:.3f} | {changed:.4f} |")
 
 
-def suite(bank: Bank, layer: int, preset: str, names: list[str]) -> None:
+def suite(bank: Bank, layer: int, evaluate: Any, names: list[str]) -> None:
     """Print what erasers cost, attackers behind them, and what all of them read of words."""
-    evaluate = load_preset(preset, []).evaluate
     attackers = evaluate.erasers.attackers
     print("| eraser | directions | CPU s | probe | macro-F1 | CPU s |\n|---|---|---|---|---|---|")
     total = 0.0
@@ -168,13 +168,15 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=500, help="vectors a language")
     parser.add_argument("--rank", type=int, default=160, help="most directions of the reference")
     parser.add_argument("--preset", default="e5", help="of suite")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="of suite")
     parser.add_argument("--only", nargs="+", default=[], metavar="ERASER", help="of suite")
     options = parser.parse_args()
     bank = open_bank(options.bank.parent, options.bank.name)
     if bank is None:
         raise SystemExit(f"{options.bank}: no feature bank")
     if options.what == "suite":
-        suite(bank, options.layer, options.preset, options.only)
+        values = load_preset(options.preset, options.set).evaluate
+        suite(bank, options.layer, values, options.only)
         return
     of = parts(bank, options.layer, options.train)
     if options.what == "inlp":
