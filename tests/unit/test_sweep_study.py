@@ -239,7 +239,9 @@ def test_bad_input_is_the_reason_as_it_is(tmp_path: Path) -> None:
     assert records(study)[0].reason == "train: no head"
 
 
-def test_collapses_are_pruned_with_the_worst_score_and_errors_fail(tmp_path: Path) -> None:
+def test_collapses_are_pruned_with_the_worst_score_and_errors_fail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     study, space, tune, lock = opened(tmp_path / "s.log")
     ends = iter([Collapsed("norm: gone"), RuntimeError("no memory\nat all"), None])
 
@@ -254,6 +256,9 @@ def test_collapses_are_pruned_with_the_worst_score_and_errors_fail(tmp_path: Pat
     assert [trial.state for trial in found] == ["PRUNED", "FAIL", "COMPLETE"]
     assert found[0].reason == "collapsed: norm: gone"
     assert found[1].reason == "RuntimeError: no memory"
+    (said,) = [one for one in caplog.records if one.name == "langspec.tuning.trial_worker"]
+    assert said.getMessage() == "trial 1 failed: RuntimeError: no memory"
+    assert said.exc_info is None  # one line, no traceback
     assert found[0].score is not None
     assert found[0].score < -tune.penalty
     assert best(found, "s", BY_SCORE).number == 2

@@ -113,9 +113,10 @@ def _run(
     except (ProcessLost, NotStarted):
         raise
     except Exception as error:
-        logger.exception("trial %d failed", trial.number)
         first = next(iter(str(error).splitlines()), "")
         kind = "" if isinstance(error, LangspecError) else f"{type(error).__name__}: "
+        logger.error("trial %d failed: %s%s", trial.number, kind, first)
+        logger.debug("trial %d failed", trial.number, exc_info=True)
         trial.set_user_attr(claims.REASON, f"{kind}{first}")
         study.tell(trial, state=TrialState.FAIL)
     else:
