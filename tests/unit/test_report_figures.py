@@ -213,6 +213,12 @@ def test_no_text_of_a_figure_lies_on_another_or_outside(plots: dict[str, Plot]) 
     assert faults == {}
 
 
+def test_beside_lines_there_is_room_for_names_and_no_tick(plots: dict[str, Plot]) -> None:
+    axis = plots["leak_pos"].figure.axes[0]
+    assert axis.get_xticks().tolist() == [0, 1, 2, 3, 4]
+    assert axis.get_xlim()[1] > 5
+
+
 def test_a_method_has_one_marker_in_all_figures(plots: dict[str, Plot]) -> None:
     """Whatever is drawn in a method's colour is drawn with its marker, and the other way round."""
     markers: dict[str, set[str]] = {}

@@ -227,9 +227,12 @@ def _name(spec: FigureSpec, grid: Any, panels: Sequence[Panel], counts: Sequence
     for axis, panel, n in zip(grid[0], panels, counts, strict=True):
         lines = {"fontsize": 8.5} if "\n" in panel.title else {}
         axis.set_title(panel.title.format(n=n), **lines)
-    for axis in grid.flat:
-        if not panels[0].sized:
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if not panels[0].sized:
+        for axis in grid.flat:
+            # No tick beside the last point, where only names stand.
+            low, high = (round(end) for end in axis.dataLim.intervalx)
+            ticks = MaxNLocator(integer=True).tick_values(low, high)
+            axis.set_xticks([tick for tick in ticks if low <= tick <= high])
     below = spec.x_label_below if len(grid) > 1 else spec.x_label
     of_rows = [(grid[-1], below)]
     if spec.x_label != spec.x_label_below and len(grid) > 1:
