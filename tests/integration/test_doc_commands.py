@@ -12,16 +12,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from audit_fixtures import write_texts
 from conftest import CHECKOUT, Make
 from doc_pages import SAMPLE, blocks, name_of, pages
 from doc_samples import printed
+from langspec.config import parse_yaml
 
 pytestmark = pytest.mark.slow
 
 BINARIES = Path(sys.executable).parent
-METHODS = "[frozen, finetune, control, grl, adversary]"
+METHODS = ["frozen", "finetune", "control", "grl", "adversary"]
 LAYERS = 12
 RUN = {name_of(page): [one for one in blocks(page) if (one.language, one.mark) == ("sh", "")]
        for page in pages()}  # fmt: skip
@@ -64,6 +66,17 @@ def write_xlmr(folder: Path, lines: list[str], seed: int) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def change_values(path: Path) -> None:
+    """All methods, and of the measures those that the pages show."""
+    values = parse_yaml(path.read_text(encoding="utf-8"))
+    if "also" not in values["train"]:
+        values["train"]["run"] = METHODS
+    values["evaluate"]["beyond"]["run"] = []
+    values["evaluate"]["trajectory"]["of"] = []
+    values["evaluate"]["erasers"] |= {"attackers": [], "layers": "head", "run": ["leace"]}
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, ready_project: Make) -> Path:
     """A committed project after `dvc repro`, with what the pages name beside it."""
@@ -72,9 +85,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, ready_project: Make) -> Pa
         shutil.copy(CHECKOUT / name, folder)
     shutil.copytree(CHECKOUT / "accelerate", folder / "accelerate")
     shutil.copytree(CHECKOUT / "data" / "encoders" / "demo", folder / "data" / "encoders" / "demo")
-    values = folder / "params.yaml"
-    text = values.read_text(encoding="utf-8")
-    values.write_text(text.replace("run: [frozen, finetune]", f"run: {METHODS}"))
+    change_values(folder / "params.yaml")
     languages = write_texts(folder / "text", ("de", "en", "fr", "ru", "tr"), 200)
     lines = [line for file in languages.glob("*.txt") for line in file.read_text().splitlines()]
     for seed, name in enumerate(("my-xlmr", "xlm-roberta-base")):
