@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 TRAIN = ("train", "--task", "nli", "--method", "finetune")
 OUT = Path("results/tiny/train/nli/finetune")
+WORDS = "tree dog sees small house river green under old walks".split()
 STRANGER = 12345  # an id that no passwd file lists
 ODD = "a 'b' %20%41 #?&[x]* ü語\n"  # MLflow fails where both kinds of quotes are in a path
 BINARIES = Path(sys.executable).parent
@@ -114,8 +116,10 @@ def test_nobody_without_a_home_trains_and_audits(
     folder = ready_project(tmp_path / "project")
     text = folder / "text"
     text.mkdir()
-    for code in ("en", "de"):
-        lines = [f"line {n} in {code} sees {n % 7} trees" for n in range(40)]
+    rng = random.Random(1)
+    for code in ("en", "de", "fr"):
+        words = [[rng.choice(WORDS) for _ in range(12)] for _ in range(2000)]
+        lines = [f"{' '.join(line)} {code} {number}" for number, line in enumerate(words)]
         (text / f"{code}.txt").write_text("\n".join(lines))
     give(folder)
     for command in (TRAIN, ("audit", "data/encoders/tiny", "--text", "text", "--out", "audited")):

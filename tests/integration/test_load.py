@@ -68,7 +68,7 @@ def test_an_audit_of_eight_times_the_text_takes_no_more_memory(
 def test_two_hundred_languages_are_audited(encoder: Path, tmp_path: Path) -> None:
     codes = [code for code in LANGUAGES if LANGUAGES[code].common][:200]
     assert len(set(codes)) == 200
-    code, _, said = audit(encoder, write_texts(tmp_path / "texts", 30, codes))
+    code, _, said = audit(encoder, write_texts(tmp_path / "texts", 100, codes))
     assert code == 0, said[-2000:]
     assert (tmp_path / "texts.out" / "index.html").is_file()
 
