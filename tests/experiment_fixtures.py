@@ -43,8 +43,10 @@ def prepared(folder: Path) -> tuple[Path, Path]:
 def small_config(*changes: str) -> Config:
     """The demo on these corpora, with ``key=value`` changes."""
     base = ["corpora.targets=[de, ru]", "encoder.max_tokens=28", "train.seeds=[1]",
+            "train.run=[frozen, finetune]", "train.also.run=[]",
             "train.pos.epochs=2", "train.pos.batch_tokens=48", "train.watch.target_rows=4",
             "tune.trials=1", "tune.method=finetune", "tune.train_seed=1", "tune.epochs=null",
-            "tune.rows=null", "tune.rungs=1", "tune.tokens_per_language=40"]  # fmt: skip
+            "tune.rows=null", "tune.selection=mean_dev", "tune.rungs=1",
+            "tune.tokens_per_language=40"]  # fmt: skip
     values = set_values(parse_yaml(presets.preset_text("demo")), base)
     return parse_config(set_values(values, list(changes)))

@@ -34,8 +34,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     presets.write("demo", root / "params.yaml")
     values = (root / "params.yaml").read_text(encoding="utf-8")
-    assert "bootstrap: 1000" in values
-    fewer = values.replace("bootstrap: 1000", "bootstrap: 200")
+    assert "bootstrap: 500" in values
+    fewer = values.replace("bootstrap: 500", "bootstrap: 200")
     (root / "params.yaml").write_text(fewer, encoding="utf-8")
     add_run(root, "demo")
     add_run(root, "twin")

@@ -157,7 +157,7 @@ def test_the_plan_counts_a_pass_where_other_lines_are_read(
           for split in ("train", "dev", "test")),
         f"corpora.limits.text={null.get(limit, limit)}",
     ]  # fmt: skip
-    shape = Shape(3, 3, 0, 5, 128, 6, 10, token=True)
+    shape = Shape(3, 3, 0, 5, 128, 6, 10, token=True, passes=1)
     cost = PublishedMeasure.cost(load_preset("demo", values), shape)
     assert cost is not None
     assert cost.encodings == passes

@@ -54,7 +54,8 @@ def test_moments_are_spread_over_the_steps_with_both_ends() -> None:
 @pytest.mark.parametrize("name", ["frozen", "grl"])
 def test_only_trainings_of_this_run_can_be_followed(name: str) -> None:
     values = set_values(
-        parse_yaml(presets.preset_text("demo")), [f"evaluate.trajectory.of=[{name}]"]
+        parse_yaml(presets.preset_text("demo")),
+        [f"evaluate.trajectory.of=[{name}]", "train.run=[frozen, finetune]"],
     )
     with pytest.raises(
         LangspecError, match=rf"evaluate\.trajectory\.of\.0: found '{name}'.*finetune"

@@ -158,7 +158,10 @@ def test_outs_and_stores_are_ignored_by_git() -> None:
         "data/encoders/demo/model.safetensors": False,
         "data/sources.json": False,
         "results/demo/report/index.html": True,
-        "results/study/report/index.html": False,
+        "results/study/report/index.html": True,
+        "results/study/metrics.json": False,
+        "results/study/plots/leak/leak_pos.csv": False,
+        "results/study/cells/pos/finetune-1/results.csv": False,
         "dvc.lock": False,
     }
     done = subprocess.run(

@@ -131,7 +131,7 @@ def test_a_leak_is_higher_only_where_it_is_so_along_the_curve(root: Path) -> Non
     text = rendered(frozen, finetune, [late], "leak", OPTIONS.judge, "text")
     assert "depends on probe size" in text
     assert "only where the difference holds with half and with all" in text
-    assert "the higher leak with a quarter of them is above the lower one with all" in text
+    assert "only where that holds along the probe's learning curve" in text
 
 
 def test_sentences_say_no_more_than_the_verdicts(run: Run) -> None:

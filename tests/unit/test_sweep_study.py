@@ -367,7 +367,7 @@ def test_no_trial_within_the_bounds_is_one_line_with_the_nearest() -> None:
 
 
 def test_a_grid_trains_every_combination_once_and_draws_nothing(tmp_path: Path) -> None:
-    more = {"space": "grid", "rule": "least_leak", "selection": "source_dev"}
+    more = {"space": "grid", "rule": "least_leak", "selection": "source_dev", "trials": 0}
     study, space, tune, lock = opened(tmp_path / "s.log", **more)
     count = sized(config(**more)).tune.trials
     enqueue(study, config(**more), space)

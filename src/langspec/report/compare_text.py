@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,10 @@ from langspec.report.table import METRIC_TITLES, decimal, task_title
 from langspec.results import OVER_LANGUAGES
 
 FORMATS = ("text", "md", "csv", "json")
+_NOTE_WIDTH = 125  # characters of a line below a table
 ALONG = (
-    "a leak is higher or lower only where the difference holds with half and with all of the "
-    "probe's training vectors, and the higher leak with a quarter of them is above the lower one "
-    "with all"
+    "a leak is higher or lower only where that holds along the probe's learning curve "
+    "(docs/comparing.md)"
 )
 
 
@@ -121,7 +122,8 @@ def rendered(
         ).rstrip()
         for row in table
     ]
-    return "\n".join([head, text[0], "-" * max(map(len, text)), *text[1:], *notes])
+    wrapped = [part for note in notes for part in textwrap.wrap(note, _NOTE_WIDTH)]
+    return "\n".join([head, text[0], "-" * max(map(len, text)), *text[1:], *wrapped])
 
 
 def _notes(
