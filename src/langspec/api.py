@@ -169,6 +169,34 @@ def leak_by_layer(
     Raises:
         LangspecError: lengths that differ, one language, too few texts, or no such precision.
     """
+    rows = _split_texts(texts, languages, lines, seed)
+    measures, card = Measures(), encoder.card
+    options = _bank_options(encoder, max_words, seed, precision)
+    with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
+        bank = build_bank(
+            encoder.model,
+            int(encoder.tokenizer.pad_token_id),
+            _inputs(encoder, texts, card.prefix),
+            rows,
+            options=options,
+            key="bank",
+            root=Path(folder),
+            limit_gb=measures.cache_gb,
+            words=None if prefix_words or not card.prefix else _inputs(encoder, texts, ""),
+        )
+        origin = Origin("", card.name, seed, "text", "test", "leak")
+        results = language_leak(bank, origin, measures.probe, measures.bootstrap)
+    return _leak_table(results_frame(results))
+
+
+def _split_texts(
+    texts: Sequence[str], languages: Sequence[str], lines: Sequence[int] | None, seed: int
+) -> BankRows:
+    """The split of every text, with its language and its line; translations share a split.
+
+    Raises:
+        LangspecError: lengths that differ.
+    """
     numbers = range(len(texts)) if lines is None else lines
     for name, values in (("languages", languages), ("lines", numbers)):
         if len(values) != len(texts):
@@ -178,33 +206,21 @@ def leak_by_layer(
     else:
         of_line = line_splits(max(numbers, default=-1) + 1, SPLITS, seed=seed)
         splits = [of_line[line] for line in numbers]
-    rows = BankRows(languages, splits, np.asarray(numbers, dtype=np.int64))
-    measures = Measures()
-    card, limit = encoder.card, measures.cache_gb
-    options = BankOptions(
+    return BankRows(languages, splits, np.asarray(numbers, dtype=np.int64))
+
+
+def _bank_options(
+    encoder: Encoder, max_words: int, seed: int, precision: Precision
+) -> BankOptions:
+    """Options of a bank of all texts and at most ``max_words`` training words a language."""
+    return BankOptions(
         max_tokens_per_language=word_limits(max_words),
         max_sentences_per_language=None,
-        pooling="cls" if card.pooling == "cls" else "mean",
+        pooling="cls" if encoder.card.pooling == "cls" else "mean",
         seed=seed,
         precision=_precision(precision, _device(encoder)),
         tokens_per_batch=_BATCH_TOKENS,
     )
-    with tempfile.TemporaryDirectory(prefix="langspec-") as folder:
-        words = None if prefix_words or not card.prefix else _inputs(encoder, texts, "")
-        bank = build_bank(
-            encoder.model,
-            int(encoder.tokenizer.pad_token_id),
-            _inputs(encoder, texts, card.prefix),
-            rows,
-            options=options,
-            key="bank",
-            root=Path(folder),
-            limit_gb=limit,
-            words=words,
-        )
-        origin = Origin("", encoder.card.name, seed, "text", "test", "leak")
-        results = language_leak(bank, origin, measures.probe, measures.bootstrap)
-    return _leak_table(results_frame(results))
 
 
 def _inputs(encoder: Encoder, texts: Sequence[str], prefix: str) -> Inputs:

@@ -68,8 +68,8 @@ class Config(Section):
         for key, names in (("tasks", self.train.tasks), ("also.tasks", self.train.also.tasks)):
             for index, name in enumerate(names):
                 if name not in known:
-                    found = f"train.{key}.{index}: found {name!r}"
-                    raise ValueError(f"{found}, expected one of {tasks}")
+                    place = f"train.{key}.{index}"
+                    raise ValueError(f"{place}: found {name!r}, expected one of {tasks}")
         for index, name in enumerate(self.evaluate.trajectory.of):
             trained = [one for one in self.train.run if get_method(one).trains_encoder]
             if name not in trained:

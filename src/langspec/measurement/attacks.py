@@ -145,13 +145,7 @@ def attacked_bank(
     """
     results: list[Result] = []
     for unit in units:
-        meta = bank.token_meta if unit == "token" else bank.sentence_meta
-        vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
-        rows = split_rows(bank, meta, unit)
-        rows["train"] = fewer_rows(meta, rows["train"], bank.languages, most, seed + 1)
-        part = {name: vectors[places] for name, places in rows.items()}
-        label = {name: meta.language[places].astype(np.int64) for name, places in rows.items()}
-        check_finite(part, what=f"{unit} vectors of layer {layer}")
+        part, label, test_lines = _split_vectors(bank, layer, unit, most, seed + 1)
         linear = fit_probe(
             part["train"], label["train"], part["dev"], label["dev"], len(bank.languages), probe
         )
@@ -163,7 +157,7 @@ def attacked_bank(
             scored = scored_rows(
                 origin,
                 bank.languages,
-                meta.line[rows["test"]],
+                test_lines,
                 label["test"],
                 classes,
                 bootstrap,
@@ -173,6 +167,26 @@ def attacked_bank(
             results += [row for row in scored if row.language == "all"]
             results += fit_rows(origin, fit, n=len(label["train"]), **place)
     return results
+
+
+def _split_vectors(
+    bank: Bank, layer: int, unit: str, most: int | None, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Vectors ``[N, H]`` and languages, int64 ``[N]``, by split; the lines of test vectors.
+
+    Of training vectors, ``most`` of each language are drawn by ``seed``; None: all.
+
+    Raises:
+        LangspecError: a split without vectors, too few training lines, vectors not finite.
+    """
+    meta = bank.token_meta if unit == "token" else bank.sentence_meta
+    vectors = bank.tokens(layer) if unit == "token" else bank.sentences(layer)
+    rows = split_rows(bank, meta, unit)
+    rows["train"] = fewer_rows(meta, rows["train"], bank.languages, most, seed)
+    part = {name: vectors[places] for name, places in rows.items()}
+    label = {name: meta.language[places].astype(np.int64) for name, places in rows.items()}
+    check_finite(part, what=f"{unit} vectors of layer {layer}")
+    return part, label, meta.line[rows["test"]]
 
 
 def _predicted(

@@ -60,8 +60,8 @@ def verdict_lines(run: Run, options: CompareOptions) -> list[str]:
         chosen = {"accuracy on targets": transfer, "leak of tokens": leak}
         words = [
             f"  {name}: {judged_words(line, options.judge)}"
-            for name, found in chosen.items()
-            for line in found
+            for name, compared in chosen.items()
+            for line in compared
         ]
         lines += [head, *words]
     return lines

@@ -57,12 +57,7 @@ def draw(
     drawn = [_drawn(panel, rows) for panels in lines for panel in panels]
     methods = ordered_methods(run, pd.concat(drawn)["method"])
     styles = method_styles(methods)
-    figure = Figure(figsize=(spec.width, spec.height), layout="constrained")
-    sharing: dict[str, Any] = {"sharey": "row" if spec.shared else False}
-    sharing["sharex"] = "col" if spec.x_label == spec.x_label_below else False
-    if len(lines) > 1:
-        sharing["height_ratios"] = spec.heights
-    grid = figure.subplots(len(lines), len(present), squeeze=False, **sharing)
+    figure, grid = _empty_panels(spec, len(lines), len(present))
     direct = len(present) <= DIRECT
     named: set[str] = set()
     for axes, panels in zip(grid, lines, strict=True):
@@ -75,9 +70,7 @@ def draw(
                 if direct and method not in named and len(of_method):
                     named.add(method)
                     _name_end(axis, of_method, method, styles[method][0])
-            for level in panel.levels:
-                for at in _heights(_drawn(replace(panel, where=level.where), rows)):
-                    _level(axis, at, level, here["layer"])
+            _levels(axis, panel, rows, here["layer"])
             if direct and axis is axes[0] and len(here):
                 _make_room(axis, here["layer"])
             if panel.sized:
@@ -88,14 +81,7 @@ def draw(
     if not direct:
         legend(figure, methods, styles)
     last = select(rows, spec.last) if spec.last else first[0]
-    wording = {
-        "task": task_title(task),
-        "seeds": seed_words(select(rows, spec.seeds), [m for m in methods if m != RANDOM]),
-        "last": values_in_words(
-            last[last["layer"] == last["layer"].max()], methods, spec.last_form
-        ),
-        **(words or {}),
-    }
+    wording = {"task": task_title(task), **_numbers(spec, rows, last, methods), **(words or {})}
     title, caption, alt = (text.format(**wording) for text in (spec.title, spec.caption, spec.alt))
     return Plot(spec.name.format(task=task), title, caption, alt, figure)
 
@@ -109,6 +95,28 @@ def _meant(spec: FigureSpec, task: str, source: str) -> FigureSpec:
 
     panels, below = tuple(map(placed, spec.panels)), tuple(map(placed, spec.below))
     return replace(spec, where=meant(spec.where, task, source), panels=panels, below=below)
+
+
+def _empty_panels(spec: FigureSpec, lines: int, columns: int) -> tuple[Figure, Any]:
+    """A figure and its axes, an array ``[lines, columns]``; they share the scales of the spec."""
+    figure = Figure(figsize=(spec.width, spec.height), layout="constrained")
+    sharing: dict[str, Any] = {"sharey": "row" if spec.shared else False}
+    sharing["sharex"] = "col" if spec.x_label == spec.x_label_below else False
+    if lines > 1:
+        sharing["height_ratios"] = spec.heights
+    return figure, figure.subplots(lines, columns, squeeze=False, **sharing)
+
+
+def _numbers(
+    spec: FigureSpec, rows: pd.DataFrame, last: pd.DataFrame, methods: Sequence[str]
+) -> dict[str, str]:
+    """What caption and alt text say of the data: the seeds, and the values at the last layer."""
+    trained = [method for method in methods if method != RANDOM]
+    at_end = last[last["layer"] == last["layer"].max()]
+    return {
+        "seeds": seed_words(select(rows, spec.seeds), trained),
+        "last": values_in_words(at_end, methods, spec.last_form),
+    }
 
 
 def _drawn(panel: Panel, rows: pd.DataFrame) -> pd.DataFrame:
@@ -178,6 +186,13 @@ def _make_room(axis: Axes, places: pd.Series) -> None:
     first, last = float(places.min()), float(places.max())
     span = max(last - first, 1.0)
     axis.set_xlim(first - 0.05 * span, last + ROOM * span)
+
+
+def _levels(axis: Axes, panel: Panel, rows: pd.DataFrame, places: pd.Series) -> None:
+    """The dotted lines of a panel; ``places`` are its layers."""
+    for level in panel.levels:
+        for at in _heights(_drawn(replace(panel, where=level.where), rows)):
+            _level(axis, at, level, places)
 
 
 def _level(axis: Axes, rows: pd.DataFrame, level: Level, places: pd.Series) -> None:

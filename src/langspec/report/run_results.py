@@ -174,10 +174,7 @@ def load_run(
     root = Path(results_root)
     missing: list[str] = []
     rows = _results(root, tasks)
-    evaluated = set(zip(rows["task"], rows["method"], strict=True))
-    pairs = [(task, method) for task in tasks for method in methods]
-    pairs = [one for one in pairs if one in evaluated or (root / "train" / "/".join(one)).is_dir()]
-    histories, runs = _trainings(root, pairs, missing)
+    histories, runs = _trainings(root, _trained_pairs(root, rows, tasks, methods), missing)
     projections = _projections(root, tasks, missing)
     failed = _failed(runs)
     results = _without(pd.concat([rows, *_geometry(root, tasks, missing)]), failed)
@@ -229,6 +226,15 @@ def _results(root: Path, tasks: Sequence[str]) -> pd.DataFrame:
     if results.empty:
         raise LangspecError("the tidy results hold no rows; rerun the evaluate stage", place=root)
     return results
+
+
+def _trained_pairs(
+    root: Path, rows: pd.DataFrame, tasks: Sequence[str], methods: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Task and method of every training: it has tidy results, or a folder of its own."""
+    evaluated = set(zip(rows["task"], rows["method"], strict=True))
+    pairs = [(task, method) for task in tasks for method in methods]
+    return [one for one in pairs if one in evaluated or (root / "train" / "/".join(one)).is_dir()]
 
 
 def _trainings(
