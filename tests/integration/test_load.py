@@ -13,7 +13,6 @@ import pytest
 
 from conftest import CHECKOUT, Make
 from langspec.corpora.lines import MAX_LINE_BYTES
-from langspec.languages import LANGUAGES
 
 sys.path.insert(0, str(CHECKOUT / "benchmarks"))
 import prepare
@@ -63,14 +62,6 @@ def test_an_audit_of_eight_times_the_text_takes_no_more_memory(
         peaks.append(peak)
     print(f"peak MB by text: {peaks}")
     assert peaks[1] < 1.15 * peaks[0], peaks
-
-
-def test_two_hundred_languages_are_audited(encoder: Path, tmp_path: Path) -> None:
-    codes = [code for code in LANGUAGES if LANGUAGES[code].common][:200]
-    assert len(set(codes)) == 200
-    code, _, said = audit(encoder, write_texts(tmp_path / "texts", 100, codes))
-    assert code == 0, said[-2000:]
-    assert (tmp_path / "texts.out" / "index.html").is_file()
 
 
 def test_a_line_of_200_mb_is_refused_without_reading_it(encoder: Path, tmp_path: Path) -> None:
