@@ -102,6 +102,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, langspec: Run) -> Path:
     values["tasks"] = TASKS
     values["train"] |= {"tasks": list(TASKS), "run": ["finetune"], "seeds": [1]}
     values["train"]["also"] = {"tasks": [], "run": []}
+    values["tune"]["task"] = "topic"
     values["evaluate"]["erasers"]["run"] = ["leace"]
     own = {"epochs": 12, "encoder_lr": 5.0e-3, "head_lr": 1.0e-2}
     own |= {"batch_tokens": 128, "batch_rows": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -223,6 +224,20 @@ def test_without_a_masked_head_mlm_is_not_tried() -> None:
 
     assert kinds() == ("none", "distil", "mlm")
     assert kinds(masked_head=False) == ("none", "distil")
+
+
+def test_a_task_that_no_training_reads_and_no_corpora_have_is_refused(tmp_path: Path) -> None:
+    from langspec.tuning.fingerprint import space_for
+
+    own = parse_config(set_values(values_of("demo"), ["train.tasks=[nli]", "train.also.tasks=[]"]))
+    corpora = tmp_path / "data" / "corpora" / "demo"
+    corpora.mkdir(parents=True)
+    expected = r"tune\.task: found 'pos', .* train\.tasks: nli; or set tune\.trials: 0"
+    with pytest.raises(LangspecError, match=expected):
+        space_for(own, tmp_path)
+    (corpora / "pos.parquet").touch()
+    with pytest.raises(LangspecError, match="langspec encoder"):  # the next that is missing
+        space_for(own, tmp_path)
 
 
 def test_the_masked_head_has_that_name() -> None:

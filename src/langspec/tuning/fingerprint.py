@@ -70,8 +70,20 @@ def place_for(name: str, storage: str | None, folder: Path) -> Place:
 
 
 def space_for(config: Config, root: Path) -> Space:
-    """The search space; without values that the starting encoder does not support."""
-    encoder = require(paths_of(config, root).encoder, "encoder")
+    """The search space; without values that the starting encoder does not support.
+
+    Raises:
+        LangspecError: the prepared corpora have no table of the task, since no training reads it.
+    """
+    paths, task = paths_of(config, root), config.tune.task
+    missing = paths.corpora.is_dir() and not (paths.corpora / f"{task}.parquet").is_file()
+    if missing and task not in config.train.tasks:
+        raise LangspecError(
+            f"found {task!r}, whose corpora are not prepared; expected one of train.tasks: "
+            f"{', '.join(config.train.tasks)}; or set tune.trials: 0, for no sweep in dvc repro",
+            place="tune.task",
+        )
+    encoder = require(paths.encoder, "encoder")
     return space_of(config, masked_head=(encoder / MASKED_HEAD).is_file())
 
 
