@@ -55,7 +55,8 @@ from langspec import presets
 from bank_fixtures import bank_of
 
 SHAPE = Shape(
-    encoders=4, leaks=6, erased=2, layers=5, hidden=128, languages=6, labels=10, token=True
+    encoders=4, passes=1, leaks=6, erased=2, layers=5, hidden=128, languages=6, labels=10,
+    token=True,
 )
 assert str(langspec.__file__).startswith(sys.argv[1])
 root, TINY = Path(sys.argv[2]), parse_yaml(presets.preset_text("tiny"))
