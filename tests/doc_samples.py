@@ -25,8 +25,9 @@ from doc_pages import COPY, SAMPLE, name_of, pages
 def printed(command: str, project: Path) -> str:
     """What a command line prints in a project, as a table or a block of a page."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(CHECKOUT / "src")}
-    script = command.replace("benchmarks/", f"{CHECKOUT}/benchmarks/")
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(CHECKOUT / "src"),
+                   "CHECKOUT": str(CHECKOUT)}  # fmt: skip
+    script = command.replace("python benchmarks/", 'python "$CHECKOUT"/benchmarks/')
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=project, env=environment, capture_output=True, text=True, check=False,

@@ -344,7 +344,6 @@ def test_a_disabled_tracker_does_nothing() -> None:
     assert tracker.find_run("k") is None
 
 
-@pytest.mark.slow
 def test_what_a_killed_process_left_of_a_store_goes(tmp_path: Path) -> None:
     for ending in (".part", ".part-journal"):
         (tmp_path / f".mlflow.db.0a1b2c3d-1.x{ending}").write_bytes(b"half a store")
@@ -383,6 +382,7 @@ def test_a_disk_that_fills_up_in_a_run_is_one_warning(template: Path, tmp_path: 
     assert "langspec replay" in done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_two_processes_may_meet_at_a_fresh_store(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from langspec.tracking.runs import Tracker\n"
