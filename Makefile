@@ -17,7 +17,7 @@ OUT ?=
 KILLS ?= 100
 SEED ?= 0
 
-.PHONY: help install install-e5 demo test test-unit test-all kill-test bench gpu-check coverage mutation lint results ui lock clean
+.PHONY: help install install-e5 demo test test-unit test-all test-hostile kill-test bench gpu-check coverage mutation lint results ui lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -52,8 +52,11 @@ test: install ## unit and integration tests, without the slow ones (at most 10 m
 test-unit: install ## unit tests only (under a minute)
 	$(PYTEST) tests/unit -m "not slow"
 
-test-all: install ## every test, the slow ones and the grammar's too: what CI runs
-	$(PYTEST) tests demo/tests
+test-all: install ## the slow tests and the grammar's too, all but the hostile ones: what CI runs
+	$(PYTEST) tests demo/tests -m "not hostile"
+
+test-hostile: install ## kills, full disks, load and odd places: many minutes
+	$(PYTEST) tests -m hostile
 
 kill-test: install ## kill the pipeline 100 times; each kill must heal (90 minutes; KILLS, SEED, OUT)
 	$(BIN)/python benchmarks/kills.py --kills '$(KILLS)' --seed '$(SEED)' \

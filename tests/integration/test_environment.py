@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from conftest import CHECKOUT, Make, Run
 from langspec.files import sha256_folder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.hostile]
 
 TRAIN = ("train", "--task", "nli", "--method", "finetune")
 OUT = Path("results/tiny/train/nli/finetune")

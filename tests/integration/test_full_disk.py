@@ -20,7 +20,7 @@ from conftest import Make, Run
 from langspec.files import sha256_file, sha256_folder
 from langspec.unfinished import is_unfinished
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.hostile]
 
 TASK = ("--task", "nli", "--method", "finetune")
 

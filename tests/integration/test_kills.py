@@ -13,6 +13,7 @@ from conftest import CHECKOUT
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.hostile,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="process groups of Linux"),
 ]
 

@@ -17,7 +17,7 @@ from langspec.corpora.lines import MAX_LINE_BYTES
 sys.path.insert(0, str(CHECKOUT / "benchmarks"))
 import prepare
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.hostile]
 
 WORDS = "tree dog sees small house river green under old walks".split()
 

@@ -392,6 +392,7 @@ def test_a_served_model_answers_long_texts_and_all_characters(server: Server, na
     assert "predictions" in json.loads(answer)
 
 
+@pytest.mark.hostile
 def test_a_served_model_stands_32_clients_for_a_minute(server: Server) -> None:
     """No request is lost or answered by an error of the server, and its memory does not grow."""
     seconds = 60.0

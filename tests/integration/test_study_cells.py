@@ -15,7 +15,7 @@ from conftest import Make, Run
 from langspec.files import read_json, write_json
 from langspec.results import read_results
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.hostile]
 
 SETS = [
     part
