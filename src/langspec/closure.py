@@ -18,6 +18,7 @@ from langspec.files import sha256_json
 
 PACKAGE = "langspec"
 _SEARCH = "folder_classes"
+_CODE = {".py", ".pyc", ".pyi"}
 
 
 class SourceTree:
@@ -115,8 +116,14 @@ class SourceTree:
         return Path(file)
 
     def _digest(self, module: str) -> str:
+        """SHA-256 of a module, and of the data files that bear its name (``languages.tsv``)."""
         if module not in self._digests:
-            self._digests[module] = hashlib.sha256(self._path(module).read_bytes()).hexdigest()
+            path = self._path(module)
+            data = sorted(
+                file for file in path.parent.glob(f"{path.stem}.*") if file.suffix not in _CODE
+            )
+            content = b"".join(file.read_bytes() for file in (path, *data))
+            self._digests[module] = hashlib.sha256(content).hexdigest()
         return self._digests[module]
 
     def _imported(self, path: Path, called: bool) -> Iterator[str]:

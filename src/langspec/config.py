@@ -70,6 +70,13 @@ class Config(Section):
                 if name not in known:
                     place = f"train.{key}.{index}"
                     raise ValueError(f"{place}: found {name!r}, expected one of {tasks}")
+        also = self.train.also
+        for index, name in enumerate(also.tasks if also.run else ()):
+            if name not in self.train.tasks:
+                raise ValueError(
+                    f"train.also.tasks.{index}: found {name!r}, which train.tasks leaves out; "
+                    f"expected some of {', '.join(self.train.tasks)}; or set train.also.run: []"
+                )
         for index, name in enumerate(self.evaluate.trajectory.of):
             trained = [one for one in self.train.run if get_method(one).trains_encoder]
             if name not in trained:

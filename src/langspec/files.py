@@ -126,8 +126,9 @@ def _replace_folder(temporary: Path, path: Path) -> None:
     """
     replaced = []
     while True:
-        if path.is_dir():
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        with suppress(FileNotFoundError):  # another process replaces it
+            if path.is_dir():
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         try:
             temporary.rename(path)
             break

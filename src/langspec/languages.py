@@ -111,7 +111,7 @@ class _Languages(Mapping[str, Language]):
     """Every known language by code; what is iterated are the codes without script or region."""
 
     def __getitem__(self, code: str) -> Language:
-        entry = _table().get(code) or _tagged(code)
+        entry = _table().get(code) or (_tagged(code) if isinstance(code, str) else None)
         if entry is None:
             raise KeyError(code)
         return entry

@@ -5,7 +5,7 @@ One measured number a row, with the ends of its 95 % interval beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +90,26 @@ def label(method: str, eraser: str = "", strength: float | None = None) -> str:
     """What people read: ``grl@0.1`` is ``grl`` at lambda 0.1, ``grl+leace`` what LEACE leaves."""
     point = "" if strength is None or strength != strength else f"@{strength:g}"
     return f"{method}{point}" + (f"+{eraser}" if eraser else "")
+
+
+def path_folder(method: Path, strength: float, seed: int, first: int) -> Path:
+    """The folder of a point of a method's lambda path; of later seeds one beside the first's."""
+    name = f"{strength:g}"
+    return method / "path" / (name if seed == first else f"{name}-seed-{seed}")
+
+
+def failed_seeds(run: Mapping[str, Any], strength: float | None = None) -> set[int]:
+    """The seeds of ``run.json`` that the watch marked failed: of the method, or at a lambda."""
+    return {
+        int(entry["seed"])
+        for entry in (*run.get("seeds", ()), *run.get("path", ()))
+        if entry.get("status") == "failed" and entry.get("strength") == strength
+    }
+
+
+def first_seed(run: Mapping[str, Any]) -> int:
+    """The seed of the first training that ``run.json`` lists; its path has the plain folders."""
+    return int([*run["seeds"], *run.get("path", ())][0]["seed"])
 
 
 def results_frame(rows: Iterable[Result]) -> pd.DataFrame:

@@ -91,6 +91,16 @@ def test_a_changed_pooling_is_a_changed_bank(tree: SourceTree) -> None:
     assert SourceTree(tree.folder).code_hash(BANK) == before
 
 
+def test_a_changed_table_of_a_module_is_changed_code(tree: SourceTree) -> None:
+    table = tree.folder / "languages.tsv"
+    content = table.read_bytes()
+    before = tree.code_hash("langspec.languages")
+    table.write_bytes(content + b"# edited\n")
+    assert SourceTree(tree.folder).code_hash("langspec.languages") != before
+    table.write_bytes(content)
+    assert SourceTree(tree.folder).code_hash("langspec.languages") == before
+
+
 PUBLISHED = "langspec.measures.published_measure"
 
 

@@ -37,6 +37,12 @@ def test_whole_comparisons_come_first() -> None:
     assert [cell.name for cell in chosen] == ["nli/finetune/seed-1"]
 
 
+def test_methods_of_some_tasks_alone_have_cells_there() -> None:
+    names = [cell.name for cell in cells_of(load_preset("demo", []))]
+    assert "pos/control/seed-1" in names
+    assert "nli/control/seed-1" not in names
+
+
 def test_refused_selections() -> None:
     with pytest.raises(LangspecError, match="no such cell"):
         selected(cells_of(load_preset("study", [])), [], ["gril"], [])

@@ -29,6 +29,7 @@ VALUES = parse_yaml(presets.preset_text("demo"))
         ("train.dropout=1", r"train\.dropout: found 1, expected less than 1"),
         ("train.seeds=[]", r"train\.seeds: found \[\]"),
         ("train.seeds=[1, 1]", r"train: seeds lists 1 twice; remove one"),
+        ("train.tasks=[nli]", r"train\.also\.tasks\.0: found 'pos'.* or set train\.also\.run"),
         ("train.tasks=[parsing]", r"train\.tasks\.0: found 'parsing', expected one of"),
         ("train.also.tasks=[parsing]", r"train\.also\.tasks\.0: found 'parsing', expected one"),
         ("train.also.run=[grl]", r"train: run and also\.run"),

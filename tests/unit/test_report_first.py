@@ -136,7 +136,14 @@ def test_without_a_control_unlearning_is_held_against_plain_fine_tuning(run: Run
     pair = Contrast("adversary", "finetune", line(LEAK_KEY, steady(0.99), around(0.6)))
     *_, third = cards(run, {"pos": Contrasts((pair,))}, OPTIONS)
     assert (third.verdict, third.decided) == ("Partly.", True)
-    assert "plain fine-tuning" in third.measured
+    assert third.measured == "An adversary, against plain fine-tuning:"
+
+
+def test_a_method_of_which_every_seed_failed_is_not_called_untried(run: Run) -> None:
+    *_, third = cards(run, {"pos": Contrasts(left_out=("grl",))}, OPTIONS)
+    assert third.verdict == "Every seed failed."
+    first, *_ = cards(run, {"pos": Contrasts(left_out=("finetune",))}, OPTIONS)
+    assert first.verdict == "Every seed failed."
 
 
 def test_what_was_not_run_says_what_to_run(run: Run) -> None:

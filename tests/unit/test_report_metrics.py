@@ -11,9 +11,9 @@ import pytest
 
 from conftest import CHECKOUT
 from langspec.config import parse_yaml
-from langspec.files import read_json, sha256_folder
+from langspec.files import read_json, sha256_folder, write_json
 from langspec.report.metrics import write_metrics
-from langspec.results import Result, write_results
+from langspec.results import TRAINING_SCHEMA, Result, write_results
 
 
 def row(method: str, seed: int, value: float, **more: object) -> Result:
@@ -59,6 +59,18 @@ def test_metrics_are_means_over_seeds_and_plots_curves(tmp_path: Path) -> None:
     before = sha256_folder(tmp_path)
     write_metrics(tmp_path, {"pos": ["frozen", "finetune"]})
     assert sha256_folder(tmp_path) == before
+
+    # A seed that the watch marked failed is in no mean.
+    entries = [{"seed": 1, "status": "finished"}, {"seed": 2, "status": "failed"}]
+    record = {"schema": TRAINING_SCHEMA, "seeds": entries}
+    write_json(tmp_path / "train" / "pos" / "finetune" / "run.json", record)
+    write_metrics(tmp_path, {"pos": ["frozen", "finetune"]})
+    assert read_json(tmp_path / "metrics.json")["pos"]["finetune"] == {
+        "transfer": 0.1,
+        "leak": 1.0,
+    }
+    losses = pd.read_csv(tmp_path / "plots" / "training" / "pos_finetune.csv")
+    assert losses["loss"].iloc[:2].tolist() == [98, 95]
 
 
 def test_dvc_names_what_is_written() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from langspec.errors import LangspecError
+from langspec.files import write_json
 from langspec.presets import load_preset
+from langspec.results import TRAINING_SCHEMA
+from langspec.tracking.replay_runs import read_training
 from langspec.training.jobs import jobs_of
 
 
@@ -33,6 +37,25 @@ def test_a_path_has_so_many_seeds_each_in_a_folder(tmp_path: Path) -> None:
     ]  # fmt: skip
     names = [job.folder.name for job in points.values() if job.folder is not None]
     assert names == ["0.1", "0.1-seed-2", "1", "1-seed-2"]
+
+
+def test_a_replay_reads_each_seed_of_a_path_in_its_own_folder(tmp_path: Path) -> None:
+    grl = {"train.methods.grl.path=[0.1]", "train.methods.grl.path_seeds=2"}
+    jobs = jobs_of(load_preset("tiny", sorted(grl)), "grl", tmp_path)
+    facts = dict.fromkeys(("selection", "data_hash", "encoder_hash", "run_key"), "x")
+    entries = [
+        {"seed": job.seed, "run_key": "k"} | ({"strength": s} if (s := job.strength) else {})
+        for job in jobs.values()
+    ]
+    record: dict[str, Any] = {
+        **facts, "schema": TRAINING_SCHEMA, "task": "pos", "method": "grl", "params": {},
+        "effective_precision": "fp32", "processes": 1,
+        "seeds": [entry for entry in entries if "strength" not in entry],
+        "path": [entry for entry in entries if "strength" in entry],
+    }  # fmt: skip
+    write_json(tmp_path / "run.json", record)
+    _, members = read_training(tmp_path / "run.json", "tiny")
+    assert [one.folder for one in members] == [job.folder for job in jobs.values()]
 
 
 def test_retention_stands_beside_plain_reversal() -> None:

@@ -58,7 +58,8 @@ def cells_of(config: Config) -> list[Cell]:
         )
     cells: list[Cell] = []
     for task in config.train.tasks:
-        seeds = {method: config.train.seeds_of(method) for method in config.train.run}
+        methods = config.train.methods_of(task)
+        seeds = {method: config.train.seeds_of(method) for method in methods}
         trained = [
             Cell(task, method, of_method[turn])
             for turn in range(max(map(len, seeds.values())))
@@ -67,7 +68,7 @@ def cells_of(config: Config) -> list[Cell]:
         ]
         points = [
             Cell(task, method, seed, strength)
-            for method in config.train.run
+            for method in methods
             for strength, seed in path_points(config, method)
         ]
         points.sort(key=lambda cell: config.train.seeds.index(cell.seed))

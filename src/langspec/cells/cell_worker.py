@@ -57,13 +57,16 @@ class CellWorker:
         config: the configuration.
         paths: of the run.
         retrain: as :class:`langspec.evaluation.runner.Runner` has it.
+        limit_gb: gigabytes of banks to keep; infinite where another worker may read one of them.
     """
 
     facts = None
 
-    def __init__(self, config: Config, paths: Paths, retrain: Callable[..., Any]) -> None:
+    def __init__(
+        self, config: Config, paths: Paths, retrain: Callable[..., Any], limit_gb: float
+    ) -> None:
         torch.set_num_threads(config.compute.threads)
-        self._config, self._paths, self._retrain = config, paths, retrain
+        self._config, self._paths, self._retrain, self._limit_gb = config, paths, retrain, limit_gb
         # One of each: a second one would double the memory of a real encoder.
         self._trainer: tuple[tuple[str, str], SeedTrainer] | None = None
         self._runner: tuple[str, Runner] | None = None
@@ -83,7 +86,11 @@ class CellWorker:
             common = common_values(self._config, trainer.facts)
             run = run_values(common, trainer.facts, [entry])
             where = (cell.method, cell.seed, trained, cell.strength)
-            work = Work(runs=(TrainedRun(*where, first=self._is_first(cell)),))
+            work = Work(
+                runs=(
+                    TrainedRun(*where, first=entry["status"] != "failed" and self._is_first(cell)),
+                )
+            )
         ended = time.process_time()
         findings = self._runner_of(cell.task)(work, send)
         seconds = {"train": ended - began, "evaluate": time.process_time() - ended}
@@ -102,9 +109,8 @@ class CellWorker:
 
     def _runner_of(self, task: str) -> Runner:
         if self._runner is None or self._runner[0] != task:
-            config = self._config
-            limit = config.features.cache_gb
-            self._runner = task, Runner(config, self._paths, task, limit, self._retrain)
+            runner = Runner(self._config, self._paths, task, self._limit_gb, self._retrain)
+            self._runner = task, runner
         return self._runner[1]
 
     def _is_first(self, cell: Cell) -> bool:

@@ -20,8 +20,7 @@ from langspec.files import (
     write_json,
     write_text,
 )
-from langspec.results import EVERY, RANDOM
-from langspec.training.jobs import path_folder
+from langspec.results import EVERY, RANDOM, first_seed, path_folder
 
 _ANEW = "git checkout it, or remove the cell's folder to make it anew"
 CARDS = ("card.json", "langspec.json")
@@ -96,7 +95,6 @@ def _write_evaluation(folder: Path, out: Path, cells: Sequence[Cell]) -> None:
 def _write_trainings(folder: Path, out: Path, cells: Mapping[Cell, Manifest]) -> None:
     """Write ``run.json``, and of each training its histories and its card."""
     run = dict(next(iter(cells.values())).run)
-    first = min(cell.seed for cell in cells)
     run["seeds"] = [one.entry for cell, one in cells.items() if cell.strength is None]
     path = [one.entry for cell, one in cells.items() if cell.strength is not None]
     run = {key: value for key, value in run.items() if key != "path"}
@@ -105,7 +103,7 @@ def _write_trainings(folder: Path, out: Path, cells: Mapping[Cell, Manifest]) ->
         for cell in cells:
             place = temporary / f"seed-{cell.seed}"
             if cell.strength is not None:
-                place = path_folder(temporary, cell.strength, cell.seed, first)
+                place = path_folder(temporary, cell.strength, cell.seed, first_seed(run))
             place.mkdir(parents=True)
             for file in (folder / cell.name).glob("*"):
                 if file.is_file() and file.name != MANIFEST:

@@ -62,15 +62,25 @@ def train(config: Config, root: Path, *, task_name: str, method_name: str) -> tu
 
 
 def evaluate(config: Config, root: Path, *, task_name: str) -> tuple[str, Path]:
-    """Accuracy on the target languages and the leak of every method, means over seeds."""
-    from langspec.results import LEAK, TRANSFER, headline, read_results
+    """Accuracy on the target languages and the leak of every method, means over good seeds."""
+    from langspec.results import (
+        LEAK,
+        TRANSFER,
+        failed_seeds,
+        headline,
+        read_results,
+        read_training_record,
+    )
 
-    out = paths_of(config, root).evaluate(task_name)
+    paths = paths_of(config, root)
+    out = paths.evaluate(task_name)
     rows = read_results(out / "results.csv")
     rows = rows[(rows["eraser"] == "") & rows["strength"].isna()]
     words = []
     for method in config.train.methods_of(task_name):
-        numbers = headline(rows[rows["method"] == method])
+        run = read_training_record(paths.train(task_name, method) / "run.json")
+        good = (rows["method"] == method) & ~rows["seed"].isin(failed_seeds(run))
+        numbers = headline(rows[good])
         pair = [f"{numbers[name]['value']:.3f}" for name in (TRANSFER, LEAK) if name in numbers]
         words.append(f"{method} {' / '.join(pair) or 'no score'}")
     return f"{task_name}, accuracy on targets / leak of tokens: {', '.join(words)}", out

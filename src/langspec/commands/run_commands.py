@@ -113,8 +113,11 @@ def cells(
     with raised():
         if collect:
             click.echo(stage.collect(config, ROOT))
+        elif dry_run:
+            click.echo(stage.plan(config, ROOT, **chosen))
         else:
-            click.echo((stage.plan if dry_run else stage.run)(config, ROOT, **chosen))
+            sweep_unfinished()
+            click.echo(stage.run(config, ROOT, **chosen))
 
 
 @click.command(

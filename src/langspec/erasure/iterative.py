@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -89,6 +89,10 @@ class IterativeEraser(Eraser):
         self._map = None
         self._dev.add(features, languages, lines)
         return self
+
+    def options(self) -> dict[str, Any]:
+        """The options that it was made with, as they are written beside a fitted eraser."""
+        return super().options() | {"judge": self.probe.model_dump()}
 
     def judge_by(self, probe: ProbeOptions) -> Self:
         """Set the evaluation probe, see :meth:`Eraser.judge_by`; nothing is fitted without it."""

@@ -11,8 +11,8 @@ from langspec.measures.base import Cost, Shape
 from langspec.measures.discovery import measures
 from langspec.objectives import get_method
 from langspec.paths import require
-from langspec.results import RANDOM, label, read_training_record
-from langspec.training.jobs import path_folder, path_points
+from langspec.results import RANDOM, label, path_folder, read_training_record
+from langspec.training.jobs import path_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -102,6 +102,10 @@ def _variants(path: Path) -> dict[str, tuple[str, float | None]]:
     return {label_of(method, strength=strength): (method, strength) for method, strength in pairs}
 
 
+class NoSeeds(LangspecError):
+    """A method has no seed that did not fail."""
+
+
 def load_side(
     folder: Path, task: str, method: str, *, label: str = "", seed: int | None = None
 ) -> Side:
@@ -115,7 +119,8 @@ def load_side(
         seed: only this one; None: all that did not fail.
 
     Raises:
-        LangspecError: no evaluation, no such method or seed, or every seed failed.
+        LangspecError: no evaluation, or no such method.
+        NoSeeds: no such seed, or every seed failed.
     """
     known = evaluated_methods(folder, task)
     place = folder / "evaluate" / task
@@ -130,13 +135,13 @@ def load_side(
     frame = frame[frame["strength"].isna() if strength is None else frame["strength"] == strength]
     card = folder / "train" / task / name / "run.json"
     run = files.read_training_record(card) if card.is_file() else {}
-    failed = {e["seed"] for e in run.get("seeds", ()) if e.get("status") == "failed"}
+    failed = files.failed_seeds(run, strength)
     present = sorted(int(one) for one in frame["seed"].unique())
     wanted = [one for one in present if one not in failed and seed in (None, one)]
     if not wanted:
         wording = f", of which {', '.join(map(str, sorted(failed)))} failed" if failed else ""
         asked = "a seed that did not fail" if seed is None else f"seed {seed}"
-        raise LangspecError(
+        raise NoSeeds(
             f"found the seeds {', '.join(map(str, present))} of {method}{wording}, "
             f"expected {asked}",
             place=place,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,19 +11,24 @@ from langspec.measurement.difference import JudgeOptions
 from langspec.report.compare_text import probability
 from langspec.report.compared import SIZE, Line
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrasts
-from langspec.report.published_tables import BEFORE, published_value, quantities
+from langspec.report.published_tables import BEFORE, language_quantity, published_value
 from langspec.report.run_results import Run
 from langspec.report.table import leak_scores, measured, pick, task_name
 from langspec.results import LEAK_METRIC
 
 AFTER = "finetune"
-UNLEARNING = ("grl", "adversary")
-"""Methods that unlearn language, the one that the page asks about first."""
+UNLEARNING = {
+    "grl": "Gradient reversal",
+    "grl_distil": "Reversal with distillation",
+    "adversary": "An adversary",
+}
+"""Methods that unlearn language, in words; the page asks about the first that it finds."""
 CONTROLS = ("control", AFTER)
 """What unlearning is held against: the same training without it, else plain fine-tuning."""
 SHARES = ((0.1, "hardly"), (0.5, "partly"), (0.9, "mostly"))
 """How much is forgotten, by the share of what can be forgotten (the leak above chance)."""
 ONE_SEED = "one seed, no finding"
+_NO_SEED = ("Every seed failed.", "Why, and what they were: on the second page.")
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class _Asked:
     """A pair of methods on a task: what fine-tuning, or unlearning, did to leak and transfer."""
 
     task: str
+    method: str
     baseline: str
     leak: Line | None
     transfer: Line | None
@@ -87,15 +93,23 @@ def cards(
     """
     tuned = [_asked(compared[task], task, (AFTER,), (BEFORE,)) for task in compared]
     unlearnt = [_asked(compared[task], task, UNLEARNING, CONTROLS) for task in compared]
+    failed = _all_failed(compared, (BEFORE, AFTER))
     return (
-        _forgets(run, [one for one in tuned if one], options),
-        _gains([one for one in tuned if one], options),
-        _unlearns(run, [one for one in unlearnt if one], options),
+        _forgets(run, [one for one in tuned if one], options, failed),
+        _gains([one for one in tuned if one], options, failed),
+        _unlearns(
+            run, [one for one in unlearnt if one], options, _all_failed(compared, UNLEARNING)
+        ),
     )
 
 
+def _all_failed(compared: Mapping[str, Contrasts], methods: Iterable[str]) -> bool:
+    """Did every seed of one of these methods fail on a task?"""
+    return any(set(methods) & set(present.left_out) for present in compared.values())
+
+
 def _asked(
-    present: Contrasts, task: str, methods: Sequence[str], baselines: Sequence[str]
+    present: Contrasts, task: str, methods: Iterable[str], baselines: Sequence[str]
 ) -> _Asked | None:
     """The first method of ``methods`` against the first baseline that it was compared with."""
     for method in methods:
@@ -104,14 +118,14 @@ def _asked(
                 present.line(method, baseline, key) for key in (LEAK_KEY, TRANSFER_KEY)
             )
             if leak or transfer:
-                return _Asked(task, baseline, leak, transfer)
+                return _Asked(task, method, baseline, leak, transfer)
     return None
 
 
 # --- the three cards -------------------------------------------------------------------------
 
 
-def _forgets(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
+def _forgets(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card:
     lines = [(one.task, one.leak) for one in asked if one.leak]
     return _card(
         "forgets",
@@ -120,10 +134,11 @@ def _forgets(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
         lines,
         options,
         lambda task, line: _forgotten(run, task, line, options),
+        failed,
     )
 
 
-def _gains(asked: Sequence[_Asked], options: JudgeOptions) -> Card:
+def _gains(asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card:
     words = {"better": "it gains", "worse": "it loses", "equivalent": "nothing"}
     return _card(
         "gains",
@@ -132,11 +147,14 @@ def _gains(asked: Sequence[_Asked], options: JudgeOptions) -> Card:
         [(one.task, one.transfer) for one in asked if one.transfer],
         options,
         lambda _, line: words.get(line.verdict, line.verdict),
+        failed,
     )
 
 
-def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
+def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card:
     question = "Can language be unlearned? At what price?"
+    if not asked and failed:
+        return Card("unlearns", question, *_NO_SEED)
     if not asked:
         how = "Add grl and control to train.run, then: dvc repro"
         return Card("unlearns", question, "Not tried.", how)
@@ -152,6 +170,8 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
         words += [prices.get(one.transfer.verdict, one.transfer.verdict)] if one.transfer else []
         said[one.task] = ONE_SEED if _one_seed(one.leak, one.transfer) else ", ".join(words)
     plain = all(one.baseline == AFTER for one in asked)
+    of = {one.method for one in asked}
+    how = UNLEARNING[asked[0].method] if len(of) == 1 else "Unlearning"
     lines = [(one.task, line) for one in asked for line in (one.leak, one.transfer) if line]
     numbers = []
     for one in asked:
@@ -162,7 +182,7 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions) -> Card:
         "unlearns",
         question,
         _sentence(_over_tasks(said)),
-        f"Gradient reversal, against {'plain fine-tuning' if plain else 'training without'}:",
+        f"{how}, against {'plain fine-tuning' if plain else 'training without'}:",
         tuple(numbers),
         any(_decided(line) for _, line in lines),
     )
@@ -175,8 +195,11 @@ def _card(
     lines: Sequence[tuple[str, Line]],
     options: JudgeOptions,
     say: Callable[[str, Line], str],
+    failed: bool,
 ) -> Card:
-    """The card of one quantity."""
+    """The card of one quantity; ``failed``: every seed of a method that it needs failed."""
+    if not lines and failed:
+        return Card(id_, question, *_NO_SEED)
     if not lines:
         how = f"Add {BEFORE} and {AFTER} to train.run, then: dvc repro"
         return Card(id_, question, "Not measured.", how)
@@ -300,7 +323,7 @@ class Beside:
 def beside_paper(run: Run) -> Beside | None:
     """The paper's measure of the first task that has it; None: it was measured on none."""
     for task in run.tasks:
-        for quantity in quantities(run, task)[:1]:
+        if quantity := language_quantity(run, task):
             here = [_value(pick(quantity.compat, method=m)) for m in (BEFORE, AFTER)]
             stated = [published_value(run, task, m, quantity) for m in (BEFORE, AFTER)]
             if None not in here:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from langspec.report.first_answers import short
 from langspec.report.names import name_beside
 from langspec.report.plotting import Plot, laid_out
-from langspec.report.published_tables import is_token, published_rows, quantities
+from langspec.report.published_tables import is_token, language_quantity, published_rows
 from langspec.report.run_results import Run
 from langspec.report.style import GROUND, MUTED, method_styles
 from langspec.report.table import (
@@ -87,7 +87,7 @@ def two_measures(run: Run) -> Plot | None:
 
 def _read(run: Run, task: str) -> _Read | None:
     """Both measures where the paper's was measured, else the leak of words."""
-    for quantity in quantities(run, task)[:1]:
+    if quantity := language_quantity(run, task):
         unit = "word" if is_token(published_rows(run, task)) else "text"
         return _Read(task, unit, quantity.sound, quantity.compat)
     probe = pick(leaks(run, task), unit="token")

@@ -69,6 +69,12 @@ def published_rows(run: Run, task: str) -> pd.DataFrame:
     return measured(run.summary, "published", task=task, split="test", language="all")
 
 
+def language_quantity(run: Run, task: str) -> Quantity | None:
+    """How well the published probe reads the language; None: it was not measured."""
+    read = (one for one in quantities(run, task) if one.key in ("language_text", "language_task"))
+    return next(read, None)
+
+
 def quantities(run: Run, task: str) -> list[Quantity]:
     """Everything that has a published measure on this run's checkpoints."""
     rows = published_rows(run, task)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrasts
 from langspec.report.first_answers import AFTER, CONTROLS, UNLEARNING, short
-from langspec.report.published_tables import BEFORE, quantities
+from langspec.report.published_tables import BEFORE, language_quantity
 from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     ORACLE,
@@ -91,7 +91,7 @@ def _price(run: Run, compared: Compared) -> str:
     if said := _by_task(run, moved):
         parts.append(f"Unlearning changes probe and accuracy by {said}.")
     if erased := _by_task(run, lambda task: _erased(run, task)):
-        parts.append(f"The strongest eraser leaves {erased}.")
+        parts.append(f"The strongest eraser leaves a linear probe {erased}.")
     return " ".join(parts)
 
 
@@ -111,7 +111,7 @@ def _erased(run: Run, task: str) -> str:
 
 def _vanished(run: Run, compared: Compared) -> str:
     for task in run.tasks:
-        for quantity in quantities(run, task)[:1]:
+        if quantity := language_quantity(run, task):
             ends = [
                 [pick(rows, method=method)["value"] for method in (BEFORE, AFTER)]
                 for rows in (quantity.compat, quantity.sound)

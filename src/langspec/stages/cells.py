@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from langspec.cells.claim_contrasts import answers, claims_text
 from langspec.cells.collect import collect as collect_cells
 from langspec.cells.plan import describe
 from langspec.config import Config
+from langspec.features.cache import evict
 from langspec.paths import paths_of
 from langspec.stages.report import compare_options
 from langspec.stages.report import run as report
@@ -46,15 +48,19 @@ def run(config: Config, root: Path, **chosen: Any) -> str:
     writer = CellWriter(paths, left, versions)
     if left:
         count = min(config.compute.workers, len(left))
-        with crew_of(WORKER, config, paths, retrain, count=count) as crew:
+        # A bank that another worker reads must not be evicted: with several, at the end.
+        limit_gb = config.features.cache_gb if count == 1 else math.inf
+        with crew_of(WORKER, config, paths, retrain, limit_gb, count=count) as crew:
             crew.run(left, writer)
+        if count > 1:
+            evict(paths.cache / "banks", config.features.cache_gb)
     return describe(cells, read_cells(paths.cells, cells))
 
 
 def collect(config: Config, root: Path) -> str:
     """Draw the report from the finished cells; returns the claims' contrasts and the page."""
     paths = paths_of(config, root)
-    cells = collect_cells(paths.cells, paths.results, config.train.run)
+    cells = collect_cells(paths.cells, paths.results, config.train.all_methods)
     tasks = [task for task in config.train.tasks if any(cell.task == task for cell in cells)]
     train = config.train.model_copy(update={"tasks": tasks})
     page = report(config.model_copy(update={"train": train}), root)

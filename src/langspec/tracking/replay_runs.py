@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.errors import LangspecError
 from langspec.files import read_object, sha256_file, sha256_json
-from langspec.results import EVERY, label, read_results, read_training_record
+from langspec.results import (
+    EVERY,
+    first_seed,
+    label,
+    path_folder,
+    read_results,
+    read_training_record,
+)
 from langspec.tracking import tags as names
 from langspec.tracking.history import evaluation_points, read_history
 from langspec.tracking.runs import Tracker
@@ -45,19 +52,22 @@ class _Member:
         KeyError: the entry lacks a key.
     """
 
-    def __init__(self, folder: Path, method: str, entry: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, method: str, entry: Mapping[str, Any], first: int) -> None:
         self.entry = entry
         self.seed, self.key = int(entry["seed"]), str(entry["run_key"])
         self.strength: float | None = entry.get("strength")
         self.method = method
         self.name = f"{label(method, strength=self.strength)} {self.seed}"
-        of_path = self.strength is not None
-        self._folder = folder / (f"path/{self.strength:g}" if of_path else f"seed-{self.seed}")
+        self.folder = (
+            folder / f"seed-{self.seed}"
+            if self.strength is None
+            else path_folder(folder, self.strength, self.seed, first)
+        )
 
     def log(self, run: SeedRun) -> None:
         """Its history and its chosen epoch."""
         for file in ("steps.csv", "epochs.csv"):
-            run.log_points(read_history(self._folder / file))
+            run.log_points(read_history(self.folder / file))
         run.finish(self.entry)
 
 
@@ -126,8 +136,10 @@ def read_training(file: Path, name: str) -> tuple[Training, list[_Member]]:
     run = read_training_record(file)
     try:
         training = Training.of(run | {"name": name})
-        members = [_Member(file.parent, training.method, entry) for entry in run["seeds"]]
-        members += [_Member(file.parent, training.method, entry) for entry in run.get("path", ())]
+        members = [
+            _Member(file.parent, training.method, entry, first_seed(run))
+            for entry in (*run["seeds"], *run.get("path", ()))
+        ]
     except KeyError as error:
         raise LangspecError(f"expected the key {error}; {cure}", place=file) from error
     except (TypeError, ValueError) as error:

@@ -6,18 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langspec.results import TRAINING_SCHEMA
+from langspec.results import TRAINING_SCHEMA, path_folder
 from langspec.training.identity import SeedJob, TrainingFacts
 
 if TYPE_CHECKING:
     from langspec.config import Config
     from langspec.tracking.training_runs import MethodRun, SeedRun
-
-
-def path_folder(method: Path, strength: float, seed: int, first: int) -> Path:
-    """The folder of a point of a method's lambda path; of later seeds one beside the first's."""
-    name = f"{strength:g}"
-    return method / "path" / (name if seed == first else f"{name}-seed-{seed}")
 
 
 def path_points(config: Config, method: str) -> list[tuple[float, int]]:

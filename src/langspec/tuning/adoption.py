@@ -93,8 +93,12 @@ def _read_elsewhere(config: Config, changes: Sequence[str], tune: Mapping[str, A
     section = f"train.methods.{tune['method']}."
     keys = [line.partition(":")[0] for line in changes]
     shared = [key for key in keys if not key.startswith(f"{section}overrides.")]
-    others = [task for task in config.train.tasks if task != tune["task"]]
-    if not shared or not others or tune["method"] not in config.train.run:
+    others = [
+        task
+        for task in config.train.tasks
+        if task != tune["task"] and tune["method"] in config.train.methods_of(task)
+    ]
+    if not shared or not others:
         return []
     return [
         f"note: {tune['method']} on {', '.join(others)} reads {', '.join(shared)} too, and is "
