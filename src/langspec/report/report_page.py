@@ -179,9 +179,7 @@ def rendered_page(template: str, **values: Any) -> str:
 
 def page_templates() -> str:
     """All that pages are rendered from, as text."""
-    return "".join(
-        map(_template, ("macros.html", "page.css", "first_page.html", "details_page.html"))
-    )
+    return "".join(map(_template, TEMPLATES))
 
 
 def _template(name: str) -> str:
