@@ -25,8 +25,9 @@ _BASE_IS = (
 def commented_yaml() -> YAML:
     """Reads and writes ``params.yaml`` with its comments, in the form that DVC's writer leaves.
 
-    DVC writes a null as an empty value, quotes with apostrophes and breaks lines at column 80. So
-    ``dvc exp run -S KEY=VALUE`` changes one line of what this writes.
+    DVC writes a null as an empty value, quotes with apostrophes and breaks lines at column 80. Its
+    ``modify_yaml`` then changes one line of what this writes. ``dvc exp run -S KEY=VALUE`` also
+    writes every list anew, an item a line.
     """
     yaml = YAML()
     yaml.default_flow_style = False
