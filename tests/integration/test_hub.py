@@ -159,8 +159,8 @@ def test_a_moved_branch_is_taken_up_by_fetch_alone(
     hub: FakeHub, project: Path, langspec: Run, tmp_path: Path
 ) -> None:
     online = environment(project, hub.endpoint)
-    only = sets(train__tasks="[nli]", corpora__hub__text="null", encoder__kind="demo",
-                encoder__repo="null", encoder__revision="null")  # fmt: skip
+    only = sets(train__tasks="[nli]", train__also__run="[]", corpora__hub__text="null",
+                encoder__kind="demo", encoder__repo="null", encoder__revision="null")  # fmt: skip
     name = REPOSITORIES["multinli"][0]
     old = made.multinli_folder(tmp_path / "old", prompts=7)
     new = made.multinli_folder(tmp_path / "new", prompts=11)
@@ -249,7 +249,8 @@ def test_what_the_hub_refuses_is_told_in_one_line(
 ) -> None:
     change(hub, folders, tmp_path)
     online = environment(project, hub.endpoint)
-    done = langspec(project, "fetch", *sets(train__tasks="[nli]"), check=False, **online)
+    only = sets(train__tasks="[nli]", train__also__run="[]")
+    done = langspec(project, "fetch", *only, check=False, **online)
     assert message in refused(done)
 
 

@@ -151,6 +151,19 @@ def test_a_lost_store_is_left_alone_for_a_while(
         assert switch.calls == before
 
 
+def test_the_end_of_a_run_tries_a_store_that_is_left_alone(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "RETRY_SECONDS", 60.0)
+    with tracker.start_run(experiment="e", name="r", stage="train") as run:
+        turn(tracker, on=False)
+        run.log_metrics({"loss": 1.0}, 1)
+        run.flush()
+        turn(tracker, on=True)
+    (found,) = runs(tracker)
+    assert (found.info.status, found.data.metrics["loss"]) == ("FINISHED", 1.0)
+
+
 def test_a_command_that_only_writes_runs_needs_the_store(tracker: Tracker) -> None:
     needing = link.Link("store", required=True)
 
@@ -262,7 +275,7 @@ def test_a_server_comes_back_in_the_middle_of_a_training(
     ended(of_runs.start())
     server = of_runs.start()  # the store is made
     try:
-        child = training(folder, of_runs.address, epochs=60)
+        child = training(folder, of_runs.address, epochs=100)
         ended(server)
         time.sleep(3)
         server = of_runs.start()

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import Make
+from langspec.files import file_checksum, read_json, write_json
 
 pytestmark = pytest.mark.slow
 
@@ -41,11 +42,15 @@ def refused(folder: Path, langspec, *arguments: str) -> str:
 
 
 def keep_text(folder: Path, *languages: str) -> None:
-    """Leave only these languages' rows in the prepared language text."""
+    """Leave only these languages' rows in the prepared language text, as its card then says."""
     path = folder / "data" / "corpora" / "tiny" / "text.parquet"
     table = pq.read_table(path)
     kept = table.filter(pc.is_in(table["language"], pc.cast(list(languages), "string")))
     pq.write_table(kept, path)
+    card_path = path.parent / "card.json"
+    card = read_json(card_path)
+    card["outs"][path.name]["sha256"] = file_checksum(path)
+    write_json(card_path, card)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ import half_quality
 import pipeline
 import told
 
+from langspec.objectives import methods
+
 
 def test_a_table_compares_turn_by_turn() -> None:
     rows = [
@@ -116,8 +118,7 @@ def test_the_check_of_a_gpu_runs_without_one_and_writes_its_tables(tmp_path: Pat
         rows = list(csv.DictReader(handle))
     assert {row["part"] for row in rows} == {"matmul", "processes", "encode", "train", "launches"}
     trained = [row for row in rows if row["part"] == "train"]
-    methods = {"frozen", "finetune", "control", "grl", "adversary"}
-    assert {row["what"] for row in trained} == methods
+    assert {row["what"] for row in trained} == set(methods())
     for row in rows:
         assert row["part"] == "processes" or float(row["ms"]) > 0, row["note"]
     assert all("0 steps skipped" in row["note"] for row in trained)

@@ -8,6 +8,7 @@ failure is a warning, then nothing is sent for a while, then the store is tried 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,8 +20,11 @@ from langspec.errors import LangspecError
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 30.0
-"""How long a store that did not answer is left alone; after each further failure twice as long."""
+RETRY_SECONDS = 5.0
+"""How long a store that did not answer is left alone.
+
+After each further failure it is twice as long for what waits, such as metrics.
+"""
 
 _LONGEST_SECONDS = 600.0
 
@@ -62,7 +66,8 @@ class Link:
         Raises:
             LangspecError: the store does not answer, and is required.
         """
-        pause = min(RETRY_SECONDS * 2.0 ** (self._failures - 1), _LONGEST_SECONDS)
+        longer = 2.0 ** (self._failures - 1) if waits else 1.0
+        pause = min(RETRY_SECONDS * longer, _LONGEST_SECONDS)
         if self._lost is not None and time.monotonic() - self._lost < pause:
             self.whole &= waits
             return otherwise
@@ -79,6 +84,11 @@ class Link:
             logger.warning("%s: the store of runs answers again", self._uri)
             self._lost, self._failures = None, 0
         return answer
+
+    def retry(self) -> None:
+        """Let the next call try a lost store at once: for the last calls of a run."""
+        if self._lost is not None:
+            self._lost = -math.inf
 
     def _note(self, error: Exception) -> None:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

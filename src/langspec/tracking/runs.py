@@ -159,6 +159,7 @@ class RunLogger:
         if self._client is None:
             return
         self.close_window()
+        self._link.retry()
         self.flush()
         if not self.whole:
             self._link.whole = False
