@@ -146,7 +146,7 @@ def test_a_second_repro_does_nothing(project: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "stale"),
     [
-        ("formats: [png, svg]", "formats: [png]", {"report"}),
+        ("  - svg\n", "", {"report"}),
         ("title: What", "title: How", {"report"}),
         ("checkpoint_steps: 10", "checkpoint_steps: 11", set()),
         ("flush_points: 500", "flush_points: 400", set()),

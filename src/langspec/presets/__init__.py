@@ -25,9 +25,9 @@ _BASE_IS = (
 def commented_yaml() -> YAML:
     """Reads and writes ``params.yaml`` with its comments, in the form that DVC's writer leaves.
 
-    DVC writes a null as an empty value, quotes with apostrophes and breaks lines at column 80. Its
-    ``modify_yaml`` then changes one line of what this writes. ``dvc exp run -S KEY=VALUE`` also
-    writes every list anew, an item a line.
+    DVC writes a null as an empty value, quotes with apostrophes, breaks lines at column 80, and
+    writes a list that stands in no ``{}`` an item a line. So ``dvc exp run -S KEY=VALUE`` changes
+    one line of what this writes.
     """
     yaml = YAML()
     yaml.default_flow_style = False
