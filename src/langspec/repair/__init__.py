@@ -1,0 +1,1 @@
+"""Repair: which eraser makes search across languages better, and the encoder that carries it."""
