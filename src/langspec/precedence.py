@@ -84,12 +84,14 @@ def trained_values(params: Mapping[str, Any], task: str, method: str) -> dict[st
     train = _nested(params).get("train")
     prefix, of_task = f"train.methods.{method}.", f"train.{task}."
     shared = {key.removeprefix(of_task) for key in params if key.startswith(of_task)}
-    shared |= set(EVERYWHERE)
+    shared |= {*EVERYWHERE, "batch_tokens"}
     values: dict[str, Any] = {}
     for key, value in params.items():
         of_the_method = key.startswith(prefix)
         name = key.removeprefix(prefix if of_the_method else of_task).removeprefix("train.")
-        if key.startswith(f"{prefix}overrides."):
+        overrides = name.startswith("overrides.")
+        name = name.removeprefix(f"overrides.{task}.")
+        if overrides and name not in shared:
             continue
         if name in shared:
             values[f"train.{name}"] = effective(train, task, method, name)

@@ -57,6 +57,10 @@ def test_all_agree(method: str, overridden: bool) -> None:
         value = effective(train, "pos", method, name)
         if overridden and (key in ON_TASK or at(options, name) is not None):
             assert value == {**ON_TASK, **ITS_OWN}[key], key
+        if key in ON_TASK and name in options.not_searched:  # no effect, so not named
+            assert trained_value(params, "pos", method, name) is None
+            assert f"train.{name}" not in in_card
+            continue
         assert trained_value(params, "pos", method, name) == value
         if key in ON_TASK:
             assert getattr(recipe, name) == value

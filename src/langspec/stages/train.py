@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,10 @@ from langspec.objectives import get_method
 from langspec.paths import paths_of, require
 from langspec.training.identity import TrainingFacts
 from langspec.training.jobs import Record, common_values, jobs_of, run_values
+from langspec.training.kept_heads import KeptHeads
 from langspec.workers import crew_of, launched_processes
+
+logger = logging.getLogger(__name__)
 
 
 def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path:
@@ -25,8 +29,8 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
     count = 1 if launched else min(config.compute.workers, count)
     # Heads on a frozen encoder cost little beside encoding the corpus, which one worker does once.
     apart = count > 1
-    if not get_method(method_name).trains_encoder:
-        count = 1
+    trains_encoder = get_method(method_name).trains_encoder
+    count = count if trains_encoder else 1
     with ExitStack() as stack:
         trainer = "langspec.training.seeds:SeedTrainer"
         where = (corpora, encoder, paths.cache)
@@ -42,12 +46,23 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
         facts: TrainingFacts = crew.facts
         folder = stack.enter_context(atomic_folder(out)) if writes else None
         common = common_values(config, facts)
-        parent = stack.enter_context(start_method(tracker, Training.of(common)))
         jobs = jobs_of(config, method_name, folder)
-        record = stack.enter_context(Record(parent, jobs, facts))
-        stack.enter_context(crew)  # once more: on failure workers end before the folder goes
-        entries = list(crew.run(jobs, record).values())
-        parent.finish([entry for entry in entries if "strength" not in entry])
+        heads = None if trains_encoder or folder is None else KeptHeads(paths.cache, facts)
+        # Heads that are found have runs in MLflow, or stage evaluate brings them there.
+        entries = None if heads is None else heads.restore(jobs.values())
+        if entries is None:
+            parent = stack.enter_context(start_method(tracker, Training.of(common)))
+            record = stack.enter_context(Record(parent, jobs, facts))
+            stack.enter_context(crew)  # once more: on failure workers end before the folder goes
+            trained = crew.run(jobs, record)
+            entries = list(trained.values())
+            parent.finish([entry for entry in entries if "strength" not in entry])
+            if heads is not None:
+                heads.keep(jobs, trained)
+        else:
+            logger.info(
+                "%s: trained before, with all that it reads as it is now", common["method"]
+            )
         if folder is not None:
             write_json(folder / "run.json", run_values(common, facts, entries))
     if writes:

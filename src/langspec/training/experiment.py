@@ -260,20 +260,37 @@ class Workbench:
         if get_method(method).trains_encoder:
             return data
         if id(data) not in self._encoded:
-            model = build_model(
-                self.encoder,
-                self.task,
-                feature_layer=config.train.feature_layer,
-                dropout=0.0,
-                init=0.02,
-            ).to(self.accelerator.device)
-            tokens = config.features.batch_tokens
             device = self.accelerator.device
+            model = self._encoding_model(config).to(device)
+            tokens = config.features.batch_tokens
             rows = encode_features(model, data, tokens, device, self.precision)
             self._encoded[id(data)] = data, rows
         return self._encoded[id(data)][1]
 
+    def _encoding_model(self, config: Config) -> EncoderWithHeads:
+        layer = config.train.feature_layer
+        return build_model(self.encoder, self.task, feature_layer=layer, dropout=0.0, init=0.02)
+
     # The training.
+
+    def frozen_facts(self, config: Config, method: str, seed: int) -> TrainingFacts:
+        """The facts of a training that leaves the encoder as it is; nothing is encoded.
+
+        Raises:
+            LangspecError: as :meth:`experiment`.
+        """
+        self._encoding_model(config)  # refuses a layer that there is not
+        train, dev = self._source(config, seed)
+        judged = tuple(self.judged_rows(config, dev))
+        return self._facts(config, get_method(method), train, judged)
+
+    def _source(
+        self, config: Config, seed: int, limit: int | None = None
+    ) -> tuple[TaskData, TaskData]:
+        """Rows of the source language that are learned, and those that are scored."""
+        source, rule = config.corpora.source, get_rule(config.train.selection)
+        train = self.source_rows(source, "train", limit, seed)
+        return train, self.source_rows(source, rule.source_split)
 
     def experiment(
         self,
@@ -303,13 +320,11 @@ class Workbench:
         recipe = recipe_of(config.train, self.task.name, method, seed)
         if changes.epochs is not None:
             recipe = replace(recipe, epochs=changes.epochs)
-        source, rule = config.corpora.source, get_rule(config.train.selection)
-        train = self.source_rows(source, "train", changes.rows, seed)
-        dev = self.source_rows(source, rule.source_split)
+        train, dev = self._source(config, seed, changes.rows)
         judged = self.judged_rows(config, dev)
         language = self.language_rows(config, objective) if objective.reads_language else None
         targets = self.target_rows(config) if objective.reads_language else []
-        facts = self._facts(config, objective, train, tuple(judged))
+        facts = self._facts(config, type(objective), train, tuple(judged))
         if config.compute.trim_vocabulary and not self._trimmed:
             rows = [data.inputs.ids for data in (train, dev, *judged.values(), *targets)]
             rows += [] if language is None else [language.inputs.ids]
@@ -321,7 +336,7 @@ class Workbench:
             encoder=self.encoder,
             train=self.as_read(config, method, train),
             dev=self.as_read(config, method, dev),
-            rule=rule,
+            rule=get_rule(config.train.selection),
             judged={code: self.as_read(config, method, data) for code, data in judged.items()},
             language=language,
             targets=targets,
@@ -336,19 +351,19 @@ class Workbench:
         )
 
     def _facts(
-        self, config: Config, objective: Objective, train: TaskData, judged: tuple[str, ...]
+        self, config: Config, method: type[Objective], train: TaskData, judged: tuple[str, ...]
     ) -> TrainingFacts:
-        settings = run_settings(config, self.task.name, objective.name)
+        settings = run_settings(config, self.task.name, method.name)
         data = self._hash(self.task.name)
-        if objective.reads_language:
+        if method.reads_language:
             # Two tables, one hash; a method that reads the task's alone does not depend on both.
             data = sha256_json([data, self._hash("text")])
-        if objective.reads_language or judged:
+        if method.reads_language or judged:
             settings |= {"corpora.targets": config.corpora.targets}
         identity = {
             "settings": settings,
             "task": self.task.name,
-            "method": objective.name,
+            "method": method.name,
             "data": data,
             "encoder": self.encoder.card.sha256,
             "precision": self.precision,
@@ -356,7 +371,7 @@ class Workbench:
         }
         return TrainingFacts(
             identity=identity,
-            run_key=cache_key("training", code=training_code(objective.name), **identity),
+            run_key=cache_key("training", code=training_code(method.name), **identity),
             main_process=self.accelerator.is_main_process,
             rows=len(train),
             truncated=train.inputs.truncated,

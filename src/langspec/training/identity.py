@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.files import sha256_json
 from langspec.objectives import get_method
+from langspec.precedence import of_method
 from langspec.section import flatten
 
 if TYPE_CHECKING:
     from langspec.config import Config
 
 _TRAIN = ("selection", "feature_layer", "dropout", "head_init", "weight_decay", "warmup",
-          "schedule", "accumulate", "clip")  # fmt: skip
+          "schedule", "clip")  # fmt: skip
 _ENCODER = ("kind", "name", "prefix", "pooling", "max_tokens")
 
 
@@ -24,17 +25,33 @@ def run_settings(
 ) -> dict[str, Any]:
     """Everything in params.yaml that every training of a method depends on, by dotted path.
 
+    A value of the task that the method replaces by one of its own is left out, and so is what a
+    method does not read: a head on a frozen encoder, say, knows no rate of the encoder.
+
     Args:
         config: the configuration.
         task: the task.
         method: the method.
         exclude_unset: leave out the keys of ``overrides`` that nobody wrote.
     """
-    train = config.train
+    train, chosen = config.train, get_method(method)
     # Not the other points of its path: they are other runs.
     section = getattr(train.methods, method)
-    read = {"language_split": train.language_split} if get_method(method).reads_language else {}
     values = section.model_dump(exclude={"path", "path_seeds"}, exclude_unset=exclude_unset)
+    of_task = getattr(train, task).model_dump()
+    unread = {key for key in section.not_searched if key in of_task}
+    overrides = values["overrides"].get(task, {})
+    values["overrides"] = {task: {k: v for k, v in overrides.items() if k not in unread}}
+    of_task = {
+        key: value
+        for key, value in of_task.items()
+        if key not in unread and of_method(section, task, key) is None
+    }
+    read: dict[str, Any] = {}
+    if chosen.trains_encoder:
+        read |= {"accumulate": train.accumulate, "watch": train.watch.model_dump()}
+    if chosen.reads_language:
+        read |= {"batch": train.batch.model_dump(), "language_split": train.language_split}
     return flatten(
         {
             "corpora": {"source": config.corpora.source},
@@ -44,10 +61,8 @@ def run_settings(
             "encoder": {key: getattr(config.encoder, key) for key in _ENCODER},
             "train": {
                 **{key: getattr(train, key) for key in _TRAIN},
-                "batch": train.batch.model_dump(),
                 **read,
-                "watch": train.watch.model_dump(),
-                task: getattr(train, task).model_dump(),
+                task: of_task,
                 "methods": {method: values},
             },
         }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from langspec.files import write_checksums
 from langspec.modelling.saved import RunCard, save_run
+from langspec.objectives import get_method
 from langspec.training.checkpoint import CheckpointStore
 from langspec.training.experiment import Changes, Experiment, Workbench
 from langspec.training.identity import SeedJob
@@ -39,7 +40,11 @@ class SeedTrainer:
     ) -> None:
         self.config, self.method, self.cache = config, method, cache
         self.bench = Workbench(config, task, corpora, encoder)
-        self.facts = self.experiment(SeedJob(config.train.seeds[0], None)).facts
+        seed = config.train.seeds[0]
+        if get_method(method).trains_encoder:
+            self.facts = self.experiment(SeedJob(seed, None)).facts
+        else:  # the stage may have its heads already: nothing is encoded for them yet
+            self.facts = self.bench.frozen_facts(config, method, seed)
 
     def experiment(self, job: SeedJob) -> Experiment:
         """What the job trains."""
