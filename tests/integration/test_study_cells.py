@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Make, Run
-from langspec.files import read_json, write_json
+from langspec.files import read_json, write_checksums, write_json
 from langspec.results import read_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.hostile]
@@ -156,6 +156,7 @@ def test_cells_of_other_code_are_refused(straight: Path, tmp_path: Path, langspe
     cell = read_json(file)
     cell["version"]["training code"] = "0" * 64
     write_json(file, cell)
+    write_checksums(file.parent)
     done = langspec(project, "cells", "--collect", *SETS, check=False)
     assert done.returncode == 2
     assert "pos/grl/seed-2: differs from pos/grl/seed-1 in training code" in done.stderr
@@ -173,6 +174,7 @@ def test_a_seed_that_collapsed_is_listed_and_in_no_mean(
     cell = read_json(file)
     cell["run"]["seeds"][0] |= {"status": "failed", "reason": "constant: planted"}
     write_json(file, cell)
+    write_checksums(file.parent)
     assert "failed: constant: planted" in langspec(project, "cells", "--dry-run", *SETS).stdout
     langspec(project, "cells", "--collect", *SETS)
     details = (project / "results/study/report/details.html").read_text(encoding="utf-8")

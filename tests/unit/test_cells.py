@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from langspec.cells.cell import Cell, cells_of, selected
-from langspec.cells.cell_files import Manifest, cells_there, read_cells
+from langspec.cells.cell_files import (
+    MANIFEST,
+    Manifest,
+    cells_there,
+    read_cells,
+    to_measure_again,
+    write_cell,
+)
 from langspec.cells.cell_version import check_one_version
+from langspec.cells.collect import collect
 from langspec.cells.plan import describe
 from langspec.errors import DamagedFile, LangspecError
+from langspec.measures.base import Findings
 from langspec.presets import load_preset
+from langspec.stages import cells as stage
 
 VERSION = {"evaluation code": "a", "training code": "b", "precision": "fp32"}
 
@@ -83,3 +94,56 @@ def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
     assert cells_there(tmp_path) == [Cell("pos", "grl", 2, 0.1)]
     with pytest.raises(DamagedFile, match="not JSON"):
         read_cells(tmp_path, cells_there(tmp_path))
+
+
+def written(folder: Path, cell: Cell) -> Path:
+    """A cell with histories; the folder of the training."""
+    trained = folder / "trained"
+    trained.mkdir(exist_ok=True)
+    for name in ("steps.csv", "epochs.csv", "model.json"):
+        (trained / name).write_text(f"{name}\n", encoding="utf-8")
+    write_cell(folder / "cells" / cell.name, manifest(), Findings(), trained)
+    return folder / "cells" / cell.name
+
+
+@pytest.mark.parametrize("name", ["steps.csv", "epochs.csv", "model.json", MANIFEST])
+def test_a_damaged_history_of_a_cell_is_named(tmp_path: Path, name: str) -> None:
+    """Its hash is written with it, not when cells are collected."""
+    place = written(tmp_path, Cell("pos", "grl", 1))
+    cells = tmp_path / "cells"
+    assert len(collect(cells, tmp_path / "results", ["grl"])) == 1
+    file = place / name
+    file.write_bytes(file.read_bytes().replace(b"s", b"z", 1))
+    with pytest.raises(DamagedFile, match=rf"{name}: damaged.*remove the cell's folder"):
+        collect(cells, tmp_path / "results", ["grl"])
+
+
+def test_a_seed_that_turns_out_to_be_the_first_is_measured_again() -> None:
+    """Of several workers one may measure seed 2 before seed 1, still being trained, fails."""
+    config = load_preset("study", [])
+    one, two = Cell("pos", "grl", 1), Cell("pos", "grl", 2)
+    good = replace(manifest(), first=False)
+    failed = replace(good, run={"seeds": [{"seed": 1, "status": "failed"}]})
+    assert to_measure_again(config, {one: failed, two: good}) == [two]
+    assert to_measure_again(config, {one: good, two: good}) == [one]
+    assert not to_measure_again(config, {two: good})  # nothing is known of seed 1
+    assert not to_measure_again(config, {one: failed, two: replace(good, first=True)})
+    assert not to_measure_again(config, {one: failed, two: replace(good, first=None)})
+    assert not to_measure_again(config, {one: failed, two: failed})
+
+
+def test_cells_refuse_a_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes would all make the same cells."""
+    launch = load_preset("study", ["compute.launch=accelerate/cpu-2.yaml"])
+    with pytest.raises(LangspecError, match=r"compute.launch: langspec cells trains each"):
+        stage.run(launch, tmp_path, tasks=[], methods=[], seeds=[])
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for command in (stage.run, stage.plan):
+        with pytest.raises(LangspecError, match="start it without a launcher"):
+            command(load_preset("study", []), tmp_path, tasks=[], methods=[], seeds=[])
+
+
+def test_a_cell_of_changed_code_says_so() -> None:
+    cell = Cell("pos", "grl", 1)
+    said = describe([cell], {cell: replace(manifest(), clean=False)})
+    assert "finished at cccccccccccc with other code than there: train" in said

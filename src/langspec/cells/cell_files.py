@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langspec.cells.cell import Cell
 from langspec.evaluation.write import write_findings
-from langspec.files import atomic_folder, read_record, write_json
+from langspec.files import atomic_folder, checked, read_record, write_checksums, write_json
 from langspec.measures.base import Findings
+
+if TYPE_CHECKING:
+    from langspec.config import Config
 
 SCHEMA = 1
 MANIFEST = "cell.json"
 _HISTORIES = ("steps.csv", "epochs.csv", "model.json")
 EVALUATE = "evaluate"
+ANEW = "git checkout it, or remove the cell's folder to make it anew"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Manifest:
         cpu_seconds: of ``train`` and of ``evaluate``; of a training that was stopped, the seconds
             after it went on.
         run: what ``run.json`` of a stage has of this training alone; empty where nothing trains.
+        first: was it measured as the first seed of its method that did not fail? None: unknown.
     """
 
     version: dict[str, str]
@@ -39,6 +44,7 @@ class Manifest:
     machine: dict[str, str | int]
     cpu_seconds: dict[str, float]
     run: dict[str, Any] = field(default_factory=dict)
+    first: bool | None = None
 
     @property
     def entry(self) -> Mapping[str, Any]:
@@ -67,6 +73,7 @@ def write_cell(place: Path, manifest: Manifest, findings: Findings, trained: Pat
             for name in _HISTORIES:
                 shutil.copy(trained / name, folder / name)
         write_json(folder / MANIFEST, {"schema": SCHEMA, **asdict(manifest)})
+        write_checksums(folder)
 
 
 def read_cells(folder: Path, cells: Iterable[Cell]) -> dict[Cell, Manifest]:
@@ -83,9 +90,39 @@ def read_cells(folder: Path, cells: Iterable[Cell]) -> dict[Cell, Manifest]:
     for cell in cells:
         file = folder / cell.name / MANIFEST
         if file.is_file():
-            cure = "git checkout it, or remove the cell's folder to make it anew"
-            manifests[cell] = read_record(file, Manifest, cure=cure, schema=SCHEMA)
+            whole = checked(file, cure=ANEW)
+            manifests[cell] = read_record(whole, Manifest, cure=ANEW, schema=SCHEMA)
     return manifests
+
+
+def is_first(cell: Cell, seeds: Sequence[int], manifests: Mapping[Cell, Manifest]) -> bool:
+    """Did every seed before this one fail?
+
+    Args:
+        cell: that trains.
+        seeds: of its method, in their order.
+        manifests: of the finished cells; of one that is not finished nothing is known.
+    """
+    before = [Cell(cell.task, cell.method, seed) for seed in seeds[: seeds.index(cell.seed)]]
+    return all(one in manifests and manifests[one].failed for one in before)
+
+
+def to_measure_again(config: Config, manifests: Mapping[Cell, Manifest]) -> list[Cell]:
+    """Cells that turned out to be the first of their method after they had been measured.
+
+    An earlier seed was still being trained then, and failed later. What is measured of first seeds
+    alone is missing.
+    """
+    return [
+        cell
+        for cell, manifest in manifests.items()
+        if cell.trains
+        and cell.strength is None
+        and manifest.first is False
+        and not manifest.failed
+        and cell.seed in config.train.seeds_of(cell.method)
+        and is_first(cell, config.train.seeds_of(cell.method), manifests)
+    ]
 
 
 def cells_there(folder: Path) -> list[Cell]:

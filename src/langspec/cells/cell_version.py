@@ -71,12 +71,14 @@ def check_goes_on(cells: Mapping[Cell, Manifest], versions: Versions) -> None:
     """
     for cell, manifest in cells.items():
         if differing := _differing(manifest.version, versions.of(cell)):
-            commit = manifest.commit[:12] or "COMMIT"
+            commit = manifest.commit[:12]
+            if manifest.clean:
+                made = f"at commit {commit}; go on there: git worktree add ../going-on {commit}, "
+                made += "and copy the folder of the cells into it. Or move that folder away"
+            else:
+                made = "by code that no commit holds; move the folder of the cells away"
             raise LangspecError(
-                f"was made with other {differing}, at commit {commit}; go on there: git worktree "
-                f"add ../going-on {commit}, and copy the folder of the cells into it. Or move "
-                "that folder away to begin anew",
-                place=cell.name,
+                f"was made with other {differing}, {made} to begin anew", place=cell.name
             )
 
 

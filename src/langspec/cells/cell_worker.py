@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from langspec.cells.cell import Cell
-from langspec.cells.cell_files import read_cells
+from langspec.cells.cell_files import is_first, read_cells
 from langspec.evaluation.runner import Runner
 from langspec.evaluation.work import TrainedRun, Work
 from langspec.measures.base import Findings
@@ -40,6 +40,7 @@ class CellResult:
         checkpoints: folder of its checkpoints.
         cpu_seconds: of ``train`` and ``evaluate``.
         machine: processor, kernels and libraries.
+        first: was it measured as the first seed of its method that did not fail?
     """
 
     findings: Findings
@@ -48,6 +49,7 @@ class CellResult:
     checkpoints: Path | None
     cpu_seconds: dict[str, float]
     machine: dict[str, str | int]
+    first: bool
 
 
 class CellWorker:
@@ -77,6 +79,7 @@ class CellWorker:
         work = Work(random=cell.method == RANDOM, texts=cell.method == EVERY)
         run: dict[str, Any] = {}
         trained = checkpoints = None
+        first = False
         if cell.trains:
             trainer = self._trainer_of(cell)
             trained = self._paths.cache / "cells" / self._config.name / cell.name
@@ -86,18 +89,15 @@ class CellWorker:
             common = common_values(self._config, trainer.facts)
             run = run_values(common, trainer.facts, [entry])
             where = (cell.method, cell.seed, trained, cell.strength)
-            work = Work(
-                runs=(
-                    TrainedRun(*where, first=entry["status"] != "failed" and self._is_first(cell)),
-                )
-            )
+            first = entry["status"] != "failed" and self._is_first(cell)
+            work = Work(runs=(TrainedRun(*where, first=first),))
         ended = time.process_time()
         findings = self._runner_of(cell.task)(work, send)
         seconds = {"train": ended - began, "evaluate": time.process_time() - ended}
         if not cell.trains:
             del seconds["train"]
         rounded = {name: round(value, 1) for name, value in seconds.items()}
-        return CellResult(findings, run, trained, checkpoints, rounded, machine_facts())
+        return CellResult(findings, run, trained, checkpoints, rounded, machine_facts(), first)
 
     def _trainer_of(self, cell: Cell) -> SeedTrainer:
         of = cell.task, cell.method
@@ -116,9 +116,8 @@ class CellWorker:
     def _is_first(self, cell: Cell) -> bool:
         """Is it the first seed of its method that did not fail, as far as cells are finished?"""
         seeds = self._config.train.seeds_of(cell.method)
-        before = [Cell(cell.task, cell.method, seed) for seed in seeds[: seeds.index(cell.seed)]]
-        manifests = read_cells(self._paths.cells, before)
-        return all(one in manifests and manifests[one].failed for one in before)
+        cells = [Cell(cell.task, cell.method, seed) for seed in seeds]
+        return is_first(cell, seeds, read_cells(self._paths.cells, cells))
 
 
 @cache

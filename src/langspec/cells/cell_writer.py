@@ -52,6 +52,7 @@ class CellWriter:
             result.machine,
             result.cpu_seconds,
             result.run,
+            result.first,
         )
         write_cell(self._folder / name, made, result.findings, result.trained)
         for folder in (result.trained, result.checkpoints):

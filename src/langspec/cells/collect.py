@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from langspec.cells.cell import Cell
-from langspec.cells.cell_files import EVALUATE, MANIFEST, Manifest, cells_there, read_cells
+from langspec.cells.cell_files import (
+    ANEW,
+    EVALUATE,
+    MANIFEST,
+    Manifest,
+    cells_there,
+    read_cells,
+)
 from langspec.cells.cell_version import check_one_version
 from langspec.errors import LangspecError
 from langspec.evaluation.write import PARQUET
 from langspec.files import (
+    CHECKSUMS,
     atomic_folder,
     checked,
     read_json,
@@ -22,7 +30,6 @@ from langspec.files import (
 )
 from langspec.results import EVERY, RANDOM, first_seed, path_folder
 
-_ANEW = "git checkout it, or remove the cell's folder to make it anew"
 CARDS = ("card.json", "langspec.json")
 """Copies of the data card and of the encoder's card, beside the cells."""
 
@@ -76,7 +83,7 @@ def _write_evaluation(folder: Path, out: Path, cells: Sequence[Cell]) -> None:
     places = [folder / cell.name / EVALUATE for cell in cells]
     with atomic_folder(out) as temporary:
         for name in dict.fromkeys(file.name for place in places for file in place.glob("*.csv")):
-            files = [checked(place / name, cure=_ANEW) for place in places]
+            files = [checked(place / name, cure=ANEW) for place in places]
             texts = [file.read_text(encoding="utf-8") for file in files]
             heads = {text.partition("\n")[0] for text in texts}
             if len(heads) > 1:
@@ -85,7 +92,7 @@ def _write_evaluation(folder: Path, out: Path, cells: Sequence[Cell]) -> None:
             write_text(temporary / name, f"{heads.pop()}\n{rows}")
         for name in PARQUET:
             files = [place / f"{name}.parquet" for place in places]
-            tables = [pq.read_table(checked(one, cure=_ANEW)) for one in files if one.is_file()]
+            tables = [pq.read_table(checked(one, cure=ANEW)) for one in files if one.is_file()]
             if tables:
                 file = temporary / f"{name}.parquet"
                 pq.write_table(pa.concat_tables(tables), file, compression="zstd")
@@ -106,8 +113,8 @@ def _write_trainings(folder: Path, out: Path, cells: Mapping[Cell, Manifest]) ->
                 place = path_folder(temporary, cell.strength, cell.seed, first_seed(run))
             place.mkdir(parents=True)
             for file in (folder / cell.name).glob("*"):
-                if file.is_file() and file.name != MANIFEST:
-                    shutil.copy(file, place / file.name)
+                if file.is_file() and file.name not in (MANIFEST, CHECKSUMS):
+                    shutil.copy(checked(file, cure=ANEW), place / file.name)
             write_checksums(place)
         write_json(temporary / "run.json", run)
 

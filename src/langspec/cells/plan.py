@@ -38,7 +38,9 @@ def _said(manifest: Manifest | None) -> str:
     reason = f"; failed: {manifest.entry.get('reason')}" if manifest.failed else ""
     dev = manifest.entry.get("dev", {}).get("accuracy")
     score = "" if dev is None else f"; dev accuracy {dev:.3f}"
-    return f"finished at {manifest.commit[:12] or 'no commit'}: {seconds}{score}{reason}"
+    changed = "" if manifest.clean or not manifest.commit else " with other code than there"
+    at = f"{manifest.commit[:12] or 'no commit'}{changed}"
+    return f"finished at {at}: {seconds}{score}{reason}"
 
 
 def _cost(cell: Cell, finished: Mapping[Cell, Manifest]) -> float | None:

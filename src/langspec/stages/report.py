@@ -25,15 +25,18 @@ def plan(config: Config, root: Path) -> str:
     return f"report: {words}\n  about {seconds} s, {disk} MB on disk, 400 MB of memory"
 
 
-def run(config: Config, root: Path) -> Path:
-    """Write the report; returns the page."""
+def run(config: Config, root: Path, *, cards: Path | None = None) -> Path:
+    """Write the report; returns the page.
+
+    ``cards``: folder of the cards of corpora and encoder; None: the folders of these.
+    """
     from langspec.stages.replay import run as replay
 
     paths, tasks = paths_of(config, root), config.train.tasks
     for task in tasks:
         require(paths.evaluate(task), f"evaluate --task {task}")
     stored_report(
-        sources_of(config, root),
+        sources_of(config, root, cards),
         paths.report,
         paths.cache / "reports" / config.name,
         config.report,
@@ -46,14 +49,14 @@ def run(config: Config, root: Path) -> Path:
     return paths.report / "index.html"
 
 
-def sources_of(config: Config, root: Path) -> Sources:
+def sources_of(config: Config, root: Path, cards: Path | None = None) -> Sources:
     """What the report is made of; the sweeps are the stage's, then those beside it by name."""
     paths = paths_of(config, root)
     beside = root / "data" / "sweeps" / config.name
     return Sources(
         paths.results,
-        paths.with_card(paths.corpora),
-        paths.with_card(paths.encoder) / "langspec.json",
+        cards or paths.with_card(paths.corpora),
+        (cards or paths.with_card(paths.encoder)) / "langspec.json",
         config.name,
         config.train.tasks,
         config.train.all_methods,
