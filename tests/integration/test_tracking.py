@@ -258,6 +258,50 @@ def test_stages_under_a_launched_run_are_its_children(
         pass
     assert run.run_id != launched
     assert get(tracker, run.run_id).data.tags["mlflow.parentRunId"] == launched
+    assert get(tracker, launched).data.tags["langspec.host"] == socket.gethostname()
+    assert reap(tracker.client) == []  # what launched it is alive
+
+
+def test_a_launched_run_whose_command_never_began_is_marked(
+    tracker: Tracker, tmp_path: Path
+) -> None:
+    """`mlflow run` without conda leaves one, which no process is noted on."""
+    client, now = tracker.client, time.time()
+    assert client is not None
+    tags = {"mlflow.source.type": "PROJECT", "mlflow.project.entryPoint": "main"}
+
+    def launched(age: float, **more: str) -> str:
+        started = int((now - age) * 1000)
+        run = client.create_run(tracker.experiment("Launched"), started, tags | more)
+        return str(run.info.run_id)
+
+    recent, old = launched(30), launched(3600)
+    other = launched(3600, **{"langspec.host": "another", "langspec.pid": "1"})
+    by_hand = client.create_run(tracker.experiment("Launched"), int((now - 3600) * 1000))
+    (tmp_path / "mlflow").write_text("#!/bin/sh\nread wait\n")
+    (tmp_path / "mlflow").chmod(0o755)
+    command = [tmp_path / "mlflow", "run", "."]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as building:
+        assert reap(client) == [old]
+        building.communicate()
+    assert get(tracker, old).info.status == "KILLED"
+    assert "before the run's command began" in get(tracker, old).data.tags["langspec.failure"]
+    for run_id in (recent, other, by_hand.info.run_id):
+        assert get(tracker, run_id).info.status == "RUNNING"
+
+
+def test_a_launched_run_waits_for_a_living_launcher(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = tracker.client, time.time()
+    assert client is not None
+    tags = {"mlflow.source.type": "PROJECT"}
+    started = int((now - 3600) * 1000)
+    old = client.create_run(tracker.experiment("Launched"), started, tags).info.run_id
+    monkeypatch.setattr("langspec.tracking.reap._launchers", lambda: [now - 3601])
+    assert reap(client) == []
+    monkeypatch.setattr("langspec.tracking.reap._launchers", lambda: [now - 3000])
+    assert reap(client) == [old]
 
 
 def test_the_variable_of_a_launched_run_is_renamed_for_stages() -> None:

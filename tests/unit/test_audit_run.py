@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,7 @@ from langspec import progress_bar
 from langspec.audit.audited_encoder import load_subject, parse_layers, short_name
 from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.place import bank_root, check_out, out_folder
-from langspec.audit.run import plan_audit, run_audit
+from langspec.audit.run import _check_languages, plan_audit, run_audit
 from langspec.encoders.load import EncoderCard
 from langspec.encoders.save_folder import save_encoder
 from langspec.errors import LangspecError
@@ -361,3 +362,28 @@ def test_a_bar_says_when_it_ends_once_something_is_counted(
         time.sleep(0.15)
         bar.update()
     assert re.search(r"1/4 .*until \d\d:\d\d", terminal.getvalue())
+
+
+def test_more_languages_than_dimensions_are_refused_before_anything_is_encoded(
+    encoder: Path, tmp_path: Path
+) -> None:
+    width = int(load_subject(EncoderChoice(str(encoder)), layers=None, max_tokens=None)
+                .encoder.model.config.hidden_size)  # fmt: skip
+    codes = [f"q{a}{b}" for a in "abcdefghij" for b in "abcdefghij"][: width + 1]
+    many = write_texts(tmp_path / "many", codes, 40)
+    out = tmp_path / "out"
+    options = AuditOptions((EncoderChoice(str(encoder)),), many, many, out=out)
+    began = time.monotonic()
+    with pytest.raises(LangspecError, match=f"{width + 1} languages; expected at most {width}"):
+        run_audit(options, QUICK)
+    assert time.monotonic() - began < 30
+    assert not out.exists()
+    lines: Any = SimpleNamespace(
+        folder=many, codes=codes, lines=[0, 0, 1], splits=["train", "train", "dev"]
+    )
+    wide: Any = SimpleNamespace(
+        name="wide",
+        encoder=SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(hidden_size=999))),
+    )
+    with pytest.raises(LangspecError, match=r"with 1 training lines; the language probe needs at"):
+        _check_languages(lines, wide)

@@ -125,6 +125,8 @@ def test_faults_are_one_line_with_the_place(tmp_path: Path) -> None:
     latin = gzip.compress("Füße\n".encode("latin-1"))
     refused("packed", {"en.txt": plain, "de.txt.gz": latin}, "de.txt.gz:1: byte")
     refused("few", {"en.txt": plain, "de.txt": b"one\ntwo\n"}, f"expected at least {FEWEST}")
+    uneven = {"en.txt": plain, "de.txt": ("\n".join([good[0]] * FEWEST)).encode()}
+    refused("uneven", uneven, f"de has {FEWEST} texts, dealt out by a hash of each (")
     refused("capitals", {"en.txt": plain, "EN.txt": plain}, "EN and en differ in capitals alone")
     refused("folder", {"en.txt": plain, "de.txt/a": plain}, "de.txt: is a folder; expected a file")
     refused("twice", {"en.txt": plain, "de.txt": plain, "de/a.txt": plain}, "several places")

@@ -87,6 +87,8 @@ def prepare(options: AuditOptions, measures: Measures) -> Prepared:
             )
             for choice, name in zip(options.encoders, names, strict=True)
         )
+        for subject in subjects:
+            _check_languages(text, subject)
         prepared = Prepared(options, out, text, parallel, subjects, ())
         costs = (estimate(one, prepared.texts, options, measures, banks) for one in subjects)
         return replace(prepared, costs=tuple(costs))
@@ -146,6 +148,25 @@ def _check_numbers(options: AuditOptions) -> None:
         raise LangspecError(f"{options.seed}; expected 0 to {(1 << 32) - 1}", place="--seed")
     if not 1 <= len(options.encoders) <= 2:
         raise LangspecError(f"{len(options.encoders)} encoders; expected one or two", place=PLACE)
+
+
+def _check_languages(text: Texts, subject: Subject) -> None:
+    """Refuse more languages than the measures can tell apart, before anything is encoded."""
+    count, width = len(text.codes), int(subject.encoder.model.config.hidden_size)
+    where = f"{text.folder}: {count} languages"
+    if count > width:
+        raise LangspecError(
+            f"{where}; expected at most {width}, the dimensions of a vector of {subject.name}: "
+            "LEACE removes one for each language but one, and nothing would be left",
+            place="--text",
+        )
+    train = {line for line, split in zip(text.lines, text.splits, strict=True) if split == "train"}
+    if len(train) < count:
+        raise LangspecError(
+            f"{where} with {len(train)} training lines; the language probe needs at least as many "
+            "lines as languages: add lines, or raise --max-texts",
+            place="--text",
+        )
 
 
 def _read(options: AuditOptions, measures: Measures) -> tuple[Texts, Texts | None]:

@@ -279,11 +279,16 @@ def _check_equal(sizes: dict[str, int], folder: Path, place: str) -> None:
 
 def _check_enough(code: str, splits: list[str], folder: Path, place: str) -> None:
     counts = Counter(splits)
-    if len(splits) < FEWEST or any(not counts[name] for name in _NAMES):
-        each = ", ".join(f"{name} {counts[name]}" for name in _NAMES)
+    each = ", ".join(f"{name} {counts[name]}" for name in _NAMES)
+    if len(splits) < FEWEST:
         raise LangspecError(
-            f"{folder}: {code} has {len(splits)} texts ({each}); expected at least {FEWEST} a "
-            "language, so that each part has some",
+            f"{folder}: {code} has {len(splits)} texts; expected at least {FEWEST} a language",
+            place=place,
+        )
+    if any(not counts[name] for name in _NAMES):
+        raise LangspecError(
+            f"{folder}: {code} has {len(splits)} texts, dealt out by a hash of each ({each}), and "
+            "a part has none; expected some in each: add other texts, or try another --seed",
             place=place,
         )
 

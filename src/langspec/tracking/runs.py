@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
@@ -22,7 +23,7 @@ from langspec.errors import LangspecError
 from langspec.interrupts import Terminated
 from langspec.tracking import tags as names
 from langspec.tracking.link import Link
-from langspec.tracking.reap import reap
+from langspec.tracking.reap import note_launcher, reap
 from langspec.tracking.store import Store, open_client, tracking_store
 from langspec.tracking.tracking_section import WITHOUT_PROJECT, Tracking
 from langspec.tracking.windows import Windows
@@ -307,7 +308,7 @@ class Tracker:
         """Create a run; its id, or nothing where this tracker is disabled."""
         if self.client is None:
             return ""
-        parent = parent or self._launched_run()
+        parent = parent or self.launched_run()
         all_tags = names.process_tags(stage) | dict(tags or {})
         if parent:
             all_tags["mlflow.parentRunId"] = parent
@@ -370,15 +371,18 @@ class Tracker:
         runs = self.client.search_runs(ids, wanted, max_results=1)
         return runs[0] if runs else None
 
-    def _launched_run(self) -> str | None:
+    def launched_run(self) -> str | None:
         """The run of ``mlflow run`` around us, if this store has it."""
         launched = os.environ.get(PARENT_VARIABLE)
         if not launched or self.client is None:
             return None
         try:
-            return self.client.get_run(launched).info.run_id
-        except MlflowException:
+            run = self.client.get_run(launched)
+            if names.HOST not in run.data.tags:
+                note_launcher(self.client, launched)
+        except (MlflowException, psutil.Error):
             return None
+        return str(run.info.run_id)
 
 
 def adopt_launched_run(environment: MutableMapping[str, str] | None = None) -> None:

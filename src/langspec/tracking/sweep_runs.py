@@ -7,7 +7,6 @@ begun and not finished (a crash between two calls) is completed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from mlflow.entities import Run, ViewType
 
 from langspec.tracking import tags as names
-from langspec.tracking.runs import PARENT_VARIABLE, RunLogger, Tracker
+from langspec.tracking.runs import RunLogger, Tracker
 from langspec.tuning.records import TrialRecord
 from langspec.tuning.score import BOUNDED, MEASURED
 
@@ -96,7 +95,8 @@ class SweepRuns:
         if client is None:
             return ""
         self._experiment = self._tracker.experiment(names.experiment_name(sweep.task))
-        if launched := os.environ.get(PARENT_VARIABLE):  # the run of `mlflow run -e sweep`
+        # The run of `mlflow run -e sweep`, where it is in this store.
+        if launched := self._tracker.launched_run():
             client.set_tag(launched, "langspec.study", sweep.study)
             client.set_tag(launched, STUDY, sweep.uid)
         writer = names.process_tags("sweep")
