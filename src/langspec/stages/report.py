@@ -26,10 +26,7 @@ def plan(config: Config, root: Path) -> str:
 
 
 def run(config: Config, root: Path, *, cards: Path | None = None) -> Path:
-    """Write the report; returns the page.
-
-    ``cards``: folder of the cards of corpora and encoder; None: the folders of these.
-    """
+    """Write the report; returns the page. ``cards``: where those of corpora and encoder are."""
     from langspec.stages.replay import run as replay
 
     paths, tasks = paths_of(config, root), config.train.tasks
