@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,8 +14,6 @@ from langspec.training.identity import TrainingFacts
 from langspec.training.jobs import Record, common_values, jobs_of, run_values
 from langspec.training.kept_heads import KeptHeads
 from langspec.workers import crew_of, launched_processes
-
-logger = logging.getLogger(__name__)
 
 
 def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path:
@@ -59,10 +56,6 @@ def run(config: Config, root: Path, *, task_name: str, method_name: str) -> Path
             parent.finish([entry for entry in entries if "strength" not in entry])
             if heads is not None:
                 heads.keep(jobs, trained)
-        else:
-            logger.info(
-                "%s: trained before, with all that it reads as it is now", common["method"]
-            )
         if folder is not None:
             write_json(folder / "run.json", run_values(common, facts, entries))
     if writes:

@@ -57,6 +57,7 @@ class KeptHeads:
             job.folder.mkdir(parents=True, exist_ok=True)
             for file in files:
                 shutil.copy(file, job.folder / file.name)
+        logger.info("trained before with the same values of all that is read: nothing to train")
         return entries
 
     def keep(self, jobs: Mapping[str, SeedJob], entries: Mapping[str, dict[str, Any]]) -> None:
