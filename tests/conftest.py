@@ -109,6 +109,20 @@ def made_up_report(made_up_run: Path) -> Path:
     return build_made_up(made_up_run, made_up_run / "report", title="A <made-up> title")
 
 
+@pytest.fixture(scope="session")
+def published_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small published encoder; not to be changed."""
+    from encoder_shapes import publish
+
+    return publish(tmp_path_factory.mktemp("published") / "bert", "bert")
+
+
+@pytest.fixture
+def bert(published_bert: Path, tmp_path: Path) -> Path:
+    """A copy of a small published encoder, which a test may damage."""
+    return Path(shutil.copytree(published_bert, tmp_path / "bert"))
+
+
 def copy_code(folder: Path) -> Path:
     """A copy of ``src`` that may be edited, with its compiled files: these hold while unedited."""
     return Path(shutil.copytree(CHECKOUT / "src", folder))

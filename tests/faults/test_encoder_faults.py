@@ -20,16 +20,6 @@ from langspec.encoders.published_encoder import published_encoder
 from langspec.errors import LangspecError
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish(tmp_path_factory.mktemp("whole") / "bert", "bert")
-
-
-@pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "bert"))
-
-
 def edit(file: Path, **changes: Any) -> None:
     values = json.loads(file.read_text()) if file.exists() else {}
     file.write_text(json.dumps({**values, **changes}))
@@ -223,39 +213,39 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_told_in_one_line_with_its_place(folder: Path, fault: str) -> None:
+def test_fault_is_told_in_one_line_with_its_place(bert: Path, fault: str) -> None:
     break_it, expected, file = FAULTS[fault]
-    published_encoder(folder)
-    break_it(folder)
+    published_encoder(bert)
+    break_it(bert)
     with pytest.raises(LangspecError, match=expected) as error:
-        published_encoder(folder)
+        published_encoder(bert)
     text = str(error.value)
-    assert text.startswith(str(folder / file))
+    assert text.startswith(str(bert / file))
     assert "\n" not in text
 
 
-def test_the_conversion_command_converts(folder: Path) -> None:
-    expected = load_encoder(folder).model.state_dict()
-    tensors = load_file(folder / "model.safetensors")
+def test_the_conversion_command_converts(bert: Path) -> None:
+    expected = load_encoder(bert).model.state_dict()
+    tensors = load_file(bert / "model.safetensors")
     torch.save(
         {**tensors, "tied": tensors["bert.embeddings.word_embeddings.weight"]},
-        folder / "pytorch_model.bin",
+        bert / "pytorch_model.bin",
     )
-    (folder / "model.safetensors").unlink()
+    (bert / "model.safetensors").unlink()
     with pytest.raises(LangspecError) as error:
-        load_encoder(folder)
+        load_encoder(bert)
     command = re.search('python -c "(.*)"$', str(error.value))
     assert command is not None
     exec(command[1])
-    found = load_encoder(folder).model.state_dict()
+    found = load_encoder(bert).model.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.equal(value, expected[key]) for key, value in found.items())
 
 
-def test_shards_are_read_as_one(folder: Path) -> None:
-    expected = load_encoder(folder)
-    shards(folder)
-    found = load_encoder(folder)
+def test_shards_are_read_as_one(bert: Path) -> None:
+    expected = load_encoder(bert)
+    shards(bert)
+    found = load_encoder(bert)
     state = found.model.state_dict()
     assert all(torch.equal(state[k], v) for k, v in expected.model.state_dict().items())
     assert len(found.card.sha256) == 64
@@ -278,23 +268,25 @@ def test_more_tokens_than_positions_by_dotted_path(tmp_path: Path, name: str) ->
         published_encoder(tmp_path / "x", max_tokens=limit + 1)
 
 
-def test_sentence_transformers_folder_says_pooling_and_prefix(folder: Path) -> None:
-    modules(folder, "Pooling", "Normalize", pooling={"pooling_mode_cls_token": True})
+def test_sentence_transformers_folder_says_pooling_and_prefix(bert: Path) -> None:
+    modules(bert, "Pooling", "Normalize", pooling={"pooling_mode_cls_token": True})
     prompts = {"query": "query: ", "passage": "passage: "}
-    place = folder / "config_sentence_transformers.json"
+    place = bert / "config_sentence_transformers.json"
     edit(place, prompts=prompts, default_prompt_name="passage")
-    card = published_encoder(folder).card
+    card = published_encoder(bert).card
     assert (card.pooling, card.prefix, card.name) == ("cls", "passage: ", "bert")
-    given = published_encoder(folder, pooling="mean", prefix="query: ").card
+    given = published_encoder(bert, pooling="mean", prefix="query: ").card
     assert (given.pooling, given.prefix) == ("mean", "query: ")
     edit(place, prompts={"query": "", "document": ""}, default_prompt_name=None)
-    assert published_encoder(folder).card.prefix == ""
-    modules(folder, "Pooling", "Dense")  # what the vector becomes then is of no concern
-    assert published_encoder(folder, pooling="cls").card.pooling == "cls"
+    assert published_encoder(bert).card.prefix == ""
+    modules(bert, "Pooling", "Dense")  # what the vector becomes then is of no concern
+    assert published_encoder(bert, pooling="cls").card.pooling == "cls"
 
 
-def test_sentence_transformers_model_in_a_folder_of_its_own(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "st" / "0_Transformer")
+def test_sentence_transformers_model_in_a_folder_of_its_own(
+    published_bert: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(published_bert, tmp_path / "st" / "0_Transformer")
     modules(tmp_path / "st", "Pooling")
     entries = json.loads((tmp_path / "st" / "modules.json").read_text())
     entries[0]["path"] = "0_Transformer"
@@ -314,7 +306,7 @@ def test_compat_without_a_trained_pooler_is_refused(
         published_encoder(tmp_path / "x", pooling="compat")
 
 
-def test_vectors_that_padding_changes_are_refused(folder: Path, monkeypatch: Any) -> None:
+def test_vectors_that_padding_changes_are_refused(bert: Path, monkeypatch: Any) -> None:
     from langspec.encoders import published_encoder as published
 
     states = published.hidden_states
@@ -324,10 +316,10 @@ def test_vectors_that_padding_changes_are_refused(folder: Path, monkeypatch: Any
 
     monkeypatch.setattr(published, "hidden_states", blind)
     with pytest.raises(LangspecError, match="ignores padding"):
-        published_encoder(folder)
+        published_encoder(bert)
 
 
-def test_an_encoder_that_reads_one_way_is_refused(folder: Path) -> None:
-    edit(folder / "config.json", is_decoder=True)
+def test_an_encoder_that_reads_one_way_is_refused(bert: Path) -> None:
+    edit(bert / "config.json", is_decoder=True)
     with pytest.raises(LangspecError, match="both directions"):
-        published_encoder(folder)
+        published_encoder(bert)

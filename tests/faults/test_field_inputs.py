@@ -229,16 +229,6 @@ def test_words_without_a_piece_are_counted_apart_from_those_that_were_cut() -> N
 # ---------------------------------------------------------------- encoders
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish(tmp_path_factory.mktemp("whole") / "bert", "bert")
-
-
-@pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "bert"))
-
-
 def edit(file: Path, change: Callable[[Any], object]) -> None:
     values = json.loads(file.read_text()) if file.exists() else {}
     change(values)
@@ -266,30 +256,30 @@ def as_sentence_transformer(folder: Path) -> None:
     ],
 )
 def test_the_length_that_a_folder_states_is_obeyed(
-    folder: Path, file: str, key: str, caplog: pytest.LogCaptureFixture
+    bert: Path, file: str, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    as_sentence_transformer(folder)
-    edit(folder / file, lambda values: values.update({key: 8}))
-    card = published_encoder(folder).card
+    as_sentence_transformer(bert)
+    edit(bert / file, lambda values: values.update({key: 8}))
+    card = published_encoder(bert).card
     assert card.max_tokens == 8
     assert card.recipe["max_tokens"] == "8, as the folder states"
-    assert published_encoder(folder, max_tokens=20).card.max_tokens == 20
+    assert published_encoder(bert, max_tokens=20).card.max_tokens == 20
     assert "states 8 tokens a text; texts are read to 20" in caplog.text
     caplog.clear()
-    choice = EncoderChoice(str(folder), None, None)
+    choice = EncoderChoice(str(bert), None, None)
     assert load_subject(choice, layers=None, max_tokens=12).encoder.card.max_tokens == 12
     assert "states 8 tokens" in caplog.text
 
 
-def test_vectors_of_long_texts_are_those_of_sentence_transformers(folder: Path) -> None:
+def test_vectors_of_long_texts_are_those_of_sentence_transformers(bert: Path) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     from langspec.api import encode, load_encoder
 
-    as_sentence_transformer(folder)
-    edit(folder / "tokenizer_config.json", lambda values: values.update(model_max_length=8))
+    as_sentence_transformer(bert)
+    edit(bert / "tokenizer_config.json", lambda values: values.update(model_max_length=8))
     text = "the cats sleep . " * 5
-    theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu").encode([text])
-    ours = encode(load_encoder(folder), [text], layers=[-1], precision="fp32")[0]
+    theirs = sentence_transformers.SentenceTransformer(str(bert), device="cpu").encode([text])
+    ours = encode(load_encoder(bert), [text], layers=[-1], precision="fp32")[0]
     assert torch.allclose(torch.tensor(theirs[0]), torch.tensor(ours[0]), atol=1e-4)
 
 
@@ -298,13 +288,13 @@ def without_post_processor(folder: Path) -> None:
 
 
 def test_pooling_by_the_first_piece_needs_one_that_is_no_word(
-    folder: Path, caplog: pytest.LogCaptureFixture
+    bert: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert published_encoder(folder, pooling="cls").card.pooling == "cls"
-    without_post_processor(folder)
+    assert published_encoder(bert, pooling="cls").card.pooling == "cls"
+    without_post_processor(bert)
     with pytest.raises(LangspecError, match=r"^encoder\.pooling: pooling cls reads.*use mean"):
-        published_encoder(folder, pooling="cls")
-    card = published_encoder(folder, pooling="mean").card
+        published_encoder(bert, pooling="cls")
+    card = published_encoder(bert, pooling="mean").card
     assert "adds no special tokens" in card.recipe["warning"]
     assert "adds no special tokens" in caplog.text
 
@@ -321,16 +311,16 @@ def test_an_encoder_of_t5_has_no_first_piece_to_pool_by(tmp_path: Path) -> None:
     assert published_encoder(mt5).card.pooling == "mean"
 
 
-def test_a_tokenizer_that_knows_some_characters_alone_is_refused(folder: Path) -> None:
-    path = folder / "tokenizer.json"
+def test_a_tokenizer_that_knows_some_characters_alone_is_refused(bert: Path) -> None:
+    path = bert / "tokenizer.json"
     raw = json.loads(path.read_text())
     del raw["model"]["vocab"]["[UNK]"]
     raw["model"]["vocab"]["dog"] = 1
     raw["added_tokens"] = [one for one in raw["added_tokens"] if one["content"] != "[UNK]"]
     path.write_text(json.dumps(raw))
-    edit(folder / "tokenizer_config.json", lambda values: values.pop("unk_token", None))
+    edit(bert / "tokenizer_config.json", lambda values: values.pop("unk_token", None))
     with pytest.raises(LangspecError, match=r"tokenizer\.json: cannot split text.*unknown token"):
-        published_encoder(folder)
+        published_encoder(bert)
 
 
 def test_a_unigram_tokenizer_without_an_unknown_piece_is_refused(tmp_path: Path) -> None:
@@ -370,13 +360,13 @@ ODD: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_other_architectures_are_refused_by_what_is_true_of_them(
-    name: str, whole: Path, tmp_path: Path
+    name: str, published_bert: Path, tmp_path: Path
 ) -> None:
     make, said = ODD[name]
     make().save_pretrained(tmp_path / name)
     if name != "canine":
         for file in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(whole / file, tmp_path / name)
+            shutil.copy(published_bert / file, tmp_path / name)
     with pytest.raises(LangspecError, match=said) as error:
         published_encoder(tmp_path / name)
     assert "\n" not in str(error.value)
