@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import random
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from conftest import CHECKOUT, Make
 from langspec.corpora.lines import MAX_LINE_BYTES
+from langspec.languages import LANGUAGES
 
 sys.path.insert(0, str(CHECKOUT / "benchmarks"))
 import prepare
@@ -62,6 +64,17 @@ def test_an_audit_of_eight_times_the_text_takes_no_more_memory(
         peaks.append(peak)
     print(f"peak MB by text: {peaks}")
     assert peaks[1] < 1.15 * peaks[0], peaks
+
+
+def test_200_languages_are_audited(encoder: Path, tmp_path: Path) -> None:
+    codes = list(LANGUAGES)[:200]
+    code, peak, said = audit(encoder, write_texts(tmp_path / "texts", 100, codes))
+    print(f"peak MB: {peak}")
+    assert code == 0, said[-2000:]
+    page = (tmp_path / "texts.out/index.html").read_text(encoding="utf-8")
+    missing = [one for one in codes if LANGUAGES[one].name not in html.unescape(page)]
+    assert missing == []
+    assert peak < 2000, peak
 
 
 def test_a_line_of_200_mb_is_refused_without_reading_it(encoder: Path, tmp_path: Path) -> None:
