@@ -85,14 +85,18 @@ coverage: install ## which lines of src the unit and fault tests run (at least 9
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered
 
+MUTATED = langspec.measurement.* langspec.modelling.* langspec.objectives.schedules.* \
+  langspec.objectives.adversary.x_language_term* \
+  langspec.objectives.gradient_cosine.x_gradient_cosine*
+
 mutation: install ## which changes of the pure modules make their tests fail (at least 80 %)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
-	@rm -rf mutants; $(BIN)/python -m mutmut run
+	@rm -rf mutants; $(BIN)/python -m mutmut run --max-children 2 $(foreach one,$(MUTATED),'$(one)')
 	@$(BIN)/python -m mutmut export-cicd-stats
 	@$(BIN)/python -c 'import json, sys; \
 	  s = json.load(open("mutants/mutmut-cicd-stats.json")); caught = s["killed"] + s["timeout"]; \
-	  n = s["total"] - s["skipped"]; print(f"{caught} of {n} changes caught ({caught / n:.0%})"); \
-	  sys.exit(caught < 0.8 * n)'
+	  n = caught + sum(s[key] for key in ("survived", "no_tests", "suspicious", "segfault")); \
+	  print(f"{caught} of {n} changes caught ({caught / n:.0%})"); sys.exit(caught < 0.8 * n)'
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

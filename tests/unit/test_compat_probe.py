@@ -24,7 +24,6 @@ from langspec.measurement.compat.paper_probe import (
 )
 from langspec.measurement.compat.paper_scores import error_correlation, union_macro_f1, whole_texts
 from langspec.measurement.compat.published_scale import published_updates
-from langspec.measurement.compat.v_measure import adjusted_information, published_v_measure
 from langspec.measures.base import Shape
 from langspec.measures.published_measure import PublishedMeasure
 from langspec.presets import load_preset
@@ -229,27 +228,6 @@ def test_correlation_of_errors_is_found_as_planted() -> None:
     assert error_correlation(np.repeat(rng.random(3000) < 0.5, lengths), lengths) > 0.99
     assert np.isnan(error_correlation(np.ones(6, bool), np.asarray([3, 3])))
     assert whole_texts(np.asarray([1, 1, 0, 1, 1], bool), np.asarray([2, 2, 1])) == 2 / 3
-
-
-def test_k_of_33_splits_what_true_k_finds() -> None:
-    rng = np.random.default_rng(0)
-    classes = np.repeat(np.arange(4), 20)
-    vectors = (20 * np.eye(4)[classes] + rng.normal(size=(80, 4))).astype(np.float32)
-
-    def k_means(vectors: np.ndarray, clusters: int) -> float:
-        return published_v_measure(vectors, classes, clusters)[0]
-
-    assert adjusted_information(vectors, classes) == pytest.approx(1)
-    assert k_means(vectors, 4) > k_means(vectors, 33)
-    noise = rng.normal(size=(80, 4)).astype(np.float32)
-    # Where nothing is to be found, V-measure still grows with k; adjusted information does not.
-    assert k_means(noise, 33) > 3 * k_means(noise, 4)
-    value, chance = published_v_measure(noise, classes, 33)
-    assert value == pytest.approx(chance, abs=0.05)  # and so does what chance gives
-    assert k_means(vectors, 4) > 0.9 > 0.1 > published_v_measure(vectors, classes, 4)[1]
-    assert abs(adjusted_information(noise, classes)) < 0.1
-    assert np.isnan(published_v_measure(vectors[:20], classes[:20], 33)).all()
-    assert np.isnan(adjusted_information(vectors[:20], classes[:20]))  # one class
 
 
 def bench(

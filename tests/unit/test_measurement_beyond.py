@@ -20,9 +20,7 @@ from langspec.measurement.beyond import beyond_linear, three_layers
 from langspec.measurement.bootstrap import BootstrapOptions, ratio_interval
 from langspec.measurement.control import control_labels, shuffled_labels
 from langspec.measurement.leak import language_leak
-from langspec.measurement.mdl import online_codelength
 from langspec.measurement.ngrams import fit_ngrams
-from langspec.measurement.probe import fit_probe
 from langspec.measurement.rows import Origin
 from langspec.measurement.scores import accuracy, macro_f1
 from langspec.measurement.task_text import item_splits
@@ -343,39 +341,6 @@ def test_shuffling_keeps_the_sizes_of_classes() -> None:
     shuffled = shuffled_labels(labels, 1)
     assert (np.bincount(shuffled) == [50, 30, 20]).all()
     assert np.mean(shuffled == labels) < 0.6
-
-
-def test_a_class_never_seen_can_be_sent() -> None:
-    """The first lines lack a class; its rows cost many bits, not infinitely many."""
-    rng = np.random.default_rng(0)
-    line = np.arange(400)
-    place = np.random.default_rng(0).permutation(400)  # the order that seed 0 draws
-    labels = np.where(place > 300, 2, line % 2)
-    x = rng.normal(size=(400, 5)) + 6 * np.eye(5)[labels]
-
-    def fit(features: np.ndarray, told: np.ndarray):
-        return fit_probe(features, told, x, labels, 3, PROBE)
-
-    code = online_codelength(x, labels, line, 3, fit, seed=0)
-    assert np.isfinite(code.bits).all()
-    # After 200 rows the share of a class never seen is 1 / (200 + 3).
-    assert code.bits[labels == 2].max() == pytest.approx(np.log2(203), abs=0.01)
-    assert code.per_row(BootstrapOptions(100, 0)).value == pytest.approx(code.bits.mean())
-
-
-def test_the_uniform_code_where_a_probe_knows_nothing() -> None:
-    """A reader that says "uniform" leaves every row at log2 K, whatever the portions."""
-
-    class Uniform:
-        converged = True
-
-        def log_probabilities(self, features: np.ndarray) -> np.ndarray:
-            return np.full((len(features), 4), -np.log(4.0))
-
-    code = online_codelength(np.zeros((COUNT, 1)), LANGUAGE, LINE, 4, lambda x, y: Uniform())
-    assert code.bits == pytest.approx(np.full(COUNT, 2.0))
-    assert code.compression(BootstrapOptions(100, 0)).value == pytest.approx(1.0)
-    assert code.fits == code.converged > 3
 
 
 def test_character_ngrams_know_spelling() -> None:
