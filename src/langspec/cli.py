@@ -14,6 +14,7 @@ import langspec.garbage  # noqa: F401 - sets Python's collector
 from langspec import __version__, logs
 from langspec.commands import (
     audit_commands,
+    erase_commands,
     model_commands,
     prepare_commands,
     read_commands,
@@ -26,7 +27,7 @@ from langspec.interrupts import Terminated, leave
 from langspec.user_names import name_user
 
 GROUPS = {
-    "Use": ("audit", "headline", "table", "compare", "ui", "predict", "export"),
+    "Use": ("audit", "erase", "headline", "table", "compare", "ui", "predict", "export"),
     "Pipeline (what `dvc repro` runs, in this order)": (
         "corpora", "encoder", "train", "evaluate", "tune", "report", "register",
     ),
@@ -121,6 +122,7 @@ for _group in (
     sweep_commands,
     model_commands,
     audit_commands,
+    erase_commands,
     upkeep_commands,
 ):
     for _command in _group.COMMANDS:

@@ -1,0 +1,70 @@
+"""The command that erases language from vectors in a file; needs no project and no encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from langspec.commands.shared_options import examples
+
+
+def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say where the parts of a row of vectors are."""
+    command = click.option(
+        "--vector-column",
+        metavar="NAME",
+        help="Column, key or array of the vectors. Default: the only one there is.",
+    )(command)
+    command = click.option(
+        "--language-column",
+        metavar="NAME",
+        help="Column, key or array of language codes. Default: language or lang.",
+    )(command)
+    return click.option(
+        "--languages",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A language code a line, in the order of the vectors, as for npy.",
+    )(command)
+
+
+@click.command(
+    short_help="Erase language from vectors in a file.",
+    epilog=examples(
+        "erase repaired/ vectors.npy --out erased.npy",
+        "erase repaired/ vectors.parquet --out erased.parquet --vector-column embedding",
+    ),
+)
+@click.argument("eraser", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", required=True, help="File to write."
+)
+@vector_options
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also over a file, and on vectors that look like another encoder's.",
+)
+def erase(eraser: Path, file: Path, out: Path, force: bool, **columns: Any) -> None:
+    """Apply ERASER, a folder of `langspec repair --vectors`, to the vectors of FILE.
+
+    FILE is npy, npz, parquet or jsonl, of any size: a few thousand vectors are in memory at once.
+    What is written has the same format, type of numbers and other columns, whole or not at all;
+    its vectors have length 1.
+    """
+    from langspec.vectors.erase_file import erase_file
+    from langspec.vectors.vector_file import Columns
+
+    named = Columns(
+        vector=columns["vector_column"],
+        language=columns["language_column"],
+        languages=columns["languages"],
+    )
+    click.echo(erase_file(eraser, file, out, named, force=force))
+
+
+COMMANDS = (erase,)

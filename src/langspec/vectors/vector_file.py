@@ -1,0 +1,174 @@
+"""What every format of vectors has: blocks of rows to read, and a writer of the same form."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from langspec.errors import LangspecError
+
+ROWS = 8192
+"""Rows of a block: what is in memory at once."""
+LANGUAGE_NAMES = ("language", "lang", "languages")
+"""What a column of language codes is called where nothing else is said."""
+VECTOR_NAMES = ("vector", "vectors", "embedding", "embeddings")
+"""Which of several columns of vectors is meant where nothing else is said."""
+FLOATS = (np.float16, np.float32, np.float64)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the parts of a row are.
+
+    Attributes:
+        vector: name of the column of vectors; None: the only one there is.
+        language: name of the column of language codes; None: one of :data:`LANGUAGE_NAMES`.
+        line: name of the column with the number or key of a line, which translations share; None:
+            there is none.
+        languages: a file with a language code a line (and, after a tab, the line number), for
+            files that hold nothing but vectors; None: there is none.
+    """
+
+    vector: str | None = None
+    language: str | None = None
+    line: str | None = None
+    languages: Path | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file, one after the other.
+
+    Attributes:
+        start: number of the first row, from 0.
+        vectors: ``[N, H]`` of the file's type.
+        languages: code of each row ``[N]``, empty where it has none; None: the file has none.
+        lines: int64 ``[N]``, the same for translations; None: the file has none.
+        rest: what the format's writer needs of these rows besides.
+    """
+
+    start: int
+    vectors: np.ndarray
+    languages: np.ndarray | None
+    lines: np.ndarray | None
+    rest: Any = None
+
+
+class BlockWriter(Protocol):
+    """Writes the rows of a file of the same form."""
+
+    def write(self, block: Block, vectors: np.ndarray) -> None:
+        """Write the rows of a block with other vectors ``[N, H]``."""
+
+
+class VectorFile(ABC):
+    """A file of vectors that is read block by block.
+
+    Args:
+        path: of the file.
+        columns: where the parts of a row are.
+
+    Attributes:
+        width: dimensions of a vector.
+        count: number of vectors.
+        dtype: of the vectors: fp16, fp32 or fp64.
+        has_lines: has it the line numbers of parallel text?
+    """
+
+    width: int
+    count: int
+    dtype: np.dtype[Any]
+    has_languages: bool
+    has_lines: bool
+
+    def __init__(self, path: Path, columns: Columns) -> None:
+        self.path, self.columns = path, columns
+
+    def blocks(self, rows: int = ROWS) -> Iterator[Block]:
+        """All rows, ``rows`` at a time.
+
+        Raises:
+            LangspecError: a row that cannot be read, told by its place.
+        """
+        if self.columns.languages is None:
+            yield from self._blocks(rows)
+            return
+        from langspec.vectors.language_list import LanguageList
+
+        with LanguageList(self.columns.languages, self.count) as listed:
+            for block in self._blocks(rows):
+                codes, lines = listed.take(len(block.vectors))
+                yield Block(block.start, block.vectors, codes, lines, block.rest)
+            listed.end()
+
+    @abstractmethod
+    def _blocks(self, rows: int) -> Iterator[Block]:
+        """The same without what a list of languages says."""
+
+    @abstractmethod
+    def writer(self, path: Path) -> AbstractContextManager[BlockWriter]:
+        """Write a file of the same form to ``path``."""
+
+    def refuse_row(self, row: int, reason: str) -> LangspecError:
+        """The error of one row, counted from 1 as people count lines."""
+        return LangspecError(reason, place=f"{self.path}: vector {row + 1:,}")
+
+
+def check_floats(dtype: np.dtype[Any], place: object) -> None:
+    """Refuse numbers that are no fp16, fp32 or fp64.
+
+    Raises:
+        LangspecError: another type; Python objects, which only pickle reads.
+    """
+    if dtype.hasobject:
+        raise LangspecError(
+            "holds Python objects, which are read by running what the file says (pickle); save "
+            "the vectors as an array of fp32",
+            place=place,
+        )
+    if dtype.newbyteorder("=") not in FLOATS:
+        raise LangspecError(f"holds {dtype}; expected vectors of fp16, fp32 or fp64", place=place)
+
+
+def chosen_name(
+    wanted: str | None, there: Sequence[str], usual: Sequence[str], *, option: str, place: object
+) -> str | None:
+    """The name of a column: as it was asked for, else a usual one, else None.
+
+    Raises:
+        LangspecError: it was asked for and is not there.
+    """
+    if wanted is None:
+        return next((name for name in usual if name in there), None)
+    if wanted not in there:
+        listed = ", ".join(list(there)[:12]) or "none"
+        raise LangspecError(f"{option}: no {wanted!r}; there are: {listed}", place=place)
+    return wanted
+
+
+def line_keys(values: Sequence[Any] | np.ndarray) -> np.ndarray:
+    """Line numbers as int64 ``[N]``; keys that are no whole numbers are hashed; None is -1.
+
+    A row of -1 is a line of its own.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    return np.asarray([_line_key(value) for value in values], dtype=np.int64)
+
+
+def _line_key(value: Any) -> int:
+    if value is None or value == "":
+        return -1
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    digest = hashlib.blake2b(str(value).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
