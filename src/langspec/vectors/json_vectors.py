@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from langspec.errors import LangspecError
+from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
     LANGUAGE_NAMES,
     VECTOR_NAMES,
@@ -19,7 +20,6 @@ from langspec.vectors.vector_file import (
     Columns,
     VectorFile,
     chosen_name,
-    line_keys,
 )
 
 

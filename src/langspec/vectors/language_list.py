@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from langspec.errors import LangspecError
-from langspec.vectors.vector_file import line_keys
+from langspec.vectors.line_numbers import line_keys
 
 
 class LanguageList:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from langspec.errors import LangspecError
+from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
     LANGUAGE_NAMES,
     VECTOR_NAMES,
@@ -22,7 +23,6 @@ from langspec.vectors.vector_file import (
     VectorFile,
     check_floats,
     chosen_name,
-    line_keys,
 )
 
 

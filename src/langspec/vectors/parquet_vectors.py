@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from langspec.errors import LangspecError
+from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
     LANGUAGE_NAMES,
     VECTOR_NAMES,
@@ -21,7 +22,6 @@ from langspec.vectors.vector_file import (
     Columns,
     VectorFile,
     chosen_name,
-    line_keys,
 )
 
 

@@ -1,0 +1,30 @@
+"""Numbers of lines, which translations of each other share, as files of vectors give them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def line_keys(values: Sequence[Any] | np.ndarray) -> np.ndarray:
+    """Line numbers as int64 ``[N]``; keys that are no whole numbers are hashed; None is -1.
+
+    A row of -1 is a line of its own.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    return np.asarray([_line_key(value) for value in values], dtype=np.int64)
+
+
+def _line_key(value: Any) -> int:
+    if value is None or value == "":
+        return -1
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    digest = hashlib.blake2b(str(value).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
