@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from measure_options import PROBE, probe_options
 from sklearn.linear_model import LogisticRegression
 
 from langspec.errors import LangspecError
+from langspec.measurement import multinomial
+from langspec.measurement import probe as probe_module
 from langspec.measurement.probe import fit_probe
 
 
@@ -129,6 +133,64 @@ def test_separable_classes_take_tens_of_iterations() -> None:
     assert probe.converged
     assert probe.chosen_c == 100.0
     assert probe.iterations <= 200  # 309 where every class is scaled by its own curvature alone
+
+
+def test_many_rows_are_fitted_to_the_same_optimum_in_fewer_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A part of the rows says where the fits start; what they reach is the same."""
+    x, y = problem(3, 4000, 5, 20, 0.5)
+    options = probe_options(1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    given = (x[:3000], y[:3000], x[3000:], y[3000:], 5, options)
+    few = fit_probe(*given)
+    monkeypatch.setattr(multinomial, "MANY", 500)
+    many = fit_probe(*given)
+    assert many.converged
+    assert many.chosen_c == few.chosen_c
+    assert many.path[many.chosen].gradient <= options.tolerance
+    assert np.allclose(
+        np.exp(many.log_probabilities(x)), np.exp(few.log_probabilities(x)), atol=2e-3
+    )
+    assert many.iterations < few.iterations
+
+
+def test_all_of_many_rows_may_choose_a_weaker_penalty_than_a_part_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Wide features of which most are noise: sixty rows bear no weak penalty, thousands do."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=5000)
+    x = rng.normal(size=(5000, 40)).astype(np.float32)
+    x[:, :3] += 1.5 * np.eye(3, dtype=np.float32)[labels]
+    options = probe_options(1e-3, 1e-2, 1e-1, 1.0)
+    part = fit_probe(x[:60], labels[:60], x[4000:], labels[4000:], 3, options)
+    monkeypatch.setattr(multinomial, "MANY", 60)
+    many = fit_probe(x[:4000], labels[:4000], x[4000:], labels[4000:], 3, options)
+    monkeypatch.setattr(multinomial, "MANY", 10_000)
+    few = fit_probe(x[:4000], labels[:4000], x[4000:], labels[4000:], 3, options)
+    assert part.chosen_c < many.chosen_c == few.chosen_c
+
+
+def test_a_worse_penalty_is_given_up_before_its_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.integers(4, size=1200)
+    x = rng.normal(size=(1200, 80)).astype(np.float32)
+    x[:, :4] += np.eye(4, dtype=np.float32)[labels]
+    given_up = []
+
+    def minimised(*given: Any) -> multinomial.Fit:
+        fit = minimise(*given)
+        given_up.append(fit.given_up)
+        return fit
+
+    minimise = multinomial.minimise
+    monkeypatch.setattr(multinomial, "MANY", 400)
+    monkeypatch.setattr(probe_module, "minimise", minimised)
+    options = probe_options(1e-3, 1e-2, 100.0)
+    probe = fit_probe(x[:800], labels[:800], x[800:], labels[800:], 4, options)
+    assert given_up[-1]
+    assert probe.converged  # of the fits that were compared to the end
+    assert probe.chosen_c < 100.0
 
 
 def test_classes_together_have_no_weight() -> None:

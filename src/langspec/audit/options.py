@@ -95,7 +95,7 @@ BEYOND = BeyondOptions(
     char_ngrams=NgramOptions(longest=4, strengths=[1.0, 10.0, 100.0]),
     task_text=0,
 )
-LEAK = LeakOptions(rising=0.01)
+LEAK = LeakOptions(rising=0.01, curve=None)
 ATTACKERS = Attackers(
     mlp=MlpAttacker(hidden=64, decays=[0.01, 1.0], max_rounds=100),
     rbf=RbfAttacker(landmarks=512, widths=[0.5, 1.0, 2.0]),

@@ -152,6 +152,20 @@ class Bank:
         """The layers kept, 0 = embeddings."""
         return tuple(self.meta["layers"])
 
+    def some_layers(self, wanted: Sequence[int] | None) -> tuple[int, ...]:
+        """Layers, ascending and each once; ``wanted``: -1 is the last one kept, None: all kept.
+
+        Raises:
+            LangspecError: a layer that is not kept.
+        """
+        last = self.layers[-1]
+        named = self.layers if wanted is None else (last if n == -1 else n for n in wanted)
+        if missing := sorted(set(layers := sorted(set(named))) - set(self.layers)):
+            raise LangspecError(
+                f"layers {missing} are not in this feature bank; it keeps {list(self.layers)}"
+            )
+        return tuple(layers)
+
     @cached_property
     def token_meta(self) -> Units:
         """What each token vector stands for."""

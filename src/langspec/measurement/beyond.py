@@ -140,14 +140,7 @@ def _measured(
 
 
 def _layers(bank: Bank, wanted: Sequence[int] | None) -> tuple[int, ...]:
-    if wanted is None:
-        return three_layers(bank.layers)
-    layers = sorted({bank.layers[-1] if layer == -1 else layer for layer in wanted})
-    if missing := [layer for layer in layers if layer not in bank.layers]:
-        raise LangspecError(
-            f"layers {missing} are not in this feature bank; it keeps {list(bank.layers)}"
-        )
-    return tuple(layers)
+    return three_layers(bank.layers) if wanted is None else bank.some_layers(wanted)
 
 
 @dataclass(frozen=True)

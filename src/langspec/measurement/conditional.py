@@ -134,13 +134,8 @@ def _layers(bank: Bank, wanted: Sequence[int] | None) -> tuple[int, ...]:
     Raises:
         LangspecError: the bank lacks one of them, or layer 0.
     """
-    last = bank.layers[-1]
-    layers = {0, *(bank.layers if wanted is None else (last if n == -1 else n for n in wanted))}
-    if missing := sorted(layers - set(bank.layers)):
-        raise LangspecError(
-            f"layers {missing} are not in this feature bank; it keeps {list(bank.layers)}"
-        )
-    return tuple(sorted(layers - {0}))
+    layers = bank.some_layers(None if wanted is None else [0, *wanted])
+    return tuple(layer for layer in layers if layer > 0)
 
 
 class _Unit:

@@ -74,6 +74,7 @@ def leak_curve(
     whole: Predictions,
     *,
     rising: float,
+    layers: Sequence[int] | None = None,
     units: Sequence[str] = UNITS,
 ) -> list[Result]:
     """Rows of the leak on each part of the training vectors, and of what the last half adds.
@@ -95,11 +96,14 @@ def leak_curve(
         bootstrap: of the intervals.
         whole: what the probe of all training vectors predicts.
         rising: the gain above which a leak counts as still rising, in units of the score.
+        layers: of the bank that are measured, -1 the last; None: every one.
         units: ``token``, ``sentence`` or both.
 
     Raises:
-        LangspecError: a split without vectors, or fewer training lines than points.
+        LangspecError: a split without vectors, fewer training lines than points, or a layer that
+            the bank lacks.
     """
+    measured = bank.some_layers(layers)
     origin = replace(origin, measure=LEAK_CURVE)
     results: list[Result] = []
     for unit in units:
@@ -114,7 +118,7 @@ def leak_curve(
             return [probed_layer(*given, part, layer) for part in parts]
 
         test = rows["test"]
-        for layer, fits in zip(bank.layers, side_by_side(points, bank.layers), strict=True):
+        for layer, fits in zip(measured, side_by_side(points, measured), strict=True):
             for _, of_part in fits:
                 results += [row for row in of_part if row.language == "all"]
             line, gold = meta.line[test], meta.language[test].astype(np.int64)

@@ -5,27 +5,28 @@ smaller vectors are not less informative ones. The strength of L2 is chosen for 
 because one strength for all would be a confound. The optimum is reached, which is checked and
 reported.
 
-The objective is that of scikit-learn's ``LogisticRegression``: the sum of the log-losses plus
-``|W|^2 / (2 C)``, with free intercepts (two classes have two rows of W here; their optimum is
-scikit-learn's at 2 C). L-BFGS minimises it in other variables, in which its curvature is near 1 in
-every direction (:class:`_Whitened`); the optimum is the same. Correlated features and separable
-classes, which are usual with encoders, then cost tens of iterations instead of hundreds or
-thousands.
+:mod:`langspec.measurement.multinomial` is the solver. Where training rows are many, a fit with
+every C on a part of them says where the fits on all start, and that no smaller C need be tried:
+more rows need no stronger penalty.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from scipy.optimize import minimize
 
 from langspec.errors import LangspecError
+from langspec.measurement.multinomial import Objective, Watch, minimise
 from langspec.measurement.probe_options import ProbeOptions
 
 PATH_TOLERANCE = 1e-3
 """The tolerance of fits that only choose C; the chosen C is fitted to the options' tolerance."""
+_WAIT = 4
+"""Iterations after which a C that is worse on validation data is given up, see :class:`_Worse`."""
+
+_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -107,140 +108,6 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-class _Objective:
-    """Mean log-loss + |W|^2 / (2 C N), its gradient; parameters ``[K, H+1]``, intercept last."""
-
-    def __init__(self, features: np.ndarray, labels: np.ndarray) -> None:
-        self.x = torch.from_numpy(np.pad(features, ((0, 0), (0, 1)), constant_values=1))
-        self.y = torch.from_numpy(labels)[:, None]
-        self.n = len(labels)
-        self.penalty = 0.0
-
-    def log_p(self, theta: np.ndarray) -> torch.Tensor:
-        """Log-probabilities ``[N, K]`` (nats)."""
-        return torch.log_softmax(self.x @ torch.from_numpy(theta).to(self.x.dtype).T, dim=1)
-
-    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient ``[K, H+1]``, float64."""
-        log_p = self.log_p(theta)
-        loss = -log_p.gather(1, self.y).sum(dtype=torch.float64).item() / self.n
-        residual = log_p.exp_()
-        residual.scatter_add_(1, self.y, residual.new_full(self.y.shape, -1.0))
-        gradient = (residual.T @ self.x).numpy().astype(np.float64) / self.n
-        weights = theta[:, :-1]
-        loss += 0.5 * self.penalty * float(np.vdot(weights, weights))
-        gradient[:, :-1] += self.penalty * weights
-        return loss, gradient
-
-
-def _relative(value: float, gradient: np.ndarray) -> float:
-    """The largest gradient entry, divided by the objective where that is below 1.
-
-    Where classes are separable, losses are near zero, and gradients are small far from the optimum
-    too.
-    """
-    return float(np.abs(gradient).max() / min(1.0, max(value, 1e-12)))
-
-
-class _Reached(Exception):
-    """A point ``[K, H+1]`` whose gradient is within the tolerance: L-BFGS may end here."""
-
-    def __init__(self, point: np.ndarray) -> None:
-        self.point = point
-
-
-class _Whitened:
-    """The objective in coordinates in which its curvature at a point is near 1 in all directions.
-
-    The Hessian of the log-loss is the mean over rows of (diag p - p p') x (features x features').
-    It is approximated by the product of two means: the mean of the first factor, and the mean of
-    the second weighted by the trace of the first. A row then counts by how undecided its
-    prediction is. Where classes are separable few rows are undecided, and their features differ
-    from those of all rows. The principal axes of the product are those of its factors, and its
-    curvatures are the products of theirs.
-    """
-
-    def __init__(self, objective: _Objective, point: np.ndarray, tolerance: float) -> None:
-        self.objective = objective
-        self.tolerance = tolerance
-        self.iterations = 0
-        self.evaluations = 0
-        p = objective.log_p(point).exp_()
-        spread = (torch.diag(p.sum(dim=0)) - p.T @ p).double().numpy() / objective.n
-        undecided = (1 - (p * p).sum(dim=1)).clamp_(min=0)
-        mass = max(undecided.sum(dtype=torch.float64).item(), 1e-30)
-        features = ((objective.x * undecided[:, None]).T @ objective.x).double().numpy() / mass
-        spreads, self.classes = np.linalg.eigh(spread)
-        variances, self.features = np.linalg.eigh(features)
-        curvature = np.maximum(spreads, 0)[:, None] * np.maximum(variances, 0)
-        # 1e-9: intercepts are not penalised, and have no curvature where no row is undecided.
-        self.scale = 1.0 / np.sqrt(np.maximum(curvature, 1e-9) + objective.penalty)
-
-    def _point(self, flat: np.ndarray) -> np.ndarray:
-        """The parameters ``[K, H+1]`` of a point in these coordinates; their mean over K is zero.
-
-        Adding the same to all classes changes no probability, so the mean is zero at the optimum.
-        Rounding would change it, and only the penalty would move it back.
-        """
-        point = self.classes @ (flat.reshape(self.scale.shape) * self.scale) @ self.features.T
-        return point - point.mean(axis=0)
-
-    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        self.evaluations += 1
-        point = self._point(flat)
-        value, gradient = self.objective(point)
-        if _relative(value, gradient) <= self.tolerance:
-            raise _Reached(point)
-        gradient -= gradient.mean(axis=0)
-        return value, (self.classes.T @ gradient @ self.features * self.scale).ravel()
-
-    def minimise(self, point: np.ndarray, max_iterations: int) -> np.ndarray:
-        """Minimise by L-BFGS from ``point``; returns the parameters ``[K, H+1]``.
-
-        It ends at the tolerance, at the limit, or where rounding allows no further descent.
-        """
-
-        def count(_: np.ndarray) -> None:
-            self.iterations += 1
-
-        try:
-            minimum = minimize(
-                self,
-                (self.classes.T @ point @ self.features / self.scale).ravel(),
-                jac=True,
-                method="L-BFGS-B",
-                callback=count,
-                # Only our own criterion ends it: on the gradient in the probe's own coordinates.
-                options={"maxiter": max_iterations, "maxcor": 60, "ftol": 0.0, "gtol": 0.0},
-            )
-        except _Reached as reached:
-            self.iterations += self.evaluations > 1  # the last step, if one was needed
-            return reached.point
-        return self._point(minimum.x)
-
-
-def _fit(
-    objective: _Objective, theta: np.ndarray, c: float, tolerance: float, max_iterations: int
-) -> tuple[np.ndarray, int, float]:
-    """Minimise for one C from ``theta``; return parameters, iterations, largest gradient entry."""
-    objective.penalty = 1.0 / (c * objective.n)
-    iterations = 0
-    gradient = np.inf
-    x = objective.x
-    # Where rounding in float32 stops the line search (separable classes: losses near zero),
-    # float64 goes on from there, with the curvature of that place.
-    for precision in (torch.float32, torch.float64):
-        objective.x = x.to(precision)
-        whitened = _Whitened(objective, theta, tolerance)
-        theta = whitened.minimise(theta, max_iterations - iterations)
-        iterations += whitened.iterations
-        gradient = _relative(*objective(theta))
-        if gradient <= tolerance or iterations >= max_iterations:
-            break
-    objective.x = x
-    return theta, iterations, gradient
-
-
 def usable_rows(
     train: np.ndarray, train_labels: np.ndarray, dev: np.ndarray, dev_labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -294,7 +161,8 @@ def fit_probe(
         dev_labels: int ``[M]``; rows of classes that training lacks are not used.
         classes: number of classes K.
         options: candidate C in ascending order, tolerance, limit of iterations.
-        patience: after so many C in a row that are no better than the best, no further C is tried.
+        patience: after so many C in a row that are no better than the best, no further C is tried;
+            of many rows (:data:`langspec.measurement.multinomial.MANY`) after one.
         scaled: divide each feature by its deviation? Else the features are only centred.
 
     Raises:
@@ -307,32 +175,123 @@ def fit_probe(
         scale = np.ones_like(scale)
 
     def standardise(features: np.ndarray) -> np.ndarray:
-        return ((features - mean) / scale).astype(np.float32)
+        out = np.empty(features.shape, dtype=np.float32)
+        for low in range(0, len(features), _CHUNK):  # float64 in the processor's cache
+            out[low : low + _CHUNK] = (features[low : low + _CHUNK] - mean) / scale
+        return out
 
-    objective = _Objective(standardise(train), np.searchsorted(present, train_labels))
-    dev_x = standardise(dev[usable]).astype(np.float64)
+    objective = Objective(standardise(train), np.searchsorted(present, train_labels))
     dev_y = np.searchsorted(present, dev_labels[usable])
+    path = _Path(objective, standardise(dev[usable]).astype(np.float64), dev_y, options, patience)
+    zero = np.zeros((len(present), train.shape[1] + 1))
+    steps, chosen, best = path.of_many(zero) if objective.many else path.follow(zero)
+    return Probe(mean, scale, *_of_all(best, present, classes), tuple(steps), chosen)
 
-    def fit(point: np.ndarray, c: float, tolerance: float) -> tuple[np.ndarray, ProbeStep]:
-        point, iterations, gradient = _fit(objective, point, c, tolerance, options.max_iterations)
-        scores = dev_x @ point[:, :-1].T + point[:, -1]
-        loss = float(-log_softmax(scores)[np.arange(len(dev_y)), dev_y].mean())
-        return point, ProbeStep(c, loss, iterations, gradient, gradient <= tolerance)
 
-    theta = best = np.zeros((len(present), train.shape[1] + 1))
-    path: list[ProbeStep] = []
-    chosen = 0
-    for c in options.strengths:
-        theta, step = fit(theta, c, PATH_TOLERANCE)
-        path.append(step)
-        if step.dev_loss < path[chosen].dev_loss or len(path) == 1:
-            chosen, best = len(path) - 1, theta
-        elif len(path) - 1 - chosen >= patience:
-            break
-    best, last = fit(best, path[chosen].c, options.tolerance)
-    path[chosen] = replace(last, iterations=path[chosen].iterations + last.iterations)
+class _Path:
+    """The fits with one C after the other, each started from the one before.
 
-    return Probe(mean, scale, *_of_all(best, present, classes), tuple(path), chosen)
+    Args:
+        objective: of the training rows.
+        dev: standardised features float64 ``[M, H]`` that choose C.
+        dev_labels: int ``[M]``.
+        options: candidate C, tolerance, limit of iterations.
+        patience: see :func:`fit_probe`.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        dev: np.ndarray,
+        dev_labels: np.ndarray,
+        options: ProbeOptions,
+        patience: int,
+    ) -> None:
+        self.objective, self.dev, self.dev_labels = objective, dev, dev_labels
+        self.options, self.patience = options, patience
+
+    def follow(self, point: np.ndarray) -> tuple[list[ProbeStep], int, np.ndarray]:
+        """The steps, which of them was chosen, and its parameters ``[K, H+1]``."""
+        steps, chosen, best = self._along(self.objective, point)
+        best, last = self._fit(self.objective, best, steps[chosen].c, self.options.tolerance)
+        steps[chosen] = replace(last, iterations=steps[chosen].iterations + last.iterations)
+        return steps, chosen, best
+
+    def of_many(self, point: np.ndarray) -> tuple[list[ProbeStep], int, np.ndarray]:
+        """:meth:`follow` from the C that a part of the rows chose; the steps are of all rows.
+
+        Its fit goes to the options' tolerance at once. A weaker penalty is given up as soon as it
+        is seen to be worse (:class:`_Worse`), and is then no step.
+        """
+        options = self.options
+        _, first, point = self._along(self.objective.part(), point, watched=True)
+        best, step = self._fit(self.objective, point, options.strengths[first], options.tolerance)
+        steps = [step]
+        for c in options.strengths[first + 1 :]:
+            worse = _Worse(self._loss, steps[-1].dev_loss)
+            point, step = self._fit(self.objective, best, c, options.tolerance, worse)
+            if worse.sure or step.dev_loss >= steps[-1].dev_loss:
+                break
+            best, steps = point, [*steps, step]
+        return steps, len(steps) - 1, best
+
+    def _along(
+        self, objective: Objective, point: np.ndarray, *, watched: bool = False
+    ) -> tuple[list[ProbeStep], int, np.ndarray]:
+        """:meth:`follow`, without the last fit; ``watched``: worse ones are given up early."""
+        best, chosen, steps = point, 0, list[ProbeStep]()
+        for c in self.options.strengths:
+            worse = _Worse(self._loss, steps[-1].dev_loss) if watched and steps else None
+            point, step = self._fit(objective, point, c, PATH_TOLERANCE, worse)
+            steps.append(step)
+            if step.dev_loss < steps[chosen].dev_loss or len(steps) == 1:
+                chosen, best = len(steps) - 1, point
+            elif len(steps) - 1 - chosen >= self.patience:
+                break
+        return steps, chosen, best
+
+    def _fit(
+        self,
+        objective: Objective,
+        point: np.ndarray,
+        c: float,
+        tolerance: float,
+        watch: Watch | None = None,
+    ) -> tuple[np.ndarray, ProbeStep]:
+        limit = self.options.max_iterations
+        fit = minimise(objective, point, c, tolerance, limit, watch)
+        loss, converged = self._loss(fit.point), fit.gradient <= tolerance
+        return fit.point, ProbeStep(c, loss, fit.iterations, fit.gradient, converged)
+
+    def _loss(self, point: np.ndarray) -> float:
+        """Validation log-loss of parameters ``[K, H+1]``, nats a row."""
+        scores = self.dev @ point[:, :-1].T + point[:, -1]
+        return float(-log_softmax(scores)[np.arange(len(scores)), self.dev_labels].mean())
+
+
+class _Worse:
+    """Watches a fit: is its C surely worse than the one that it started from?
+
+    It is where the validation log-loss has been above that of the start, and the last time by a
+    hundredth of it, after :data:`_WAIT` iterations in a row.
+
+    Args:
+        loss: validation log-loss of parameters.
+        best: that of the start.
+
+    Attributes:
+        sure: it is worse.
+    """
+
+    def __init__(self, loss: Callable[[np.ndarray], float], best: float) -> None:
+        self._loss, self._best, self._above = loss, best, 0
+        self.sure = False
+
+    def __call__(self, point: np.ndarray) -> bool:
+        loss = self._loss(point)
+        self._above = self._above + 1 if loss > self._best else 0
+        self.sure = self._above >= _WAIT and loss > 1.01 * self._best
+        return self.sure
 
 
 def _of_all(theta: np.ndarray, present: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:

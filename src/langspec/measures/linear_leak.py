@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from langspec.measures.base import (
     AUDIT,
@@ -132,7 +132,8 @@ CURVE = TableSpec(
     name="leak_curve_{task}",
     title="{task}: leak by what the probe was trained on",
     caption="Models of {task}: macro-F1 of the linear language probe with a quarter, half and all "
-    "of its training vectors (nested samples, C chosen for each), on {corpora}, test split. Last "
+    "of its training vectors (nested samples, C chosen for each; all alone at layers that "
+    "evaluate.leak.curve leaves out), on {corpora}, test split. Last "
     "half: what all vectors add to half of them, on the same test lines. Still rising: the lower "
     "end of that interval is above the bound evaluate.leak.rising; such a leak is a bound from "
     "below. Nothing is extrapolated. " + IN_SHORT,
@@ -232,9 +233,19 @@ class LeakOptions(Section):
     Attributes:
         rising: a leak is still rising where all training vectors add more than this to half of
             them, beyond the interval (macro-F1; 0.01: a point).
+        curve: layers whose leak is measured on a curve, 0: the embeddings, -1: the last; null:
+            every layer. The leak with all training vectors is measured at every layer.
     """
 
     rising: Annotated[float, Field(ge=0)]
+    curve: list[Annotated[int, Field(ge=-1)]] | None
+
+    @field_validator("curve")
+    @classmethod
+    def _some(cls, curve: list[int] | None) -> list[int] | None:
+        if curve is not None and not curve:
+            raise ValueError("names no layer; null means every layer")
+        return curve
 
 
 class LinearLeak(Measure):
@@ -253,10 +264,13 @@ class LinearLeak(Measure):
     @classmethod
     def cost(cls, config: Any, shape: Shape) -> Cost:
         """The cost of the probes of each layer and encoder, at three points of their curve."""
-        places = shape.leaks * shape.layers * 2
-        vectors = 1.75 * config.features.tokens.train / 3  # a quarter, half, all: on average
-        seconds = scored_probe_seconds(shape, 3 * places, round(vectors))
-        return Cost("probe", f"{3 * places} linear probes of words and texts", seconds)
+        curve = config.evaluate.leak.curve
+        points = shape.layers if curve is None else len(curve)  # layers of a quarter and a half
+        places, vectors = shape.leaks * 2, config.features.tokens.train
+        count = places * (shape.layers + 2 * points)
+        seconds = scored_probe_seconds(shape, places * shape.layers, vectors)
+        seconds += scored_probe_seconds(shape, places * points, round(0.75 * vectors))
+        return Cost("probe", f"{count} linear probes of words and texts", seconds)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
         """Add the rows of every unit and layer, and confusion tables as ``confusions``.
@@ -290,5 +304,5 @@ class LinearLeak(Measure):
         origin = Origin(bench.task.name, "", 0, bench.corpus, "test", self.name)
         given = (bank, origin, bench.probe, bench.bootstrap)
         rows = language_leak(*given, progress=f"probe: {subject.title}", keep=keep)
-        rows += leak_curve(*given, whole, rising=self.values.rising)
+        rows += leak_curve(*given, whole, rising=self.values.rising, layers=self.values.curve)
         return {"rows": [asdict(row) for row in rows], "confusions": confusions}
