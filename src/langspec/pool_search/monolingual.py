@@ -25,7 +25,6 @@ from langspec.errors import LangspecError
 from langspec.pool_search.ties import mixed_bits
 
 if TYPE_CHECKING:
-    from langspec.pool_search.nearest import Radii
     from langspec.pool_search.pool import Pool
 
 MOST_LINES = 2_000  # that are searched; of more a fixed pseudo-random sample
@@ -33,7 +32,7 @@ _CELLS = 16_000_000  # cosines held at once
 
 
 def monolingual_recall(
-    pool: Pool, reference: Pool, k: int, penalties: Radii | None = None
+    pool: Pool, reference: Pool, k: int, sides: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
     """``mono_recall_k`` float ``[n]`` of each text; nan where no other language can judge.
 
@@ -43,7 +42,8 @@ def monolingual_recall(
         pool: that is searched.
         reference: the same texts with the vectors that judge.
         k: length of the lists.
-        penalties: of CSLS over the pool; None: the search is by cosine.
+        sides: vectors ``[n, d]`` of every text as a query and as a text of the search; their
+            inner product is the score.
 
     Raises:
         LangspecError: the reference holds other texts.
@@ -57,8 +57,8 @@ def monolingual_recall(
     places = _places(pool)  # [L, K]
     lines = len(places)
     present = torch.from_numpy(places >= 0)
-    judged_by = [_by_line(reference, of) for of in places.T]
-    searched = [_by_line(pool, of) for of in places.T]
+    judged_by = [_by_line(reference.units, of) for of in places.T]
+    asking, listed = ([_by_line(side, of) for of in places.T] for side in sides)
     step = max(1, _CELLS // max(lines * (places.shape[1] + 3), 1))
     for start in range(0, lines, step):
         rows = np.arange(start, min(start + step, lines))
@@ -71,10 +71,7 @@ def monolingual_recall(
             barred[torch.arange(len(rows)), torch.from_numpy(rows)] = True
             agreed = (total - judges[language]) / (voters - 1)
             agreed[barred | (voters < 2)] = -torch.inf
-            scores = searched[language][rows] @ searched[language].T
-            if penalties is not None:
-                scores *= 2
-                scores -= torch.from_numpy(penalties.of_texts[of, language]).float()
+            scores = asking[language][rows] @ listed[language].T
             scores[barred | (voters < 2)] = -torch.inf
             at = of[rows]
             recall[at[at >= 0]] = _agreement(scores, agreed, k)[at >= 0]
@@ -91,9 +88,9 @@ def _agreement(scores: torch.Tensor, agreed: torch.Tensor, k: int) -> np.ndarray
     return np.asarray((hits / counts.sum(dim=1)).numpy())
 
 
-def _by_line(pool: Pool, of: np.ndarray) -> torch.Tensor:
-    """Vectors float32 ``[L, d]`` of the texts at ``of`` int ``[L]``; 0 where it is -1."""
-    rows = pool.units[of]
+def _by_line(vectors: np.ndarray, of: np.ndarray) -> torch.Tensor:
+    """Those of the vectors ``[n, d]`` at ``of`` int ``[L]``; 0 where it is -1."""
+    rows = vectors[of]
     rows[of < 0] = 0
     return torch.from_numpy(rows)
 

@@ -39,9 +39,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from langspec.errors import LangspecError
+from langspec.pool_search.csls import Side, csls_vectors
 from langspec.pool_search.hubness import Hubness, hubness
 from langspec.pool_search.monolingual import monolingual_recall
-from langspec.pool_search.nearest import Radii, nearest, radii, unit_rows
+from langspec.pool_search.nearest import nearest, unit_rows
 from langspec.pool_search.ranked import ranked_measures
 from langspec.pool_search.ties import tie_order
 
@@ -128,13 +129,14 @@ class PoolSearch:
         k: length of the list that is measured.
         near: int ``[q, m]``: positions of the texts listed for each of ``pool.queries``, the
             nearest first; long enough to hold ``k`` texts of other lines.
-        penalties: of CSLS; None: the list is ordered by cosine.
+        sides: vectors of every text as a query and as a text, whose inner product is the score;
+            twice the units of the pool where the score is the cosine.
     """
 
     pool: Pool
     k: int
     near: np.ndarray
-    penalties: Radii | None
+    sides: tuple[np.ndarray, np.ndarray]
 
     @property
     def hubness(self) -> Hubness:
@@ -153,7 +155,7 @@ class PoolSearch:
         pool, query = self.pool, self.pool.queries
         same = pool.line[self.near] == pool.line[query][:, None]
         others = ~same & (np.cumsum(~same, axis=1) <= self.k)
-        mono = monolingual_recall(pool, reference or pool, self.k, self.penalties)
+        mono = monolingual_recall(pool, reference or pool, self.k, self.sides)
         return pd.DataFrame(
             {
                 "language": np.asarray(pool.languages, dtype=object)[pool.language[query]],
@@ -176,10 +178,8 @@ def search_pool(pool: Pool, *, k: int = 10, csls: int | None = None) -> PoolSear
     Args:
         pool: of at least two texts.
         k: length of the list.
-        csls: neighbours that CSLS takes the mean of (10 as published); None: cosine alone. CSLS
-            (Conneau et al. 2018, section 2.3) subtracts from twice the cosine the mean cosine of
-            the query to its nearest texts in the text's language, and that of the text to its
-            nearest in the query's. It needs no erasing, but the language of both, and the pool.
+        csls: neighbours that CSLS takes means over (10 as published), see
+            :mod:`langspec.pool_search.csls`; None: the score is the cosine.
 
     Raises:
         LangspecError: no text has a translation, or k below 1.
@@ -191,21 +191,18 @@ def search_pool(pool: Pool, *, k: int = 10, csls: int | None = None) -> PoolSear
         raise LangspecError(
             "no text of the pool has a translation there; give texts that share line numbers"
         )
-    penalties = None
+    sides = pool.units, pool.units
     if csls is not None:
-        every = np.arange(len(pool.units))
-        count = len(pool.languages)
-        reach = radii(pool.units, every, pool.units, pool.language, count, csls)
-        penalties = Radii(reach[query], pool.language[query], reach, pool.language)
+        every, texts = np.arange(len(pool.units)), Side(pool.units, pool.language)
+        sides = csls_vectors(texts, texts, len(pool.languages), csls, every)
     near = nearest(
-        pool.units[query],
-        pool.units,
+        sides[0][query],
+        sides[1],
         k + int(pool.sizes.max()) - 1,
         ties=tie_order(pool.line, pool.language),
         itself=query,
-        penalties=penalties,
     )
-    return PoolSearch(pool, k, near, penalties)
+    return PoolSearch(pool, k, near, sides)
 
 
 def search_rows(
