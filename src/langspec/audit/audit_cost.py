@@ -85,16 +85,27 @@ def estimate(
         pieces = float(_sample(subject, read).lengths.mean()) * rows
         seconds += passes * pieces * a_piece
         stored_layers = top + 1 if bank.layers is None else len(bank.layers)
-        disk += passes * stored_layers * vectors * _width(subject) * 4
+        disk += passes * stored_layers * vectors * width(subject) * 4
         cost = _MEASURES + (_FULL if options.full else 0)
-        seconds += cost * layers * vectors / 1000 * _width(subject) / 384 / _workers()
+        seconds += cost * layers * vectors / 1000 * width(subject) / 384 / _workers()
+    return Estimate(seconds + _FIXED, encoding_memory(subject, options), disk, stored)
+
+
+def encoding_seconds(subject: Subject, read: Texts, options: AuditOptions) -> float:
+    """Seconds by the clock of one pass over all texts."""
+    pieces = float(_sample(subject, read).lengths.mean()) * len(read.texts)
+    return pieces * _seconds_a_piece(subject, read, options)
+
+
+def encoding_memory(subject: Subject, options: AuditOptions) -> float:
+    """Bytes of the process while it encodes."""
     weights = sum(weight.numel() * 4 for weight in subject.encoder.model.parameters())
-    batch = options.batch_tokens * _width(subject) * (top + 1 + _KEPT) * 4
-    memory = _BASE + 2 * weights + _workers() * batch
-    return Estimate(seconds + _FIXED, memory, disk, stored)
+    batch = options.batch_tokens * width(subject) * (subject.layers[-1] + 1 + _KEPT) * 4
+    return _BASE + 2 * weights + _workers() * batch
 
 
-def _width(subject: Subject) -> int:
+def width(subject: Subject) -> int:
+    """Dimensions of the encoder's vectors."""
     return int(subject.encoder.model.config.hidden_size)
 
 

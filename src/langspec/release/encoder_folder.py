@@ -8,7 +8,7 @@ the encoder made them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,10 @@ def write_export(
         save_encoder(temporary, encoder.model, encoder.tokenizer, encoder.card)
         write_text(temporary / "README.md", readme)
         modules = [("", "Transformer"), (POOLING, "Pooling")]
-        _write_settings(temporary, encoder.card, width)
+        write_settings(temporary, encoder.card, width)
         if eraser is not None and dense is not None:
             modules.append((DENSE, "Dense"))
-            _write_dense(temporary / DENSE, *dense)
+            write_dense(temporary / DENSE, *dense)
             save_eraser(
                 temporary / ERASER, eraser, encoder=identity, unit="sentence", layer=layers,
                 options=eraser_options,
@@ -117,17 +117,22 @@ def write_export(
                     temporary / HEAD / ERASER, token_eraser, encoder=identity, unit="token",
                     layer=head.layer, options=eraser_options,
                 )  # fmt: skip
-        write_json(
-            temporary / "modules.json",
-            [
-                {"idx": index, "name": str(index), "path": path, "type": f"{_MODULES}.{kind}"}
-                for index, (path, kind) in enumerate(modules)
-            ],
-        )
+        write_modules(temporary, modules)
 
 
-def _write_settings(folder: Path, card: EncoderCard, width: int) -> None:
-    """What sentence-transformers reads beside the weights: length, prefix, pooling."""
+def write_modules(folder: Path, modules: Sequence[tuple[str, str]]) -> None:
+    """Write the steps from text to vector: path below the folder and kind of each."""
+    write_json(
+        folder / "modules.json",
+        [
+            {"idx": index, "name": str(index), "path": path, "type": f"{_MODULES}.{kind}"}
+            for index, (path, kind) in enumerate(modules)
+        ],
+    )
+
+
+def write_settings(folder: Path, card: EncoderCard, width: int) -> None:
+    """Write what sentence-transformers reads beside the weights: length, prefix, pooling."""
     write_json(
         folder / "sentence_bert_config.json",
         {"max_seq_length": card.max_tokens, "do_lower_case": False},
@@ -151,7 +156,8 @@ def _write_settings(folder: Path, card: EncoderCard, width: int) -> None:
     )
 
 
-def _write_dense(folder: Path, matrix: np.ndarray, bias: np.ndarray) -> None:
+def write_dense(folder: Path, matrix: np.ndarray, bias: np.ndarray) -> None:
+    """Write a linear module: matrix ``[H, H]`` and bias ``[H]``."""
     folder.mkdir()
     write_json(
         folder / "config.json",
