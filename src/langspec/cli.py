@@ -18,6 +18,7 @@ from langspec.commands import (
     model_commands,
     prepare_commands,
     read_commands,
+    repair_commands,
     run_commands,
     sweep_commands,
     upkeep_commands,
@@ -27,7 +28,9 @@ from langspec.interrupts import Terminated, leave
 from langspec.user_names import name_user
 
 GROUPS = {
-    "Use": ("audit", "erase", "headline", "table", "compare", "ui", "predict", "export"),
+    "Use": (
+        "audit", "repair", "erase", "headline", "table", "compare", "ui", "predict", "export",
+    ),
     "Pipeline (what `dvc repro` runs, in this order)": (
         "corpora", "encoder", "train", "evaluate", "tune", "report", "register",
     ),
@@ -45,6 +48,7 @@ SAVE = {
     "tune",
     "sweep",
     "audit",
+    "repair",
     "fetch",
     "encoder",
     "pipeline",
@@ -123,6 +127,7 @@ for _group in (
     model_commands,
     audit_commands,
     erase_commands,
+    repair_commands,
     upkeep_commands,
 ):
     for _command in _group.COMMANDS:

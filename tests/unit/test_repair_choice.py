@@ -177,5 +177,5 @@ def test_refusals() -> None:
     with pytest.raises(LangspecError, match="not finite"):
         fit_all(Labelled(broken, train.languages, train.lines))
     once = rows(np.zeros(4))
-    with pytest.raises(LangspecError, match="queries before and after"):
+    with pytest.raises(LangspecError, match="not the same queries"):
         paired(once, once.assign(line=9), "recall_10")

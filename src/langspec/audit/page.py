@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from langspec.audit.answers import Answer, answers
 from langspec.audit.measure import Audited, unconverged
@@ -33,9 +34,8 @@ def render(
         pictures: of the figures.
         options: of the audit.
     """
-    template = resources.files("langspec.audit").joinpath("page.html").read_text(encoding="utf-8")
     return rendered_page(
-        template,
+        with_answers(resources.files("langspec.audit").joinpath("page.html")),
         title=title(audits),
         lead=lead(texts),
         differences=differences(*audits) if len(audits) == 2 else [],
@@ -47,6 +47,12 @@ def render(
         method=method(),
         command=options.command,
     )
+
+
+def with_answers(template: Traversable) -> str:
+    """A template with the macros of answers before it."""
+    macros = resources.files("langspec.audit").joinpath("answers.html")
+    return macros.read_text(encoding="utf-8") + template.read_text(encoding="utf-8")
 
 
 def title(audits: Sequence[Audited]) -> str:

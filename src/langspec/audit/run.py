@@ -70,7 +70,7 @@ def prepare(options: AuditOptions, measures: Measures) -> Prepared:
     """
     precision = resolve_precision(options.precision, "cpu")  # an audit uses no GPU
     options = replace(options, precision=precision)
-    _check_numbers(options)
+    check_numbers(options)
     names = [short_name(choice.encoder) for choice in options.encoders]
     if len(set(names)) < len(names):
         names = [f"{name}-{number}" for number, name in enumerate(names, 1)]
@@ -78,7 +78,7 @@ def prepare(options: AuditOptions, measures: Measures) -> Prepared:
     check_out(out, force=options.force)
     banks = bank_root()
     with going("reading texts"):
-        text, parallel = _read(options, measures)
+        text, parallel = read_folders(options, measures)
     with going("loading"):
         subjects = tuple(
             replace(
@@ -137,7 +137,12 @@ def _layers(subject: Subject) -> str:
     return f"{len(subject.layers)} layer{'s' * (len(subject.layers) != 1)}"
 
 
-def _check_numbers(options: AuditOptions) -> None:
+def check_numbers(options: AuditOptions) -> None:
+    """Refuse numbers out of range, and more than two encoders.
+
+    Raises:
+        LangspecError: the option, what stands there and what is expected.
+    """
     # With fewer words than texts are needed, a split may have none.
     for name, least in (("max_texts", 1), ("max_words", FEWEST), ("batch_tokens", 1)):
         value = getattr(options, name)
@@ -169,7 +174,12 @@ def _check_languages(text: Texts, subject: Subject) -> None:
         )
 
 
-def _read(options: AuditOptions, measures: Measures) -> tuple[Texts, Texts | None]:
+def read_folders(options: AuditOptions, measures: Measures) -> tuple[Texts, Texts | None]:
+    """Language text, and parallel text, which may be the same; None: there is none.
+
+    Raises:
+        LangspecError: what :func:`langspec.audit.text_folder.read_texts` refuses.
+    """
     same = options.parallel is not None and _same(options.parallel, options.text)
 
     def read(folder: Path, *, parallel: bool, place: str) -> Texts:

@@ -1,4 +1,4 @@
-"""The vectors of the three splits of a text folder, from one encoding pass."""
+"""The vectors of a text folder and their splits, from one encoding pass."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def bank_of(
 
 def encoded(
     subject: Subject, texts: Texts, chosen: AuditOptions, banks: Path
-) -> tuple[dict[str, Labelled], int]:
-    """Sentence vectors of the last layer by split, and how many texts were cut.
+) -> tuple[Labelled, np.ndarray, int]:
+    """Sentence vectors of the last layer, the split of each, and how many texts were cut.
 
     Args:
         subject: the encoder.
@@ -63,5 +63,4 @@ def encoded(
     units, vectors = bank.sentence_meta, bank.sentences(subject.layers[-1])
     languages = np.asarray(bank.languages)[units.language]
     every = Labelled(vectors, languages, units.line.astype(np.int64), texts.parallel)
-    split = np.asarray(bank.splits)[units.split]
-    return {name: every.at(split == name) for name in ("train", "dev", "test")}, inputs.truncated
+    return every, np.asarray(bank.splits)[units.split], inputs.truncated

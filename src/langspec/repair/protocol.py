@@ -96,6 +96,11 @@ class Outcome:
     eraser: UnitEraser | None = None
     rule: Rule = field(kw_only=True)
 
+    @property
+    def translations(self) -> bool:
+        """Was search across languages measured?"""
+        return "recall_10" in self.test[NOTHING]
+
 
 def run_protocol(parts: Parts, protocol: Protocol) -> Outcome:
     """Fit every method, choose one and judge it.
@@ -113,7 +118,8 @@ def run_protocol(parts: Parts, protocol: Protocol) -> Outcome:
         seen = np.intersect1d(seen, chosen_on)
         if len(seen) < 2:
             raise LangspecError(
-                f"names {len(seen)} of the languages; expected two or more", place="--fit-languages"
+                f"names {len(seen)} of the languages; expected two or more",
+                place="--fit-languages",
             )
     fitted = _fit(parts, protocol.methods, seen)
     dev = parts.dev.at(np.isin(parts.dev.languages, seen)) if chosen_on else parts.dev
@@ -199,12 +205,12 @@ def _unseen(
     before, after = tested[NOTHING], tested[method]
     others = np.setdiff1d(codes, seen)
     if len(others):
-        rows = before["language"].isin(others)
-        return Unseen(tuple(map(str, others)), before[rows], after[rows], halves=False)
+        of = before["language"].isin(others)
+        return Unseen(tuple(map(str, others)), before[of], after[of], halves=False)
     if len(codes) < 4:
         return None
     search = searcher(test)
-    frames = []
+    frames: list[pd.DataFrame] = []
     for half in (codes[::2], codes[1::2]):
         fitted = _fit(parts, [method], half).maps.get(method)
         if fitted is None:

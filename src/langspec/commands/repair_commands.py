@@ -1,0 +1,109 @@
+"""The command that repairs an encoder; it needs no project."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from langspec.commands.shared_options import examples
+from langspec.errors import LangspecError
+from langspec.precisions import PRECISIONS
+
+
+@click.command(
+    short_help="Remove an encoder's language bias, proved on search.",
+    epilog=examples(
+        "repair e5 --parallel ntrex/ --out e5-repaired/",
+        "repair my-model/ --parallel flores/ --methods leace,lsar --loss 0.02 --out repaired/",
+        "repair my-model/ --parallel flores/ --fit-languages en,de,fr --out repaired/",
+        "repair my-model/ --text wiki/ --parallel flores/ --out repaired/ --dry-run",
+    ),
+)
+@click.argument("encoder")
+@click.option(
+    "--parallel",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of en.txt, de.txt.gz ...: one text a line, line n of each a translation of "
+    "line n. Search is measured on it.",
+)
+@click.option(
+    "--text",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The same without translations: methods are fitted on it. Alone: search is not proved.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FOLDER",
+    help="New or empty folder: the encoder, its card, and a page.",
+)
+@click.option("--methods", metavar="LIST", help="Such as leace,lsar,lir+leace. Default: all.")
+@click.option(
+    "--rule",
+    metavar="NAME",
+    help="Best recall, first, mrr, ndcg, preference or share. Default: recall (share with --text "
+    "alone).",
+)
+@click.option(
+    "--loss", default=0.01, show_default=True, help="Monolingual recall@10 that may be lost."
+)
+@click.option("--fit-languages", metavar="LIST", help="Fit on these; others count as unseen.")
+@click.option(
+    "--pooling", metavar="mean|cls", help="Default: as the model's folder says, or mean."
+)
+@click.option("--prefix", metavar="TEXT", help="Put before every text, such as 'query: ' for E5.")
+@click.option("--max-texts", default=2000, show_default=True, help="Texts a language.")
+@click.option("--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads.")
+@click.option("--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once.")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="Of encoding; auto: the fastest that this machine multiplies in hardware.",
+)
+@click.option("--threads", type=int, help="Processor threads. Default: all cores.")
+@click.option("--seed", default=0, show_default=True, help="Of samples and splits.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, with an estimate of time and memory."
+)
+def repair(
+    encoder: str,
+    pooling: str | None,
+    prefix: str | None,
+    threads: int | None,
+    dry_run: bool,
+    **values: Any,
+) -> None:
+    """Find ENCODER's language bias in search, remove it, and write the encoder that is left.
+
+    Every method is fitted on training lines, one is chosen on validation lines, and test lines
+    prove it. Nothing is called repaired whose interval holds zero. ENCODER is named as for audit;
+    SentenceTransformer opens what is written.
+    """
+    from langspec.compute import set_environment, without_project
+
+    if values["text"] is None and values["parallel"] is None:
+        raise LangspecError("expected a folder of translations (or --text)", place="--parallel")
+    if threads is not None and threads < 1:
+        raise LangspecError(f"{threads}; expected 1 or more", place="--threads")
+    from langspec.workers import available_cores
+
+    set_environment(without_project(threads or available_cores()))
+    from langspec.audit.options import EncoderChoice
+    from langspec.repair.repair_options import RepairOptions
+    from langspec.stages import repair as stage
+
+    command = shlex.join(["langspec", *sys.argv[1:]])
+    choice = EncoderChoice(encoder, prefix, pooling)
+    click.echo(stage.run(RepairOptions(choice, command=command, **values), dry_run=dry_run))
+
+
+COMMANDS = (repair,)

@@ -1,0 +1,156 @@
+"""The numbers of a repair as text and tables shows them: intervals, changes, rows of tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from langspec.measurement.intervals import Interval
+from langspec.measures.spec import Column
+from langspec.pool_search.summary import OVERALL, summary
+from langspec.repair.choose_method import Rule, paired
+from langspec.repair.fit_methods import NOTHING, title_of
+from langspec.repair.protocol import CSLS, Outcome
+from langspec.report.run_results import by_family, language_name
+from langspec.report.table import Table, frame_of
+
+MEASURES = {
+    "recall_10": "recall@10",
+    "recall_1": "recall@1",
+    "rr": "MRR",
+    "ndcg_10": "nDCG@10",
+    "preferred": "language preference",
+    "own_share": "own share of top 10",
+    "mono_recall_10": "monolingual recall@10",
+}
+"""The measures of a table, in order; :mod:`langspec.pool_search.pool` says what they are."""
+
+
+def signed(interval: Interval) -> str:
+    """``+0.051 [+0.040, +0.062]``."""
+    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]".replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
+def mean_of(rows: pd.DataFrame, column: str) -> float:
+    """The mean of a column, each language counted once; nan where it is not measured."""
+    if column not in rows:
+        return float("nan")
+    return float(rows.groupby("language")[column].mean().mean())
+
+
+def excess(rows: pd.DataFrame) -> Interval:
+    """The share of the query's language in the top 10 less its share of the pool."""
+    plain = rows[["language", "line"]]
+    return paired(
+        plain.assign(share=rows["pool_share"]), plain.assign(share=rows["own_share"]), "share"
+    )
+
+
+def shown(rows: pd.DataFrame) -> list[str]:
+    """The measures of :data:`MEASURES` that rows have."""
+    return [name for name in MEASURES if name in rows and rows[name].notna().any()]
+
+
+def method_table(outcome: Outcome) -> Table:
+    """Every method and every measure on test lines, the chosen one marked."""
+    before = outcome.test[NOTHING]
+    records = []
+    for method, rows in outcome.test.items():
+        record: dict[str, Any] = {"method": method, "title": method_words(method, outcome)}
+        frame = summary(before, rows)
+        for _, one in frame[frame["group"] == OVERALL].iterrows():
+            name = one["measure"]
+            record |= {name: one["after"]}
+            record |= {f"{name}_{end}": one[f"after_{end}"] for end in ("low", "high")}
+            record |= {f"{name}_change{end}": one[key] for end, key in _CHANGE.items()}
+        record["role"] = role_of(method, outcome)
+        records.append(record)
+    for method, why in outcome.fitted.left_out.items():
+        records.append({"method": method, "title": title_of(method), "role": f"left out: {why}"})
+    columns = [Column("title", "Method")]
+    columns += [Column(name, MEASURES[name], "", "score") for name in shown(before)]
+    return Table(
+        "methods",
+        "All methods",
+        "Search with the test lines; brackets: 95 % interval over lines. A method was chosen on "
+        f"validation lines by {outcome.rule.words}.",
+        (*columns, Column("role", "In this repair")),
+        frame_of(records),
+    )
+
+
+_CHANGE = {"": "difference", "_low": "low", "_high": "high"}
+
+
+def method_words(method: str, outcome: Outcome) -> str:
+    """A method's title, as rows of tables show it."""
+    return "CSLS, nothing erased" if method == CSLS else title_of(method)
+
+
+def role_of(method: str, outcome: Outcome) -> str:
+    """What part a method played."""
+    if method == NOTHING:
+        return "before"
+    if method == CSLS:
+        return "baseline; needs all vectors of the pool"
+    if method == outcome.choice.method:
+        return "chosen"
+    gain = outcome.choice.gains[method]
+    why = outcome.choice.ruled_out.get(method, "")
+    return f"validation {signed(gain)}" + (f"; not eligible: {why}" if why else "")
+
+
+def language_table(outcome: Outcome) -> Table:
+    """Before and after by language and by script, with what changed."""
+    before, after = outcome.test[NOTHING], outcome.test[outcome.choice.method]
+    frame = summary(before, after)
+    names = [*by_family(list(before["language"].unique()))]
+    records = []
+    for group in ("language", "script"):
+        of = frame[frame["group"] == group]
+        for name in names if group == "language" else sorted(of["name"].unique()):
+            record: dict[str, Any] = {"group": group, "name": name}
+            record["title"] = language_name(name) if group == "language" else name
+            record["kind"] = "By language" if group == "language" else "By script"
+            for _, one in of[of["name"] == name].iterrows():
+                measure = one["measure"]
+                record |= {f"{measure}_before": one["before"], f"{measure}_after": one["after"]}
+                record |= {f"{measure}_change{end}": one[key] for end, key in _CHANGE.items()}
+            records.append(record)
+    columns = [Column("title", "")]
+    for name in shown(before):
+        label = MEASURES[name]
+        columns += [
+            Column(f"{name}_before", "before", label, "score"),
+            Column(f"{name}_change", "change", label, "score"),
+        ]
+    return Table(
+        "languages",
+        "By language of the query, and by script",
+        "Test lines; brackets: 95 % interval of the paired change over lines.",
+        tuple(columns),
+        frame_of(records),
+        section="kind",
+    )
+
+
+def suffering(outcome: Outcome) -> list[tuple[str, float]]:
+    """Languages by the value of the rule's column before, the worst first."""
+    return ranked(outcome.test[NOTHING], outcome.rule)
+
+
+def ranked(rows: pd.DataFrame, rule: Rule) -> list[tuple[str, float]]:
+    """Languages by a rule's column, the worst first."""
+    means = rows.groupby("language")[rule.column].mean().dropna()
+    ordered = means.sort_values(ascending=not rule.lower)
+    return [(str(code), float(value)) for code, value in ordered.items()]
+
+
+def bias_of(rows: pd.DataFrame) -> tuple[float, float, Interval]:
+    """Mean share of the query's language in the top 10, of the pool, and the difference."""
+    near, pool = mean_of(rows, "own_share"), mean_of(rows, "pool_share")
+    return near, pool, excess(rows) if np.isfinite(near) else Interval(np.nan, np.nan, np.nan)

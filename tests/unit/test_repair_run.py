@@ -1,0 +1,180 @@
+"""A repair from options to folder, on an encoder whose language offset is planted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel
+
+from audit_fixtures import CONCEPTS, write_texts
+from encoder_shapes import random_bert
+from langspec.audit.options import EncoderChoice
+from langspec.encoders.load import EncoderCard
+from langspec.encoders.save_folder import save_encoder
+from langspec.erasure.eraser_folder import load_eraser, weights_hash
+from langspec.errors import LangspecError
+from langspec.repair.repair_answers import QUESTIONS
+from langspec.repair.repair_options import RepairOptions
+from langspec.repair.repair_run import plan_repair, run_repair
+from langspec.repair.unit_eraser import UnitEraser
+
+CODES = ("de", "en", "tr", "xx")  # the last is in no table of languages
+QUICK = "centring,leace,lsar"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSPEC_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts(tmp_path_factory.mktemp("repair") / "text", CODES, 120)
+
+
+def encoder(folder: Path, text: Path, offset: float) -> Path:
+    """A BERT that embeds a word by its concept, and by a vector of its language."""
+    lines = [line for file in text.iterdir() for line in file.read_text().splitlines()]
+    model, tokenizer = random_bert(lines, pieces=2000)
+    torch.manual_seed(1)
+    concepts, tongues = torch.randn(CONCEPTS, 16), torch.randn(len(CODES), 16)
+    with torch.no_grad():
+        words = model.embeddings.word_embeddings.weight
+        for number, code in enumerate(CODES):
+            for concept in range(CONCEPTS):
+                (piece,) = tokenizer(f"{code}{concept}", add_special_tokens=False).input_ids
+                words[piece] = concepts[concept] + offset * tongues[number]
+    save_encoder(folder, model, tokenizer, EncoderCard(folder.name, max_tokens=20))
+    return folder
+
+
+def options(folder: Path, lines: Path, out: Path, **changes: Any) -> RepairOptions:
+    values: dict[str, Any] = {"text": None, "parallel": lines, "methods": QUICK}
+    return RepairOptions(EncoderChoice(str(folder)), out=out, **values | changes)
+
+
+@pytest.fixture(scope="module")
+def biased(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encoder(tmp_path_factory.mktemp("encoders") / "biased", text, 1.0)
+
+
+def facts(out: Path) -> dict[str, Any]:
+    return dict(json.loads((out / "repair" / "repair.json").read_text(encoding="utf-8")))
+
+
+def test_a_bias_is_found_and_removed_and_the_folder_opens(
+    biased: Path, text: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    said = run_repair(options(biased, text, out))
+    assert "Yes: 4.0 times" in said
+    assert f"Encoder: {out}" in said
+    read = facts(out)
+    assert read["repaired"]
+    assert read["method"] in ("leace", "lsar")  # a folder carries no map a language
+    assert read["gain"][1] > 0.5
+    assert read["unseen"]["halves"]
+    assert read["fitted_on"] == sorted(CODES)  # an unknown code as well
+    assert "no linear layer" in read["ruled_out"]["centring"]
+    card = (out / "README.md").read_text(encoding="utf-8")
+    for words in ("| recall@10 |", "Fitted on 4: de, en, tr, xx", "not fitted on", "not claimed"):
+        assert words in card
+    assert str(tmp_path) not in card  # it is given to others
+    page = (out / "repair" / "index.html").read_text(encoding="utf-8")
+    for question in QUESTIONS:
+        assert question in page
+    assert page.index("before_after") < page.index("All methods")
+    library = pytest.importorskip("sentence_transformers")
+    texts = (text / "en.txt").read_text().splitlines()[:5]
+    theirs = library.SentenceTransformer(str(out), device="cpu").encode(texts)
+    plain = library.SentenceTransformer(str(biased), device="cpu").encode(texts)
+    (step,) = sorted((out / "eraser").iterdir())
+    model = AutoModel.from_pretrained(biased, add_pooling_layer=False)
+    fitted = load_eraser(step, encoder=weights_hash(model), unit="sentence", layer=2)
+    ours = UnitEraser("m", (fitted,)).apply(plain)
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+
+
+def test_nothing_to_repair_writes_no_encoder(text: Path, tmp_path: Path) -> None:
+    fair = encoder(tmp_path / "fair", text, 0.0)
+    out = tmp_path / "out"
+    said = run_repair(options(fair, text, out))
+    assert "Nothing to repair: no encoder was written." in said
+    assert "None is shown." in said
+    assert not facts(out)["repaired"]
+    assert [path.name for path in out.iterdir()] == ["repair"]
+    assert "Nothing to repair" in (out / "repair" / "index.html").read_text(encoding="utf-8")
+
+
+def test_without_translations_what_can_be_measured_is_and_the_rest_is_said(
+    biased: Path, tmp_path: Path
+) -> None:
+    alone = write_texts(tmp_path / "text", CODES, 90, parallel=False)
+    out = tmp_path / "out"
+    said = run_repair(options(biased, alone, out, text=alone, parallel=None))
+    assert "not known whether search finds more" in said
+    assert facts(out)["rule"]["name"] == "share"
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "Search across languages was not measured" in card
+
+
+def test_languages_not_fitted_on_are_reported_apart(
+    biased: Path, text: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run_repair(options(biased, text, out, fit_languages="de,en,tr"))
+    read = facts(out)
+    assert read["unseen"]["languages"] == ["xx"]
+    assert read["unseen"]["halves"] is False
+    other = write_texts(tmp_path / "two", CODES[:2], 80, parallel=False, seed=9)
+    run_repair(options(biased, text, tmp_path / "both", text=other))
+    assert facts(tmp_path / "both")["unseen"]["languages"] == ["tr", "xx"]
+
+
+def test_a_plan_says_time_and_memory_and_writes_nothing(
+    biased: Path, text: Path, tmp_path: Path
+) -> None:
+    said = plan_repair(options(biased, text, tmp_path / "out"))
+    assert said.startswith("repair biased: 4 languages, 480 texts, 3 methods, ")
+    assert "of memory" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_refusals_are_one_line_and_write_nothing(biased: Path, text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def refused(said: str, folder: Path = text, **changes: Any) -> None:
+        asked = options(biased, folder, changes.pop("out", out), **changes)
+        with pytest.raises(LangspecError) as error:
+            run_repair(asked)
+        assert said in str(error.value), str(error.value)
+        assert "\n" not in str(error.value)
+        assert not out.exists()
+        assert not list(tmp_path.glob(".out*"))
+
+    one = write_texts(tmp_path / "one", ("en",), 60)
+    refused("text of one language only (en)", one)
+    few = write_texts(tmp_path / "few", ("en", "de"), 10)
+    refused("de has 10 texts", few)
+    unequal = write_texts(tmp_path / "unequal", ("en", "de"), 60)
+    (unequal / "de.txt").write_text("de1 de2\n" * 50)
+    refused("parallel files must have equal numbers of lines", unequal)
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "a.txt").write_text("a")
+    refused("--out: ", out=used)
+    assert [path.name for path in used.iterdir()] == ["a.txt"]
+    refused("--methods: unknown method 'leac'", methods="leac")
+    refused("--rule: 'best'", rule="best")
+    refused(
+        "--rule: recall is measured with translations", text=text, parallel=None, rule="recall"
+    )
+    refused("--loss: -1", loss=-1.0)
+    refused("--fit-languages: qq: no text of it; there is de, en, tr, xx", fit_languages="de,qq")
+    refused("--fit-languages: 1 language", fit_languages="de")
+    refused("--max-texts: 0; expected 1 or more", max_texts=0)
