@@ -18,6 +18,7 @@ from langspec.report.compared import LEAK, Line
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrast, Contrasts
 from langspec.report.first_answers import banner, beside_paper, cards, short, sure_line
 from langspec.report.run_results import Run, load_run
+from langspec.report.table import leak_unit
 from langspec.results import read_results, results_frame
 from report_files import build_made_up, write_predictions, write_run
 
@@ -136,7 +137,7 @@ def test_without_a_control_unlearning_is_held_against_plain_fine_tuning(run: Run
     pair = Contrast("adversary", "finetune", line(LEAK_KEY, steady(0.99), around(0.6)))
     *_, third = cards(run, {"pos": Contrasts((pair,))}, OPTIONS)
     assert (third.verdict, third.decided) == ("Partly.", True)
-    assert third.measured == "An adversary, against plain fine-tuning:"
+    assert third.measured == "An adversary against finetune:"
 
 
 def test_a_method_of_which_every_seed_failed_is_not_called_untried(run: Run) -> None:
@@ -163,7 +164,7 @@ def test_tasks_that_differ_are_named_and_numbers_have_intervals(run: Run) -> Non
     card = cards(run, tasks, OPTIONS)[0]
     assert card.verdict == "POS partly; NLI undecided."
     pos, nli = card.numbers
-    assert (pos.name, pos.values) == ("POS", (".990", ".700"))
+    assert (pos.name, pos.values) == ("POS words", (".990", ".700"))
     assert (pos.changes[0].value, pos.changes[0].ends) == ("−.290", ("−.295", "−.285"))
     assert nli.changes[0].ends[1].startswith("+")
 
@@ -181,7 +182,7 @@ def test_how_sure_names_seeds_failures_and_the_weakest_verdict(run: Run) -> None
     p = pairs[1].line.judged.p_adjusted
     compared = {"pos": Contrasts(pairs)}
     words = sure_line(run, compared, OPTIONS)
-    assert words == f"2 seeds, 95% intervals, verdicts p≤{p:.3f}.".replace("0.", ".")
+    assert words == f"2 seeds, 95% intervals, p≤{p:.3f}.".replace("0.", ".")
     failed = replace(run, failed={("pos", "grl", None, 1): "constant"})
     assert "2 seeds, 1 failed" in sure_line(failed, compared, OPTIONS)
     assert "no verdict" in sure_line(run, {"pos": Contrasts()}, OPTIONS)
@@ -306,3 +307,39 @@ def test_the_papers_measure_is_that_of_the_first_task_that_has_it(report: Path) 
     bare = load(report.parent)
     plain = bare.summary[bare.summary["measure"] != "published"]
     assert beside_paper(replace(bare, summary=plain)) is None
+
+
+def test_the_papers_measure_is_called_another_one_and_saved_updates_are_said(report: Path) -> None:
+    run = load(report.parent, ("pos", "nli"))
+    beside = beside_paper(run)
+    assert beside is not None
+    assert beside.differs.startswith("one wrong word fails a sentence")
+    assert beside.differs in Texts(report / "index.html").first
+
+    def with_updates(number: float) -> str:
+        summary = run.summary.copy()
+        of_one = summary["probe"].str.endswith("/frozen") & (summary["metric"] == "updates")
+        summary.loc[of_one, ["value", "probe"]] = number, "compat/paper_probe"
+        said = beside_paper(replace(run, summary=summary))
+        assert said is not None
+        return said.differs
+
+    assert with_updates(1805) == "one wrong word fails a sentence; 1,805 updates, theirs 9,025"
+    assert with_updates(9025) == "one wrong word fails a sentence"
+
+
+def test_the_language_of_words_is_asked_of_pos_and_that_of_texts_of_nli(report: Path) -> None:
+    run = load(report.parent, ("pos", "nli"))
+    assert [leak_unit(run, task) for task in run.tasks] == ["token", "sentence"]
+    first = Texts(report / "index.html").first
+    assert "POS words" in first
+    assert "NLI texts" in first
+    for name, unit in (("pos", "token"), ("nli", "sentence")):
+        leaks = pd.read_csv(report / "tables" / f"compare_{name}.csv")["quantity"]
+        assert f"language leak ({unit}, layer 4)" in set(leaks)
+
+
+def test_the_first_figures_say_what_their_signs_are(report: Path) -> None:
+    figure = (report / "figures" / "first_measures.svg").read_text(encoding="utf-8")
+    for words in ("trained until it converged", "hollow: the paper", "control: grl, nothing"):
+        assert words in figure

@@ -29,6 +29,7 @@ from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     METRIC_TITLES,
     Table,
+    leak_unit,
     method_label,
 )
 from langspec.results import OVER_LANGUAGES
@@ -113,16 +114,17 @@ def _all_failed(run: Run, task: str, method: str) -> bool:
 def _lines(run: Run, a: Side, b: Side, options: CompareOptions) -> dict[tuple[str, str], Line]:
     """By language and metric: the mean of targets, the source, the leak."""
     lines = compare_sides(a, b, options, run.source)
+    unit = leak_unit(run, a.task)
     wanted = (TRANSFER_KEY, ("mean_targets", "macro_f1"), (run.source, "accuracy"))
     present = {(line.language, line.metric): line for line in lines if line.metric != LEAK}
     out = {key: present[key] for key in wanted if key in present}
-    leak = next((line for line in lines if line.of_head and line.unit == "token"), None)
+    leak = next((line for line in lines if line.of_head and line.unit == unit), None)
     return out if leak is None else out | {LEAK_KEY: leak}
 
 
 def _quantity(line: Line) -> str:
     if line.metric == LEAK:
-        return f"language leak (token, layer {line.layer})"
+        return f"language leak ({line.unit}, layer {line.layer})"
     return OVER_LANGUAGES.get(line.language) or f"source ({language_name(line.language)})"
 
 
@@ -219,7 +221,7 @@ def contrast_sentences(present: Contrasts, options: JudgeOptions) -> list[str]:
             if TRANSFER_KEY in by_key:
                 wording = judged_words(by_key[TRANSFER_KEY], options)
                 leak = by_key.get(LEAK_KEY)
-                wording += f"; its token leak: {judged_words(leak, options)}" if leak else ""
+                wording += f"; its {leak.unit} leak: {judged_words(leak, options)}" if leak else ""
                 parts.append(f"{method_label(method)}: {wording}")
         if parts:
             sentences.append(

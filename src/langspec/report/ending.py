@@ -18,7 +18,7 @@ from langspec.report.contrasts import judged_words
 from langspec.report.make_report import Sources
 from langspec.report.run_results import Run
 from langspec.report.sweeps import load_studies
-from langspec.report.table import task_title
+from langspec.report.table import UNIT_PLURALS, leak_unit, task_title
 from langspec.report.terminal import headline_text
 
 PAIR = ("grl", "control")
@@ -56,8 +56,9 @@ def verdict_lines(run: Run, options: CompareOptions) -> list[str]:
         transfer = [
             one for one in present if (one.language, one.metric) == ("mean_targets", "accuracy")
         ]
-        leak = [one for one in present if one.of_head and one.unit == "token"]
-        chosen = {"accuracy on targets": transfer, "leak of tokens": leak}
+        unit = leak_unit(run, task)
+        leak = [one for one in present if one.of_head and one.unit == unit]
+        chosen = {"accuracy on targets": transfer, f"leak of {UNIT_PLURALS[unit]}": leak}
         words = [
             f"  {name}: {judged_words(line, options.judge)}"
             for name, compared in chosen.items()

@@ -11,7 +11,15 @@ from langspec.measurement.difference import JudgeOptions
 from langspec.report.compare_text import probability
 from langspec.report.compared import SIZE, Line
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrasts
-from langspec.report.published_tables import BEFORE, language_quantity, published_value
+from langspec.report.published_tables import (
+    BEFORE,
+    LEAST_UPDATES,
+    Quantity,
+    is_token,
+    language_quantity,
+    published_rows,
+    published_value,
+)
 from langspec.report.run_results import Run
 from langspec.report.table import leak_scores, measured, pick, task_name
 from langspec.results import LEAK_METRIC
@@ -28,6 +36,8 @@ CONTROLS = ("control", AFTER)
 SHARES = ((0.1, "hardly"), (0.5, "partly"), (0.9, "mostly"))
 """How much is forgotten, by the share of what can be forgotten (the leak above chance)."""
 ONE_SEED = "one seed, no finding"
+UNIT_NAMES = {"token": "words", "sentence": "texts"}
+"""What a leak is read from, as a reader says it."""
 _NO_SEED = ("Every seed failed.", "Why, and what they were: on the second page.")
 
 
@@ -130,7 +140,7 @@ def _forgets(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: b
     return _card(
         "forgets",
         "Does it forget the language?",
-        "Probe's F1, naming a word's language:",
+        "A probe's F1 on language, frozen→fine-tuned:",
         lines,
         options,
         lambda task, line: _forgotten(run, task, line, options),
@@ -164,25 +174,25 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: 
         "equivalent": "at no price",
         "undecided": "price unclear",
     }
-    said = {}
+    said, paid = {}, {}
     for one in asked:
         words = [_forgotten(run, one.task, one.leak, options)] if one.leak else []
-        words += [prices.get(one.transfer.verdict, one.transfer.verdict)] if one.transfer else []
-        said[one.task] = ONE_SEED if _one_seed(one.leak, one.transfer) else ", ".join(words)
-    plain = all(one.baseline == AFTER for one in asked)
-    of = {one.method for one in asked}
-    how = UNLEARNING[asked[0].method] if len(of) == 1 else "Unlearning"
+        price = [prices.get(one.transfer.verdict, one.transfer.verdict)] if one.transfer else []
+        single = _one_seed(one.leak, one.transfer)
+        said[one.task] = [ONE_SEED] if single else words
+        paid[one.task] = [] if single else price
     lines = [(one.task, line) for one in asked for line in (one.leak, one.transfer) if line]
     numbers = []
     for one in asked:
+        both = one.leak and one.transfer
         parts = [(one.leak, "probe"), (one.transfer, "accuracy")]
-        changes = tuple(_change(line, options, of) for line, of in parts if line)
+        changes = tuple(_change(line, options, "" if both else of) for line, of in parts if line)
         numbers.append(Number(task_name(one.task), changes))
     return Card(
         "unlearns",
         question,
-        _sentence(_over_tasks(said)),
-        f"{how}, against {'plain fine-tuning' if plain else 'training without'}:",
+        _sentence(_with_prices(said, paid)),
+        _against(asked),
         tuple(numbers),
         any(_decided(line) for _, line in lines),
     )
@@ -204,7 +214,11 @@ def _card(
         how = f"Add {BEFORE} and {AFTER} to train.run, then: dvc repro"
         return Card(id_, question, "Not measured.", how)
     numbers = tuple(
-        Number(task_name(task), (_change(line, options),), _go((line.compared.b, line.compared.a)))
+        Number(
+            " ".join(filter(None, (task_name(task), UNIT_NAMES.get(line.unit)))),
+            (_change(line, options),),
+            _go((line.compared.b, line.compared.a)),
+        )
         for task, line in lines
     )
     said = {task: ONE_SEED if _one_seed(line) else say(task, line) for task, line in lines}
@@ -219,6 +233,29 @@ def _over_tasks(said: Mapping[str, str]) -> str:
     return "; ".join(f"{task_name(task)} {words}" for task, words in said.items())
 
 
+def _with_prices(said: Mapping[str, list[str]], paid: Mapping[str, list[str]]) -> str:
+    """What is unlearned of each task, and its price: once where it is the same of all."""
+    prices = {tuple(words) for words in paid.values()}
+    differ = len({tuple(words) for words in said.values()}) > 1
+    if differ and len(prices) == 1 and (price := prices.pop()):
+        of_tasks = ", ".join(f"{task_name(task)} {' '.join(said[task])}" for task in said)
+        return f"{of_tasks}; {' '.join(price)}"
+    return _over_tasks({task: ", ".join([*said[task], *paid[task]]) for task in said})
+
+
+def _against(asked: Sequence[_Asked]) -> str:
+    """What unlearning is, and what it is held against, in the methods' names too."""
+    of = {one.method for one in asked}
+    method = asked[0].method
+    how = UNLEARNING[method] if len(of) == 1 else "Unlearning"
+    how += f" ({method})" if len(of) == 1 and method not in how else ""
+    plain = [one for one in asked if one.baseline == AFTER]
+    other = f"; {', '.join(task_name(one.task) for one in plain)}: {AFTER}" if plain else ""
+    than = AFTER if len(plain) == len(asked) else f"none (control{other})"
+    both = any(one.leak and one.transfer for one in asked)
+    return f"{how} against {than}{', F1; accuracy' if both else ''}:"
+
+
 def _one_seed(*lines: Line | None) -> bool:
     return not any(line.compared.difference.trained for line in lines if line)
 
@@ -229,7 +266,7 @@ def _forgotten(run: Run, task: str, line: Line, options: JudgeOptions) -> str:
         return "no, it reads more"
     if line.verdict == "equivalent":
         return "no"
-    difference, whole = line.compared.difference, line.compared.b - floor(run, task)
+    difference, whole = line.compared.difference, line.compared.b - floor(run, task, line.unit)
     if whole <= 0:  # nothing that could be forgotten
         return "undecided"
     low, high = (-end / whole for end in reversed(difference.interval(options.alpha)))
@@ -244,9 +281,9 @@ def _share_words(share: float) -> str:
     return next((word for end, word in SHARES if share < end), "yes")
 
 
-def floor(run: Run, task: str) -> float:
+def floor(run: Run, task: str, unit: str) -> float:
     """Macro-F1 of always naming the commonest language; 0 where it was not measured."""
-    rows = pick(leak_scores(run, task, "majority"), language="all", unit="token")
+    rows = pick(leak_scores(run, task, "majority"), language="all", unit=unit)
     values = pick(rows, metric=LEAK_METRIC)["value"]
     return float(values.mean()) if len(values) else 0.0
 
@@ -308,16 +345,24 @@ def banner(run: Run) -> str:
     """What disqualifies the numbers before they are read; "" for corpora that people wrote."""
     if not run.card.get("generated"):
         return ""
-    return "Artificial text: it shows that measuring works, nothing else."
+    return "Artificial text: no finding."
 
 
 @dataclass(frozen=True)
 class Beside:
-    """The paper's measure before and after fine-tuning: on these vectors, and as published."""
+    """The paper's measure before and after fine-tuning: on these vectors, and as published.
+
+    Attributes:
+        task: its name.
+        here: the values on this run's vectors.
+        published: the paper's.
+        differs: why it is another measure than the probe's F1.
+    """
 
     task: str
     here: tuple[str, ...]
     published: tuple[str, ...]
+    differs: str
 
 
 def beside_paper(run: Run) -> Beside | None:
@@ -327,8 +372,19 @@ def beside_paper(run: Run) -> Beside | None:
             here = [_value(pick(quantity.compat, method=m)) for m in (BEFORE, AFTER)]
             stated = [published_value(run, task, m, quantity) for m in (BEFORE, AFTER)]
             if None not in here:
-                return Beside(task_name(task), _go(here), () if None in stated else _go(stated))
+                known = () if None in stated else _go(stated)
+                return Beside(task_name(task), _go(here), known, _differs(run, task, quantity))
     return None
+
+
+def _differs(run: Run, task: str, quantity: Quantity) -> str:
+    """Why the paper's measure is another one: its score, and updates that the run saved."""
+    words = is_token(published_rows(run, task))
+    parts = ["one wrong word fails a sentence"] if words else []
+    made = None if quantity.updates is None else _value(pick(quantity.updates, method=AFTER))
+    if made is not None and made < LEAST_UPDATES:
+        parts.append(f"{made:,.0f} updates, theirs {LEAST_UPDATES:,}")
+    return "; ".join(parts)
 
 
 def _go(values: Sequence[float | None]) -> tuple[str, ...]:
@@ -353,5 +409,5 @@ def sure_line(run: Run, compared: Mapping[str, Contrasts], options: JudgeOptions
     failed = f", {len(run.failed)} failed" if run.failed else ""
     p = probability(_largest_p(compared))
     level = f"{100 * (1 - options.alpha):g}%"
-    rest = "no verdict" if p == "–" else f"verdicts p{'' if p[0] == '<' else '≤'}{p}"
+    rest = "no verdict" if p == "–" else f"p{'' if p[0] == '<' else '≤'}{p}"
     return f"{many} seeds{failed}, {level} intervals, {rest}."

@@ -20,6 +20,7 @@ from langspec.report.run_results import Run
 from langspec.report.style import GROUND, MUTED, method_styles
 from langspec.report.table import (
     leak_scores,
+    leak_unit,
     leaks,
     ordered_methods,
     pick,
@@ -30,6 +31,7 @@ from langspec.results import LEAK_METRIC, RANDOM
 
 WIDTH = 3.9  # inches: a phone's width, so that letters keep their size there
 SMALL = 7.5
+WORD, TEXT = "word", "text"  # what a measure reads at once
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class _Read:
 
 
 def _height(rows: int) -> float:
-    """In inches; both figures have one, as they stand beside each other."""
+    """In inches, of a figure with a row a method."""
     return 0.66 + 0.17 * max(rows, 4)
 
 
@@ -62,9 +64,10 @@ def two_measures(run: Run) -> Plot | None:
     read = [one for task in run.tasks if (one := _read(run, task))]
     if not read:
         return None
-    named = [method for one in read for method in one.probe["method"] if method != RANDOM]
-    methods = ordered_methods(run, named)
-    figure = Figure(figsize=(WIDTH, _height(len(methods))), layout="constrained")
+    present = {method: None for one in read for method in one.probe["method"]}
+    methods = ordered_methods(run, [method for method in present if method != RANDOM])
+    height = _height(len(methods)) + 0.26  # what the signs mean
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, len(read), sharey=True, squeeze=False)[0]
     styles = method_styles(methods)
     for axis, one in zip(axes, read, strict=True):
@@ -78,8 +81,11 @@ def two_measures(run: Run) -> Plot | None:
         axis.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(methods)), methods, fontsize=8.5)
     with_paper = any(len(one.paper) for one in read)
-    keys = "filled: converged probe" + ("; hollow: the paper's measure" if with_paper else "")
-    figure.supxlabel(f"language read ({keys})", fontsize=SMALL)
+    keys = ["filled: our probe, trained until it converged" + "; hollow: the paper's" * with_paper]
+    told = {"control": "control: grl, nothing reversed"} if "control" in methods else {}
+    told |= {RANDOM: "untrained: random weights"} if RANDOM in present else {}
+    keys += ["; ".join(told.values())] if told else []
+    figure.supxlabel("\n".join(["how well the language is read", *keys]), fontsize=SMALL)
     alt = "Dot plot of how well the language is read. " + " ".join(map(_in_words, read))
     title = "What each measure reads of the language"
     return Plot("first_measures", title, title + ".", alt, figure)
@@ -88,10 +94,12 @@ def two_measures(run: Run) -> Plot | None:
 def _read(run: Run, task: str) -> _Read | None:
     """Both measures where the paper's was measured, else the leak of words."""
     if quantity := language_quantity(run, task):
-        unit = "word" if is_token(published_rows(run, task)) else "text"
+        unit = WORD if is_token(published_rows(run, task)) else TEXT
         return _Read(task, unit, quantity.sound, quantity.compat)
-    probe = pick(leaks(run, task), unit="token")
-    return _Read(task, "word", probe, probe.head(0)) if len(probe) else None
+    unit = leak_unit(run, task)
+    probe = pick(leaks(run, task), unit=unit)
+    name = WORD if unit == "token" else TEXT
+    return _Read(task, name, probe, probe.head(0)) if len(probe) else None
 
 
 def _dumbbell(axis: Axes, one: _Read, method: str, place: int, signs: tuple[str, str]) -> None:
@@ -108,8 +116,8 @@ def _dumbbell(axis: Axes, one: _Read, method: str, place: int, signs: tuple[str,
 
 
 def _floors(axis: Axes, run: Run, one: _Read, place: int) -> None:
-    """Labelled ticks below the rows: what chance and an untrained encoder give the probe."""
-    unit = "token" if one.unit == "word" else "sentence"
+    """Labelled ticks below the rows: what chance and random weights give the probe."""
+    unit = "token" if one.unit == WORD else "sentence"
     chance = pick(leak_scores(run, one.task, "majority"), language="all", unit=unit)
     chance = pick(chance, metric=LEAK_METRIC)
     floors = ((chance, "chance"), (pick(one.probe, method=RANDOM), "untrained"))
@@ -159,7 +167,8 @@ def small_tradeoff(run: Run) -> Plot | None:
             colour, marker = styles[str(method)]
             axis.plot(*mean, marker, color=colour, ms=7, mec=GROUND, mew=0.6, zorder=4)
             name_beside(axis, str(method), tuple(mean), colour, fontsize=SMALL)
-        axis.set_title(task_name(task), fontsize=8.5)
+        unit = WORD if leak_unit(run, task) == "token" else TEXT
+        axis.set_title(f"{task_name(task)}, by {unit}", fontsize=8.5)
         axis.margins(0.22)
         axis.tick_params(labelsize=SMALL)
         for which in (axis.xaxis, axis.yaxis):
@@ -167,8 +176,9 @@ def small_tradeoff(run: Run) -> Plot | None:
             which.set_major_formatter(lambda value, _: short(value).rstrip("0").rstrip(".") or "0")
         listed = ", ".join(f"{m} {short(v.leak)}, {short(v.score)}" for m, v in means.iterrows())
         words.append(f"{task_name(task)}: {listed}.")
-    axes[0].set_ylabel("accuracy, targets", fontsize=SMALL)
-    figure.supxlabel("language read by the probe (left: less; up: better)", fontsize=SMALL)
+    axes[0].set_ylabel("accuracy, languages\nwithout labels", fontsize=SMALL)
+    below = "how well our probe reads the language (small: seeds)\nleft: less; up: better"
+    figure.supxlabel(below, fontsize=SMALL)
     title = "What less language costs the task"
     alt = "Scatter plot: of each method the language leak, then accuracy. " + " ".join(words)
     return Plot("first_tradeoff", title, title + ".", alt, figure)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from langspec.measurement.compat.published_scale import published_updates
 from langspec.measures.published_settings import BY_CHANCE, CLUSTERS
 from langspec.measures.spec import Column, TableSpec
 from langspec.report.pivot import listed
@@ -38,6 +39,7 @@ COLUMNS = {
     "compat": "their measure here",
     "sound": "sound measure here",
 }
+LEAST_UPDATES = 5 * published_updates(64)  # of a published probe, the fewest: five epochs
 LEAST = 0.05  # a smaller value before fine-tuning gives no ratio
 
 

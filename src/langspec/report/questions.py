@@ -16,6 +16,7 @@ from langspec.report.published_tables import BEFORE, language_quantity
 from langspec.report.run_results import Run, language_name
 from langspec.report.table import (
     ORACLE,
+    leak_unit,
     leaks,
     pick,
     scored_languages,
@@ -45,7 +46,7 @@ def _by_task(run: Run, words: Callable[[str], str]) -> str:
 
 def _where(run: Run, compared: Compared) -> str:
     def fall(task: str) -> str:
-        rows = pick(leaks(run, task), unit="token").set_index("method")["value"]
+        rows = pick(leaks(run, task), unit=leak_unit(run, task)).set_index("method")["value"]
         if not {BEFORE, AFTER} <= set(rows.index):
             return ""
         return f"{short(rows[BEFORE])} → {short(rows[AFTER])}"

@@ -102,6 +102,12 @@ def leaks(run: Run, task: str) -> pd.DataFrame:
     return head_rows(run, task, leak_rows(leak_scores(run, task), None))
 
 
+def leak_unit(run: Run, task: str) -> str:
+    """What a task's leak is read from: words where it labels words, whole texts where texts."""
+    units = set(task_scores(run, task)["unit"])
+    return "token" if "token" in units or not units else "sentence"
+
+
 def task_title(task: str) -> str:
     """A task's name for headings."""
     return TASK_TITLES.get(task, task)

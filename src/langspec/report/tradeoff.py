@@ -19,6 +19,7 @@ from langspec.report.table import (
     decimal,
     eraser_label,
     leak_scores,
+    leak_unit,
     method_label,
     pick,
     task_title,
@@ -40,20 +41,21 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     points = tradeoff_points(run, task)
     if points.empty:
         return None
-    floor = pick(leak_scores(run, task, "majority"), language="all", unit="token")
+    unit = leak_unit(run, task)
+    floor = pick(leak_scores(run, task, "majority"), language="all", unit=unit)
     floor = pick(floor, metric=LEAK_METRIC)
     chance = float(floor["value"].iloc[0]) if len(floor) else None
     bases = list(dict.fromkeys(points[points["eraser"] != ""]["method"]))
     figure = Figure(figsize=(NARROW, 2.5 + 2.3 * len(bases)), layout="constrained")
     heights = (1.1, *(1.0 for _ in bases))
     grid = figure.add_gridspec(1 + len(bases), 2, width_ratios=(1, 2.4), height_ratios=heights)
-    _trained(figure.add_subplot(grid[0, :]), points[points["eraser"] == ""], chance)
+    _trained(figure.add_subplot(grid[0, :]), points[points["eraser"] == ""], chance, unit)
     for row, base in enumerate(bases, start=1):
         strip = figure.add_subplot(grid[row, 0])
         beside = figure.add_subplot(grid[row, 1], sharey=strip)
         _erased(strip, beside, pick(points, method=base), base, chance)
     if bases:
-        beside.set_xlabel(_leak_words())
+        beside.set_xlabel(_leak_words(unit))
     means = points.groupby("label", sort=False)[["leak", "score"]].mean()
     alt = "Scatter plots of transfer against language leak. " + "; ".join(
         f"{method}: leak {decimal(row['leak'])}, accuracy {decimal(row['score'])}"
@@ -63,7 +65,7 @@ def tradeoff(run: Run, task: str) -> Plot | None:
     return Plot(f"tradeoff_{task}", title, _caption(task, points), alt + ".", figure)
 
 
-def _trained(axis: Axes, points: pd.DataFrame, chance: float | None) -> None:
+def _trained(axis: Axes, points: pd.DataFrame, chance: float | None, unit: str) -> None:
     """Methods without an eraser, zoomed in on them; a path as a line through its strengths."""
     for method, rows in points[~points["of_path"].astype(bool)].groupby("method", sort=False):
         sign = method_style(str(method))
@@ -79,7 +81,7 @@ def _trained(axis: Axes, points: pd.DataFrame, chance: float | None) -> None:
         if low <= chance <= high:
             _chance(axis, chance)
     axis.set_title("as trained")
-    axis.set_xlabel(f"{_leak_words()} ({zoom})")
+    axis.set_xlabel(f"{_leak_words(unit)} ({zoom})")
     axis.set_ylabel("accuracy, mean of targets")
 
 
@@ -122,8 +124,8 @@ def _erased(
     axis.set_title(f"{method_label(base)}: above chance")
 
 
-def _leak_words() -> str:
-    return f"language leak: token {METRIC_TITLES[LEAK_METRIC]} of a {LEAK_PROBE} probe"
+def _leak_words(unit: str) -> str:
+    return f"language leak: {unit} {METRIC_TITLES[LEAK_METRIC]} of a {LEAK_PROBE} probe"
 
 
 def _chance(axis: Axes, chance: float) -> None:

@@ -10,7 +10,7 @@ from langspec.measures.spec import Column, TableSpec
 from langspec.precedence import trained_value
 from langspec.report.pivot import listed
 from langspec.report.run_results import Run
-from langspec.report.table import Table, head_rows, pick
+from langspec.report.table import Table, head_rows, leak_unit, pick
 from langspec.results import RANDOM, label, leak_rows
 
 
@@ -31,13 +31,14 @@ def tradeoff_points(run: Run, task: str) -> pd.DataFrame:
 
     Columns: ``label`` (what people read), ``method``, ``eraser``, ``seed``, ``of_path`` (is it a
     point of the method's path?), ``strength`` (lambda; NaN for a method without one), then
-    ``leak`` (token macro-F1, last layer measured) and ``score`` (accuracy, mean of the targets),
+    ``leak`` (macro-F1 of tokens, or of texts where the task labels
+    texts; last layer measured) and ``score`` (accuracy, mean of the targets),
     each with ``_low`` and ``_high``. The leak of an encoder that all seeds share (``frozen``)
     stands at each of them.
     """
     rows = pick(run.results, task=task, split="test")
     rows = rows.sort_values("strength", kind="stable", na_position="first")
-    leaks = pick(leak_rows(rows, None), unit="token")
+    leaks = pick(leak_rows(rows, None), unit=leak_unit(run, task))
     leaks = leaks[leaks["method"] != RANDOM]
     scores = pick(rows, probe="", language="mean_targets", metric="accuracy")
     records = []
@@ -83,7 +84,7 @@ PATH = TableSpec(
         Column("seed", "Seed", kind="count"),
         Column("of_path", shown=False),
         Column("strength", "lambda", kind="number"),
-        Column("leak", "token F1", "Language leak", "score"),
+        Column("leak", "macro-F1", "Language leak", "score"),
         Column("score", "accuracy", "Mean of target languages", "score"),
     ),
     section="method",
