@@ -6,12 +6,16 @@ import json
 import shutil
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.image import imread
+from matplotlib.image import imread, imsave
 
+from langspec.tuning.records import TrialRecord, write_study
+from published_rows import PUBLISHED, add_published
 from report_files import build_made_up, write_predictions, write_run
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -36,9 +40,28 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     write_run(root, points=6, unlearnt=methods[2:])
     for task in ("pos", "nli"):
         write_predictions(root / "results", task, dict.fromkeys(methods, 0.8), items=40)
+        add_published(root, task)
     title = "What does fine-tuning do to an encoder's languages?"
-    build_made_up(root, root / "report", tasks=("pos", "nli"), methods=methods, title=title)
+    build_made_up(
+        root, root / "report", tasks=("pos", "nli"), methods=methods, title=title,
+        published=PUBLISHED, studies=[swept(root / "a study")],
+    )  # fmt: skip
     return (root / "report" / "index.html").as_uri()
+
+
+def swept(folder: Path) -> Path:
+    """A study of one trial, with a figure on white as Optuna draws them."""
+    tune = {
+        "task": "pos", "method": "grl", "space": "default", "penalty": 0.5, "epochs": 1,
+        "rows": None, "train_seed": 1, "selection": "source_dev", "pareto": False, "rule": "score",
+    }  # fmt: skip
+    trial = TrialRecord(0, "COMPLETE", values={"a": 1.0}, score=0.3, dev_macro_f1=0.8, dev_leak=1)
+    write_study(folder, [trial], uid="u", parts={"tune": tune, "space": {"a": "1"}}, code="c")
+    (folder / "figures").mkdir()
+    pixels = np.ones((200, 300, 3))
+    pixels[80:120, 100:200] = 0.1, 0.3, 0.7
+    imsave(folder / "figures" / "history.png", pixels)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +138,8 @@ def test_the_answers_fit_on_one_screen(browser: Any, page: str, width: int, heig
         "e => parseFloat(getComputedStyle(e).fontSize))"
     )
     assert min(letters) >= 11
+    measured = "Measured as Tanti et al. 2021 (one wrong word fails a sentence; 1,805 updates"
+    assert measured in first.text
 
 
 def test_the_first_page_is_at_most_seven_screens(browser: Any, page: str) -> None:
@@ -195,10 +220,11 @@ def test_text_stands_out_in_light_and_dark(browser: Any, page: str, details: str
             assert min(browser.execute_script(ratio, selectors)) >= 4.5, (scheme, url)
 
 
-def test_figures_follow_the_page_into_the_dark(browser: Any, page: str) -> None:
+def test_figures_follow_the_page_into_the_dark(browser: Any, page: str, details: str) -> None:
+    shown = ((page, "#first img"), (page, ".question img"), (details, "#sweeps img"))
     for scheme, ground in (("light", "#ffffff"), ("dark", "#171c22")):
-        open_page(browser, page, 1200, scheme)
-        for selector in ("#first img", ".question img"):
+        for url, selector in shown:
+            open_page(browser, url, 1200, scheme)
             picture = browser.find_element("css selector", selector).screenshot_as_png
             pixels = imread(BytesIO(picture), format="png")[..., :3]
             assert to_hex(pixels[2, 2]) == ground, (scheme, selector)

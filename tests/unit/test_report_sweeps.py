@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_the_best_stands_beside_the_values_of_params_yaml(tmp_path: Path) -> Non
     assert trials.frame["values"][1] == "overrides.pos.strength=0.1"
     told = " ".join(study.words()["reading"])
     assert "3 complete, 1 pruned, 1 failed" in told
-    assert "Best by score: trial 1, score 0.500" in told
+    assert "Best by the score: trial 1, score 0.500" in told
     assert "params.yaml: trial 0, score 0.350" in told
     text = "".join(file.read_text() for file in (tmp_path / "one").glob("*.*"))
     assert "a-machine" not in text
@@ -118,10 +119,14 @@ def test_why_a_study_has_no_best_trial_is_said(tmp_path: Path) -> None:
     cases = (
         ([reference], "no training with unlearning is complete"),
         ([outside], "no training without unlearning is complete"),
-        ([reference, outside], "none of 1 complete trials is within tune.bounds"),
+        ([reference, outside], "none of 1 complete trials is within the bounds"),
     )
+    said = []
     for index, (trials, says) in enumerate(cases):
         folder = tmp_path / str(index)
         write_study(folder, trials, uid="u", parts={"tune": tune, "space": SPACE}, code="c")
         (study,) = load_studies([folder])
-        assert f"No best trial by least_leak: {says}" in " ".join(study.words()["reading"])
+        said.append(" ".join(study.words()["reading"]))
+        assert f"No best trial by the least dev leak within bounds: {says}" in said[-1]
+    assert "dev accuracy, source 0.900 (at least 0.890), dev drift 2.000" in said[-1]
+    assert not any(re.search(r"(?:dev|mean|least|source)_", sentence) for sentence in said)

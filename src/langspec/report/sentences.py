@@ -322,7 +322,7 @@ def selection_words(run: Run) -> str:
     """The rule that chose the epoch, in words, where ``run.json`` names it."""
     wording = []
     for rule in selection_rules(run):
-        text = f"{rule}: {RULES[rule].words}" if rule in RULES else rule
+        text = RULES[rule].words if rule in RULES else rule
         languages = {
             code
             for document in run.runs.values()

@@ -27,10 +27,23 @@ from langspec.tuning.score import BOUNDED, MEASURED
 DEFAULT = "params.yaml"
 """Origin of the trial with the values that params.yaml held."""
 
+WORDS = {
+    "score": "score",
+    "dev_macro_f1": "dev macro-F1",
+    "dev_leak": "dev leak",
+    "dev_source_accuracy": "dev accuracy, source",
+    "dev_drift": "dev drift",
+}
+"""What people read for the numbers of a trial."""
+_OF_DEV = {
+    "source_dev": "of the source language",
+    "mean_dev": "a mean over the languages that have dev rows",
+}
+_BY_RULE = {"score": "the score", "least_leak": "the least dev leak within bounds"}
 _FIGURES = {
     "pareto_front": (
         "Front",
-        "Every trial by dev_macro_f1 (up) and dev_leak (down); in red the trials that no other "
+        "Every trial by dev macro-F1 (up) and dev leak (down); in red the trials that no other "
         "beats in both.",
     ),
     "history": (
@@ -43,8 +56,8 @@ _FIGURES = {
     ),
     **{
         f"importances_{name}": (
-            f"Importances for {name}",
-            f"Share of the variance of {name} over the trials that each parameter explains "
+            f"Importances for {WORDS[name]}",
+            f"Share of the variance of {WORDS[name]} over the trials that each parameter explains "
             "(fANOVA).",
         )
         for name in MEASURED
@@ -94,9 +107,13 @@ class Study:
 
     @property
     def refusal(self) -> str:
-        """Why the rule chooses no trial; nothing where it chooses one."""
+        """Why the rule chooses no trial, in words; nothing where it chooses one."""
         chosen = self._chosen()
-        return chosen if isinstance(chosen, str) else ""
+        if not isinstance(chosen, str):
+            return ""
+        for key, words in (WORDS | {"tune.bounds": "the bounds"}).items():
+            chosen = chosen.replace(key, words)
+        return chosen
 
     def _chosen(self) -> int | str:
         """The number of the best trial, or why there is none."""
@@ -163,20 +180,23 @@ def _reading(study: Study) -> list[str]:
     counts = {word: study.count(state) for word, state in
               (("complete", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))}  # fmt: skip
     wording = ", ".join(f"{count} {word}" for word, count in counts.items())
-    aim = "dev_macro_f1 and dev_leak, each for itself" if tune["pareto"] else (
-        f"score = dev_macro_f1 - {tune['penalty']:g} x dev_leak")  # fmt: skip
+    aim = "dev macro-F1 and dev leak, each for itself" if tune["pareto"] else (
+        f"the score is dev macro-F1 less {tune['penalty']:g} times the dev leak")  # fmt: skip
+    of_dev = _OF_DEV.get(tune["selection"], f"by {tune['selection']}")
+    by_rule = _BY_RULE.get(tune["rule"], tune["rule"])
+    epochs = tune["epochs"] or "the usual number of"
     lines.append(
-        f"{len(study.trials)} trials ({wording}) of {tune['epochs'] or 'the usual number of'} "
-        f"epochs on {tune['rows'] or 'all'} rows, training seed {tune['train_seed']}; {aim}, "
-        f"dev_macro_f1 by {tune['selection']}."
+        f"{len(study.trials)} trials ({wording}) of {epochs} epoch{'s' * (epochs != 1)} on "
+        f"{tune['rows'] or 'all'} rows, training seed {tune['train_seed']}; {aim}. "
+        f"Dev macro-F1: {of_dev}."
     )
     chosen, default = study.best, study.default
     if not study.complete:
         lines.append("No trial came to its end, so nothing is said of their values.")
     elif chosen is not None:
-        lines.append(f"Best by {tune['rule']}: trial {chosen['number']}, {_scored(chosen)}.")
+        lines.append(f"Best by {by_rule}: trial {chosen['number']}, {_scored(chosen)}.")
     elif not tune["pareto"]:
-        lines.append(f"No best trial by {tune['rule']}: {study.refusal}.")
+        lines.append(f"No best trial by {by_rule}: {study.refusal}.")
     else:
         lines.append(f"The front has {len(study.front)} of {len(study.complete)} complete trials.")
     if default is not None and default is not chosen:
@@ -192,19 +212,22 @@ def _reading(study: Study) -> list[str]:
 
 def _scored(trial: Mapping[str, Any]) -> str:
     numbers = ((key, trial[key]) for key in ("score", *MEASURED, *BOUNDED))
-    return ", ".join(f"{key} {decimal(value)}" for key, value in numbers if value is not None)
+    return ", ".join(
+        f"{WORDS[key]} {decimal(value)}" for key, value in numbers if value is not None
+    )
 
 
 def _best_cells(name: str, group: str) -> tuple[Column, ...]:
     """The score of a trial, and what it is made of."""
-    return tuple(Column(f"{name}_{key}", key, group, "number") for key in ("score", *MEASURED))
+    keys = ("score", *MEASURED)
+    return tuple(Column(f"{name}_{key}", WORDS[key], group, "number") for key in keys)
 
 
 STUDIES = TableSpec(
     name="sweeps",
     title="Sweeps",
     caption="The best trial of every study beside the trial with the values of params.yaml. "
-    "dev_macro_f1: of the task on dev rows; dev_leak: macro-F1 of a fresh linear probe on the "
+    "Dev macro-F1: of the task on dev rows; dev leak: macro-F1 of a fresh linear probe on the "
     "tokens of dev lines. Neither is the transfer or the leak of the other tables: those are "
     "of test rows. "
     "A study of two aims has a front and no best trial.",
@@ -226,7 +249,7 @@ TRIALS = TableSpec(
         Column("trial", "trial", kind="count"),
         Column("state", "ended"),
         Column("front", "front"),
-        *(Column(key, key, kind="number") for key in ("score", *MEASURED, *BOUNDED)),
+        *(Column(key, words, kind="number") for key, words in WORDS.items()),
         *(Column(key, key) for key in ("origin", "values", "reason")),
     ),
 )
