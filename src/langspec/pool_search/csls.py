@@ -21,11 +21,11 @@ class Side:
     """The queries, or the texts, of a search.
 
     Attributes:
-        units: float32 ``[n, d]`` of length 1.
+        vectors: float32 ``[n, d]``.
         language: int ``[n]`` in ``0..K-1``.
     """
 
-    units: np.ndarray
+    vectors: np.ndarray
     language: np.ndarray
 
 
@@ -35,21 +35,21 @@ def csls_vectors(
     """Vectors float32 ``[q, d + 2 K]`` and ``[n, d + 2 K]`` whose inner product is CSLS.
 
     Args:
-        queries: those that are searched with.
-        texts: those that are searched.
+        queries: those that are searched with, of length 1.
+        texts: those that are searched, of length 1.
         languages: number of languages K.
         k: neighbours that a mean is taken over.
         itself: int ``[q]``: the position of each query among the texts, where both are the same
             texts: it is no neighbour of itself; None: queries are no texts.
     """
-    of_queries = radii(queries.units, itself, texts, languages, k)
+    of_queries = radii(queries.vectors, itself, texts, languages, k)
     of_texts = (
-        of_queries if itself is not None else radii(texts.units, None, queries, languages, k)
+        of_queries if itself is not None else radii(texts.vectors, None, queries, languages, k)
     )
     one_hot = np.eye(languages, dtype=np.float32)
     return (
-        np.hstack([2 * queries.units, -of_queries, -one_hot[queries.language]]),
-        np.hstack([texts.units, one_hot[texts.language], of_texts]),
+        np.hstack([2 * queries.vectors, -of_queries, -one_hot[queries.language]]),
+        np.hstack([texts.vectors, one_hot[texts.language], of_texts]),
     )
 
 
@@ -62,7 +62,7 @@ def radii(
         vectors: float32 ``[n, d]`` of length 1.
         itself: int ``[n]``: where each vector stands among the others, to be left out; None:
             nowhere.
-        others: ``[m, d]``.
+        others: ``[m, d]`` of length 1.
         languages: their number K.
         k: neighbours; all of a language that has fewer.
 
@@ -71,10 +71,10 @@ def radii(
     """
     order = np.argsort(others.language, kind="stable")
     place = np.argsort(order)
-    columns = torch.from_numpy(others.units[order]).T
+    columns = torch.from_numpy(others.vectors[order]).T
     ends = np.cumsum(np.bincount(others.language, minlength=languages))
     means = np.zeros((len(vectors), languages), dtype=np.float32)
-    for part in parts(len(vectors), len(others.units)):
+    for part in parts(len(vectors), len(others.vectors)):
         cosines = torch.from_numpy(vectors[part]) @ columns
         if itself is not None:
             at = torch.from_numpy(place[itself[part]])
