@@ -46,7 +46,11 @@ def read_command(command: Sequence[str], environment: Mapping[str, str]) -> Laun
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}")
     for name in ("num_processes", "num_machines", "machine_rank", "main_process_port"):
         parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", type=int)
+    parser.add_argument("--cpu", action="store_true")
     given, _ = parser.parse_known_args(words[: _script(words)])
+    default = default_file(environment)
+    if given.config_file is None and not given.cpu and default.is_file():
+        given.config_file = default
     if given.config_file is None:
         if (given.num_processes or 1) > 1 or (given.num_machines or 1) > 1:
             raise LangspecError(
@@ -66,6 +70,16 @@ def read_command(command: Sequence[str], environment: Mapping[str, str]) -> Laun
     }
     wanted = replace(wanted, **{k: v for k, v in overruled.items() if v is not None})
     return wanted if wanted.cpu and wanted.processes > 1 else None
+
+
+def default_file(environment: Mapping[str, str]) -> Path:
+    """The file that ``accelerate config`` writes.
+
+    ``accelerate launch`` reads it where it is given neither a file nor ``--cpu``.
+    """
+    cache = environment.get("XDG_CACHE_HOME") or "~/.cache"
+    home = environment.get("HF_HOME") or f"{cache}/huggingface"
+    return Path(home, "accelerate", "default_config.yaml").expanduser()
 
 
 def _script(words: Sequence[str]) -> int:

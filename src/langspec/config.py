@@ -85,6 +85,7 @@ class Config(Section):
                     f"evaluate.trajectory.of.{index}: found {name!r}, expected a method of "
                     f"train.run that trains the encoder: {run}"
                 )
+        self._seeds()
         if self.tune.task not in known:
             raise ValueError(f"tune.task: found {self.tune.task!r}, expected one of {tasks}")
         for method in Methods.model_fields:
@@ -102,6 +103,22 @@ class Config(Section):
                 f"and corpora.text_splits.{split} is 0; give it a share, or name another split"
             )
         return self
+
+    def _seeds(self) -> None:
+        """Refuse seeds that nothing would be trained with."""
+        for method in self.train.more_seeds:
+            if method not in self.train.all_methods:
+                raise ValueError(
+                    f"train.more_seeds.{method}: this method is not trained; add it to train.run "
+                    "or train.also.run, or remove its seeds"
+                )
+        for method in self.train.all_methods:
+            options, seeds = getattr(self.train.methods, method), len(self.train.seeds)
+            if getattr(options, "path", []) and options.path_seeds > seeds:
+                raise ValueError(
+                    f"train.methods.{method}.path_seeds: found {options.path_seeds}, expected at "
+                    f"most {seeds}, as many as train.seeds has"
+                )
 
     @model_validator(mode="after")
     def _least_leak(self) -> Config:

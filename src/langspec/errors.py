@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s@]*@")
+_PASSWORD = re.compile(r"(://[^\s/:@]*):(?:[^\s/]*|[^\s@]*)@")  # "@" may stand in a password
 _NAMED = re.compile(
     r"([?&;](?:password|passwd|pwd|token|secret|api_?key|access_?key|sas|sig)=)[^&;\s]+", re.I
 )

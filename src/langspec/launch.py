@@ -100,17 +100,34 @@ def read_launch(path: Path, environment: Mapping[str, str] = os.environ) -> Laun
             f"{kind}; expected as many on each, and more than one unless it is NO",
             place=place,
         )
-    rank = environment.get("NODE_RANK") or environment.get("SLURM_NODEID")
+    rank, named = values.get("machine_rank", 0), f"{place}: machine_rank"
+    for variable in ("SLURM_NODEID", "NODE_RANK"):  # the latter wins
+        if environment.get(variable):
+            rank, named = environment[variable], f"environment variable {variable}"
+    rank = _number(rank, machines - 1, named)
+    port = values.get("main_process_port") or 29500
     return Launch(
         path=path,
         processes=processes,
         machines=machines,
-        rank=int(rank or values.get("machine_rank", 0)),
+        rank=rank,
         address=environment.get("MASTER_ADDR") or values.get("main_process_ip") or "127.0.0.1",
-        port=int(values.get("main_process_port") or 29500),
+        port=_number(port, 65535, f"{place}: main_process_port"),
         cpu=bool(values.get("use_cpu")),
         precision=str(values.get("mixed_precision", "no")),
     )
+
+
+def _number(value: object, most: int, place: str) -> int:
+    """A whole number from 0 to ``most``.
+
+    Raises:
+        LangspecError: it is none.
+    """
+    text = str(value)
+    if not (text.isascii() and text.isdigit()) or int(text) > most:
+        raise LangspecError(f"found {value!r}, expected 0 to {most}", place=place)
+    return int(text)
 
 
 def is_launched() -> bool:

@@ -99,7 +99,40 @@ def test_what_accelerate_launch_was_asked_for_is_started(
 )
 def test_one_process_trains_by_itself(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.chdir(CHECKOUT)
-    assert read_command([*command.split(), *TRAIN.split()], {}) is None
+    assert read_command([*command.split(), *TRAIN.split()], {"HF_HOME": "/nowhere"}) is None
+
+
+def test_the_file_that_accelerate_config_writes_is_read(tmp_path: Path) -> None:
+    """`accelerate launch` takes it where no file is named, but with --cpu."""
+    file = tmp_path / "accelerate" / "default_config.yaml"
+    file.parent.mkdir()
+    file.write_bytes((CHECKOUT / "accelerate" / "cpu-2.yaml").read_bytes())
+    launch_it, home = ["accelerate", "launch", *TRAIN.split()], {"HF_HOME": str(tmp_path)}
+    wanted = read_command(launch_it, home)
+    assert wanted is not None
+    assert (wanted.processes, wanted.path) == (2, file)
+    assert read_command(["accelerate", "launch", "--cpu", *TRAIN.split()], home) is None
+    file.write_text("distributed_type: TPU")
+    with pytest.raises(LangspecError, match=r"default_config\.yaml: distributed_type: found"):
+        read_command(launch_it, home)
+
+
+@pytest.mark.parametrize(
+    ("environment", "text", "expected"),
+    [
+        ({"NODE_RANK": "first"}, "", r"NODE_RANK: found 'first'"),
+        ({}, "machine_rank: first", r"machine_rank: found 'first'"),
+        ({}, "main_process_port: a door", r"main_process_port: found 'a door'"),
+        ({}, "machine_rank: 2", r"machine_rank: found 2, expected 0 to 1"),
+    ],
+)
+def test_the_place_of_a_machine_is_a_number(
+    tmp_path: Path, environment: dict[str, str], text: str, expected: str
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"distributed_type: MULTI_CPU\nnum_processes: 2\nnum_machines: 2\n{text}\n")
+    with pytest.raises(LangspecError, match=expected):
+        launch.read_launch(path, environment)
 
 
 def test_several_processes_without_a_file_are_refused() -> None:

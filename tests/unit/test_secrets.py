@@ -29,6 +29,8 @@ ADDRESSES = [
     f"mysql://:{SECRET}@host/x",
     f"https://host/x?api_key={SECRET}&y=1",
     f"https://host/x?a=1&token={SECRET}",
+    f"postgresql://user:x@{SECRET}@host/runs",
+    f"postgresql://user:x/{SECRET}@host/runs",
     f"https://account.blob.core.windows.net/x?sv=1&sig={SECRET}",
 ]
 

@@ -29,6 +29,11 @@ def test_a_method_may_have_more_seeds_than_the_others() -> None:
 def test_a_seed_of_a_method_counts_once() -> None:
     with pytest.raises(LangspecError, match=r"more_seeds.grl after seeds lists 2 twice"):
         load_preset("tiny", ["train.more_seeds={grl: [2]}"])
+    with pytest.raises(LangspecError, match=r"train.more_seeds.adversary: this method is not tr"):
+        load_preset("tiny", ["train.more_seeds={adversary: [3]}", "train.also.run=[control]"])
+    with pytest.raises(LangspecError, match=r"path_seeds: found 3, expected at most 2, as many"):
+        load_preset("tiny", ["train.methods.grl.path=[0.1]", "train.methods.grl.path_seeds=3"])
+    assert load_preset("tiny", ["train.methods.grl.path_seeds=3"])  # of no path
     with pytest.raises(LangspecError, match=r"train.more_seeds.*'gril'"):
         load_preset("tiny", ["train.more_seeds={gril: [3]}"])
 

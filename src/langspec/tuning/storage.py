@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from langspec.databases import ANSWER_SECONDS, SQLITE_HEAD, check_answer
-from langspec.errors import LangspecError
+from langspec.errors import LangspecError, without_passwords
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Place:
 
     def __str__(self) -> str:
         """Without its password."""
-        return str(self.file) if self.url is None else self.url.render_as_string()
+        return str(self.file) if self.url is None else shown(self.url)
 
     @property
     def full(self) -> str:
@@ -48,6 +48,11 @@ class Place:
         if self.url is None:
             return str(self.file)
         return self.url.render_as_string(hide_password=False)
+
+
+def shown(url: URL) -> str:
+    """A URL for people: neither with its password nor with one in its query."""
+    return without_passwords(url.render_as_string())
 
 
 def place_of(storage: str) -> Place:
