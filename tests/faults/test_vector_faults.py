@@ -36,7 +36,8 @@ def save(folder: Path, method: str = "leace", scale: float = 1.0) -> None:
     eraser = fit_all(Labelled(vectors(), CODES, lines, parallel=False), [method]).maps[method]
     mean, covariance = vectors().mean(axis=0), np.cov(vectors().T)
     guard = make_guard((scale, scale * 1.5 if scale > 1 else 1.0), mean, covariance, vectors(1))
-    save_vector_eraser(folder, VectorEraser(eraser, guard), {})
+    folder.mkdir(exist_ok=True)
+    save_vector_eraser(folder, VectorEraser(eraser, guard))
 
 
 @pytest.fixture(autouse=True)
@@ -267,3 +268,60 @@ def test_force_erases_what_looks_like_another_encoder(place: Path) -> None:
     assert done.exit_code == 0, done.output
     again = CliRunner().invoke(main, ["erase", "e", "v.npy", "--out", "o.npy", "--force"])
     assert again.exit_code == 0
+
+
+def languages(*codes: str) -> str:
+    return "\n".join(codes) + "\n"
+
+
+THREE = languages(*CODES)
+NAMED = ("--languages", "c.txt")
+REPAIRS = [
+    (npy(vectors()), THREE, (), "the vectors have no languages; name them: --languages FILE"),
+    (table(v=[*vectors()]), THREE, (), "the vectors have no languages"),
+    (npy(with_row(17, np.nan)), THREE, NAMED, "v.npy: vector 18: holds a number that is not"),
+    (npy(with_row(3, 0)), THREE, NAMED, "v.npy: vector 4: is all zeros"),
+    (npy(vectors()), languages(*["en"] * ROWS), NAMED, "expected two languages with 30 vectors"),
+    (npy(vectors()), languages(*[""] * ROWS), NAMED, "with 30 vectors or more, found none"),
+    (
+        npy(vectors()),
+        languages(*["en"] * 230, *["sw"] * 10),
+        NAMED,
+        "found en; too few vectors of sw (10)",
+    ),
+    (npy(vectors()), THREE, (*NAMED, "--rule", "recall"), "no two languages share a line"),
+    (npy(vectors()), THREE, (*NAMED, "--rule", "best"), "--rule: 'best'; expected one of"),
+    (npy(vectors()), THREE, (*NAMED, "--methods", "magic"), "unknown method 'magic'"),
+    (npy(vectors()), THREE, (*NAMED, "--text", "t"), "--text: is about an encoder"),
+    (npy(vectors()), THREE, (*NAMED, "--line-column", "x"), "an npy has no columns"),
+    (npy(vectors()), THREE, (*NAMED, "--threads", "0"), "--threads: 0; expected 1 or more"),
+    (npy(vectors()), THREE, (*NAMED, "--out", "e"), "e exists and is not an empty folder"),
+    (npy(vectors()), THREE, (*NAMED, "--out", "v.npy/e"), "v.npy is a file"),
+    (
+        table(v=[*vectors()], lang=CODES),
+        THREE,
+        NAMED,
+        "--languages: v.parquet has languages of its own",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "codes", "options", "said"), REPAIRS, ids=[row[-1] for row in REPAIRS]
+)
+def test_vectors_that_cannot_be_repaired(
+    make: Callable[[Path], Path], codes: str, options: tuple[str, ...], said: str, place: Path
+) -> None:
+    path = make(place)
+    (place / "c.txt").write_text(codes)
+    command = ("repair", "--vectors", path.name, "--out", "new", *options)
+    assert said in refused(place, command)
+
+
+def test_an_encoder_and_vectors_exclude_each_other(place: Path) -> None:
+    npy(vectors())(place)
+    command = ("repair", "e5", "--vectors", "v.npy", "--out", "new")
+    assert "ENCODER: is about an encoder" in refused(place, command)
+    assert "expected an encoder, or --vectors FILE" in refused(place, ("repair", "--out", "new"))
+    command = ("repair", "e5", "--line-column", "x", "--out", "new")
+    assert "say where the parts of --vectors are" in refused(place, command)

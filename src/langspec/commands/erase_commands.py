@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from langspec.commands.shared_options import examples
+from langspec.errors import LangspecError
 
 
 def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,6 +66,50 @@ def erase(eraser: Path, file: Path, out: Path, force: bool, **columns: Any) -> N
         languages=columns["languages"],
     )
     click.echo(erase_file(eraser, file, out, named, force=force))
+
+
+_OF_VECTORS = ("methods", "rule", "loss", "seed")
+_NOT_OF_VECTORS = (
+    "encoder", "text", "parallel", "fit_languages", "pooling", "prefix", "max_texts",
+    "max_tokens", "batch_tokens", "precision",
+)  # fmt: skip
+
+
+def fit_on_vectors(
+    context: click.Context, path: Path, columns: tuple[Any, ...], command: str
+) -> None:
+    """Do `langspec repair --vectors`.
+
+    Args:
+        context: of the command, with its options.
+        path: the file.
+        columns: names of the columns of vectors, languages and lines, and the file of languages.
+        command: the command line.
+
+    Raises:
+        LangspecError: an option that is about an encoder; what the repair refuses.
+    """
+    for name in _NOT_OF_VECTORS:
+        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            option = name.upper() if name == "encoder" else f"--{name.replace('_', '-')}"
+            raise LangspecError(
+                "is about an encoder, and --vectors reads none; leave it out", place=option
+            )
+    values = context.params
+    threads = values["threads"]
+    if threads is not None and threads < 1:
+        raise LangspecError(f"{threads}; expected 1 or more", place="--threads")
+    from langspec.compute import set_environment, without_project
+    from langspec.workers import available_cores
+
+    set_environment(without_project(threads or available_cores()))
+    from langspec.vectors.repair_vectors import VectorOptions, plan_vectors, repair_vectors
+    from langspec.vectors.vector_file import Columns
+
+    chosen = {name: values[name] for name in _OF_VECTORS}
+    options = VectorOptions(path, Columns(*columns), values["out"], command=command, **chosen)
+    work = plan_vectors if values["dry_run"] else repair_vectors
+    click.echo(work(options))
 
 
 COMMANDS = (erase,)

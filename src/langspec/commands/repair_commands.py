@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from langspec.commands.erase_commands import fit_on_vectors, vector_options
 from langspec.commands.shared_options import examples
 from langspec.errors import LangspecError
 from langspec.precisions import PRECISIONS
@@ -21,9 +22,11 @@ from langspec.precisions import PRECISIONS
         "repair my-model/ --parallel flores/ --methods leace,lsar --loss 0.02 --out repaired/",
         "repair my-model/ --parallel flores/ --fit-languages en,de,fr --out repaired/",
         "repair my-model/ --text wiki/ --parallel flores/ --out repaired/ --dry-run",
+        "repair --vectors index.parquet --line-column pair --out eraser/",
+        "repair --vectors index.npy --languages codes.txt --out eraser/",
     ),
 )
-@click.argument("encoder")
+@click.argument("encoder", required=False)
 @click.option(
     "--parallel",
     type=click.Path(path_type=Path),
@@ -43,6 +46,20 @@ from langspec.precisions import PRECISIONS
     required=True,
     metavar="FOLDER",
     help="New or empty folder: the encoder, its card, and a page.",
+)
+@click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Instead of ENCODER: npy, npz, parquet or jsonl with vectors and languages, of any size. "
+    "What is written is an eraser for `langspec erase`.",
+)
+@vector_options
+@click.option(
+    "--line-column",
+    metavar="NAME",
+    help="Of --vectors: column of what translations share, so that search is measured. With "
+    "--languages: a second column after a tab.",
 )
 @click.option("--methods", metavar="LIST", help="Such as leace,lsar,lir+leace. Default: all.")
 @click.option(
@@ -74,8 +91,11 @@ from langspec.precisions import PRECISIONS
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done, with an estimate of time and memory."
 )
+@click.pass_context
 def repair(
-    encoder: str,
+    context: click.Context,
+    encoder: str | None,
+    vectors: Path | None,
     pooling: str | None,
     prefix: str | None,
     threads: int | None,
@@ -90,6 +110,16 @@ def repair(
     """
     from langspec.compute import set_environment, without_project
 
+    command = shlex.join(["langspec", *sys.argv[1:]])
+    columns = [values.pop(f"{name}_column") for name in ("vector", "language", "line")]
+    languages = values.pop("languages")
+    if vectors is not None:
+        fit_on_vectors(context, vectors, (*columns, languages), command)
+        return
+    if encoder is None:
+        raise LangspecError("expected an encoder, or --vectors FILE", place="ENCODER")
+    if any(one is not None for one in (*columns, languages)):
+        raise LangspecError("say where the parts of --vectors are", place="columns, --languages")
     if values["text"] is None and values["parallel"] is None:
         raise LangspecError("expected a folder of translations (or --text)", place="--parallel")
     if threads is not None and threads < 1:
@@ -101,7 +131,6 @@ def repair(
     from langspec.repair.repair_options import RepairOptions
     from langspec.stages import repair as stage
 
-    command = shlex.join(["langspec", *sys.argv[1:]])
     choice = EncoderChoice(encoder, prefix, pooling)
     click.echo(stage.run(RepairOptions(choice, command=command, **values), dry_run=dry_run))
 

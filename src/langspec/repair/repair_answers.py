@@ -16,9 +16,17 @@ QUESTIONS = ("Is there a bias?", "Who suffers?", "What removes it?", "What does 
 _NAMED = 3  # languages that fit into the short answer
 
 
-def answers(outcome: Outcome) -> tuple[Answer, ...]:
-    """The four answers."""
-    return _bias(outcome), _who(outcome), _cure(outcome), _cost(outcome)
+def answers(
+    outcome: Outcome, *, made: str = "encoder", option: str = "--parallel"
+) -> tuple[Answer, ...]:
+    """The four answers.
+
+    Args:
+        outcome: of the repair.
+        made: what a repair writes.
+        option: that names translations.
+    """
+    return _bias(outcome), _who(outcome), _cure(outcome, option), _cost(outcome, made, option)
 
 
 def _bias(outcome: Outcome) -> Answer:
@@ -56,7 +64,7 @@ def _who(outcome: Outcome) -> Answer:
     return Answer(QUESTIONS[1], f"{', '.join(worst)}.", details)
 
 
-def _cure(outcome: Outcome) -> Answer:
+def _cure(outcome: Outcome, option: str) -> Answer:
     verdict, choice, rule = outcome.verdict, outcome.choice, outcome.rule
     details = []
     if verdict.repaired:
@@ -72,7 +80,7 @@ def _cure(outcome: Outcome) -> Answer:
     if not outcome.translations:
         details[0] += (
             " No translations were given, so it is not known whether search finds more; "
-            "--parallel measures that."
+            f"{option} measures that."
         )
     return Answer(QUESTIONS[2], short, (*details, *_others(outcome)))
 
@@ -102,16 +110,14 @@ def _others(outcome: Outcome) -> list[str]:
     ]
 
 
-def _cost(outcome: Outcome) -> Answer:
+def _cost(outcome: Outcome, made: str, option: str) -> Answer:
     if not outcome.verdict.repaired:
-        return Answer(
-            QUESTIONS[3], "Nothing: no encoder was written.", ("The encoder stays as it is.",)
-        )
+        return Answer(QUESTIONS[3], f"Nothing: no {made} was written.", ("All stays as it is.",))
     details = []
     loss = outcome.verdict.loss
     if np.isnan(loss.value):
         short = "Not known without translations."
-        details.append("Monolingual search is measured with --parallel only.")
+        details.append(f"Monolingual search is measured with {option} only.")
     else:
         before, after = (
             mean_of(outcome.test[m], MONOLINGUAL) for m in (NOTHING, outcome.choice.method)

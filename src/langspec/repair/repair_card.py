@@ -62,7 +62,7 @@ anew, or apply `eraser/` to its vectors.** `AutoModel` opens the encoder without
 
 ## Before and after
 
-{_numbers(outcome)}
+{before_after(outcome)}
 
 {_parts(outcome, lines)}
 
@@ -90,7 +90,8 @@ def _parts(outcome: Outcome, lines: dict[str, int]) -> str:
 `repair/index.html` shows all methods, and every language."""
 
 
-def _numbers(outcome: Outcome) -> str:
+def before_after(outcome: Outcome) -> str:
+    """The measures before and after, and what changed, as a table in Markdown."""
     frame = summary(outcome.test[NOTHING], outcome.test[outcome.choice.method])
     rows = ["| measure | before | after | change |", "|---|---|---|---|"]
     overall = frame[frame["group"] == OVERALL].set_index("measure")

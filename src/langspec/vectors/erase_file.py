@@ -11,14 +11,15 @@ import numpy as np
 from langspec.errors import LangspecError
 from langspec.files import atomic_file, file_above
 from langspec.progress_bar import Progress, going
+from langspec.vectors.applied_map import AppliedEraser
 from langspec.vectors.open_vectors import open_vectors
 from langspec.vectors.vector_checks import check_rows
 from langspec.vectors.vector_eraser import VectorEraser, load_vector_eraser
-from langspec.vectors.vector_file import ROWS, Block, Columns, VectorFile
+from langspec.vectors.vector_file import Block, Columns, VectorFile
 
 logger = logging.getLogger(__name__)
 
-_PART = 1024  # vectors that are worked on at once: in fp64 they fit into the processor's cache
+_ROWS = 2048  # of a block: larger ones are slower to allocate
 
 
 def erase_file(
@@ -50,7 +51,7 @@ def erase_file(
             "--languages FILE or --language-column NAME",
             place=path,
         )
-    unseen: dict[str, int] = {}
+    applied, unseen = AppliedEraser(fitted.eraser), dict[str, int]()
     with (
         going("erasing"),
         atomic_file(out) as temporary,
@@ -58,7 +59,7 @@ def erase_file(
         Progress(file.count, "erasing", "vector") as progress,
     ):
         for block in _checked(file, fitted, force=force):
-            writer.write(block, erased(fitted, block.vectors, block.languages))
+            writer.write(block, applied.apply(block.vectors, block.languages))
             _count_unseen(unseen, block.languages, fitted.eraser.languages)
             progress.update(len(block.vectors))
     if unseen:
@@ -70,29 +71,11 @@ def erase_file(
 
 def _checked(file: VectorFile, fitted: VectorEraser, *, force: bool) -> Iterator[Block]:
     """The blocks, of which the first says whether the eraser is for these vectors."""
-    for block in file.blocks(ROWS):
+    for block in file.blocks(_ROWS):
         check_rows(file, block)
         if not block.start:
             fitted.check(block.vectors, place=file.path, force=force)
         yield block
-
-
-def erased(
-    fitted: VectorEraser, vectors: np.ndarray, languages: np.ndarray | None = None
-) -> np.ndarray:
-    """Erase vectors ``[N, H]``: float32 ``[N, H]`` of length 1.
-
-    Args:
-        fitted: the eraser.
-        vectors: of any floating type.
-        languages: code of each; read by erasers that are given the language.
-    """
-    out = np.empty(vectors.shape, np.float32)
-    for start in range(0, len(vectors), _PART):
-        rows = slice(start, start + _PART)
-        codes = None if languages is None else languages[rows]
-        out[rows] = fitted.eraser.apply(vectors[rows], codes)
-    return out
 
 
 def _count_unseen(

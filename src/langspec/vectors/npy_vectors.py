@@ -217,7 +217,7 @@ class _RowWriter:
 
     def write(self, block: Block, vectors: np.ndarray) -> None:
         """Write the vectors in the file's type."""
-        self.handle.write(np.ascontiguousarray(vectors.astype(self.dtype)).data)
+        self.handle.write(np.ascontiguousarray(vectors.astype(self.dtype, copy=False)).data)
 
 
 def _write_header(handle: IO[bytes], shape: tuple[int, int], dtype: np.dtype[Any]) -> None:

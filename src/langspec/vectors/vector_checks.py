@@ -19,7 +19,7 @@ def check_rows(file: VectorFile, block: Block) -> np.ndarray:
         LangspecError: there is one; its message names the first.
     """
     exact = np.float64 if file.dtype.itemsize == 8 else np.float32
-    numbers: np.ndarray[Any, np.dtype[np.float64]] = block.vectors.astype(exact)
+    numbers: np.ndarray[Any, np.dtype[np.float64]] = block.vectors.astype(exact, copy=False)
     squares = np.einsum("nh,nh->n", numbers, numbers).astype(np.float64)
     wrong = np.flatnonzero(~np.isfinite(squares))
     if len(wrong):

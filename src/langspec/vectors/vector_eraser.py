@@ -16,7 +16,7 @@ import numpy as np
 
 from langspec.erasure.base import ErasureMap
 from langspec.errors import LangspecError
-from langspec.files import atomic_folder, read_object, sha256_file, write_json, write_text
+from langspec.files import read_object, sha256_file, write_json
 from langspec.repair.unit_eraser import UnitEraser, unit
 
 SCHEMA = 1
@@ -28,7 +28,9 @@ UNLIKE = 10.0
 """How many times more than on held-out vectors others may vary along the quiet directions."""
 ONE = 0.01
 """Vectors whose lengths differ from 1 by less are said to be of length 1."""
-_KEYS = ("schema", "method", "languages", "steps", "width", "lengths", "quiet", "sha256")
+_KEYS = (
+    "schema", "method", "languages", "steps", "tensors", "width", "lengths", "quiet", "sha256"
+)  # fmt: skip
 _CURE = "fit it again: langspec repair --vectors"
 
 
@@ -145,13 +147,12 @@ class VectorEraser:
             )
 
 
-def save_vector_eraser(folder: Path, fitted: VectorEraser, files: dict[str, str]) -> None:
-    """Write a fitted eraser, whole or not at all.
+def save_vector_eraser(folder: Path, fitted: VectorEraser) -> None:
+    """Write a fitted eraser.
 
     Args:
-        folder: is replaced if it exists.
+        folder: that the caller writes as a whole (:func:`langspec.files.atomic_folder`).
         fitted: the eraser.
-        files: text of further files by name.
     """
     from safetensors.numpy import save_file
 
@@ -162,23 +163,21 @@ def save_vector_eraser(folder: Path, fitted: VectorEraser, files: dict[str, str]
         for name in NAMES
     }
     tensors |= {"guard.mean": fitted.guard.mean, "guard.axes": fitted.guard.axes}
-    with atomic_folder(folder) as temporary:
-        save_file(tensors, temporary / TENSORS)
-        card = {
-            "schema": SCHEMA,
-            "method": fitted.eraser.name,
-            "languages": list(fitted.eraser.languages),
-            "steps": [
-                {"name": step.name, "gold": step.gold, "ranks": list(step.ranks)} for step in steps
-            ],
-            "width": fitted.width,
-            "lengths": list(fitted.guard.lengths),
-            "quiet": fitted.guard.quiet,
-            "sha256": sha256_file(temporary / TENSORS),
-        }
-        write_json(temporary / CARD, card | fitted.facts)
-        for name, text in files.items():
-            write_text(temporary / name, text)
+    save_file(tensors, folder / TENSORS)
+    card = {
+        "schema": SCHEMA,
+        "method": fitted.eraser.name,
+        "languages": list(fitted.eraser.languages),
+        "steps": [
+            {"name": step.name, "gold": step.gold, "ranks": list(step.ranks)} for step in steps
+        ],
+        "tensors": list(NAMES),
+        "width": fitted.width,
+        "lengths": list(fitted.guard.lengths),
+        "quiet": fitted.guard.quiet,
+        "sha256": sha256_file(folder / TENSORS),
+    }
+    write_json(folder / CARD, card | fitted.facts)
 
 
 def load_vector_eraser(folder: Path) -> VectorEraser:
