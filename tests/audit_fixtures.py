@@ -12,8 +12,10 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 
+from encoder_shapes import random_bert
 from langspec.audit.audited_encoder import Subject
 from langspec.encoders.load import Encoder, EncoderCard
+from langspec.encoders.save_folder import save_encoder
 from langspec.encoders.tokenizer_file import wrap_tokenizer
 
 CONCEPTS, HIDDEN, WORDS = 30, 32, 6
@@ -31,6 +33,29 @@ def write_texts(
             for _ in range(lines)
         ]
         (folder / f"{code}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def biased_bert(folder: Path, text: Path, offset: float) -> Path:
+    """A BERT that embeds a word by its concept, and by a vector of its language.
+
+    Args:
+        folder: where it is saved.
+        text: of :func:`write_texts`.
+        offset: how far languages lie apart; 0: translations are alike.
+    """
+    files = sorted(text.glob("*.txt"))
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    model, tokenizer = random_bert(lines, pieces=2000)
+    torch.manual_seed(1)
+    concepts, tongues = torch.randn(CONCEPTS, 16), torch.randn(len(files), 16)
+    with torch.no_grad():
+        words = model.embeddings.word_embeddings.weight
+        for number, file in enumerate(files):
+            for concept in range(CONCEPTS):
+                (piece,) = tokenizer(f"{file.stem}{concept}", add_special_tokens=False).input_ids
+                words[piece] = concepts[concept] + offset * tongues[number]
+    save_encoder(folder, model, tokenizer, EncoderCard(folder.name, max_tokens=20))
     return folder
 
 

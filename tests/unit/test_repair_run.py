@@ -8,14 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from transformers import AutoModel
 
-from audit_fixtures import CONCEPTS, write_texts
-from encoder_shapes import random_bert
+from audit_fixtures import biased_bert, write_texts
 from langspec.audit.options import EncoderChoice
-from langspec.encoders.load import EncoderCard
-from langspec.encoders.save_folder import save_encoder
 from langspec.erasure.eraser_folder import load_eraser, weights_hash
 from langspec.errors import LangspecError
 from langspec.repair.repair_answers import QUESTIONS
@@ -37,22 +33,6 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_texts(tmp_path_factory.mktemp("repair") / "text", CODES, 120)
 
 
-def encoder(folder: Path, text: Path, offset: float) -> Path:
-    """A BERT that embeds a word by its concept, and by a vector of its language."""
-    lines = [line for file in text.iterdir() for line in file.read_text().splitlines()]
-    model, tokenizer = random_bert(lines, pieces=2000)
-    torch.manual_seed(1)
-    concepts, tongues = torch.randn(CONCEPTS, 16), torch.randn(len(CODES), 16)
-    with torch.no_grad():
-        words = model.embeddings.word_embeddings.weight
-        for number, code in enumerate(CODES):
-            for concept in range(CONCEPTS):
-                (piece,) = tokenizer(f"{code}{concept}", add_special_tokens=False).input_ids
-                words[piece] = concepts[concept] + offset * tongues[number]
-    save_encoder(folder, model, tokenizer, EncoderCard(folder.name, max_tokens=20))
-    return folder
-
-
 def options(folder: Path, lines: Path, out: Path, **changes: Any) -> RepairOptions:
     values: dict[str, Any] = {"text": None, "parallel": lines, "methods": QUICK}
     return RepairOptions(EncoderChoice(str(folder)), out=out, **values | changes)
@@ -60,7 +40,7 @@ def options(folder: Path, lines: Path, out: Path, **changes: Any) -> RepairOptio
 
 @pytest.fixture(scope="module")
 def biased(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return encoder(tmp_path_factory.mktemp("encoders") / "biased", text, 1.0)
+    return biased_bert(tmp_path_factory.mktemp("encoders") / "biased", text, 1.0)
 
 
 def facts(out: Path) -> dict[str, Any]:
@@ -101,7 +81,7 @@ def test_a_bias_is_found_and_removed_and_the_folder_opens(
 
 
 def test_nothing_to_repair_writes_no_encoder(text: Path, tmp_path: Path) -> None:
-    fair = encoder(tmp_path / "fair", text, 0.0)
+    fair = biased_bert(tmp_path / "fair", text, 0.0)
     out = tmp_path / "out"
     said = run_repair(options(fair, text, out))
     assert "Nothing to repair: no encoder was written." in said
