@@ -94,6 +94,24 @@ def test_a_leak_that_few_vectors_teach_is_not(tmp_path: Path) -> None:
     assert of(rows, "rising")[0].value == 0
 
 
+def test_the_curve_of_chosen_layers_alone_is_measured(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    language = np.tile(np.arange(3), 200)
+    line = np.repeat(np.arange(200), 3)
+    split = np.asarray([0, 0, 1, 2])[line % 4]
+    layers = [rng.normal(size=(600, 4)) + language[:, None] for _ in range(4)]
+    splits = ("train", "dev", "test")
+    given = {"line": line, "split": split, "splits": splits, "kind": "tokens", "codes": CODES}
+    bank = bank_of(tmp_path, "planted", layers, language, **given)
+    whole = {("token", n): language[split == 2] for n in range(4)}
+    options = (bank, ORIGIN, PROBE, BOOTSTRAP, whole)
+    rows = leak_curve(*options, rising=0.01, layers=[-1, 1], units=("token",))
+    assert [row.layer for row in of(rows, "gain")] == [1, 3]
+    assert {row.layer for row in rows} == {1, 3}
+    with pytest.raises(LangspecError, match=r"layers \[4\] are not in this feature bank"):
+        leak_curve(*options, rising=0.01, layers=[4], units=("token",))
+
+
 def test_samples_are_nested_and_hold_whole_lines_of_texts() -> None:
     none = np.zeros(0, np.int32)
     line = np.tile(np.arange(40, dtype=np.int32), 2)

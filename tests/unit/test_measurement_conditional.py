@@ -36,9 +36,9 @@ def cue(rng: np.random.Generator, bit: np.ndarray | None, width: int = 4) -> np.
     return vectors
 
 
-def measured(bank: Bank, layers: list[int] | None = None) -> dict:
+def measured(bank: Bank, layers: list[int] | None = None, most: int | None = None) -> dict:
     rows = conditional_information(
-        bank, ORIGIN, layers, PROBE, BootstrapOptions(200, 0), units=("sentence",)
+        bank, ORIGIN, layers, PROBE, BootstrapOptions(200, 0), most=most, units=("sentence",)
     )
     return {(row.probe, row.layer, row.metric): row for row in rows}
 
@@ -97,6 +97,14 @@ def test_layers_are_chosen_and_the_last_is_minus_1(tmp_path: Path) -> None:
     assert {layer for probe, layer, _ in measured(made) if probe == "added"} == {1, 2, 3}
     with pytest.raises(LangspecError, match=r"layers \[9\] are not in this feature bank"):
         measured(made, [9])
+
+
+def test_fewer_training_vectors_are_read_and_said(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    rows = measured(bank(tmp_path, [cue(rng, LANGUAGE >> 1), cue(rng, LANGUAGE & 1)]), most=50)
+    assert rows["embeddings", 0, "bits"].train_n == rows["added", 1, "bits"].train_n == 4 * 50
+    assert rows["added", 1, "bits"].n == 4 * LINES * 3 // 10
+    assert rows["added", 1, "bits"].value == pytest.approx(1.0, abs=0.1)
 
 
 def test_a_split_without_a_language_is_refused(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
+from langspec.features.sample import fewer_rows
 from langspec.measurement.bootstrap import (
     BootstrapOptions,
     count_scores,
@@ -88,6 +89,8 @@ def conditional_information(
     options: ProbeOptions,
     bootstrap: BootstrapOptions,
     *,
+    most: int | None = None,
+    seed: int = 0,
     units: Sequence[str] = UNITS,
     progress: str = "beyond the embeddings",
 ) -> list[Result]:
@@ -106,6 +109,8 @@ def conditional_information(
         layers: that are measured, -1 the last; None: every layer of the bank.
         options: of the probes.
         bootstrap: of the intervals.
+        most: training vectors at most of each language; None: all.
+        seed: draws them.
         units: ``token``, ``sentence`` or both.
         progress: title of the progress bar.
 
@@ -118,7 +123,7 @@ def conditional_information(
     total = len(units) * (1 + len(above))
     with tqdm(total=total, desc=progress, unit="probe", leave=False, disable=None) as bar:
         for unit in units:
-            measured = _Unit(bank, origin, options, bootstrap, unit)
+            measured = _Unit(bank, origin, options, bootstrap, unit, most, seed + 1)
             base = measured.read(bank.layers[0], None)
             results += measured.base_rows(base)
             bar.update()
@@ -148,13 +153,17 @@ class _Unit:
         options: ProbeOptions,
         bootstrap: BootstrapOptions,
         unit: str,
+        most: int | None,
+        seed: int,
     ) -> None:
         self.bank, self.origin, self.unit = bank, origin, unit
         self.options, self.bootstrap = options, bootstrap
         self.classes = len(bank.languages)
         meta = bank.token_meta if unit == "token" else bank.sentence_meta
         self.splits: dict[str, _Split] = {}
-        for name, rows in split_rows(bank, meta, unit).items():
+        parts = split_rows(bank, meta, unit)
+        parts["train"] = fewer_rows(meta, parts["train"], bank.languages, most, seed)
+        for name, rows in parts.items():
             label = meta.language[rows].astype(np.int64)
             self.splits[name] = _Split(rows, label, meta.line[rows])
             present = set(label.tolist())

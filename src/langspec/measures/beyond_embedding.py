@@ -16,7 +16,7 @@ from langspec.measures.base import (
 )
 from langspec.measures.spec import IN_SHORT, Column, FigureSpec, Panel, TableSpec
 from langspec.results import Result
-from langspec.section import Section
+from langspec.section import Limit, Section
 
 _WHERE = {"measure": "conditional", "split": "test", "language": "all"}
 _TELLS = (
@@ -90,10 +90,12 @@ class ConditionalOptions(Section):
     Attributes:
         run: measure them?
         layers: -1: the last; null: every layer.
+        max_train_per_language: training vectors at most of each language; null: all.
     """
 
     run: bool
     layers: list[Annotated[int, Field(ge=-1)]] | None
+    max_train_per_language: Limit
 
     @model_validator(mode="after")
     def _some(self) -> ConditionalOptions:
@@ -125,6 +127,7 @@ class BeyondEmbedding(Measure):
         layers = shape.layers - 1 if wanted is None else len(set(wanted) - {0})
         count = shape.encoders * layers * 2
         most = config.features.tokens.train
+        most = min(most, config.evaluate.conditional.max_train_per_language or most)
         seconds = scored_probe_seconds(shape, 2 * count + shape.encoders * 2, most)
         return Cost("conditional", f"{count} probes of a layer beside layer 0", seconds)
 
@@ -144,10 +147,12 @@ class BeyondEmbedding(Measure):
                 self.values.layers,
                 bench.probe,
                 bench.bootstrap,
+                most=self.values.max_train_per_language,
+                seed=bench.config.evaluate.seed,
                 progress=f"beyond the embeddings: {subject.title}",
             )
 
-        key = {"state": subject.state, "layers": self.values.layers}
+        key = {"state": subject.state, "options": self.values.model_dump()}
         key |= {**bench.text_key, **bench.probe_key}
         named = {"method": subject.method, "seed": subject.encoder_seed}
         findings.add(self.cached_rows("conditional", key, compute, **named))
