@@ -65,15 +65,16 @@ def parts_of(text: Path | None, encoder: str, bank: Path | None, texts: int) -> 
         vectors = stored.sentences(stored.layers[-1])
         every = Labelled(vectors, languages, units.line.astype(np.int64))
         splits = np.asarray(stored.splits)[units.split]
+        lines = np.random.default_rng(0).permutation(np.unique(every.lines))[:texts]
+        chosen = np.isin(every.lines, lines)
+        every, splits = every.at(chosen), splits[chosen]
     else:
         assert text is not None, "give --text or --bank"
         precision = resolve_precision("auto", "cpu")
-        chosen = EncoderChoice(encoder)
-        options = replace(
-            RULE, encoder=chosen, parallel=text, max_texts=texts, precision=precision
-        )
+        named = EncoderChoice(encoder)
+        options = replace(RULE, encoder=named, parallel=text, max_texts=texts, precision=precision)
         read = read_texts(text, parallel=True, max_texts=texts, seed=0, near=0.8, place="--text")
-        subject = load_subject(chosen, layers="-1", max_tokens=None)
+        subject = load_subject(named, layers="-1", max_tokens=None)
         every, splits, _ = encoded(subject, read, options.encoding, bank_root())
     return Parts(*(every.at(splits == name) for name in ("train", "dev", "test")))
 
