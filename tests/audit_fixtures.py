@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,6 +58,35 @@ def biased_bert(folder: Path, text: Path, offset: float) -> Path:
                 words[piece] = concepts[concept] + offset * tongues[number]
     save_encoder(folder, model, tokenizer, EncoderCard(folder.name, max_tokens=20))
     return folder
+
+
+def write_judged_set(folder: Path, text: Path, lines: int = 24) -> tuple[Path, Path, Path]:
+    """Queries in each language, whose line in the other languages is relevant, as BEIR has them.
+
+    Args:
+        folder: of the files of queries, judgements and texts.
+        text: of :func:`write_texts`.
+        lines: number of lines that are asked for.
+    """
+    rows = {
+        file.stem: file.read_text(encoding="utf-8").split("\n")
+        for file in sorted(text.glob("*.txt"))
+    }
+    queries, corpus, qrels = [], [], ["query-id\tcorpus-id\tscore"]
+    for line in range(lines):
+        for code in rows:
+            row = {"text": rows[code][line], "language": code}
+            queries.append({"_id": f"q-{code}-{line}", **row})
+            corpus.append({"_id": f"t-{code}-{line}", "title": "", **row})
+            qrels += [
+                f"q-{code}-{line}\tt-{o}-{line}\t{1 + (o == 'en')}" for o in rows if o != code
+            ]
+    for name, values in (("queries", queries), ("corpus", corpus)):
+        content = "".join(json.dumps(value) + "\n" for value in values)
+        (folder / f"{name}.jsonl").write_text(content, encoding="utf-8")
+    (folder / "qrels.tsv").write_text("\n".join(qrels) + "\n", encoding="utf-8")
+    names = ("queries.jsonl", "qrels.tsv", "corpus.jsonl")
+    return folder / names[0], folder / names[1], folder / names[2]
 
 
 class Planted(nn.Module):

@@ -5,14 +5,13 @@ mteb is no dependency of langspec. To run this test: ``pip install mteb`` (tried
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from audit_fixtures import biased_bert, write_texts
+from audit_fixtures import biased_bert, write_judged_set, write_texts
 from langspec.audit.options import EncoderChoice
 from langspec.pool_search.judged import Judged, judged_rows, read_judged
 from langspec.repair.repair_options import RepairOptions
@@ -21,26 +20,6 @@ from langspec.repair.repair_run import run_repair
 mteb: Any = pytest.importorskip("mteb", reason="the package mteb is not installed")
 library: Any = pytest.importorskip("sentence_transformers")
 CODES = ("de", "en", "tr")
-LINES = 24
-
-
-def write_set(folder: Path, text: Path) -> Judged:
-    """Queries in each language; the texts of their line in the other languages are relevant."""
-    rows = {code: (text / f"{code}.txt").read_text(encoding="utf-8").split("\n") for code in CODES}
-    queries, corpus, qrels = [], [], ["query-id\tcorpus-id\tscore"]
-    for line in range(LINES):
-        for code in CODES:
-            row = {"text": rows[code][line], "language": code}
-            queries.append({"_id": f"q-{code}-{line}", **row})
-            corpus.append({"_id": f"t-{code}-{line}", "title": "", **row})
-            qrels += [
-                f"q-{code}-{line}\tt-{o}-{line}\t{1 + (o == 'en')}" for o in CODES if o != code
-            ]
-    for name, values in (("queries", queries), ("corpus", corpus)):
-        lines = "".join(json.dumps(value) + "\n" for value in values)
-        (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    (folder / "qrels.tsv").write_text("\n".join(qrels) + "\n", encoding="utf-8")
-    return read_judged(folder / "queries.jsonl", folder / "qrels.tsv", folder / "corpus.jsonl")
 
 
 def task_of(judged: Judged) -> Any:
@@ -112,7 +91,7 @@ def test_mteb_runs_a_repaired_folder_and_says_what_langspec_says(
     biased = biased_bert(tmp_path / "biased", text, 1.0)
     repaired = tmp_path / "repaired"
     run_repair(RepairOptions(EncoderChoice(str(biased)), None, text, repaired, methods="leace"))
-    judged = write_set(tmp_path, text)
+    judged = read_judged(*write_judged_set(tmp_path, text))
     before, rows_before = scores(biased, judged)
     after, rows_after = scores(repaired, judged)
     for theirs, rows in ((before, rows_before), (after, rows_after)):

@@ -22,6 +22,8 @@ from langspec.precisions import PRECISIONS
         "repair my-model/ --parallel flores/ --methods leace,lsar --loss 0.02 --out repaired/",
         "repair my-model/ --parallel flores/ --fit-languages en,de,fr --out repaired/",
         "repair my-model/ --text wiki/ --parallel flores/ --out repaired/ --dry-run",
+        "repair my-model/ --parallel flores/ --queries q.jsonl --qrels qrels.tsv --corpus "
+        "corpus.jsonl --out repaired/",
         "repair --vectors index.parquet --line-column pair --out eraser/",
         "repair --vectors index.npy --languages codes.txt --out eraser/",
     ),
@@ -60,6 +62,25 @@ from langspec.precisions import PRECISIONS
     metavar="NAME",
     help="Of --vectors: column of what translations share, so that search is measured. With "
     "--languages: a second column after a tab.",
+)
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Of your own judged search set, measured before and after: JSON lines with _id, text and "
+    "language, as BEIR and mteb have them.",
+)
+@click.option(
+    "--qrels",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Its judgements: query-id, corpus-id and score with tabs between them, or TREC's form.",
+)
+@click.option(
+    "--corpus",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Its texts: JSON lines with _id, title, text and language.",
 )
 @click.option("--methods", metavar="LIST", help="Such as leace,lsar,lir+leace. Default: all.")
 @click.option(
@@ -114,6 +135,8 @@ def repair(
     columns = [values.pop(f"{name}_column") for name in ("vector", "language", "line")]
     languages = values.pop("languages")
     if vectors is not None:
+        if any(values[name] is not None for name in ("queries", "qrels", "corpus")):
+            raise LangspecError("is encoded by an encoder; --vectors has none", place="--queries")
         fit_on_vectors(context, vectors, (*columns, languages), command)
         return
     if encoder is None:

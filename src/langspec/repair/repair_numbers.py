@@ -116,18 +116,8 @@ def language_table(outcome: Outcome) -> Table:
             record: dict[str, Any] = {"group": group, "name": name}
             record["title"] = language_name(name) if group == "language" else name
             record["kind"] = "By language" if group == "language" else "By script"
-            for _, one in of[of["name"] == name].iterrows():
-                measure = one["measure"]
-                record |= {f"{measure}_before": one["before"], f"{measure}_after": one["after"]}
-                record |= {f"{measure}_change{end}": one[key] for end, key in _CHANGE.items()}
-            records.append(record)
-    columns = [Column("title", "")]
-    for name in shown(before):
-        label = MEASURES[name]
-        columns += [
-            Column(f"{name}_before", "before", label, "score"),
-            Column(f"{name}_change", "change", label, "score"),
-        ]
+            records.append(record | change_record(of[of["name"] == name]))
+    columns = [Column("title", ""), *change_columns(shown(before))]
     return Table(
         "languages",
         "By language of the query, and by script",
@@ -136,6 +126,25 @@ def language_table(outcome: Outcome) -> Table:
         frame_of(records),
         section="kind",
     )
+
+
+def change_record(of: pd.DataFrame) -> dict[str, Any]:
+    """The cells of :func:`change_columns`, from the rows of ``summary`` of one name."""
+    record: dict[str, Any] = {}
+    for _, one in of.iterrows():
+        measure = one["measure"]
+        record |= {f"{measure}_before": one["before"], f"{measure}_after": one["after"]}
+        record |= {f"{measure}_change{end}": one[key] for end, key in _CHANGE.items()}
+    return record
+
+
+def change_columns(measures: list[str]) -> list[Column]:
+    """Two columns for each measure: before, and the change."""
+    return [
+        Column(f"{name}_{what}", what, MEASURES[name], "score")
+        for name in measures
+        for what in ("before", "change")
+    ]
 
 
 def suffering(outcome: Outcome) -> list[tuple[str, float]]:

@@ -26,6 +26,9 @@ class RepairOptions:
         batch_tokens: pieces, padding included, that are encoded at once.
         seed: of samples and splits.
         precision: of the encoding pass.
+        queries: of a judged search set that is measured before and after; None: there is none.
+        qrels: its judgements.
+        corpus: its texts.
         command: the command line, for the page.
     """
 
@@ -42,6 +45,9 @@ class RepairOptions:
     batch_tokens: int = 2048
     seed: int = 0
     precision: str = "auto"
+    queries: Path | None = None
+    qrels: Path | None = None
+    corpus: Path | None = None
     command: str = ""
 
     @property

@@ -24,11 +24,13 @@ from langspec.erasure.eraser_folder import weights_hash
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder, write_json, write_text
 from langspec.measurement.intervals import Interval
+from langspec.pool_search.judged import Judged
 from langspec.progress_bar import going
 from langspec.release.encoder_folder import check_empty
 from langspec.repair.choose_method import Rule, rule_named
 from langspec.repair.encoded_parts import encoded
 from langspec.repair.fit_methods import METHODS, check_methods
+from langspec.repair.judged_set import SetSearch, search_set, set_of
 from langspec.repair.protocol import Outcome, Parts, Protocol, run_protocol
 from langspec.repair.repair_answers import answers
 from langspec.repair.repair_card import repair_card
@@ -56,6 +58,7 @@ class Prepared:
         texts: text that methods are fitted on, and the folder that is searched; one where they
             are the same.
         cost: what it takes.
+        judged: a judged search set; None: there is none.
     """
 
     options: RepairOptions
@@ -63,6 +66,7 @@ class Prepared:
     subject: Subject
     texts: tuple[Texts, ...]
     cost: Estimate
+    judged: Judged | None = None
 
 
 def prepare(options: RepairOptions) -> Prepared:
@@ -80,6 +84,7 @@ def prepare(options: RepairOptions) -> Prepared:
     methods = _listed(options.methods) if options.methods is not None else METHODS
     check_methods(methods)
     banks = bank_root()
+    judged = set_of(options)
     with going("reading texts"):
         text, parallel = read_folders(options.encoding, Measures())
     texts = (text,) if parallel is None or parallel is text else (text, parallel)
@@ -88,7 +93,7 @@ def prepare(options: RepairOptions) -> Prepared:
     with going("loading"):
         subject = load_subject(options.encoder, layers="-1", max_tokens=options.max_tokens)
         cost = estimate_repair(subject, texts, options.encoding, banks, len(methods))
-    return Prepared(options, protocol, subject, texts, cost)
+    return Prepared(options, protocol, subject, texts, cost, judged)
 
 
 def plan_repair(options: RepairOptions) -> str:
@@ -117,9 +122,16 @@ def run_repair(options: RepairOptions) -> str:
         parts = _parts(subject, texts, options)
     with _part("fitting and searching", seconds):
         outcome = run_protocol(parts, prepared.protocol)
+    judged = None
+    if prepared.judged is not None:
+        eraser = outcome.eraser if outcome.verdict.repaired else None
+        with _part("judged set", seconds):
+            judged = search_set(prepared.judged, subject, options, eraser)
     with _part("page and folder", seconds):
-        write_outcome(prepared, outcome, seconds)
+        write_outcome(prepared, outcome, judged, seconds)
     lines = [answer.line() for answer in answers(outcome)]
+    if judged is not None:
+        lines.append(judged.words())
     lines.append(
         f"Encoder: {options.out}" if outcome.verdict.repaired else "Nothing to repair: no encoder "
         "was written."
@@ -195,7 +207,9 @@ def _parts(subject: Subject, texts: tuple[Texts, ...], options: RepairOptions) -
     return Parts(replace(first, parallel=False), dev, test, translations=train)
 
 
-def write_outcome(prepared: Prepared, outcome: Outcome, seconds: dict[str, float]) -> None:
+def write_outcome(
+    prepared: Prepared, outcome: Outcome, judged: SetSearch | None, seconds: dict[str, float]
+) -> None:
     """Write the encoder, if there is one, and the page beside it, whole or not at all."""
     # Seconds to import: only once there is something to draw.
     from langspec.repair.repair_figure import draw
@@ -204,6 +218,8 @@ def write_outcome(prepared: Prepared, outcome: Outcome, seconds: dict[str, float
 
     options, subject, texts = prepared.options, prepared.subject, prepared.texts
     tables = [method_table(outcome), language_table(outcome)]
+    if judged is not None:
+        tables.append(judged.table())
     plots = draw(outcome)
     page = render(subject, texts, outcome, tables, [picture(plot) for plot in plots], options)
     counts = dict(Counter(texts[-1].splits))
@@ -216,7 +232,8 @@ def write_outcome(prepared: Prepared, outcome: Outcome, seconds: dict[str, float
         report.mkdir()
         write_parts(report, tables, plots)
         write_text(report / "index.html", page)
-        write_json(report / FACTS, _facts(prepared, outcome, counts, seconds))
+        numbers = {"judged": None if judged is None else judged.numbers()}
+        write_json(report / FACTS, _facts(prepared, outcome, counts, seconds) | numbers)
 
 
 def _facts(

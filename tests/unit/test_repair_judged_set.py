@@ -1,0 +1,79 @@
+"""A judged search set beside a repair: measured before and after, or refused at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit_fixtures import biased_bert, write_judged_set, write_texts
+from langspec.audit.options import EncoderChoice
+from langspec.errors import LangspecError
+from langspec.repair.repair_options import RepairOptions
+from langspec.repair.repair_run import plan_repair, run_repair
+
+CODES = ("de", "en", "tr")
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts(tmp_path_factory.mktemp("judged") / "text", CODES, 120)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSPEC_CACHE", str(tmp_path / "cache"))
+
+
+def options(tmp_path: Path, text: Path, offset: float, **changes: Any) -> RepairOptions:
+    encoder = biased_bert(tmp_path / "encoder", text, offset)
+    queries, qrels, corpus = write_judged_set(tmp_path, text)
+    values: dict[str, Any] = {"queries": queries, "qrels": qrels, "corpus": corpus}
+    return RepairOptions(
+        EncoderChoice(str(encoder)), None, text, tmp_path / "out", methods="leace",
+        **values | changes,
+    )  # fmt: skip
+
+
+def facts(out: Path) -> dict[str, Any]:
+    return dict(json.loads((out / "repair" / "repair.json").read_text(encoding="utf-8")))
+
+
+def test_a_set_is_measured_before_and_after(text: Path, tmp_path: Path) -> None:
+    said = run_repair(options(tmp_path, text, 1.0))
+    numbers = facts(tmp_path / "out")["judged"]
+    gain = numbers["ndcg_10"]
+    assert gain["low"] > 0
+    assert gain["after"] == pytest.approx(gain["before"] + gain["difference"], abs=1e-5)
+    assert f"Judged set, 72 queries: nDCG@10 {gain['before']:.3f} to {gain['after']:.3f}" in said
+    page = (tmp_path / "out" / "repair" / "index.html").read_text(encoding="utf-8")
+    assert "The judged set" in page
+    assert "72 queries, 72 texts" in page
+
+
+def test_where_nothing_is_repaired_the_set_is_measured_as_it_is(
+    text: Path, tmp_path: Path
+) -> None:
+    said = run_repair(options(tmp_path, text, 0.0))
+    numbers = facts(tmp_path / "out")["judged"]
+    assert numbers["recall_10"]["difference"] == 0
+    assert f"nDCG@10 {numbers['ndcg_10']['before']:.3f}; recall@10" in said
+
+
+def test_no_set_is_no_number(text: Path, tmp_path: Path) -> None:
+    said = run_repair(options(tmp_path, text, 0.0, queries=None, qrels=None, corpus=None))
+    assert facts(tmp_path / "out")["judged"] is None
+    assert "Judged set" not in said
+
+
+@pytest.mark.parametrize("run", [run_repair, plan_repair])
+def test_a_set_is_refused_before_anything_is_encoded(text: Path, tmp_path: Path, run: Any) -> None:
+    with pytest.raises(LangspecError, match="--qrels: a judged set is three files"):
+        run(options(tmp_path, text, 0.0, qrels=None))
+    absent = tmp_path / "absent.tsv"
+    absent.write_text("q-de-0 t-de-999 1\n", encoding="utf-8")
+    with pytest.raises(LangspecError, match=r"absent.tsv:1: judges text 't-de-999', which"):
+        run(options(tmp_path, text, 0.0, qrels=absent))
+    assert not (tmp_path / "out").exists()
