@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from conftest import CHECKOUT
+from doc_pages import blocks
 from langspec import compute
 from langspec.cli import main
 from langspec.repair.fit_methods import Labelled, fit_all
@@ -190,3 +194,20 @@ def test_labelled_vectors_know_whether_lines_are_shared(place: Path) -> None:
     (place / "c.txt").write_text("\n".join(f"{r}{i}" for i, r in enumerate(rows)) + "\n")
     part: Labelled = _parts(sampled(place)).train
     assert not part.parallel
+
+
+def test_the_commands_of_the_documentation_run(place: Path) -> None:
+    written(place, 1.0)
+    (place / "v.npy").rename("index.npy")
+    (place / "c.txt").rename("codes.txt")
+    page = CHECKOUT / "docs" / "vectors.md"
+    for block in blocks(page):
+        for line in block.text.splitlines() if block.language == "sh" else ():
+            done = CliRunner().invoke(main, shlex.split(line)[1:])
+            assert done.exit_code == 0, done.output
+    (recipe,) = [block.text for block in blocks(page) if block.language == "python"]
+    assert recipe + "\n" == (place / "eraser/apply_eraser.py").read_text().partition("\n\n")[2]
+    names: dict[str, Any] = {}
+    exec(compile(recipe, "docs/vectors.md", "exec"), names)
+    difference = names["erase"]("eraser", np.load("index.npy")) - np.load("erased.npy")
+    assert np.abs(difference).max() < 2e-6
