@@ -16,6 +16,7 @@ from langspec.audit.figures import draw
 from langspec.audit.measure import Audited, measure
 from langspec.audit.options import AuditOptions, EncoderChoice, Measures
 from langspec.audit.page import render, warnings
+from langspec.audit.side_by_side import differences
 from langspec.audit.spec_tables import all_tables
 from langspec.audit.text_folder import Texts, read_texts
 from langspec.measurement.bootstrap import BootstrapOptions
@@ -127,6 +128,27 @@ def test_without_parallel_text_the_third_answer_says_what_is_needed(
     assert "--parallel" in matters.details[0]
     assert not found.searches
     assert "retrieval" not in {table.name for table in all_tables([found], [texts])}
+
+
+def test_each_answer_says_what_fine_tuning_did_and_words_come_first(
+    texts: Texts, banks: Path
+) -> None:
+    tuned = audited(APART, 0.0, texts, banks, parallel=False)
+    start = audited(APART, 4.0, texts, banks, parallel=False)
+    tuned.subject = replace(tuned.subject, name="tuned")
+    tuned.rows = [replace(r, method=r.method.replace("planted", "tuned")) for r in tuned.rows]
+    which, where, search = differences(tuned, start)
+    assert which.startswith("tuned keeps languages less far apart than planted: 0 (0 undecided)")
+    assert "; a linear probe names the language of a single word in its text with" in which
+    assert where.startswith(("Both keep", "tuned keeps"))
+    assert search == "Whether a search finds more or less was not measured: give --parallel."
+    tuned.subject.encoder.model.config.architectures = ["BertForTokenClassification"]
+    assert differences(tuned, start)[0].startswith("A linear probe names the language of a single")
+    assert "; tuned keeps languages less far apart" in differences(tuned, start)[0]
+    first, second, _ = answers(tuned)
+    assert first.short.startswith("Of words, a probe names the language with macro-F1 ")
+    assert second.short.startswith("Of words, ")
+    assert second.details[0].startswith("A linear probe reads the language of single words")
 
 
 @pytest.mark.slow

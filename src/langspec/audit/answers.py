@@ -193,6 +193,11 @@ def _which(audited: Audited) -> Answer:
     read = _read_by_probe(audited, last, mixed=bool(others or sorted_out.pairs))
     around = _around(audited, last)
     first, second = (read, around) if audited.words_first else (around, read)
+    if audited.words_first:
+        token = probe_f1(audited, "token", last)
+        short = (
+            f"Of words, a probe names the language with macro-F1 {token:.2f}. Of texts: {short}"
+        )
     details = (first, *_mixed(sorted_out), second)
     return Answer(QUESTIONS[0], f"{short}.", details, tuple(_open(mixed, sorted_out)))
 
@@ -290,7 +295,18 @@ def _where(audited: Audited) -> Answer:
             f"best at {layer_words(best, top)} (macro-F1 {f1[best]:.2f}) and worst at "
             f"{layer_words(worst, top)} ({f1[worst]:.2f})."
         )
+    if audited.words_first:
+        if len(apart) > 1:
+            short = _where_words(f1, best, worst, top)
+        return Answer(QUESTIONS[1], short, (read, shares + "."))
     return Answer(QUESTIONS[1], short, (shares + ".", read))
+
+
+def _where_words(f1: dict[int, float], best: int, worst: int, top: int) -> str:
+    """Where single words are read best and worst, in a few words."""
+    if f1[best] - f1[worst] < ALIKE:
+        return "Of words, at all layers alike."
+    return f"Of words, most at {layer_words(best, top)}, least at {layer_words(worst, top)}."
 
 
 def _matters(audited: Audited) -> Answer:

@@ -16,14 +16,10 @@ from langspec.measurement.intervals import (
 def differences(first: Audited, second: Audited) -> list[str]:
     """What the first encoder does against the second, such as a fine-tuned one against its start.
 
-    Both read the same texts, lines and words.
+    Both read the same texts, lines and words. Each answer has its entry: where one was not
+    measured, it says what measures it.
     """
-    sentences = [_apart(first, second)]
-    if len(first.layers) > 1 and len(second.layers) > 1:
-        sentences.append(_layers(first, second))
-    if first.searches and second.searches:
-        sentences.append(_retrieval(first, second))
-    return sentences
+    return [_apart(first, second), _layers(first, second), _retrieval(first, second)]
 
 
 def apart_gap(first: Audited, second: Audited) -> Interval:
@@ -39,12 +35,21 @@ def apart_gap(first: Audited, second: Audited) -> Interval:
 
 
 def _apart(first: Audited, second: Audited) -> str:
+    """Which languages are kept apart, and read; words come first where the first labels words."""
+    parts = [_neighbours(first, second), _words(first, second)]
+    one, other = reversed(parts) if first.words_first else parts
+    if other.startswith(("A ", "No ")):
+        other = other[0].lower() + other[1:]
+    return f"{one}; {other}."
+
+
+def _neighbours(first: Audited, second: Audited) -> str:
+    """What lies around texts, of both."""
     gap = apart_gap(first, second)
     counts = []
     for audited in (first, second):
         sorted_out = groups(audited.mixings[audited.layers[-1]])
         counts.append(f"{len(sorted_out.apart)} ({len(sorted_out.undecided)} undecided)")
-    words = [probe_f1(audited, "token", audited.layers[-1]) for audited in (first, second)]
     if gap.low > 0:
         lead = f"{first.name} keeps languages further apart than {second.name}"
     elif gap.high < 0:
@@ -53,12 +58,22 @@ def _apart(first: Audited, second: Audited) -> str:
         lead = f"No difference in apartness is shown between {first.name} and {second.name}"
     return (
         f"{lead}: {counts[0]} against {counts[1]} of {len(first.languages)} languages are kept "
-        f"apart, the mean apartness differs by {_signed(gap)}; a linear probe names the language "
-        f"of a word with macro-F1 {words[0]:.2f} against {words[1]:.2f}."
+        f"apart, the mean apartness differs by {_signed(gap)}"
+    )
+
+
+def _words(first: Audited, second: Audited) -> str:
+    """What a linear probe reads of single words, of both."""
+    one, other = (probe_f1(audited, "token", audited.layers[-1]) for audited in (first, second))
+    return (
+        "A linear probe names the language of a single word in its text with macro-F1 "
+        f"{one:.2f} against {other:.2f}"
     )
 
 
 def _layers(first: Audited, second: Audited) -> str:
+    if len(first.layers) < 2 or len(second.layers) < 2:
+        return "At which layer they differ was not measured: give more than one with --layers."
     most = []
     for audited in (first, second):
         apart = {layer: float(one.apartness.mean()) for layer, one in audited.mixings.items()}
@@ -85,6 +100,8 @@ def _layers(first: Audited, second: Audited) -> str:
 
 
 def _retrieval(first: Audited, second: Audited) -> str:
+    if not (first.searches and second.searches):
+        return "Whether a search finds more or less was not measured: give --parallel."
     one, other = (
         audited.searches["plain", audited.layers[-1]].of("translation")
         for audited in (first, second)
@@ -98,7 +115,7 @@ def _retrieval(first: Audited, second: Audited) -> str:
         lead = "No difference is shown in a search"
     return (
         f"{lead}: the first hit is a translation for {percent(one.value)} against "
-        f"{percent(other.value)}."
+        f"{percent(other.value)}, a difference of {_signed(gap)}."
     )
 
 

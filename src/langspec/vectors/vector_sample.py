@@ -25,7 +25,7 @@ SHARES = (0.6, 0.1, 0.3)
 """Shares of the lines that fit, choose and report, as in an audit."""
 MOST = {"train": 2000, "dev": 300, "test": 600}
 """Vectors of a language at most that methods are compared on; lines are the same in all."""
-MEMORY = 1 << 29
+MEMORY = 1 << 28
 """Bytes at most of the vectors in memory; with very many languages each has fewer."""
 FEWEST = 30
 """A language with fewer vectors is left out of the fit."""
@@ -102,7 +102,7 @@ class _Lowest:
         self._bytes += rows["vector"].nbytes
         if self._bytes > MEMORY:
             self._prune()
-            while self._bytes > MEMORY / 2 and max(self.limits.values()) > 1:
+            while self._bytes > 3 * MEMORY / 4 and max(self.limits.values()) > 1:
                 self.limits = {name: max(1, most // 2) for name, most in self.limits.items()}
                 self._prune()
 
