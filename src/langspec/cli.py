@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ from langspec.commands import (
     sweep_commands,
     upkeep_commands,
 )
-from langspec.errors import LangspecError
+from langspec.errors import LangspecError, without_passwords
 from langspec.interrupts import Terminated, leave
 from langspec.user_names import name_user
 
@@ -82,10 +83,12 @@ class _OneLineErrors(click.Group):
             raise
         except Exception as error:
             if ctx.params.get("debug"):
-                raise
-            from langspec.commands.unforeseen import one_line
+                shown = without_passwords("".join(traceback.format_exception(error)))
+                click.echo(shown, err=True, nl=False)
+            else:
+                from langspec.commands.unforeseen import one_line
 
-            click.echo(f"error: {one_line(error)}", err=True)
+                click.echo(f"error: {one_line(error)}", err=True)
             _drop_output()
             leave(1)
 

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Annotated
 
+from pydantic import Field
+
 from langspec.errors import LangspecError
 from langspec.precisions import Precision
 from langspec.section import Count, Decides, Section
@@ -26,6 +28,7 @@ _PORTABLE = {
 # zeroed, for the next one. Keeping it changes no number and took a third off the processor time of
 # an e5-sized training step (6.8 to 4.5 s, 2,048 pieces, one core; two runs, busy machine).
 _MALLOPT = {-1: 2**31 - 1, -3: 2**30}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+MOST_THREADS = 1024
 _SET_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
@@ -42,7 +45,7 @@ class Compute(Section):
         portable: keep to AVX2 kernels, by which processors of one make agree bit for bit.
     """
 
-    threads: Count
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     workers: Annotated[Count, Decides.NOTHING]
     precision: Precision
     launch: Annotated[str | None, Decides.NOTHING]

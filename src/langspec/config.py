@@ -21,7 +21,7 @@ from langspec.features.feature_options import Features
 from langspec.measures.discovery import Evaluate
 from langspec.objectives import MethodName, get_method
 from langspec.report.report_section import Report
-from langspec.section import Decides, Name, Section
+from langspec.section import Decides, Name, Section, flatten
 from langspec.tracking.tracking_section import Tracking
 from langspec.training.train_section import Methods, Train
 from langspec.tuning.sections import Adopted, Tune
@@ -187,6 +187,10 @@ def parse_config(values: Any, *, place: str | Path = "params.yaml") -> Config:
     """
     if not isinstance(values, dict):
         raise LangspecError("expected sections of keys; run: langspec preset demo", place=place)
+    for key, value in flatten(values).items():
+        if isinstance(value, str) and not _is_text(value):
+            reason = "found a NUL character or half a surrogate pair, expected text"
+            raise LangspecError(f"{key}: {reason}", place=place)
     try:
         return Config.model_validate(values)
     except LangspecError as error:
@@ -201,6 +205,11 @@ def parse_config(values: Any, *, place: str | Path = "params.yaml") -> Config:
             path = ".".join(map(str, location))
             faults.append(f"{path or 'params'}: {_expected(fault)}{hint}")
         raise LangspecError(" | ".join(dict.fromkeys(faults)), place=place) from None
+
+
+def _is_text(value: str) -> bool:
+    """Can a file hold the text, and a path bear it as its name?"""
+    return "\0" not in value and value.encode("utf-8", "ignore").decode() == value
 
 
 def parse_yaml(text: str) -> Any:

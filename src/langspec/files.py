@@ -63,6 +63,12 @@ def file_above(path: Path) -> Path | None:
     return next((one for one in Path(path).parents if one.exists() and not one.is_dir()), None)
 
 
+def _refuse_devices(path: Path) -> None:
+    """Refuse to replace what is neither a file nor a folder, such as ``/dev/null`` or a pipe."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise LangspecError("is a device or a pipe; name a file", place=path)
+
+
 def _make_parent(path: Path) -> None:
     if (file := file_above(path)) is not None:
         reason = "is a file; expected a folder; move it away, or name another place"
@@ -79,6 +85,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     path = _linked(Path(path))
     with _naming(path):
+        _refuse_devices(path)
         _make_parent(path)
         # mkstemp for the free name only; its 0600 mode would travel with the rename.
         handle, name = tempfile.mkstemp(
@@ -105,6 +112,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path = _linked(Path(path))
     with _naming(path):
+        _refuse_devices(path)
         _make_parent(path)
         name = tempfile.mkdtemp(prefix=prefix_of(path.name), suffix=".part", dir=path.parent)
     temporary = Path(name)

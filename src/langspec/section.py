@@ -38,7 +38,7 @@ Limit = Count | None
 class Section(BaseModel):
     """A part of ``params.yaml``: frozen, no unknown keys, no silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Decides(Enum):

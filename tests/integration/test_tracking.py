@@ -370,6 +370,17 @@ def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - began < AT_ONCE
 
 
+def test_a_store_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    """A device such as ``/dev/null`` was replaced by a file, where root did it."""
+    os.mkfifo(tmp_path / "mlflow.db")
+    with pytest.raises(LangspecError, match="is a device or a pipe; set"):
+        open_client(tracking_store(f"sqlite:///{tmp_path}/mlflow.db"))
+    assert [one.name for one in tmp_path.iterdir()] == ["mlflow.db"]
+    assert (tmp_path / "mlflow.db").is_fifo()
+    with pytest.raises(LangspecError, match=r"tracking\.uri: 'http://\[::1' is no address"):
+        tracking_store("http://[::1")
+
+
 @pytest.mark.slow
 def test_a_store_of_another_version_is_not_half_used(template: Path, tmp_path: Path) -> None:
     import sqlite3

@@ -387,3 +387,15 @@ def test_more_languages_than_dimensions_are_refused_before_anything_is_encoded(
     )
     with pytest.raises(LangspecError, match=r"with 1 training lines; the language probe needs at"):
         _check_languages(lines, wide)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [("x " * 300, r"--prefix: the prefix has \d+ tokens, and 20"), ("\udc80", "not UTF-8")],
+)
+def test_a_prefix_that_leaves_no_room_is_refused(
+    encoder: Path, text: Path, tmp_path: Path, prefix: str, said: str
+) -> None:
+    choice = EncoderChoice(str(encoder), prefix)
+    with pytest.raises(LangspecError, match=said):
+        plan_audit(AuditOptions((choice,), text, out=tmp_path / "out"), QUICK)

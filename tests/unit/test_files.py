@@ -208,3 +208,14 @@ def test_what_is_being_written_says_whose_it_is(tmp_path: Path) -> None:
     assert writer_lives(".x.k2.part") is None
     assert not is_unfinished("notes.part")
     assert not is_unfinished(".gitignore")
+
+
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path, write: Any) -> None:
+    """Such as ``/dev/null``: root could."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(LangspecError, match="pipe: is a device or a pipe"), write(pipe):
+        pass
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

@@ -87,3 +87,36 @@ def test_an_experiment_of_dvc_changes_a_line_for_each_value(tmp_path: Path, name
         assert old.partition(":")[0] == new.partition(":")[0]
         assert old.partition("#")[2] == new.partition("#")[2]
     assert load_config(file).model_dump()["name"] == name
+
+
+LISTS = [
+    "evaluate.compat.run", "evaluate.beyond.run", "evaluate.erasers.run", "evaluate.erasers.of",
+    "evaluate.trajectory.of", "evaluate.attackers.rbf.widths", "train.also.run",
+    "train.methods.grl.path", "report.formats", "corpora.targets",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", presets.names())
+@pytest.mark.parametrize("key", LISTS)
+def test_a_list_that_becomes_empty_leaves_the_other_lines(
+    name: str, key: str, tmp_path: Path
+) -> None:
+    """The YAML library joined two later lines into one where a comment stood at the list."""
+    file = tmp_path / "params.yaml"
+    presets.write(name, file)
+    yaml, plain = presets.commented_yaml(), presets.read_values(file)
+    values = yaml.load(file.read_text())
+    for changed in (values, plain):
+        *parents, last = key.split(".")
+        section = changed
+        for parent in parents:
+            section = section[parent]
+        section[last] = []
+    text = presets.dumped(yaml, values, plain)
+    assert presets.parse_yaml(text) == plain
+
+
+def test_text_that_says_something_else_is_not_written() -> None:
+    yaml = presets.commented_yaml()
+    with pytest.raises(LangspecError, match="write them by hand"):
+        presets.dumped(yaml, yaml.load("a: 1 # one"), {"a": 2})

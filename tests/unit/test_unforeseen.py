@@ -83,9 +83,12 @@ def test_an_unforeseen_error_is_one_line(name: str, monkeypatch: pytest.MonkeyPa
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     path, command = COMMANDS["headline"]
-    fail(monkeypatch, command, ZeroDivisionError("x"))
+    fail(monkeypatch, command, ZeroDivisionError(SECRET))
     done = CliRunner().invoke(main, ["--debug", *path, *needed(command)])
-    assert isinstance(done.exception, ZeroDivisionError)
+    assert done.exit_code == 1
+    assert "Traceback" in done.output
+    assert "ZeroDivisionError" in done.output
+    assert "pa55" not in done.output
     assert not Path(".langspec").exists()
 
 

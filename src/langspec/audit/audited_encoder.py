@@ -11,7 +11,7 @@ from langspec import hub
 from langspec.audit.options import EncoderChoice
 from langspec.encoders.download import fetch
 from langspec.encoders.e5 import e5_encoder
-from langspec.encoders.load import Encoder, check_positions
+from langspec.encoders.load import Encoder, check_positions, check_prefix
 from langspec.encoders.published_encoder import published_encoder, try_encoder
 from langspec.errors import LangspecError
 from langspec.files import sha256_json
@@ -94,6 +94,7 @@ def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int |
             )  # fmt: skip
         card = replace(card, max_tokens=max_tokens)
         check_positions(card, encoder.model, place="--max-tokens")
+    check_prefix(card, encoder.tokenizer, place="--prefix")
     encoder.card = card
     count = int(encoder.model.config.num_hidden_layers)
     return Subject(card.name, encoder, parse_layers(layers, count, card.name), source)

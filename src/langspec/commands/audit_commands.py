@@ -84,12 +84,12 @@ def audit(
       langspec audit FacebookAI/xlm-roberta-base --text wiki/ --layers 0,6,12
       langspec audit my-model/ --parallel flores/ --against e5 --out compared/
     """
-    from langspec.compute import set_environment, without_project
+    from langspec.compute import MOST_THREADS, set_environment, without_project
 
     if text is None and parallel is None:
         raise LangspecError("expected a folder of text files", place="--text")
-    if threads is not None and threads < 1:
-        raise LangspecError(f"{threads}; expected 1 or more", place="--threads")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise LangspecError(f"{threads}; expected 1 to {MOST_THREADS}", place="--threads")
     from langspec.workers import available_cores
 
     cores = threads or available_cores()
@@ -125,7 +125,7 @@ def audit(
 @click.option(
     "--correlation", default=0.5, show_default=True, help="In a sentence, of clustered errors."
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--format", "form", type=click.Choice(["markdown", "csv"]), default="markdown",
     show_default=True,

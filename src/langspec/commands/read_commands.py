@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from langspec.commands.shared_options import ROOT, configure, examples
+from langspec.errors import LangspecError
 
 
 @click.command(short_help="Print the headline table.", epilog=examples("headline"))
@@ -77,6 +78,8 @@ def compare(
     A and B: METHOD of this run, RUN/METHOD of another below results/, or mlflow:ID-or-name.
     """
     config = configure(())
+    if margin is not None and not 0 < margin < 1:  # click lets NaN pass
+        raise LangspecError(f"found {margin:g}, expected 0 to 1", place="--margin")
     from langspec.stages import compare as stage
 
     comparison = stage.run(

@@ -45,7 +45,7 @@ def build_encoder(
     import torch
 
     from langspec.encoders.download import local_folder
-    from langspec.encoders.load import check_positions
+    from langspec.encoders.load import check_positions, check_prefix
     from langspec.encoders.mlm import copy_mlm_head
     from langspec.encoders.pretrain import STORED
     from langspec.encoders.save_folder import save_encoder
@@ -71,6 +71,7 @@ def build_encoder(
         max_tokens=section.max_tokens,
     )
     check_positions(card, encoder.model, place="encoder.max_tokens")
+    check_prefix(card, encoder.tokenizer, place="encoder.prefix")
     written = save_encoder(out, encoder.model, encoder.tokenizer, card, dtype=dtype, files=files)
     if section.kind in ("folder", "hub"):
         copy_mlm_head(local_folder(section), out)

@@ -249,6 +249,23 @@ def check_positions(card: EncoderCard, model: PreTrainedModel, *, place: Path | 
         )
 
 
+def check_prefix(card: EncoderCard, tokenizer: PreTrainedTokenizerFast, *, place: str) -> None:
+    """Refuse a prefix behind which no token of a text would be read.
+
+    Raises:
+        LangspecError: it has as many tokens as a row, or is no text.
+    """
+    if card.prefix.encode("utf-8", "ignore").decode() != card.prefix:
+        raise LangspecError(f"{card.prefix!r} is not UTF-8", place=place)
+    count = len(tokenizer(card.prefix)["input_ids"])
+    if count >= card.max_tokens:
+        raise LangspecError(
+            f"the prefix has {count} tokens, and {card.max_tokens} are read of a text; expected a "
+            "shorter one, or more tokens a text",
+            place=place,
+        )
+
+
 def _positions(model: PreTrainedModel) -> int:
     """How many tokens a row may have."""
     limit = int(getattr(model.config, "max_position_embeddings", None) or 512)

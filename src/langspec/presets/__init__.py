@@ -7,7 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.emitter import Emitter
+from ruamel.yaml.events import SequenceEndEvent
 
 from langspec.config import Config, parse_config, parse_yaml, read_values, set_values
 from langspec.errors import LangspecError
@@ -22,6 +24,17 @@ _BASE_IS = (
 )
 
 
+class _Emitter(Emitter):
+    """Ends the line behind a list that a comment stands at and that became empty."""
+
+    def expect_first_flow_sequence_item(self) -> None:
+        """As inherited, which would join two later lines into one."""
+        ended = isinstance(self.event, SequenceEndEvent)
+        super().expect_first_flow_sequence_item()
+        if ended:
+            self.no_newline = False
+
+
 def commented_yaml() -> YAML:
     """Reads and writes ``params.yaml`` with its comments, in the form that DVC's writer leaves.
 
@@ -30,8 +43,35 @@ def commented_yaml() -> YAML:
     one line of what this writes.
     """
     yaml = YAML()
+    yaml.Emitter = _Emitter
     yaml.default_flow_style = False
     return yaml
+
+
+def dumped(yaml: YAML, values: Any, expected: Any) -> str:
+    """The text of commented values.
+
+    Args:
+        yaml: of :func:`commented_yaml`.
+        values: with their comments.
+        expected: the same as plain values.
+
+    Raises:
+        LangspecError: the text would say something else, so that it must not be written.
+    """
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    text = stream.getvalue()
+    try:
+        same = parse_yaml(text) == expected
+    except YAMLError:
+        same = False
+    if not same:
+        raise LangspecError(
+            "these values cannot be written beside the comments of the file; write them by hand",
+            place="params.yaml",
+        )
+    return text
 
 
 def names() -> list[str]:
@@ -130,9 +170,7 @@ def change(assignments: list[str], path: Path) -> str:
     changed = _changes(flatten(old), flatten(new))
     if not changed:
         return f"{path} already holds these values"
-    stream = io.StringIO()
-    yaml.dump(values, stream)
-    write_text(path, stream.getvalue())
+    write_text(path, dumped(yaml, values, new))
     return "\n".join([f"{path} changed:", *changed])
 
 

@@ -116,6 +116,10 @@ def tracking_store(uri: str | None = None, *, root: Path | None = None) -> Store
     root = checkout_root(root)
     place = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(root / "mlflow.db")
+    try:
+        urlsplit(uri)
+    except ValueError as error:
+        raise LangspecError(f"{uri!r} is no address ({error})", place=place) from None
     if uri.startswith(_SQLITE):
         # A URI, as `mlflow run` too passes it on, has %20 for a space; a path never is unquoted.
         file = (root / unquote(uri.removeprefix(_SQLITE))).resolve()
@@ -236,6 +240,8 @@ def _create_once(file: Path) -> None:
     would leave half a schema: the file is made under another name and renamed when complete.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists() and not file.is_file() and not file.is_dir():
+        raise LangspecError("is a device or a pipe; set tracking.uri to a file", place=file)
     if _has_content(file):
         _check_file(file)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from langspec.config import Config, parse_config, parse_yaml
 from langspec.errors import LangspecError
 from langspec.files import read_json, write_text
 from langspec.paths import paths_of
-from langspec.presets import commented_yaml
+from langspec.presets import commented_yaml, dumped
 from langspec.tuning.best_trial import best
 from langspec.tuning.fingerprint import identity_of, place_for, space_for, studies_folder
 from langspec.tuning.outcome import records
@@ -222,9 +221,9 @@ def adopt(path: Path, values: Mapping[str, Any]) -> list[str]:
     yaml = commented_yaml()
     content = yaml.load(before)
     put(content, values)
-    stream = io.StringIO()
-    yaml.dump(content, stream)
-    text = stream.getvalue()
+    plain = parse_yaml(before)
+    put(plain, values)
+    text = dumped(yaml, content, plain)
     parse_config(parse_yaml(text), place=f"{path} with the trial's values")
     changes = [
         f"{key}: {_at(old, key)} -> {value}"

@@ -62,9 +62,10 @@ def place_for(name: str, storage: str | None, folder: Path) -> Place:
     Raises:
         LangspecError: the name cannot be a file name.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise LangspecError(
-            f"found {name!r}, expected letters, digits, '.', '_' and '-'", place="--study"
+            f"found {name!r}, expected at most 100 letters, digits, '.', '_' and '-'",
+            place="--study",
         )
     return place_of(storage or str(folder / f"{name}.log"))
 

@@ -152,6 +152,24 @@ def _unusable(place: Place, error: Exception) -> LangspecError:
     )
 
 
+def check_place(place: Place) -> None:
+    """Refuse a journal that could not be written, without making it; no database is opened.
+
+    Raises:
+        LangspecError: something else is there, or its folder cannot be written.
+    """
+    if place.file is None:
+        return
+    try:
+        if place.file.exists():
+            _open_journal(place, write=False)
+        folder = next(one for one in place.file.parents if one.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise OSError(f"{folder} is a file, or cannot be written")
+    except OSError as error:
+        raise _unusable(place, error) from error
+
+
 def _open_journal(place: Place, write: bool) -> JournalStorage:
     file = place.file
     assert file is not None

@@ -35,6 +35,7 @@ from langspec.tuning.outcome import draw, records
 from langspec.tuning.progress import Progress, open_runs
 from langspec.tuning.records import TrialRecord, front, table, write_study, write_trials
 from langspec.tuning.space import sized, starting_points
+from langspec.tuning.storage import check_place
 from langspec.tuning.study import UID
 from langspec.tuning.sweep_workers import (
     SweepWorkers,
@@ -77,7 +78,7 @@ def run(
     if not config.tune.trials:
         raise LangspecError("found 0, expected the number of trials", place="--trials")
     launch_of(config)  # refuses what it cannot use before a study is made
-    name = study or default_name(config)
+    name = default_name(config) if study is None else study
     folder = studies_folder(root)
     opened = open_for(config, root, name, place_for(name, storage, folder))
     if opened.untried:
@@ -122,11 +123,12 @@ def worker(config: Config, root: Path, *, study: str) -> None:
 def plan(
     config: Config, root: Path, *, study: str | None, storage: str | None, workers: int
 ) -> str:
-    """What :func:`run` would do, as text. Nothing is written, and no storage is opened."""
+    """What :func:`run` would do, as text. Nothing is written, and no database is opened."""
     config = sized(config)
     tune = config.tune
-    name = study or default_name(config)
+    name = default_name(config) if study is None else study
     place = place_for(name, storage, studies_folder(root))
+    check_place(place)
     space = space_for(config, root)
     points, untried = starting_points(config, space)
     epochs, launch = tune.epochs or "its", launch_of(config)

@@ -15,6 +15,7 @@ from langspec.measurement.compat.curve import (
     curve_rows,
 )
 
+_LONGEST = 100_000  # tokens of a sentence
 _MOST = 20_000_000  # tokens simulated in all: half a minute
 
 
@@ -93,9 +94,10 @@ def _share(text: str) -> float:
 
 def _lengths(text: str) -> tuple[int, ...]:
     match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", text)
-    if not match or not 0 < int(match[1]) <= int(match[2] or match[1]):
+    if not match or not 0 < int(match[1]) <= int(match[2] or match[1]) <= _LONGEST:
         raise LangspecError(
-            f"found {text!r}, expected tokens such as 25, or a range such as 25-90",
+            f"found {text!r}, expected tokens such as 25, or a range such as 25-90, at most "
+            f"{_LONGEST:,}",
             place="--length",
         )
     return tuple(range(int(match[1]), int(match[2] or match[1]) + 1))
