@@ -85,6 +85,7 @@ class Outcome:
         test: the same of test lines, and of :data:`CSLS`.
         unseen: None where it is not measured.
         eraser: the chosen method; None: none is better than nothing.
+        rule: by which it was chosen.
     """
 
     fitted: Fitted

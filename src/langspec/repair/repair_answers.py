@@ -6,6 +6,7 @@ import numpy as np
 
 from langspec.audit.answers import Answer
 from langspec.measurement.intervals import Interval
+from langspec.pool_search.summary import NAMES, summary
 from langspec.repair.choose_method import MONOLINGUAL, paired
 from langspec.repair.fit_methods import NOTHING, title_of
 from langspec.repair.protocol import CSLS, Outcome
@@ -13,6 +14,12 @@ from langspec.repair.repair_numbers import bias_of, mean_of, method_words, signe
 from langspec.report.run_results import language_name
 
 QUESTIONS = ("Is there a bias?", "Who suffers?", "What removes it?", "What does it cost?")
+WORDS = {
+    "leace": "one linear map for all languages makes their means equal, with the least change.",
+    "lsar": "the directions in which the means of the languages differ are projected away.",
+    "inlp": "directions that a classifier of languages reads are projected away, in rounds.",
+}
+"""What the methods do that a folder can carry."""
 _NAMED = 3  # languages that fit into the short answer
 
 
@@ -33,7 +40,7 @@ def _bias(outcome: Outcome) -> Answer:
     rows = outcome.test[NOTHING]
     near, pool, gap = bias_of(rows)
     if gap.low > 0:
-        short = f"Yes: {near / pool:.1f} times as much of one’s own language as there is."
+        short = f"Yes: a query’s own language comes {near / pool:.1f} times too often."
     elif gap.high < 0:
         short = "No: other languages come first."
     else:
@@ -72,8 +79,10 @@ def _cure(outcome: Outcome, option: str) -> Answer:
         before, after = (mean_of(outcome.test[m], rule.column) for m in (NOTHING, choice.method))
         details.append(
             f"{rule.words[0].upper()}{rule.words[1:]} goes from {before:.3f} to {after:.3f} on "
-            f"test lines: {signed(_turned(verdict.gain, rule.lower))}."
+            f"test lines: {signed(_turned(verdict.gain, rule.lower))}. {_by_language(outcome)}"
         )
+        names = dict.fromkeys(choice.method.split("+"))
+        details += [f"{name}: {words}" for name in names if (words := WORDS.get(name))]
     else:
         short = "Nothing to repair."
         details.append(f"{verdict.why[0].upper()}{verdict.why[1:]}.")
@@ -83,6 +92,18 @@ def _cure(outcome: Outcome, option: str) -> Answer:
             f"{option} measures that."
         )
     return Answer(QUESTIONS[2], short, (*details, *_others(outcome)))
+
+
+def _by_language(outcome: Outcome) -> str:
+    """How many languages gain and how many lose, their whole interval."""
+    rule, method = outcome.rule, outcome.choice.method
+    columns = [*NAMES, rule.column]
+    frame = summary(outcome.test[NOTHING][columns], outcome.test[method][columns])
+    frame = frame[frame["group"] == "language"]
+    up, down = int((frame["low"] > 0).sum()), int((frame["high"] < 0).sum())
+    gain, lose = (down, up) if rule.lower else (up, down)
+    lost = f"{lose} lose" if lose else "none loses"
+    return f"{gain} of {len(frame)} languages gain, {lost} (whole intervals)."
 
 
 def _turned(gain: Interval, lower: bool) -> Interval:

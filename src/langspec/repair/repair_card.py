@@ -58,7 +58,8 @@ vectors = SentenceTransformer("FOLDER").encode(["a text"])
 Sentence vectors: {card.pooling} pooling over at most {card.max_tokens} tokens, then length 1, the
 eraser, and length 1 again.{prefix * bool(card.prefix)}
 **Vectors of the encoder before the repair and after it do not fit together: encode the whole pool
-anew, or apply `eraser/` to its vectors.** `AutoModel` opens the encoder without the eraser.
+anew, or put its vectors, at length 1, through `langspec erase eraser/ FILE`.** `AutoModel` opens
+the encoder without the eraser.
 
 ## Before and after
 

@@ -33,16 +33,16 @@ def before_after(outcome: Outcome) -> Plot:
     after = outcome.test[outcome.choice.method].groupby("language").mean(numeric_only=True)
     codes = by_family(list(before.index))
     shown = [name for name in _TITLES if name in before and before[name].notna().any()]
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.2 * len(codes)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.75 + 0.16 * max(len(codes), 4)), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axis, name in zip(axes, shown, strict=True):
         _panel(axis, before[name], after[name], codes)
         axis.set_title(_TITLES[name], fontsize=8.5)
         if name == "own_share":
             axis.scatter(
-                before.loc[codes, "pool_share"], range(len(codes)), marker="|", color=MUTED, s=60
+                before.loc[codes, "pool_share"], range(len(codes)), marker="|", color=MUTED, s=40
             )
-    axes[0].set_yticks(range(len(codes)), [language_name(code) for code in codes])
+    axes[0].set_yticks(range(len(codes)), [language_name(code) for code in codes], fontsize=8)
     axes[0].invert_yaxis()
     what = title_of(outcome.choice.method)
     parts = ", ".join(f"{_TITLES[name]} {before[name].mean():.3f}" for name in shown)
@@ -67,8 +67,8 @@ def before_after(outcome: Outcome) -> Plot:
 def _panel(axis: Axes, before: pd.Series, after: pd.Series, codes: list[str]) -> None:
     rows = range(len(codes))
     axis.hlines(rows, before[codes], after[codes], color=PALETTE[0], lw=1.5, zorder=1)
-    axis.scatter(before[codes], rows, s=26, facecolors=GROUND, edgecolors=PALETTE[0], zorder=2)
-    axis.scatter(after[codes], rows, s=26, color=PALETTE[0], zorder=3)
+    axis.scatter(before[codes], rows, s=20, facecolors=GROUND, edgecolors=PALETTE[0], zorder=2)
+    axis.scatter(after[codes], rows, s=20, color=PALETTE[0], zorder=3)
     axis.set_xlim(-0.03, 1.03)
     axis.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
     axis.grid(axis="y", visible=False)

@@ -39,6 +39,8 @@ from langspec.repair.repair_numbers import language_table, method_table
 from langspec.repair.repair_options import RepairOptions
 from langspec.repair.repair_page import render
 from langspec.repair.repaired_folder import write_repaired
+from langspec.repair.unit_eraser import UnitEraser, unit
+from langspec.vectors.vector_eraser import VectorEraser, make_guard
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +130,10 @@ def run_repair(options: RepairOptions) -> str:
         with _part("judged set", seconds):
             judged = search_set(prepared.judged, subject, options, eraser)
     with _part("page and folder", seconds):
-        write_outcome(prepared, outcome, judged, seconds)
+        fitted = None
+        if outcome.verdict.repaired and outcome.eraser is not None:
+            fitted = bound(outcome.eraser, parts, weights_hash(subject.encoder.model))
+        write_outcome(prepared, fitted, outcome, judged, seconds)
     lines = [answer.line() for answer in answers(outcome)]
     if judged is not None:
         lines.append(judged.words())
@@ -207,8 +212,20 @@ def _parts(subject: Subject, texts: tuple[Texts, ...], options: RepairOptions) -
     return Parts(replace(first, parallel=False), dev, test, translations=train)
 
 
+def bound(eraser: UnitEraser, parts: Parts, weights: str) -> VectorEraser:
+    """The eraser, bound to vectors of length 1 that look like those that it was fitted on."""
+    train = unit(parts.train.vectors.astype(np.float64))
+    covariance = np.cov(train, rowvar=False, bias=True)
+    guard = make_guard((1.0, 1.0), train.mean(axis=0), covariance, parts.dev.vectors)
+    return VectorEraser(eraser, guard, {"weights": weights, "made_by": f"langspec {__version__}"})
+
+
 def write_outcome(
-    prepared: Prepared, outcome: Outcome, judged: SetSearch | None, seconds: dict[str, float]
+    prepared: Prepared,
+    fitted: VectorEraser | None,
+    outcome: Outcome,
+    judged: SetSearch | None,
+    seconds: dict[str, float],
 ) -> None:
     """Write the encoder, if there is one, and the page beside it, whole or not at all."""
     # Seconds to import: only once there is something to draw.
@@ -225,9 +242,9 @@ def write_outcome(
     counts = dict(Counter(texts[-1].splits))
     check_empty(options.out)  # it may have been filled meanwhile
     with atomic_folder(options.out) as folder:
-        if outcome.verdict.repaired and outcome.eraser is not None:
+        if fitted is not None:
             readme = repair_card(subject, outcome, counts)
-            write_repaired(folder, subject.encoder, outcome.eraser, readme)
+            write_repaired(folder, subject.encoder, fitted, readme)
         report = folder / REPORT
         report.mkdir()
         write_parts(report, tables, plots)
