@@ -44,5 +44,6 @@ def write_repaired(folder: Path, encoder: Encoder, fitted: VectorEraser, readme:
         (folder / after).mkdir()
         modules += [(place, "Dense"), (after, "Normalize")]
     write_modules(folder, modules)
-    save_vector_eraser(folder / ERASER, fitted, {})
+    (folder / ERASER).mkdir()
+    save_vector_eraser(folder / ERASER, fitted)
     write_text(folder / "README.md", readme)
