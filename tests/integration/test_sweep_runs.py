@@ -158,3 +158,14 @@ def test_a_disabled_tracker_takes_it_all() -> None:
     runs = SweepRuns(Tracker.disabled(), SWEEP)
     assert runs.update(TRIALS) == 0
     runs.close("FINISHED", {"complete": 1.0})
+
+
+def test_a_launched_run_of_another_store_is_no_lost_store(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`mlflow run -e sweep` with a store of its own, and tracking.uri in params.yaml."""
+    monkeypatch.setenv(PARENT_VARIABLE, "0" * 32)
+    runs = SweepRuns(tracker, SWEEP)
+    assert runs.update(TRIALS) == 3
+    assert tracker.link.whole
+    assert "lost" not in caplog.text

@@ -8,9 +8,11 @@ import pytest
 
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
-from langspec.evaluation.work import costs
+from langspec.errors import LangspecError
+from langspec.evaluation.work import check_layers, costs
 from langspec.measures.base import Shape
 from langspec.objectives import get_objective
+from langspec.presets import load_preset
 from langspec.training.estimate import language_cost
 from training_fixtures import language_data, method_options
 
@@ -117,3 +119,13 @@ def test_costs_grow_with_what_is_asked_for() -> None:
     many = parts("beyond.run=[mlp,mdl]", "compat.settings=all", "geometry.starts=3")
     for name in ("beyond", "compat", "geometry"):
         assert many[name].seconds > few[name].seconds, name
+
+
+@pytest.mark.parametrize(
+    "key", ["evaluate.beyond.layers", "evaluate.conditional.layers", "evaluate.leak.curve"]
+)
+def test_layers_that_the_encoder_has_not_are_refused(key: str) -> None:
+    """By the plan too, and before anything is encoded."""
+    check_layers(load_preset("tiny", [f"{key}=[2]"]), 2)
+    with pytest.raises(LangspecError, match=rf"{key}: found 3, expected at most 2"):
+        check_layers(load_preset("tiny", [f"{key}=[-1, 3]"]), 2)

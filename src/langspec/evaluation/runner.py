@@ -13,7 +13,7 @@ import torch
 from langspec.compute import device_type
 from langspec.encoders.load import random_encoder
 from langspec.evaluation.bench import Bench
-from langspec.evaluation.work import TrainedRun, Work
+from langspec.evaluation.work import TrainedRun, Work, check_layers
 from langspec.files import sha256_folder
 from langspec.measurement import beyond, erased, geometry, moves, projection
 from langspec.measures.base import (
@@ -76,6 +76,7 @@ class Runner:
         self.device = torch.device(device_type())
         self.bench = Bench(config, paths, get_task(task, paths.corpora), limit_gb)
         self.bench.retrain = retrain
+        check_layers(config, int(self.bench.encoder.model.config.num_hidden_layers))
         # All are made first: one that cannot be taken is refused before anything is encoded.
         self.measures = [one(self.bench) for one in measures()]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langspec.errors import LangspecError
 from langspec.files import read_object
 from langspec.measures.base import Cost, Shape
 from langspec.measures.discovery import measures
@@ -126,6 +127,7 @@ def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
             card, "num_hidden_layers", "hidden_size", cure="build the encoder again"
         )
         layers, hidden = values["num_hidden_layers"], values["hidden_size"]
+    check_layers(config, layers)
     leaks = 1 + _encoders(config, methods)
     return Shape(
         encoders=leaks - sum(len(path_points(config, method)) for method in methods),
@@ -138,6 +140,30 @@ def shape_of(config: Config, paths: Paths, task: Task) -> Shape:
         token=task.unit == "token",
         passes=1 + bool(config.encoder.prefix and not config.features.prefix_tokens),
     )
+
+
+def check_layers(config: Config, top: int) -> None:
+    """Refuse layers that the encoder has not, before anything is encoded.
+
+    Args:
+        config: the configuration.
+        top: number of the encoder's last layer.
+
+    Raises:
+        LangspecError: naming the first such layer.
+    """
+    chosen = config.evaluate
+    for key, wanted in (
+        ("beyond.layers", chosen.beyond.layers),
+        ("conditional.layers", chosen.conditional.layers),
+        ("leak.curve", chosen.leak.curve),
+    ):
+        for layer in wanted or ():
+            if layer > top:
+                raise LangspecError(
+                    f"found {layer}, expected at most {top}, the encoder's last layer",
+                    place=f"evaluate.{key}",
+                )
 
 
 def costs(config: Config, shape: Shape) -> list[Cost]:
