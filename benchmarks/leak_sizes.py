@@ -8,14 +8,16 @@ The starting encoder reads the language text of a prepared project, behind its p
 it. The samples are nested, and each has a C path of its own on the same dev words. `--pieces` says
 what stands for words: `first`, the first piece with content, as everywhere in langspec; `last`,
 the last piece; `content`, every piece with content; `all`, every piece but special ones. With the
-last two, words of many pieces count more often.
+last two, words of many pieces count more often. `--bank` reads the words of a folder below
+`.langspec/banks` that stage `evaluate` wrote, of the encoder and the texts that it is of, and
+encodes nothing.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="words of a language")
     parser.add_argument("--prefix", action="store_true", help="behind the encoder's prefix")
     parser.add_argument("--pieces", choices=PIECES, default="first")
+    parser.add_argument("--bank", type=Path, help="vectors to read, instead of encoding")
     given = parser.parse_args(arguments)
     print("| layer | training words | accuracy | macro-F1 | C | converged | CPU s |")
     print("|---|---|---|---|---|---|---|")
@@ -73,22 +76,32 @@ def _of_pieces(inputs: Any, tokenizer: Any, pieces: str) -> Any:
 
 def _measured(given: Any) -> Any:
     config = configuration(given)
-    import numpy as np
-    import pyarrow.compute as pc
     import torch
+
+    from langspec.features.bank import open_bank
+
+    torch.set_num_threads(1)
+    if given.bank is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _fits(given, config, _encoded(given, config, Path(folder)))
+        return
+    bank = open_bank(given.bank.parent, given.bank.name)
+    if bank is None:
+        raise SystemExit(f"{given.bank} is no whole feature bank")
+    yield from _fits(given, config, bank)
+
+
+def _encoded(given: Any, config: Any, folder: Path) -> Any:
+    """The bank of the starting encoder, written below a folder."""
+    import pyarrow.compute as pc
 
     from langspec.corpora.tables import read_table
     from langspec.encoders.inputs import text_inputs
     from langspec.encoders.load import load_encoder
     from langspec.features.bank import BankOptions, BankRows
     from langspec.features.encode import build_bank
-    from langspec.measurement.leak import split_rows
-    from langspec.measurement.leak_curve import nested_rows
-    from langspec.measurement.probe import fit_probe
-    from langspec.measurement.scores import accuracy, macro_f1
     from langspec.paths import paths_of
 
-    torch.set_num_threads(1)
     paths = paths_of(config, given.root)
     encoder = load_encoder(paths.encoder)
     text = read_table(paths.corpora, "text", languages=config.corpora.languages)
@@ -114,37 +127,46 @@ def _measured(given: Any) -> Any:
         text["language"].to_pylist(), text["split"].to_pylist(), text["line"].to_numpy()
     )
     pad = int(encoder.tokenizer.pad_token_id)
-    with tempfile.TemporaryDirectory() as folder:
-        bank = build_bank(
-            encoder.model, pad, inputs, rows, options=options, key="sizes", root=Path(folder)
-        )
-        units = bank.token_meta
-        part, label = split_rows(bank, units, "token"), units.language.astype(np.int64)
-        dev, test, classes = part["dev"], part["test"], len(bank.languages)
-        for layer in bank.layers:
-            vectors = bank.tokens(layer)
-            for size in given.sizes:
-                train = nested_rows(units, part["train"], bank.languages, size / max(given.sizes))
-                began = time.process_time()
-                probe = fit_probe(
-                    vectors[train],
-                    label[train],
-                    vectors[dev],
-                    label[dev],
-                    classes,
-                    config.evaluate.probe,
-                )
-                took = time.process_time() - began
-                predicted = probe.predict(vectors[test])
-                yield (
-                    layer,
-                    f"{len(train):,}",
-                    f"{accuracy(label[test], predicted):.3f}",
-                    f"{macro_f1(label[test], predicted, classes):.3f}",
-                    f"{probe.chosen_c:g}",
-                    "yes" if probe.converged else "no",
-                    f"{took:.1f}",
-                )
+    return build_bank(encoder.model, pad, inputs, rows, options=options, key="sizes", root=folder)
+
+
+def _fits(given: Any, config: Any, bank: Any) -> Iterator[tuple[Any, ...]]:
+    """A row for each layer and size."""
+    import numpy as np
+
+    from langspec.measurement.leak import split_rows
+    from langspec.measurement.leak_curve import nested_rows
+    from langspec.measurement.probe import fit_probe
+    from langspec.measurement.scores import accuracy, macro_f1
+
+    units = bank.token_meta
+    part, label = split_rows(bank, units, "token"), units.language.astype(np.int64)
+    dev, test, classes = part["dev"], part["test"], len(bank.languages)
+    most = int(np.bincount(label[part["train"]]).max())
+    for layer in given.layers:
+        vectors = bank.tokens(layer)
+        for size in given.sizes:
+            train = nested_rows(units, part["train"], bank.languages, size / most)
+            began = time.process_time()
+            probe = fit_probe(
+                vectors[train],
+                label[train],
+                vectors[dev],
+                label[dev],
+                classes,
+                config.evaluate.probe,
+            )
+            took = time.process_time() - began
+            predicted = probe.predict(vectors[test])
+            yield (
+                layer,
+                f"{len(train):,}",
+                f"{accuracy(label[test], predicted):.3f}",
+                f"{macro_f1(label[test], predicted, classes):.3f}",
+                f"{probe.chosen_c:g}",
+                "yes" if probe.converged else "no",
+                f"{took:.1f}",
+            )
 
 
 if __name__ == "__main__":
