@@ -87,6 +87,15 @@ def test_every_part_of_an_evaluation_is_counted() -> None:
     assert all(cost.seconds > 0 for cost in found.values())
 
 
+def test_a_curve_at_fewer_layers_and_fewer_texts_cost_less() -> None:
+    every, last = parts()["probe"], parts("leak.curve=[-1]")["probe"]
+    assert last.work.startswith("84 ")  # 6 encoders, words and texts, 5 layers and 2 sizes more
+    assert last.seconds < every.seconds
+    values = set_values(DEMO, ["corpora.limits.text=100"])
+    fewer = {one.name: one for one in costs(parse_config(values), SHAPE)}["probe"]
+    assert fewer.seconds < every.seconds
+
+
 def test_words_without_the_prefix_are_a_second_pass_of_all_that_reads_them() -> None:
     """Of the task's text too; pairs of texts have no words."""
     on = "trajectory.of=[finetune]"

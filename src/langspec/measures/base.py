@@ -154,7 +154,7 @@ class Cost:
 # languages (docs/results.md).
 # Fitting a converged probe with all its C: training vectors of a language * dimensions *
 # classes^2, a second (python benchmarks/leak_sizes.py --preset e5).
-PROBE_RATE = 5e7
+PROBE_RATE = 8e7
 # Seconds of the intervals of one probe: resampling its test lines.
 INTERVALS = 0.25
 # Floating-point operations a second, of whole batches (the MLP) and of small matrices (Adam's
@@ -167,6 +167,14 @@ KMEANS_ROUNDS = 30
 def probe_seconds(shape: Shape, count: int, vectors: int) -> float:
     """Seconds that ``count`` linear probes take on ``vectors`` training vectors a language."""
     return count * vectors * shape.languages**2 * shape.hidden / PROBE_RATE
+
+
+def texts_to_train(config: Any) -> int:
+    """Texts of a language at most that probes of whole texts are fitted on."""
+    lines, most = config.corpora.limits.text, config.features.sentences.train
+    counts = [] if most is None else [most]
+    counts += [] if lines is None else [round(lines * config.corpora.text_splits.train)]
+    return int(min(counts, default=config.features.tokens.train))
 
 
 def scored_probe_seconds(shape: Shape, count: int, vectors: int) -> float:

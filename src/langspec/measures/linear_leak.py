@@ -16,6 +16,7 @@ from langspec.measures.base import (
     Shape,
     Subject,
     scored_probe_seconds,
+    texts_to_train,
 )
 from langspec.measures.spec import IN_SHORT, Column, FigureSpec, Level, Panel, TableSpec
 from langspec.results import LEAK_CURVE, LEAK_METRIC
@@ -266,10 +267,11 @@ class LinearLeak(Measure):
         """The cost of the probes of each layer and encoder, at three points of their curve."""
         curve = config.evaluate.leak.curve
         points = shape.layers if curve is None else len(curve)  # layers of a quarter and a half
-        places, vectors = shape.leaks * 2, config.features.tokens.train
-        count = places * (shape.layers + 2 * points)
-        seconds = scored_probe_seconds(shape, places * shape.layers, vectors)
-        seconds += scored_probe_seconds(shape, places * points, round(0.75 * vectors))
+        count = shape.leaks * 2 * (shape.layers + 2 * points)
+        seconds = 0.0
+        for vectors in (config.features.tokens.train, texts_to_train(config)):
+            seconds += scored_probe_seconds(shape, shape.leaks * shape.layers, vectors)
+            seconds += scored_probe_seconds(shape, shape.leaks * points, round(0.75 * vectors))
         return Cost("probe", f"{count} linear probes of words and texts", seconds)
 
     def measure(self, subject: Subject, findings: Findings) -> None:
