@@ -3,8 +3,8 @@
     python benchmarks/claims.py results/demo
 
 Reads the published numbers of ``data/published``, tables that the stage ``report`` wrote, and
-compares methods as ``langspec compare`` does. A method that was not trained is named. Differences
-are in points (hundredths), with 95 % intervals over seeds.
+compares methods as ``langspec compare`` does. A method that was not trained, or a measure that was
+not run, is named. Differences are in points (hundredths), with 95 % intervals over seeds.
 """
 
 from __future__ import annotations
@@ -50,10 +50,36 @@ def compared(run: Path, task: str, first: str, second: str) -> pd.DataFrame | No
     return compare_methods(run, task, first, second)
 
 
-def leak(frame: pd.DataFrame, unit: str) -> Any:
-    """The row of the leak of a unit at the last layer."""
-    rows = frame[(frame["metric"] == "leak") & (frame["unit"] == unit)]
-    return rows.loc[rows["layer"].idxmax()]
+class Absent(Exception):
+    """A number that the run does not have; the text says what to run."""
+
+
+def leak(run: Path, task: str, frame: pd.DataFrame) -> Any:
+    """The row of the leak of the task's unit at the layer that its head reads.
+
+    Raises:
+        Absent: no leak was measured there.
+    """
+    from langspec.results import head_layer, read_results
+
+    layer = head_layer(read_results(run / "evaluate" / task / "results.csv"))
+    rows = frame[(frame["metric"] == "leak") & (frame["unit"] == UNIT[task])]
+    rows = rows[rows["layer"] == layer]
+    if rows.empty:
+        raise Absent("no leak at the head's layer")
+    return rows.iloc[0]
+
+
+def report_table(run: Path, name: str, needs: str) -> pd.DataFrame:
+    """A table that the stage report wrote.
+
+    Raises:
+        Absent: there is none, because ``needs`` was not asked for.
+    """
+    path = run / "report" / "tables" / f"{name}.csv"
+    if not path.is_file():
+        raise Absent(f"not measured ({needs})")
+    return pd.read_csv(path)
 
 
 def transfer(frame: pd.DataFrame) -> Any:
@@ -73,9 +99,11 @@ def clusters(run: Path, task: str) -> tuple[str, str, str]:
     """Vectors stop clustering by language."""
     metric = "v_measure_language_task_text"
     paper = change(*(published(task, one, metric) for one in ("frozen", "finetune")))
-    table = pd.read_csv(run / "report" / "tables" / f"published_{task}.csv")
+    table = report_table(run, f"published_{task}", "evaluate.compat.run")
     rows = table[table["quantity"].str.startswith("Clusters against language, the task")]
     here = rows.set_index("method")["sound"]
+    if not {"frozen", "finetune"} <= set(here.index):
+        raise Absent("not measured (`frozen` and `finetune`, v_measure in evaluate.compat.run)")
     seeds = len(list((run / "train" / task / "finetune").glob("seed-*")))
     return (
         f"V-measure {paper}",
@@ -90,8 +118,8 @@ def reading(run: Path, task: str) -> tuple[str, str, str]:
     before, after = (published(task, one, metric) for one in ("frozen", "finetune"))
     frame = compared(run, task, "finetune", "frozen")
     if frame is None:
-        return change(before, after), "not trained", ""
-    row = leak(frame, UNIT[task])
+        raise Absent("`frozen` or `finetune` was not trained")
+    row = leak(run, task, frame)
     paper = f"{UNIT[task]}s {before:.3f} → {after:.3f}".replace(" 0.", " .")
     return paper, f"leak of {UNIT[task]}s {change(row['second'], row['first'])}", judged(row)
 
@@ -103,17 +131,19 @@ def unlearning(run: Path, task: str) -> tuple[str, str, str]:
     for other in ("control", "finetune"):
         frame = compared(run, task, "grl", other)
         if frame is not None:
-            row, language = transfer(frame), leak(frame, UNIT[task])
+            row, language = transfer(frame), leak(run, task, frame)
             scores = f"targets {change(row['second'], row['first'])}"
             leaks = f"leak {change(language['second'], language['first'])}"
             return paper, f"`{other}` → `grl`: {scores}, {leaks}", judged(row)
-    return paper, "`grl` was not trained", "open"
+    raise Absent("`grl` was not trained")
 
 
 def capacity(run: Path, task: str) -> tuple[str, str, str]:
     """Capacity moves from languages to what they share."""
-    table = pd.read_csv(run / "report" / "tables" / f"moves_{task}.csv")
+    table = report_table(run, f"moves_{task}", "evaluate.geometry.run")
     wanted = (table["place"] == "language text, per token") & (table["method"] == "finetune")
+    if not wanted.any():
+        raise Absent("`finetune` was not trained")
     row = table[wanted].iloc[0]
     share = (row[f"variance_share_language_{when}"] for when in ("before", "after"))
     return "not measured", f"variance between languages {change(*share)} of all", "no cause shown"
@@ -127,12 +157,22 @@ CLAIMS = {
 }
 
 
+def cells_of(row: Any, run: Path, task: str) -> tuple[str, str, str]:
+    """Paper, here and how sure; what the run does not have is said in the second."""
+    try:
+        return row(run, task)
+    except Absent as absent:
+        return "–", str(absent), "open"
+
+
 def table(run: Path) -> str:
     """The four rows of a run."""
-    tasks = [task for task in TASKS if (run / "evaluate" / task).is_dir()]
+    tasks = [task for task in TASKS if (run / "evaluate" / task / "results.csv").is_file()]
+    if not tasks or not (run / "report" / "tables").is_dir():
+        raise SystemExit(f"error: {run}: no finished run (evaluate, report); run: dvc repro")
     lines = [HEAD]
     for claim, row in CLAIMS.items():
-        found = [(TASKS[task], row(run, task)) for task in tasks]
+        found = [(TASKS[task], cells_of(row, run, task)) for task in tasks]
         cells = [BREAK.join(f"{name}: {cell[i]}" for name, cell in found) for i in range(3)]
         lines.append(f"| {' | '.join([claim, *cells])} |")
     return "\n".join(lines)

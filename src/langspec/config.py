@@ -78,12 +78,12 @@ class Config(Section):
                     f"expected some of {', '.join(self.train.tasks)}; or set train.also.run: []"
                 )
         for index, name in enumerate(self.evaluate.trajectory.of):
-            trained = [one for one in self.train.run if get_method(one).trains_encoder]
+            trained = [one for one in self.train.all_methods if get_method(one).trains_encoder]
             if name not in trained:
                 run = ", ".join(trained) or "none"
                 raise ValueError(
                     f"evaluate.trajectory.of.{index}: found {name!r}, expected a method of "
-                    f"train.run that trains the encoder: {run}"
+                    f"train.run or train.also.run that trains the encoder: {run}"
                 )
         self._seeds()
         if self.tune.task not in known:

@@ -14,6 +14,7 @@ from conftest import CHECKOUT
 
 sys.path.insert(0, str(CHECKOUT / "benchmarks"))
 
+import claims
 import contest
 import cost
 import gpu_check
@@ -154,3 +155,21 @@ def test_two_precisions_are_compared_seed_by_seed() -> None:
     line = half_quality.summary(rows).splitlines()[2]
     # A mean of .02, a standard deviation of .01, and 4.303 of Student's t over the root of 3.
     assert line.split("|")[5].strip() == "+0.0200 [-0.0048 +0.0448]"
+
+
+def test_claims_name_what_a_run_lacks(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no finished run .*; run: dvc repro"):
+        claims.table(tmp_path)
+    for folder in ("evaluate/pos", "report/tables"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "evaluate" / "pos" / "results.csv").write_text("")
+    assert claims.table(tmp_path).splitlines()[2:] == [
+        "| After fine-tuning, vectors no longer cluster by language | POS: – | "
+        "POS: not measured (evaluate.compat.run) | POS: open |",
+        "| Fine-tuning makes language identification fail | POS: – | "
+        "POS: `frozen` or `finetune` was not trained | POS: open |",
+        "| Unlearning language does not help the task | POS: – | "
+        "POS: `grl` was not trained | POS: open |",
+        "| Capacity moves from languages to what they share | POS: – | "
+        "POS: not measured (evaluate.geometry.run) | POS: open |",
+    ]

@@ -12,9 +12,12 @@ from bank_fixtures import bank_of
 from langspec import presets
 from langspec.config import parse_config, parse_yaml, set_values
 from langspec.errors import LangspecError
+from langspec.evaluation.work import all_work
+from langspec.files import write_json
 from langspec.measurement.rows import Origin
 from langspec.measurement.trajectory import moment
 from langspec.measures.leak_trajectory import chosen_steps
+from langspec.paths import paths_of
 
 LINES = 50
 LANGUAGE, LINE = np.repeat(np.arange(3), LINES), np.tile(np.arange(LINES), 3)
@@ -55,9 +58,25 @@ def test_moments_are_spread_over_the_steps_with_both_ends() -> None:
 def test_only_trainings_of_this_run_can_be_followed(name: str) -> None:
     values = set_values(
         parse_yaml(presets.preset_text("demo")),
-        [f"evaluate.trajectory.of=[{name}]", "train.run=[frozen, finetune]"],
+        [
+            f"evaluate.trajectory.of=[{name}]",
+            "train.run=[frozen, finetune]",
+            "train.also.run=[control]",
+        ],
     )
     with pytest.raises(
         LangspecError, match=rf"evaluate\.trajectory\.of\.0: found '{name}'.*finetune"
     ):
         parse_config(values)
+
+
+def test_a_method_of_some_tasks_is_followed_on_these(tmp_path: Path) -> None:
+    changes = ["evaluate.trajectory.of=[control]", "train.run=[frozen]", "train.seeds=[1]"]
+    config = presets.load_preset("demo", [*changes, "train.also.run=[control]"])
+    paths = paths_of(config, tmp_path)
+    for task in config.train.tasks:
+        for method in config.train.methods_of(task):
+            write_json(paths.train(task, method) / "seed-1" / "model.json", {})
+    works = {task: set(all_work(config, paths, task)) for task in config.train.tasks}
+    assert "trajectory of control" in works["pos"]
+    assert not any(name.startswith("trajectory") for name in works["nli"])

@@ -68,7 +68,8 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
         LangspecError: a method that was not trained yet.
     """
     works: dict[str, Work] = {}
-    for method in config.train.methods_of(task):
+    of_task = config.train.methods_of(task)
+    for method in of_task:
         seeds = config.train.seeds_of(method)
         stage = f"train --task {task} --method {method}"
         folder = require(paths.train(task, method), stage)
@@ -86,7 +87,7 @@ def all_work(config: Config, paths: Paths, task: str) -> dict[str, Work]:
             point = require(path_folder(folder, strength, seed, seeds[0]), stage)
             run = TrainedRun(method, seed, point, strength)
             works[f"{label(method, strength=strength)} seed {seed}"] = Work(runs=(run,))
-    for method in config.evaluate.trajectory.of:
+    for method in (one for one in config.evaluate.trajectory.of if one in of_task):
         folder = paths.train(task, method)
         first = first_seed(config.train.seeds_of(method), folder)
         run = TrainedRun(method, first, folder / f"seed-{first}")

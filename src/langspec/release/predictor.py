@@ -140,7 +140,7 @@ class Predictor:
         if not name:
             return None
         if name not in self._erasers:
-            there = ", ".join(self.erasers) or "none"
+            there = ", ".join(self.erasers) or "none (evaluate.erasers.of names the methods)"
             raise LangspecError(f"no eraser {name!r} here; there are: {there}", place="eraser")
         return self._erasers[name]
 

@@ -104,6 +104,8 @@ def _limits(facts: ExportFacts, record: Mapping[str, Any]) -> list[str]:
             "non-linear probe may read the language all the same. `langspec table attacked_TASK` "
             "says what such probes read of the vectors that the task's head reads."
         )
+    else:
+        lines.append("No eraser comes with it: `evaluate.erasers` (`run`, `of`) asks for none.")
     lines.append("A low leak is no proof that the language cannot be told from the vectors.")
     return lines
 
