@@ -34,7 +34,7 @@ def predict(file: Path | None, model: str, kind: str | None, output: str, eraser
     short_help="Write a trained encoder for transformers.",
     epilog=examples(
         "export --task pos --method finetune --seed 1 --out exported/",
-        "export --task pos --method finetune --seed 1 --out erased/ --eraser leace --head",
+        "export --task pos --method finetune --seed 1 --out erased/ --eraser leace",
     ),
 )
 @click.option("--task", required=True, help="pos or nli.")

@@ -30,7 +30,7 @@ def tune(assignments: tuple[str, ...], dry_run: bool) -> None:
     short_help="Search a method's parameters with Optuna.",
     epilog=examples(
         "sweep --space",
-        "sweep --task pos --method grl --trials 20 --workers 2 --study grl-pos",
+        "sweep --task pos --method grl --trials 20 --study grl-pos",
     ),
 )
 @click.option("--task", help="pos, nli or one of tasks.")
