@@ -192,7 +192,7 @@ def read_folders(options: AuditOptions, measures: Measures) -> tuple[Texts, Text
             place=place,
         )
 
-    text = read(options.text, parallel=same, place="--text")
+    text = read(options.text, parallel=same, place="--parallel" if same else "--text")
     if options.parallel is None or same:
         return text, text if same else None
     return text, read(options.parallel, parallel=True, place="--parallel")
