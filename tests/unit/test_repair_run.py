@@ -138,6 +138,7 @@ def test_refusals_are_one_line_and_write_nothing(biased: Path, text: Path, tmp_p
 
     one = write_texts(tmp_path / "one", ("en",), 60)
     refused("text of one language only (en)", one)
+    refused("--parallel: /nowhere: no such folder", Path("/nowhere"))
     few = write_texts(tmp_path / "few", ("en", "de"), 10)
     refused("de has 10 texts", few)
     unequal = write_texts(tmp_path / "unequal", ("en", "de"), 60)
