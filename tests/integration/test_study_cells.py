@@ -23,6 +23,7 @@ SETS = [
         "name=study",
         "train.tasks=[pos]",
         "train.run=[frozen, grl]",
+        "train.also.run=[]",
         "train.more_seeds={grl: [3]}",
         "train.methods.grl.path=[0.1]",
         "train.pos.epochs=1",
