@@ -123,8 +123,11 @@ FILES = [
     (raw("v.npy", b"\x93NUMPY\x01\x00\x10\x00{}"), "v.npy: not NumPy's format"),
     (raw("v.npz", "x"), "v.npz: cannot be read"),
     (cut_archive, "v.npz: cannot be read"),
-    (archive(a=vectors(), b=vectors()), "holds a, b; name the vectors: --vector-column NAME"),
-    (archive(a=OBJECTS), "v.npz: holds a; name the vectors"),
+    (
+        archive(a=vectors(), b=vectors()),
+        "expected one array [N, H], of a, b; name it: --vector",
+    ),
+    (archive(a=OBJECTS), "expected one array [N, H], there is none; name it"),
     (archive(a=vectors(), language=CODES[:5]), "language has the shape [5]; expected [240]"),
     (raw("v.parquet", "x"), "v.parquet: cannot be read"),
     (cut_table, "v.parquet: cannot be read"),

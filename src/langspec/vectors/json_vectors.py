@@ -13,13 +13,12 @@ import numpy as np
 from langspec.errors import LangspecError
 from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
-    LANGUAGE_NAMES,
-    VECTOR_NAMES,
     Block,
     BlockWriter,
     Columns,
     VectorFile,
-    chosen_name,
+    text_columns,
+    vectors_name,
 )
 
 
@@ -39,22 +38,11 @@ class JsonLinesFile(VectorFile):
             raise LangspecError("has no line", place=path)
         names = list(first)
         tables = [key for key, value in first.items() if _is_vector(value)]
-        usual = [name for name in VECTOR_NAMES if name in tables]
-        named = chosen_name(columns.vector, names, usual, option="--vector-column", place=path)
-        self.name = named or (tables[0] if len(tables) == 1 else "")
-        if not self.name:
-            which = f"of {', '.join(tables)}" if tables else "there is none"
-            raise LangspecError(
-                f"expected one list of numbers, {which}; name it: --vector-column NAME",
-                place=f"{path}:1",
-            )
+        self.name = vectors_name(columns.vector, names, tables, "one list of numbers", f"{path}:1")
         if not _is_vector(first[self.name]):
             raise LangspecError(f"{self.name!r} is no list of numbers", place=f"{path}:1")
         self.width = len(first[self.name])
-        self._language = chosen_name(
-            columns.language, names, LANGUAGE_NAMES, option="--language-column", place=path
-        )
-        self._line = chosen_name(columns.line, names, (), option="--line-column", place=path)
+        self._language, self._line = text_columns(columns, names, path)
         self.has_languages, self.has_lines = self._language is not None, self._line is not None
 
     def _object(self, line: bytes, number: int) -> dict[str, Any]:

@@ -15,14 +15,13 @@ from numpy.lib import format as npy
 from langspec.errors import LangspecError
 from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
-    LANGUAGE_NAMES,
-    VECTOR_NAMES,
     Block,
     BlockWriter,
     Columns,
     VectorFile,
     check_floats,
-    chosen_name,
+    text_columns,
+    vectors_name,
 )
 
 
@@ -120,21 +119,11 @@ class NpzFile(VectorFile):
             raise LangspecError(f"cannot be read ({error})", place=path) from None
         names = list(headers)
         tables = [name for name, one in headers.items() if len(one.shape) == 2]
-        self.name = chosen_name(
-            columns.vector, names, VECTOR_NAMES, option="--vector-column", place=path
-        ) or (tables[0] if len(tables) == 1 else None)
-        if self.name is None:
-            raise LangspecError(
-                f"holds {', '.join(names) or 'no array'}; name the vectors: --vector-column NAME",
-                place=path,
-            )
+        self.name = vectors_name(columns.vector, names, tables, "one array [N, H]", path)
         self._header = headers[self.name]
         self._header.check(path)
         self.count, self.width, self.dtype = *self._header.shape, self._header.dtype
-        self._language = chosen_name(
-            columns.language, names, LANGUAGE_NAMES, option="--language-column", place=path
-        )
-        self._line = chosen_name(columns.line, names, (), option="--line-column", place=path)
+        self._language, self._line = text_columns(columns, names, path)
         for name in (self._language, self._line):
             if name is not None and headers[name].shape != (self.count,):
                 raise LangspecError(

@@ -15,13 +15,12 @@ import pyarrow.parquet as pq
 from langspec.errors import LangspecError
 from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
-    LANGUAGE_NAMES,
-    VECTOR_NAMES,
     Block,
     BlockWriter,
     Columns,
     VectorFile,
-    chosen_name,
+    text_columns,
+    vectors_name,
 )
 
 
@@ -43,16 +42,8 @@ class ParquetFile(VectorFile):
             raise LangspecError(f"cannot be read ({_short(error)})", place=path) from None
         names = self._schema.names
         tables = [field.name for field in self._schema if _is_vectors(field.type)]
-        usual = [name for name in VECTOR_NAMES if name in tables]
-        named = chosen_name(columns.vector, names, usual, option="--vector-column", place=path)
-        self.name = named or (tables[0] if len(tables) == 1 else "")
-        if not self.name:
-            which = f"of {', '.join(tables)}" if tables else "there is none"
-            raise LangspecError(
-                f"expected one column of lists of fp16, fp32 or fp64, {which}; name it: "
-                "--vector-column NAME",
-                place=path,
-            )
+        expected = "one column of lists of fp16, fp32 or fp64"
+        self.name = vectors_name(columns.vector, names, tables, expected, path)
         if not _is_vectors(self._schema.field(self.name).type):
             raise LangspecError(
                 f"{self.name} holds {self._schema.field(self.name).type}; expected lists of fp16, "
@@ -60,10 +51,7 @@ class ParquetFile(VectorFile):
                 place=path,
             )
         self.dtype = np.dtype(self._schema.field(self.name).type.value_type.to_pandas_dtype())
-        self._language = chosen_name(
-            columns.language, names, LANGUAGE_NAMES, option="--language-column", place=path
-        )
-        self._line = chosen_name(columns.line, names, (), option="--line-column", place=path)
+        self._language, self._line = text_columns(columns, names, path)
         self.has_languages, self.has_lines = self._language is not None, self._line is not None
         self.width = self._first_width()
 

@@ -150,3 +150,41 @@ def chosen_name(
         listed = ", ".join(list(there)[:12]) or "none"
         raise LangspecError(f"{option}: no {wanted!r}; there are: {listed}", place=place)
     return wanted
+
+
+def vectors_name(
+    wanted: str | None, names: Sequence[str], tables: Sequence[str], expected: str, place: object
+) -> str:
+    """The name of the column of vectors.
+
+    Args:
+        wanted: as it was asked for; None: not at all.
+        names: of all columns.
+        tables: of those that can hold vectors.
+        expected: what such a column is, for a message.
+        place: of the file.
+
+    Raises:
+        LangspecError: no such column, or several.
+    """
+    usual = [name for name in VECTOR_NAMES if name in tables]
+    named = chosen_name(wanted, names, usual, option="--vector-column", place=place)
+    if named is None and len(tables) != 1:
+        which = f"of {', '.join(tables)}" if tables else "there is none"
+        raise LangspecError(
+            f"expected {expected}, {which}; name it: --vector-column NAME", place=place
+        )
+    return named or tables[0]
+
+
+def text_columns(
+    columns: Columns, names: Sequence[str], place: object
+) -> tuple[str | None, str | None]:
+    """The names of the columns of languages and of lines; None: there is none.
+
+    Raises:
+        LangspecError: one that was asked for is not there.
+    """
+    usual = LANGUAGE_NAMES
+    language = chosen_name(columns.language, names, usual, option="--language-column", place=place)
+    return language, chosen_name(columns.line, names, (), option="--line-column", place=place)
