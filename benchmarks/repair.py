@@ -295,23 +295,24 @@ def thirds(of: Labelled) -> Parts:
 def planted(draws: int) -> None:
     """What is said of vectors whose bias is known."""
     rule = rule_named("recall", RULE.loss)
-    print(
-        "| bias | size | " + " | ".join(map(title_of, (NOTHING, *METHODS))) + " | chosen | said |"
-    )
-    print("|---" * (len(METHODS) + 5) + "|")
-    for kind, size in (("offset", 0.5), ("offset", 1.0), ("sign", 1.0), ("rotation", 1.0)):
-        parts = thirds(planted_vectors(kind, size, 1))
-        outcome = run_protocol(parts, Protocol(rule, one_map=False))
-        rows = outcome.test
+    biases = (("offset", 0.5), ("offset", 1.0), ("sign", 1.0), ("rotation", 1.0))
+    columns, said = [], []
+    for kind, size in biases:
+        outcome = run_protocol(thirds(planted_vectors(kind, size, 1)), Protocol(rule))
+        columns.append(outcome.test)
+        chosen = title_of(outcome.choice.method)
+        said.append(f"{chosen}: {'' if outcome.verdict.repaired else 'not '}repaired")
+    print("| recall@10, own share | " + " | ".join(f"{k} {size}" for k, size in biases) + " |")
+    print("|---" * (len(biases) + 1) + "|")
+    for name in (NOTHING, *METHODS):
         cells = [
             f"{rows[name]['recall_10'].mean():.3f}, {rows[name]['own_share'].mean():.2f}"
             if name in rows
             else "–"
-            for name in (NOTHING, *METHODS)
+            for rows in columns
         ]
-        said = "repaired" if outcome.verdict.repaired else "nothing to repair"
-        chosen = title_of(outcome.choice.method)
-        print(f"| {kind} | {size} | {' | '.join(cells)} | {chosen} | {said} |", flush=True)
+        print(f"| {title_of(name)} | {' | '.join(cells)} |")
+    print(f"| chosen by the default rule | {' | '.join(said)} |", flush=True)
     repaired = 0
     for seed in range(draws):
         parts = thirds(planted_vectors("none", 0.0, seed + 10, lines=120))
