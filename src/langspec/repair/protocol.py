@@ -123,7 +123,9 @@ def run_protocol(parts: Parts, protocol: Protocol) -> Outcome:
                 place="--fit-languages",
             )
     fitted = _fit(parts, protocol.methods, seen)
-    dev = parts.dev.at(np.isin(parts.dev.languages, seen)) if chosen_on else parts.dev
+    within = np.isin(parts.dev.languages, seen)
+    several = len(np.unique(parts.dev.languages[within])) > 1
+    dev = parts.dev.at(within) if several else parts.dev
     rows = measured(dev, fitted.maps, "choose")
     allowed = [name for name, one in fitted.maps.items() if one.one_map or not protocol.one_map]
     choice = choose(rows, rule, allowed)

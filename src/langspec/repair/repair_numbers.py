@@ -67,18 +67,19 @@ def method_table(outcome: Outcome) -> Table:
             record |= {name: one["after"]}
             record |= {f"{name}_{end}": one[f"after_{end}"] for end in ("low", "high")}
             record |= {f"{name}_change{end}": one[key] for end, key in _CHANGE.items()}
-        record["role"] = role_of(method, outcome)
+        record |= {"part": part_of(method, outcome), "role": role_of(method, outcome)}
         records.append(record)
     for method, why in outcome.fitted.left_out.items():
-        records.append({"method": method, "title": title_of(method), "role": f"left out: {why}"})
-    columns = [Column("title", "Method")]
+        record = {"method": method, "title": title_of(method), "part": "left out", "role": why}
+        records.append(record)
+    columns = [Column("title", "Method"), Column("part", "")]
     columns += [Column(name, MEASURES[name], "", "score") for name in shown(before)]
     return Table(
         "methods",
         "All methods",
         "Search with the test lines; brackets: 95 % interval over lines. A method was chosen on "
         f"validation lines by {outcome.rule.words}.",
-        (*columns, Column("role", "In this repair")),
+        (*columns, Column("role", "On validation lines")),
         frame_of(records),
     )
 
@@ -91,17 +92,22 @@ def method_words(method: str, outcome: Outcome) -> str:
     return "CSLS, nothing erased" if method == CSLS else title_of(method)
 
 
-def role_of(method: str, outcome: Outcome) -> str:
-    """What part a method played."""
-    if method == NOTHING:
-        return "before"
-    if method == CSLS:
-        return "baseline; needs all vectors of the pool"
+def part_of(method: str, outcome: Outcome) -> str:
+    """What part a method played, in a word or two."""
+    if method in (NOTHING, CSLS):
+        return "before" if method == NOTHING else "baseline"
     if method == outcome.choice.method:
         return "chosen"
+    return "not eligible" if method in outcome.choice.ruled_out else "eligible"
+
+
+def role_of(method: str, outcome: Outcome) -> str:
+    """What was decided on validation lines, and why."""
+    if method in (NOTHING, CSLS):
+        return "" if method == NOTHING else "needs all vectors of the pool"
     gain = outcome.choice.gains[method]
     why = outcome.choice.ruled_out.get(method, "")
-    return f"validation {signed(gain)}" + (f"; not eligible: {why}" if why else "")
+    return signed(gain) + (f"; {why}" if why else "")
 
 
 def language_table(outcome: Outcome) -> Table:
