@@ -168,5 +168,5 @@ def test_every_measured_table_names_its_rule(run: Run) -> None:
     chosen = {"selection": "mean_dev", "selection_languages": ["de", "en"], "seeds": []}
     other = replace(run, runs={("pos", "finetune"): chosen})
     assert selection_words(other) == (
-        "mean_dev: best mean over the languages with a development set (de, en)"
+        "best mean over the languages with a development set (de, en)"
     )
