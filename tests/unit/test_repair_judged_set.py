@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from audit_fixtures import biased_bert, write_judged_set, write_texts
 from langspec.audit.options import EncoderChoice
 from langspec.errors import LangspecError
+from langspec.pool_search.judged import judged_rows, read_judged
+from langspec.repair.judged_set import SetSearch
 from langspec.repair.repair_options import RepairOptions
 from langspec.repair.repair_run import plan_repair, run_repair
 
@@ -66,6 +69,15 @@ def test_no_set_is_no_number(text: Path, tmp_path: Path) -> None:
     said = run_repair(options(tmp_path, text, 0.0, queries=None, qrels=None, corpus=None))
     assert facts(tmp_path / "out")["judged"] is None
     assert "Judged set" not in said
+
+
+def test_one_query_has_no_interval(text: Path, tmp_path: Path) -> None:
+    judged = read_judged(*write_judged_set(tmp_path, text, lines=1))
+    rows = judged_rows(judged, np.eye(3), np.eye(3)).iloc[:1]
+    said = SetSearch(judged, rows, rows, repaired=True).words()
+    value = f"{rows['ndcg_10'].iloc[0]:.3f}"
+    assert said.startswith(f"Judged set, 1 query: nDCG@10 {value} to {value}; recall@10 ")
+    assert "nan" not in said
 
 
 @pytest.mark.parametrize("run", [run_repair, plan_repair])

@@ -65,9 +65,12 @@ class SetSearch:
             before, after, *ends = (
                 np.nan if end is None else end for end in numbers[measure].values()
             )
-            change = f" to {after:.3f}, {signed(Interval(*ends))}" if self.repaired else ""
+            change = f" to {after:.3f}" if self.repaired else ""
+            if self.repaired and not np.isnan(ends[1]):  # one query has no interval
+                change += f", {signed(Interval(*ends))}"
             parts.append(f"{title} {before:.3f}{change}")
-        return f"Judged set, {len(self.before):,} queries: {'; '.join(parts)}."
+        queries = "1 query" if len(self.before) == 1 else f"{len(self.before):,} queries"
+        return f"Judged set, {queries}: {'; '.join(parts)}."
 
     def table(self) -> Table:
         """Before and after over all queries, and by language of the query where it is known."""
