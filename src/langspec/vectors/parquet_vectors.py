@@ -124,7 +124,15 @@ class ParquetFile(VectorFile):
     @contextmanager
     def writer(self, path: Path) -> Iterator[BlockWriter]:
         """Write batches with the other columns as they are."""
-        with pq.ParquetWriter(path, self._schema, compression=self._compression) as writer:
+        # Hardly a number of vectors occurs twice: a dictionary of them only costs time.
+        others = [name for name in self._schema.names if name != self.name]
+        with pq.ParquetWriter(
+            path,
+            self._schema,
+            compression=self._compression,
+            use_dictionary=others,
+            write_statistics=others,
+        ) as writer:
             yield _BatchWriter(writer, self.name)
 
 

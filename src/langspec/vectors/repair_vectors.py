@@ -88,7 +88,7 @@ def plan_vectors(options: VectorOptions) -> str:
     return (
         f"repair {file.path}: {file.count:,} vectors of {file.width} dimensions, {file.dtype}, "
         f"{lines}, {len(methods)} methods, rule {rule.name}, {passes} passes -> {options.out}\n"
-        f"  about {span(seconds)}, 2 GB of memory or less"
+        f"  about {span(seconds)}, 4 GB of memory or less"
     )
 
 
