@@ -432,6 +432,26 @@ def test_whole_rows_of_few_lines_are_chosen_among_those(tmp_path: Path) -> None:
     assert len(whole.token_meta) == 10
 
 
+def test_texts_may_lack_words_that_the_pass_without_a_prefix_has(tmp_path: Path) -> None:
+    """A prefix takes room in a row of limited length: the last words fall away there."""
+    words = random_inputs(24)
+    # The last row, cut before its words.
+    starts = np.r_[words.unit_starts[:-1], words.unit_starts[-2]]
+    assert starts[-1] < words.unit_starts[-1]
+    texts = replace(
+        words,
+        units=words.units[: starts[-1]],
+        unit_starts=starts,
+        unit_words=words.unit_words[: starts[-1]],
+    )
+    rows = replace(rows_of(words), token_labels=None)
+    options = bank_options(max_tokens_per_language=None)
+    given = {"rows": rows, "options": options, "key": key_of(options)}
+    both = build_bank(tiny_model(0), 0, texts, words=words, root=tmp_path / "both", **given)
+    plain = build_bank(tiny_model(0), 0, words, root=tmp_path / "plain", **given)
+    assert np.array_equal(both.tokens(2), plain.tokens(2))
+
+
 def test_words_of_other_pieces_have_a_pass_of_their_own(tmp_path: Path) -> None:
     model, passes = tiny_model(0), []
     model.register_forward_hook(lambda *_: passes.append(1))

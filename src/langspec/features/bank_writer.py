@@ -63,13 +63,15 @@ class BankWriter:
                 )
         begins = np.searchsorted(self.selection.unit_rows, rows, side="left")
         ends = np.searchsorted(self.selection.unit_rows, rows, side="right")
+        if "tokens" not in self.kinds:  # the selected words may be of other inputs
+            ends = begins
         scored = _ranges(begins, ends)
         where = torch.from_numpy(np.repeat(np.arange(len(rows)), ends - begins))
         columns = self.inputs.units[self.selection.units[scored]].astype(np.int64)
         places, chosen = self._sentences(rows)
         for index, layer in enumerate(self.layers):
             state = states[layer]
-            if len(scored) and "tokens" in self.kinds:
+            if len(scored):
                 vectors = units(state, where, torch.from_numpy(columns))
                 self.out["tokens"][index, scored] = vectors.float().cpu().numpy()
             if chosen.any() and "sentences" in self.kinds:
