@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from langspec.errors import LangspecError
 from langspec.pool_search.judged import judged_rows, read_judged
 from langspec.repair.judged_set import SetSearch
 from langspec.repair.repair_options import RepairOptions
-from langspec.repair.repair_run import plan_repair, run_repair
+from langspec.repair.repair_run import plan_repair, prepare, run_repair
 
 CODES = ("de", "en", "tr")
 
@@ -78,6 +79,17 @@ def test_one_query_has_no_interval(text: Path, tmp_path: Path) -> None:
     value = f"{rows['ndcg_10'].iloc[0]:.3f}"
     assert said.startswith(f"Judged set, 1 query: nDCG@10 {value} to {value}; recall@10 ")
     assert "nan" not in said
+
+
+def test_the_estimate_counts_the_set(text: Path, tmp_path: Path) -> None:
+    chosen = options(tmp_path, text, 0.0)
+    corpus = [{"_id": str(i), "text": "en1 en2 en3 " * 40} for i in range(4000)]
+    large = tmp_path / "large.jsonl"
+    large.write_text("".join(json.dumps(row) + "\n" for row in corpus), encoding="utf-8")
+    qrels = tmp_path / "large.tsv"
+    qrels.write_text("q-de-0 1 1\n", encoding="utf-8")
+    small = prepare(chosen).cost.seconds
+    assert prepare(replace(chosen, corpus=large, qrels=qrels)).cost.seconds > small + 0.5
 
 
 @pytest.mark.parametrize("run", [run_repair, plan_repair])

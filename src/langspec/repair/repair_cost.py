@@ -10,6 +10,7 @@ from langspec.audit.audit_cost import Estimate, encoding_memory, encoding_second
 from langspec.audit.audited_encoder import Subject
 from langspec.audit.options import AuditOptions
 from langspec.audit.text_folder import Texts
+from langspec.pool_search.judged import Judged
 from langspec.repair.encoded_parts import bank_of
 
 # CPU seconds of a search: a million pairs of texts, and the same a width of 384.
@@ -23,6 +24,7 @@ def estimate_repair(
     options: AuditOptions,
     banks: Path,
     methods: int,
+    judged: Judged | None = None,
 ) -> Estimate:
     """What the repair of an encoder costs on this machine as it is now.
 
@@ -32,6 +34,7 @@ def estimate_repair(
         options: of the encoding pass.
         banks: folder of all banks.
         methods: how many are tried.
+        judged: a judged search set, which takes as long as the texts by its characters.
     """
     seconds = disk = 0.0
     stored = True
@@ -45,6 +48,10 @@ def estimate_repair(
     pairs = (counts["dev"] ** 2 + counts["test"] ** 2) / 1e6
     searches = pairs * (methods + 3) + 2 * counts["test"] ** 2 / 1e6  # unseen: two more
     seconds += searches * (_PAIRS + _WIDTHS * width(subject) / 384)
+    if judged is not None:
+        extra = (*judged.queries.texts, *judged.corpus.texts)
+        share = sum(map(len, extra)) / max(1, sum(map(len, texts[-1].texts)))
+        seconds += share * encoding_seconds(subject, texts[-1], options)
     memory = encoding_memory(subject, options)
     memory += sum(4 * len(read.texts) for read in texts) * width(subject) * 4
     return Estimate(seconds + _FIXED, memory, disk, stored)

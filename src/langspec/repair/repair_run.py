@@ -94,7 +94,8 @@ def prepare(options: RepairOptions) -> Prepared:
     protocol = Protocol(rule, methods, one_map=True, fit_languages=fit_languages)
     with going("loading"):
         subject = load_subject(options.encoder, layers="-1", max_tokens=options.max_tokens)
-        cost = estimate_repair(subject, texts, options.encoding, banks, len(methods))
+        encoding, count = options.encoding, len(methods)
+        cost = estimate_repair(subject, texts, encoding, banks, count, judged)
     return Prepared(options, protocol, subject, texts, cost, judged)
 
 
