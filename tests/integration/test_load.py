@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import CHECKOUT, Make
+from encoder_shapes import publish
 from langspec.corpora.lines import MAX_LINE_BYTES
 from langspec.languages import LANGUAGES
 
@@ -66,14 +67,24 @@ def test_an_audit_of_eight_times_the_text_takes_no_more_memory(
     assert peaks[1] < 1.15 * peaks[0], peaks
 
 
-def test_200_languages_are_audited(encoder: Path, tmp_path: Path) -> None:
+def test_200_languages_are_audited_where_vectors_have_as_many_dimensions(
+    encoder: Path, tmp_path: Path
+) -> None:
     codes = list(LANGUAGES)[:200]
-    code, peak, said = audit(encoder, write_texts(tmp_path / "texts", 100, codes))
+    texts = write_texts(tmp_path / "texts", 100, codes)
+    code, _, said = audit(encoder, texts)
+    assert code == 2
+    last = said.strip().splitlines()[-1]
+    assert last.startswith(f"error: --text: {texts}: 200 languages; expected at most 32, ")
+    wide = publish(
+        tmp_path / "wide", "roberta", hidden_size=256, num_attention_heads=4,
+        max_position_embeddings=130,
+    )  # fmt: skip
+    code, peak, said = audit(wide, texts)
     print(f"peak MB: {peak}")
     assert code == 0, said[-2000:]
-    page = (tmp_path / "texts.out/index.html").read_text(encoding="utf-8")
-    missing = [one for one in codes if LANGUAGES[one].name not in html.unescape(page)]
-    assert missing == []
+    page = html.unescape((tmp_path / "texts.out/index.html").read_text(encoding="utf-8"))
+    assert [one for one in codes if LANGUAGES[one].name not in page] == []
     assert peak < 2000, peak
 
 
