@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import random
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from conftest import CHECKOUT, Make
-from encoder_shapes import publish
 from langspec.corpora.lines import MAX_LINE_BYTES
 from langspec.languages import LANGUAGES
 
@@ -67,25 +65,13 @@ def test_an_audit_of_eight_times_the_text_takes_no_more_memory(
     assert peaks[1] < 1.15 * peaks[0], peaks
 
 
-def test_200_languages_are_audited_where_vectors_have_as_many_dimensions(
-    encoder: Path, tmp_path: Path
-) -> None:
-    codes = list(LANGUAGES)[:200]
-    texts = write_texts(tmp_path / "texts", 100, codes)
-    code, _, said = audit(encoder, texts)
+def test_more_languages_than_dimensions_are_refused_at_once(encoder: Path, tmp_path: Path) -> None:
+    texts = write_texts(tmp_path / "texts", 100, list(LANGUAGES)[:200])
+    code, peak, said = audit(encoder, texts)
     assert code == 2
     last = said.strip().splitlines()[-1]
     assert last.startswith(f"error: --text: {texts}: 200 languages; expected at most 32, ")
-    wide = publish(
-        tmp_path / "wide", "roberta", hidden_size=256, num_attention_heads=4,
-        max_position_embeddings=130,
-    )  # fmt: skip
-    code, peak, said = audit(wide, texts)
-    print(f"peak MB: {peak}")
-    assert code == 0, said[-2000:]
-    page = html.unescape((tmp_path / "texts.out/index.html").read_text(encoding="utf-8"))
-    assert [one for one in codes if LANGUAGES[one].name not in page] == []
-    assert peak < 2000, peak
+    assert peak < 1500, peak
 
 
 def test_a_line_of_200_mb_is_refused_without_reading_it(encoder: Path, tmp_path: Path) -> None:
