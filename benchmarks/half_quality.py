@@ -36,7 +36,8 @@ def trained(given: Namespace, config: Any, task: str, precision: str, seed: int)
     import torch
 
     from langspec.paths import paths_of
-    from langspec.training.experiment import Changes, Workbench
+    from langspec.training.changes import Changes
+    from langspec.training.experiment import Workbench
     from langspec.training.scoring import predict
 
     compute = config.compute.model_copy(update={"precision": precision, "launch": None})

@@ -15,7 +15,8 @@ from langspec.measurement.comparison import compare_values, pair_seeds
 from langspec.measurement.difference import JudgeOptions, judge
 from langspec.report.compared import LEAK, Line
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrast, Contrasts
-from langspec.report.first_answers import banner, beside_paper, cards, short, sure_line
+from langspec.report.first_answers import banner, cards, short, sure_line
+from langspec.report.first_published import beside_paper
 from langspec.report.run_results import Run, load_run
 from langspec.report.table import leak_unit
 from published_rows import PUBLISHED, add_published

@@ -110,8 +110,7 @@ def leak_curve(
         meta = bank.token_meta if unit == "token" else bank.sentence_meta
         rows = split_rows(bank, meta, unit)
         _check_size(meta, rows["train"], unit)
-        nested = (nested_rows(meta, rows["train"], bank.languages, share) for share in SHARES)
-        parts = [rows | {"train": part} for part in nested]
+        parts = _parts(bank, meta, rows)
 
         def points(layer: int, unit: str = unit, meta: Units = meta, parts: Any = parts) -> Any:
             given = (bank, origin, options, bootstrap, unit, meta)
@@ -121,13 +120,29 @@ def leak_curve(
         for layer, fits in zip(measured, side_by_side(points, measured), strict=True):
             for _, of_part in fits:
                 results += [row for row in of_part if row.language == "all"]
-            line, gold = meta.line[test], meta.language[test].astype(np.int64)
             predicted = fits[-1][0], whole[unit, layer]
-            gain = gain_interval(line, gold, *predicted, len(bank.languages), bootstrap)
-            place = (unit, layer, len(test), len(rows["train"]))
-            results += _gain_rows(origin, gain, rising, *place)
+            gain = _gain(bank, meta, test, predicted, bootstrap)
+            results += _gain_rows(origin, gain, rising, unit, layer, len(test), len(rows["train"]))
         results += _short_languages(bank, origin, meta, rows["train"], unit)
     return results
+
+
+def _parts(bank: Bank, meta: Units, rows: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """The rows of the splits, with each share of the training rows."""
+    nested = (nested_rows(meta, rows["train"], bank.languages, share) for share in SHARES)
+    return [{**rows, "train": part} for part in nested]
+
+
+def _gain(
+    bank: Bank,
+    meta: Units,
+    test: np.ndarray,
+    predicted: tuple[np.ndarray, np.ndarray],
+    bootstrap: BootstrapOptions,
+) -> Interval:
+    """What the second prediction of the test vectors has more than the first."""
+    line, gold = meta.line[test], meta.language[test].astype(np.int64)
+    return gain_interval(line, gold, *predicted, len(bank.languages), bootstrap)
 
 
 def _gain_rows(

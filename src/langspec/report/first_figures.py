@@ -82,9 +82,9 @@ def two_measures(run: Run) -> Plot | None:
     axes[0].set_yticks(range(len(methods)), methods, fontsize=8.5)
     with_paper = any(len(one.paper) for one in read)
     keys = ["filled: our probe, trained until it converged" + "; hollow: the paper's" * with_paper]
-    told = {"control": "control: grl, nothing reversed"} if "control" in methods else {}
-    told |= {RANDOM: "untrained: random weights"} if RANDOM in present else {}
-    keys += ["; ".join(told.values())] if told else []
+    signs = {"control": "control: grl, nothing reversed"} if "control" in methods else {}
+    signs |= {RANDOM: "untrained: random weights"} if RANDOM in present else {}
+    keys += ["; ".join(signs.values())] if signs else []
     figure.supxlabel("\n".join(["how well the language is read", *keys]), fontsize=SMALL)
     alt = "Dot plot of how well the language is read. " + " ".join(map(_in_words, read))
     title = "What each measure reads of the language"

@@ -30,6 +30,7 @@ from langspec.modelling.saved import build_model, copy_encoder
 from langspec.modelling.vocabulary import pieces_of, trim_vocabulary
 from langspec.objectives import Objective, get_method, get_objective
 from langspec.tasks import Task, TaskData, get_task
+from langspec.training.changes import UNCHANGED, Changes
 from langspec.training.identity import TrainingFacts, run_settings, seed_key
 from langspec.training.language import LanguageData, read_language_data, with_mlm_head
 from langspec.training.loop import FitResult, fit
@@ -45,21 +46,6 @@ logger = logging.getLogger(__name__)
 
 MIXED = {"fp32": "no", "bf16": "no", "fp16": "fp16"}
 """Accelerate's ``mixed_precision``: autocast for fp16; bf16 weights are :mod:`half_weights`'."""
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What one training does otherwise than params.yaml says; None: as there.
-
-    Attributes:
-        strength: lambda of the method; a point of its path.
-        epochs: number of passes.
-        rows: so many of the training rows, drawn by the seed.
-    """
-
-    strength: float | None = None
-    epochs: int | None = None
-    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -297,7 +283,7 @@ class Workbench:
         config: Config,
         method: str,
         seed: int,
-        changes: Changes = Changes(),
+        changes: Changes = UNCHANGED,
         *,
         also_read: Sequence[np.ndarray] = (),
     ) -> Experiment:

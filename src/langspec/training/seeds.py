@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from langspec.files import write_checksums
 from langspec.modelling.saved import RunCard, save_run
 from langspec.objectives import get_method
+from langspec.training.changes import Changes
 from langspec.training.checkpoint import CheckpointStore
-from langspec.training.experiment import Changes, Experiment, Workbench
+from langspec.training.experiment import Experiment, Workbench
 from langspec.training.identity import SeedJob
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from langspec.measurement.moves import drift
 from langspec.measurement.probe import fit_probe_on
 from langspec.measurement.scores import macro_f1
 from langspec.training.callbacks import Callback, Run
-from langspec.training.experiment import Changes, Experiment, Workbench
+from langspec.training.changes import Changes
+from langspec.training.experiment import Experiment, Workbench
 from langspec.training.loop import Batches
 from langspec.training.scoring import TrainingData, dev_scores
 from langspec.tuning.score import Collapsed, Measured, Report
