@@ -54,6 +54,12 @@ def with_row(row: int, value: float) -> np.ndarray:
     return changed
 
 
+def scaled_row(row: int, factor: float) -> np.ndarray:
+    changed = vectors().astype(np.float64)
+    changed[row] *= factor
+    return changed
+
+
 def npy(values: Any) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         np.save(folder / "v.npy", np.asarray(values))
@@ -110,6 +116,10 @@ FILES = [
     (npy(with_row(17, np.nan)), "v.npy: vector 18: holds a number that is not finite"),
     (npy(with_row(17, np.inf)), "v.npy: vector 18: holds a number that is not finite"),
     (npy(with_row(3, 0)), "v.npy: vector 4: is all zeros"),
+    (npy(with_row(3, 1e25)), "v.npy: vector 4: its largest number is 1e+25, out of the range"),
+    (npy(with_row(3, 1e-30)), "v.npy: vector 4: its largest number is 1e-30, out of the range"),
+    (npy(scaled_row(100, 1e-60)), "vector 101: its largest number is 5.44e-61, out of the range"),
+    (npy(scaled_row(100, 1e200)), "v.npy: vector 101: its largest number is"),
     (npy(vectors()[:, :5]), "v.npy: vectors of 5 dimensions; the eraser was fitted on 6"),
     (npy(3 * vectors()), "it was fitted on vectors of length 1"),
     (npy(vectors() @ np.eye(WIDTH, k=1) + 0.01), "not like the vectors of this eraser"),
