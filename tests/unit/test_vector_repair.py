@@ -141,6 +141,12 @@ def test_what_is_left_out_is_said(place: Path, caplog: pytest.LogCaptureFixture)
     assert set(sample.parts["train"].languages) == {"de", "en", "ru", "qqz"}
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_code(place: Path) -> None:
+    written(place, 1.0)
+    (place / "c.txt").write_bytes(b"\xef\xbb\xbf" + (place / "c.txt").read_bytes())
+    assert sampled(place).counts == dict.fromkeys(CODES, LINES)
+
+
 def test_a_sample_is_the_same_lines_in_all_languages_and_bounded(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

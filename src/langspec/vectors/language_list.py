@@ -17,7 +17,7 @@ class LanguageList:
     """Reads codes along with the vectors: a line a vector, ``CODE`` or ``CODE<tab>LINE``.
 
     Args:
-        path: of the file, UTF-8.
+        path: of the file, UTF-8; a byte order mark is no part of the first code.
         count: number of vectors.
 
     Raises:
@@ -28,7 +28,7 @@ class LanguageList:
     def __init__(self, path: Path, count: int) -> None:
         self.path, self.count, self.taken = path, count, 0
         try:
-            self._handle = path.open(encoding="utf-8")
+            self._handle = path.open(encoding="utf-8-sig")
         except OSError as error:
             raise LangspecError(f"{path}: {error.strerror}", place="--languages") from None
         self._numbered: bool | None = None
