@@ -117,6 +117,15 @@ def test_every_format_is_read_in_blocks(suffix: str, dtype: str, tmp_path: Path)
     assert np.concatenate([block.languages for block in blocks]).tolist() == codes.tolist()
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".parquet", ".jsonl"])
+def test_a_number_is_a_code_and_0_is_one(suffix: str, tmp_path: Path) -> None:
+    vectors, codes = planted(60)
+    numbers = np.searchsorted(CODES, codes)
+    file = opened(WRITERS[suffix](tmp_path / f"v{suffix}", vectors, numbers))
+    read = np.concatenate([block.languages for block in file.blocks(25)])
+    assert read.tolist() == [str(number) for number in numbers]
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_an_array_stored_by_columns_is_read_as_it_is(suffix: str, tmp_path: Path) -> None:
     vectors, codes = planted(250)

@@ -17,6 +17,7 @@ from langspec.vectors.vector_file import (
     BlockWriter,
     Columns,
     VectorFile,
+    codes_of,
     text_columns,
     vectors_name,
 )
@@ -87,7 +88,7 @@ class JsonLinesFile(VectorFile):
     ) -> Block:
         codes, lines = None, None
         if self._language is not None:
-            codes = np.asarray([str(one.get(self._language) or "") for one in objects], str)
+            codes = codes_of([one.get(self._language) for one in objects])
         if self._line is not None:
             lines = line_keys([one.get(self._line) for one in objects])
         return Block(start, np.stack(vectors), codes, lines, objects)

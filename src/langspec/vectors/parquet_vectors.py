@@ -19,6 +19,7 @@ from langspec.vectors.vector_file import (
     BlockWriter,
     Columns,
     VectorFile,
+    codes_of,
     text_columns,
     vectors_name,
 )
@@ -116,7 +117,7 @@ class ParquetFile(VectorFile):
     def _codes(self, batch: Any) -> np.ndarray | None:
         if self._language is None:
             return None
-        return np.asarray([code or "" for code in batch.column(self._language).to_pylist()], str)
+        return codes_of(batch.column(self._language).to_pylist())
 
     def _lines(self, batch: Any) -> np.ndarray | None:
         return None if self._line is None else line_keys(batch.column(self._line).to_pylist())

@@ -120,6 +120,11 @@ class VectorFile(ABC):
         return LangspecError(reason, place=f"{self.path}: vector {row + 1:,}")
 
 
+def codes_of(values: Sequence[Any]) -> np.ndarray:
+    """Language codes as str ``[N]``, "" where there is none; a number is a code too, as is 0."""
+    return np.asarray(["" if value is None else str(value) for value in values], str)
+
+
 def check_floats(dtype: np.dtype[Any], place: object) -> None:
     """Refuse numbers that are no fp16, fp32 or fp64.
 
