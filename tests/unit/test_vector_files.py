@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from langspec.erasure.leace import LEACE
 from langspec.repair.fit_methods import Labelled, fit_all
 from langspec.repair.unit_eraser import UnitEraser, unit
 from langspec.vectors.applied_map import AppliedEraser
+from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.open_vectors import open_vectors
 from langspec.vectors.vector_eraser import (
     VectorEraser,
@@ -124,6 +126,23 @@ def test_a_number_is_a_code_and_0_is_one(suffix: str, tmp_path: Path) -> None:
     file = opened(WRITERS[suffix](tmp_path / f"v{suffix}", vectors, numbers))
     read = np.concatenate([block.languages for block in file.blocks(25)])
     assert read.tolist() == [str(number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.asarray([7, -8, 7, -8, -1]),
+        np.asarray([7, 2**63 + 5, 7, 2**63 + 5], np.uint64),
+        np.asarray([7, 3.5, 7, 3.5, np.nan, np.nan]),
+        [7, 10**30, 7.0, 10**30, None, float("nan")],
+    ],
+    ids=["negative", "of 64 bits", "with gaps", "of any size"],
+)
+def test_lines_of_any_numbers_are_told_apart(values: Any) -> None:
+    keys = line_keys(values).tolist()
+    assert keys[0] == keys[2] == 7
+    assert keys[1] == keys[3] > 7
+    assert set(keys[4:]) <= {-1}
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])

@@ -8,21 +8,29 @@ from typing import Any
 
 import numpy as np
 
+_END = 1 << 63
+
 
 def line_keys(values: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Line numbers as int64 ``[N]``; keys that are no whole numbers are hashed; None is -1.
 
-    A row of -1 is a line of its own.
+    A row of -1 is a line of its own. Numbers below it, and those that int64 does not hold, are keys
+    like any text. NaN, which stands for None where a table has numbers only, is -1 too.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
-        return values.astype(np.int64)
+        if not len(values) or (values.min() >= -1 and values.max() < _END):
+            return values.astype(np.int64)
     return np.asarray([_line_key(value) for value in values], dtype=np.int64)
 
 
 def _line_key(value: Any) -> int:
     if value is None or value == "":
         return -1
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    if isinstance(value, float | np.floating):
+        if np.isnan(value):
+            return -1
+        value = int(value) if float(value).is_integer() else value
+    if isinstance(value, int | np.integer) and -1 <= value < _END:
         return int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
