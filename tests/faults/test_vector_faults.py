@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,30 @@ def cut_archive(folder: Path) -> Path:
     return path
 
 
+def broken(name: str, at: int, *, packed: bool) -> Callable[[Path], Path]:
+    """An archive with 8 other bytes in the middle of one array, before or after its values."""
+
+    def write(folder: Path) -> Path:
+        save = np.savez_compressed if packed else np.savez
+        save(folder / "v.npz", vectors=vectors(), language=CODES.astype("U9"))
+        with zipfile.ZipFile(folder / "v.npz") as archive:
+            begin = archive.getinfo(f"{name}.npy").header_offset + 50 + len(name)
+        content = bytearray((folder / "v.npz").read_bytes())
+        content[begin + at : begin + at + 8] = b"\xff" * 8
+        (folder / "v.npz").write_bytes(content)
+        return folder / "v.npz"
+
+    return write
+
+
+def encrypted(folder: Path) -> Path:
+    path = archive(vectors=vectors())(folder)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    return path
+
+
 def cut_table(folder: Path) -> Path:
     path = table(v=[*vectors()])(folder)
     path.write_bytes(path.read_bytes()[:-100])
@@ -139,6 +164,11 @@ FILES = [
     ),
     (archive(a=OBJECTS), "expected one array [N, H], there is none; name it"),
     (archive(a=vectors(), language=CODES[:5]), "language has the shape [5]; expected [240]"),
+    (broken("vectors", 200, packed=False), "v.npz: is damaged (Bad CRC-32"),
+    (broken("vectors", 0, packed=True), "v.npz: vectors.npy: not NumPy's format (Error -3"),
+    (broken("language", 6000, packed=False), "v.npz: language is damaged (Bad CRC-32"),
+    (encrypted, "v.npz: cannot be read (File 'vectors.npy' is encrypted"),
+    (archive(a=vectors(), language=np.asarray([b"d\xe9"] * ROWS)), "language is not UTF-8"),
     (raw("v.parquet", "x"), "v.parquet: cannot be read"),
     (cut_table, "v.parquet: cannot be read"),
     (table(v=[[1.0, 2.0], [1.0]]), "vectors of 2 dimensions"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ from langspec.vectors.vector_file import (
     vectors_name,
 )
 
+# RuntimeError: an encrypted member, or one packed as this Python cannot unpack.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+
 
 class _Header:
     """What an npy's header says.
@@ -41,7 +45,7 @@ class _Header:
                 said = npy.read_array_header_1_0(handle)
             else:
                 said = npy.read_array_header_2_0(handle)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, *_DAMAGED) as error:
             raise LangspecError(f"not NumPy's format ({error})", place=place) from None
         self.shape, self.by_columns, self.dtype = said
 
@@ -115,7 +119,7 @@ class NpzFile(VectorFile):
                     for name in archive.namelist()
                     if name.endswith(".npy")
                 }
-        except (zipfile.BadZipFile, OSError) as error:
+        except (*_DAMAGED, OSError) as error:
             raise LangspecError(f"cannot be read ({error})", place=path) from None
         names = list(headers)
         tables = [name for name, one in headers.items() if len(one.shape) == 2]
@@ -144,6 +148,8 @@ class NpzFile(VectorFile):
         try:
             with np.load(self.path, allow_pickle=False) as arrays:
                 values: np.ndarray = arrays[name]
+        except _DAMAGED as error:
+            raise LangspecError(f"{name} is damaged ({error})", place=self.path) from None
         except ValueError:
             raise LangspecError(
                 f"{name} holds Python objects, which are read by running what the file says "
@@ -154,7 +160,7 @@ class NpzFile(VectorFile):
 
     def _blocks(self, rows: int) -> Iterator[Block]:
         codes, lines = self._array(self._language), self._array(self._line)
-        codes = None if codes is None else codes.astype(str)
+        codes = None if codes is None else self._text(codes)
         lines = None if lines is None else line_keys(lines)
         for start, vectors in self._vectors(rows):
             part = slice(start, start + len(vectors))
@@ -164,6 +170,17 @@ class NpzFile(VectorFile):
                 None if codes is None else codes[part],
                 None if lines is None else lines[part],
             )
+
+    def _text(self, codes: np.ndarray) -> np.ndarray:
+        """Codes as str; bytes are UTF-8."""
+        if codes.dtype.kind != "S":
+            return codes.astype(str)
+        try:
+            return np.char.decode(codes, "utf-8")
+        except UnicodeDecodeError as error:
+            raise LangspecError(
+                f"{self._language} is not UTF-8 ({error.reason})", place=self.path
+            ) from None
 
     def _vectors(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
         if self._header.by_columns:
@@ -176,7 +193,7 @@ class NpzFile(VectorFile):
             _Header(member, self.path)
             try:
                 yield from _stream(member, self._header, rows, self.path)
-            except (zipfile.BadZipFile, EOFError) as error:
+            except _DAMAGED as error:
                 raise LangspecError(f"is damaged ({error})", place=self.path) from None
 
     @contextmanager
