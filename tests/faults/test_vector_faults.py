@@ -136,6 +136,8 @@ def cut_table(folder: Path) -> Path:
 
 
 OBJECTS = np.asarray([None, 3], dtype=object)
+TEXT = b"{'descr': '<f4', 'fortran_order': False, 'shape': (-3, 6)}\n"
+NEGATIVE = b"\x93NUMPY\x01\x00" + bytes([len(TEXT), 0]) + TEXT + bytes(72)
 ROW = '{"v": [1, 2, 3, 4, 5, 7]}\n'
 FILES = [
     (npy(with_row(17, np.nan)), "v.npy: vector 18: holds a number that is not finite"),
@@ -153,6 +155,7 @@ FILES = [
     (npy(np.ones((3, WIDTH), np.int8)), "holds int8; expected vectors of fp16, fp32 or fp64"),
     (npy(np.ones(WIDTH)), "has the shape [6]; expected vectors [N, H]"),
     (npy(np.ones((0, WIDTH))), "has the shape [0, 6]"),
+    (raw("v.npy", NEGATIVE), "has the shape [-3, 6]; expected vectors [N, H]"),
     (cut, "v.npy: is cut off: 5,660 bytes of vectors, its header says 5,760"),
     (raw("v.npy", ""), "v.npy: not NumPy's format"),
     (raw("v.npy", b"\x93NUMPY\x01\x00\x10\x00{}"), "v.npy: not NumPy's format"),

@@ -57,7 +57,7 @@ class _Header:
     def check(self, place: object) -> None:
         """Refuse what is no table of vectors."""
         check_floats(self.dtype, place)
-        if len(self.shape) != 2 or 0 in self.shape:
+        if len(self.shape) != 2 or min(self.shape) < 1:
             raise LangspecError(
                 f"has the shape {list(self.shape)}; expected vectors [N, H]", place=place
             )
