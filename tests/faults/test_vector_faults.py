@@ -188,6 +188,8 @@ FILES = [
     (raw("v.jsonl", ROW + '{"w": 1}\n'), "v.jsonl:2: 'v' is no list of numbers"),
     (raw("v.jsonl", ROW + '{"v": [1, 2, 3, 4, 5, {}]}\n'), "v.jsonl:2: 'v' is no list of num"),
     (raw("v.jsonl", ROW + '{"v": [1, 2, 3, 4, 5, NaN]}\n'), "vector 2: holds a number that is"),
+    (raw("v.jsonl", f'{ROW}{{"v": [{"9" * 400}, 2, 3, 4, 5, 6]}}\n'), "v.jsonl:2: 'v' is no lis"),
+    (raw("v.jsonl", ROW + '{"v": [[1], [2], [3], [4], [5], [6]]}\n'), ":2: 'v' is no list of n"),
     (raw("v.jsonl", b"\xff\xfe\n"), "v.jsonl:1: not JSON"),
     (raw("v.jsonl", '{"v": 3}\n'), "v.jsonl:1: expected one list of numbers, there is none"),
     (raw("v.csv", "1,2"), "v.csv: expected a file of vectors that ends in .npy, .npz"),

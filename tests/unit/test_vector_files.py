@@ -197,6 +197,17 @@ def test_what_is_written_has_the_form_of_what_is_read(
         ]
 
 
+def test_half_a_pair_of_code_units_is_written_as_it_was_read(tmp_path: Path, folder: Path) -> None:
+    path = jsonl(tmp_path / "v.jsonl", *planted(40))
+    rows = [json.loads(line) | {"text": "\ud83d", "\udc00": "ü"} for line in path.open()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "o.jsonl"
+    ended = CliRunner().invoke(main, ["erase", str(folder), str(path), "--out", str(out)])
+    assert ended.exit_code == 0, ended.output
+    for row, line in zip(rows, out.open(encoding="utf-8"), strict=True):
+        assert {**json.loads(line), "e": row["e"]} == row
+
+
 @pytest.mark.parametrize("method", ["leace", "centring", "lir+leace", "centring_oracle"])
 def test_blocks_change_nothing(method: str) -> None:
     eraser = fitted(method)

@@ -79,9 +79,12 @@ class JsonLinesFile(VectorFile):
                 f"{len(value)} dimensions; the first vector has {self.width}", place=place
             )
         try:
-            return np.asarray(value, np.float64)
-        except (ValueError, TypeError):
-            raise LangspecError(f"{self.name!r} is no list of numbers", place=place) from None
+            vector = np.asarray(value, np.float64)
+        except (ValueError, TypeError, OverflowError):
+            vector = np.empty(0)
+        if vector.shape != (self.width,):
+            raise LangspecError(f"{self.name!r} is no list of numbers", place=place)
+        return vector
 
     def _block(
         self, start: int, objects: list[dict[str, Any]], vectors: list[np.ndarray]
@@ -114,9 +117,19 @@ class _LineWriter:
                 if key == self.name:
                     text = f"[{', '.join([f'{one:.9g}' for one in vector])}]"
                 else:
-                    text = json.dumps(value, ensure_ascii=False)
-                parts.append(f"{json.dumps(key, ensure_ascii=False)}: {text}")
+                    text = _written(value)
+                parts.append(f"{_written(key)}: {text}")
             self.handle.write("{" + ", ".join(parts) + "}\n")
+
+
+def _written(value: Any) -> str:
+    """JSON of a value; in ASCII where it holds half a pair of code units, which UTF-8 has not."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 def _is_vector(value: Any) -> bool:
