@@ -135,6 +135,12 @@ def cut_table(folder: Path) -> Path:
     return path
 
 
+def same_names(folder: Path) -> Path:
+    column = pa.array([*vectors()])
+    pq.write_table(pa.Table.from_arrays([column, column], ["v", "v"]), folder / "v.parquet")
+    return folder / "v.parquet"
+
+
 OBJECTS = np.asarray([None, 3], dtype=object)
 TEXT = b"{'descr': '<f4', 'fortran_order': False, 'shape': (-3, 6)}\n"
 NEGATIVE = b"\x93NUMPY\x01\x00" + bytes([len(TEXT), 0]) + TEXT + bytes(72)
@@ -181,6 +187,8 @@ FILES = [
     (table(v=[1.0, 2.0]), "expected one column of lists of fp16, fp32 or fp64, there is none"),
     (table(v=pa.array([], pa.list_(pa.float32()))), "has no rows"),
     (table(a=[[1.0] * 6], b=[[1.0] * 6]), "of a, b; name it: --vector-column NAME"),
+    (table(v=[*vectors()], lang=[["de"]] * ROWS), "v.parquet: lang holds list<"),
+    (same_names, "v.parquet: has several columns called v; rename them"),
     (raw("v.jsonl", ""), "v.jsonl: has no line"),
     (raw("v.jsonl", ROW + "{\n"), "v.jsonl:2: not JSON"),
     (raw("v.jsonl", ROW + "[1]\n"), "v.jsonl:2: a JSON list; expected an object"),

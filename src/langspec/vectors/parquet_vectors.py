@@ -42,6 +42,9 @@ class ParquetFile(VectorFile):
         except (pa.ArrowException, OSError) as error:
             raise LangspecError(f"cannot be read ({_short(error)})", place=path) from None
         names = self._schema.names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise LangspecError(f"has several columns called {twice[0]}; rename them", place=path)
         tables = [field.name for field in self._schema if _is_vectors(field.type)]
         expected = "one column of lists of fp16, fp32 or fp64"
         self.name = vectors_name(columns.vector, names, tables, expected, path)
@@ -53,6 +56,13 @@ class ParquetFile(VectorFile):
             )
         self.dtype = np.dtype(self._schema.field(self.name).type.value_type.to_pandas_dtype())
         self._language, self._line = text_columns(columns, names, path)
+        for name in (self._language, self._line):
+            if name is not None and pa.types.is_nested(self._schema.field(name).type):
+                raise LangspecError(
+                    f"{name} holds {self._schema.field(name).type}; expected a text or a number "
+                    "for each vector",
+                    place=path,
+                )
         self.has_languages, self.has_lines = self._language is not None, self._line is not None
         self.width = self._first_width()
 
