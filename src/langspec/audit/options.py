@@ -8,6 +8,7 @@ from pathlib import Path
 from langspec.attackers.known_attackers import Attackers, AttackersBase
 from langspec.attackers.mlp import MlpAttacker
 from langspec.attackers.rbf import RbfAttacker
+from langspec.errors import LangspecError
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.probe_options import ProbeOptions
 from langspec.measures.beyond_linear import BeyondOptions, NgramOptions
@@ -16,6 +17,16 @@ from langspec.measures.space_geometry import GeometryOptions
 
 SPLITS = (0.6, 0.1, 0.3)
 """Shares of a language's texts that train the probe, choose its regularisation, and test it."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that does not fit into 32 bits.
+
+    Raises:
+        LangspecError: it does not.
+    """
+    if not 0 <= seed < 1 << 32:
+        raise LangspecError(f"{seed}; expected 0 to {(1 << 32) - 1}", place="--seed")
 
 
 def word_limits(most: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from langspec import __version__
 from langspec.audit.audit_cost import Estimate, estimate
 from langspec.audit.audited_encoder import PLACE, Subject, load_subject, short_name
 from langspec.audit.measure import Audited, measure
-from langspec.audit.options import AuditOptions, Measures
+from langspec.audit.options import AuditOptions, Measures, check_seed
 from langspec.audit.page import answer_lines, render
 from langspec.audit.place import FACTS, bank_root, check_out, out_folder
 from langspec.audit.plain_tables import (
@@ -149,8 +149,7 @@ def check_numbers(options: AuditOptions) -> None:
         if value < least:
             flag = "--" + name.replace("_", "-")
             raise LangspecError(f"{value}; expected {least} or more", place=flag)
-    if not 0 <= options.seed < 1 << 32:
-        raise LangspecError(f"{options.seed}; expected 0 to {(1 << 32) - 1}", place="--seed")
+    check_seed(options.seed)
     if not 1 <= len(options.encoders) <= 2:
         raise LangspecError(f"{len(options.encoders)} encoders; expected one or two", place=PLACE)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from langspec.audit.options import check_seed
 from langspec.audit.place import check_out
 from langspec.errors import LangspecError
 from langspec.files import atomic_folder
@@ -128,6 +129,7 @@ def repair_vectors(options: VectorOptions) -> str:
 
 def _prepared(options: VectorOptions) -> tuple[VectorFile, Rule, Sequence[str]]:
     """The file, the rule and the methods, of which everything is checked that needs no pass."""
+    check_seed(options.seed)
     check_empty(options.out)
     check_out(options.out, force=False)
     if options.methods is None:
