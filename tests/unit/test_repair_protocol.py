@@ -54,6 +54,18 @@ def test_without_a_bias_there_is_nothing_to_repair_in_95_of_100_draws() -> None:
     assert sum(repaired) <= 5
 
 
+def test_where_no_fitted_language_has_translations_those_that_compare_them_are_left_out() -> None:
+    given = parts(0, offset=1.0)
+    text = Labelled(given.train.vectors, np.char.add(given.train.languages, "x"),
+                    given.train.lines, parallel=False)  # fmt: skip
+    apart = Parts(text, given.dev, given.test, translations=given.train)
+    methods = ("relative", "leace", "relative+leace")
+    outcome = run_protocol(apart, Protocol(RULES["recall"], methods, one_map=True))
+    assert list(outcome.fitted.maps) == ["leace"]
+    assert list(outcome.fitted.left_out) == ["relative", "relative+leace"]
+    assert "compares translations" in outcome.fitted.left_out["relative"]
+
+
 def test_an_offset_is_found_removed_and_proved() -> None:
     outcome = run_protocol(
         parts(0, offset=1.0), Protocol(RULES["recall"], (*CHEAP, "centring_oracle"), one_map=True)

@@ -191,6 +191,10 @@ def _fit(parts: Parts, methods: Sequence[str], seen: np.ndarray) -> Fitted:
     compare = [name for name in methods if "relative" in name]
     rest = [name for name in methods if name not in compare]
     both = Fitted()
+    if len(np.unique(other.languages)) < 2:
+        why = "compares translations, and the fitted languages have none in two or more languages"
+        both.left_out.update({name: f"{name} {why}" for name in compare})
+        compare = []
     for of, names in ((train, rest), (other, compare)):
         if names:
             one = fit_all(of, names)
