@@ -66,6 +66,14 @@ def test_where_no_fitted_language_has_translations_those_that_compare_them_are_l
     assert "compares translations" in outcome.fitted.left_out["relative"]
 
 
+def test_a_method_that_helps_and_may_not_be_chosen_is_named() -> None:
+    protocol = Protocol(RULES["recall"], ("centring",), one_map=True)
+    verdict = run_protocol(parts(0, offset=1.0), protocol).verdict
+    assert not verdict.repaired
+    assert verdict.why.startswith("centring, language predicted improves")
+    assert verdict.why.endswith("needs the language of each vector, which no linear layer has")
+
+
 def test_an_offset_is_found_removed_and_proved() -> None:
     outcome = run_protocol(
         parts(0, offset=1.0), Protocol(RULES["recall"], (*CHEAP, "centring_oracle"), one_map=True)

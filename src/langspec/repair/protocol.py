@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from langspec.pool_search.pool import Pool, search_rows
 from langspec.progress_bar import Progress
 from langspec.repair.choose_method import Choice, Rule, Verdict, choose, judge
 from langspec.repair.crowding import crowding_rows
-from langspec.repair.fit_methods import METHODS, NOTHING, Fitted, Labelled, fit_all
+from langspec.repair.fit_methods import METHODS, NOTHING, Fitted, Labelled, fit_all, title_of
 from langspec.repair.unit_eraser import UnitEraser
 
 CSLS = "csls"
@@ -132,6 +132,11 @@ def run_protocol(parts: Parts, protocol: Protocol) -> Outcome:
     tested = measured(parts.test, fitted.maps, "test", csls=parts.test.parallel)
     method = choice.method
     verdict = judge(tested[NOTHING], tested[method], method, rule)
+    better = [name for name in choice.ruled_out if choice.gains[name].value > 0]
+    if method == NOTHING and better:
+        best = max(better, key=lambda name: choice.gains[name].value)
+        why = f"{title_of(best)} improves {rule.words} on the validation lines, but may not be chosen"
+        verdict = replace(verdict, why=f"{why}: {choice.ruled_out[best]}")
     unseen = None
     if method != NOTHING:
         unseen = _unseen(parts, method, tested, seen)
