@@ -119,6 +119,11 @@ def test_numbers_are_ids(tmp_path: Path) -> None:
         ({"corpus": [*TEXTS, {"_id": "e", "text": 3}]}, r"5: expected text under text, got 3"),
         ({"corpus": "_id,text\n"}, r"corpus.jsonl:1: is no JSON object"),
         ({"corpus": "[1]\n"}, r"corpus.jsonl:1: is no JSON object"),
+        ({"corpus": "[" * 100_000 + "\n"}, r"corpus.jsonl:1: is no JSON object"),
+        (
+            {"corpus": [*TEXTS, {"_id": "e", "text": "a \ud83d"}]},
+            r"corpus.jsonl:5: _id 'e' holds half a pair of code units \('.ud83d'\)",
+        ),
         ({"queries": ""}, r"queries.jsonl: holds no line"),
     ],
 )

@@ -278,7 +278,7 @@ def _text(line: str, place: str) -> tuple[str, str, str]:
     """Id, text and language of one line of JSON."""
     try:
         row: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         raise LangspecError('is no JSON object such as {"_id": "1", "text": "..."}', place=place)
@@ -292,6 +292,14 @@ def _text(line: str, place: str) -> tuple[str, str, str]:
     text = f"{given['title']} {given['text']}".strip()
     if not text:
         raise LangspecError(f"_id {name!r} has no text", place=place)
+    try:
+        f"{text}{name}{given['language']}{given['lang']}".encode()
+    except UnicodeEncodeError as error:
+        half = str(error.object)[error.start]
+        raise LangspecError(
+            f"_id {name!r} holds half a pair of code units ({half!a}), which is no character",
+            place=place,
+        ) from None
     return str(name), text, given["language"] or given["lang"]
 
 

@@ -135,8 +135,8 @@ def run_protocol(parts: Parts, protocol: Protocol) -> Outcome:
     better = [name for name in choice.ruled_out if choice.gains[name].value > 0]
     if method == NOTHING and better:
         best = max(better, key=lambda name: choice.gains[name].value)
-        why = f"{title_of(best)} improves {rule.words} on the validation lines, but may not be chosen"
-        verdict = replace(verdict, why=f"{why}: {choice.ruled_out[best]}")
+        why = f"{title_of(best)} improves {rule.words} on the validation lines, but may not be "
+        verdict = replace(verdict, why=f"{why}chosen: {choice.ruled_out[best]}")
     unseen = None
     if method != NOTHING:
         unseen = _unseen(parts, method, tested, seen)

@@ -14,12 +14,12 @@ _END = 1 << 63
 def line_keys(values: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Line numbers as int64 ``[N]``; keys that are no whole numbers are hashed; None is -1.
 
-    A row of -1 is a line of its own. Numbers below it, and those that int64 does not hold, are keys
-    like any text. NaN, which stands for None where a table has numbers only, is -1 too.
+    A row of -1 is a line of its own. Numbers below it, and those that int64 does not hold, are
+    keys like any text. NaN, which stands for None where a table has numbers only, is -1 too.
     """
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
-        if not len(values) or (values.min() >= -1 and values.max() < _END):
-            return values.astype(np.int64)
+    whole = isinstance(values, np.ndarray) and values.dtype.kind in "iu"
+    if whole and (len(values) == 0 or (np.min(values) >= -1 and np.max(values) < _END)):
+        return np.asarray(values, np.int64)
     return np.asarray([_line_key(value) for value in values], dtype=np.int64)
 
 
