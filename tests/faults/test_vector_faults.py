@@ -351,6 +351,7 @@ REPAIRS = [
     (npy(vectors()), THREE, (*NAMED, "--text", "t"), "--text: is about an encoder"),
     (npy(vectors()), THREE, (*NAMED, "--line-column", "x"), "an npy has no columns"),
     (npy(vectors()), THREE, (*NAMED, "--threads", "0"), "--threads: 0; expected 1 or more"),
+    (broken("language", 6000, packed=False), "", (), "v.npz: language is damaged (Bad CRC-32"),
     (npy(vectors()), THREE, (*NAMED, "--seed", "-1"), "--seed: -1; expected 0 to"),
     (npy(vectors()), THREE, (*NAMED, "--out", "e"), "e exists and is not an empty folder"),
     (npy(vectors()), THREE, (*NAMED, "--out", "v.npy/e"), "v.npy is a file"),

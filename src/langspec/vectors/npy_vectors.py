@@ -207,12 +207,22 @@ class NpzFile(VectorFile):
             )
             for info in source.infolist():
                 if info is not vectors:
-                    with source.open(info) as old, archive.open(info.filename, "w") as new:
-                        while part := old.read(1 << 20):
-                            new.write(part)
+                    self._copy(source, info, archive)
             handle = stack.enter_context(archive.open(vectors.filename, "w", force_zip64=True))
             _write_header(handle, (self.count, self.width), self.dtype)
             yield _RowWriter(handle, self.dtype)
+
+    def _copy(
+        self, source: zipfile.ZipFile, info: zipfile.ZipInfo, archive: zipfile.ZipFile
+    ) -> None:
+        """Copy one array as it is."""
+        try:
+            with source.open(info) as old, archive.open(info.filename, "w") as new:
+                while part := old.read(1 << 20):
+                    new.write(part)
+        except _DAMAGED as error:
+            name = info.filename.removesuffix(".npy")
+            raise LangspecError(f"{name} is damaged ({error})", place=self.path) from None
 
 
 class _RowWriter:
