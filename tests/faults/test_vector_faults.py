@@ -247,6 +247,12 @@ def no_card(folder: Path) -> None:
     (folder / "e" / "eraser.json").unlink()
 
 
+def encoder_of_it(folder: Path) -> None:
+    (folder / "e").rename(folder / "eraser")
+    (folder / "e").mkdir()
+    (folder / "eraser").rename(folder / "e" / "eraser")
+
+
 def half_card(folder: Path) -> None:
     (folder / "e" / "eraser.json").write_text('{"schema"')
 
@@ -262,6 +268,7 @@ ERASERS = [
     (other_tensors, "not the tensors that eraser.json names"),
     (fewer_tensors, "cannot be read"),
     (no_card, "no eraser.json; expected a folder that langspec repair --vectors wrote"),
+    (encoder_of_it, "e: no eraser.json; the eraser of this encoder is e/eraser"),
     (half_card, "eraser.json: not JSON"),
 ]
 

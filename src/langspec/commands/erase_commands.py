@@ -35,8 +35,9 @@ def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(
     short_help="Erase language from vectors in a file.",
     epilog=examples(
-        "erase repaired/ vectors.npy --out erased.npy",
-        "erase repaired/ vectors.parquet --out erased.parquet --vector-column embedding",
+        "erase eraser/ vectors.npy --out erased.npy",
+        "erase repaired-encoder/eraser/ vectors.npy --out erased.npy",
+        "erase eraser/ vectors.parquet --out erased.parquet --vector-column embedding",
     ),
 )
 @click.argument("eraser", type=click.Path(path_type=Path))
@@ -51,7 +52,9 @@ def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Also over a file, and on vectors that look like another encoder's.",
 )
 def erase(eraser: Path, file: Path, out: Path, force: bool, **columns: Any) -> None:
-    """Apply ERASER, a folder of `langspec repair --vectors`, to the vectors of FILE.
+    """Apply ERASER to the vectors of FILE.
+
+    ERASER is a folder of `langspec repair --vectors`, or eraser/ of a repaired encoder.
 
     FILE is npy, npz, parquet or jsonl, of any size: a few thousand vectors are in memory at once.
     What is written has the same format, type of numbers and other columns, whole or not at all;

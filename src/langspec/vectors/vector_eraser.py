@@ -192,9 +192,13 @@ def load_vector_eraser(folder: Path) -> VectorEraser:
     folder = Path(folder)
     path = folder / CARD
     if not path.is_file():
-        raise LangspecError(
-            f"no {CARD}; expected a folder that langspec repair --vectors wrote", place=folder
+        inside = folder / "eraser"  # of a repaired encoder
+        cure = (
+            f"the eraser of this encoder is {inside}"
+            if (inside / CARD).is_file()
+            else "expected a folder that langspec repair --vectors wrote"
         )
+        raise LangspecError(f"no {CARD}; {cure}", place=folder)
     card = read_object(path, cure=_CURE)
     if "encoder" in card:
         raise LangspecError(
