@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +20,8 @@ from doc_pages import blocks
 from langspec import compute
 from langspec.cli import main
 from langspec.repair.fit_methods import Labelled, fit_all
-from langspec.vectors import vector_sample
+from langspec.vectors import repair_vectors, vector_sample
+from langspec.vectors.applied_map import AppliedEraser
 from langspec.vectors.open_vectors import open_vectors
 from langspec.vectors.repair_vectors import _parts
 from langspec.vectors.streamed_fit import fit_streamed, is_streamed
@@ -145,6 +148,30 @@ def test_a_byte_order_mark_is_no_part_of_the_first_code(place: Path) -> None:
     written(place, 1.0)
     (place / "c.txt").write_bytes(b"\xef\xbb\xbf" + (place / "c.txt").read_bytes())
     assert sampled(place).counts == dict.fromkeys(CODES, LINES)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_written(
+    number: int, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), number)
+
+    written(place, 1.0)
+    assert repair("--methods", "leace").exit_code == 0
+    before = signal.signal(number, lambda *_: None)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(AppliedEraser, "apply", stopped)
+            ended = CliRunner().invoke(main, ["erase", "e", "v.npy", "--out", "o.npy"])
+            assert (ended.exit_code, "starts anew" in ended.output) == (128 + number, True)
+        (place / "e").rename(place / "first")
+        monkeypatch.setattr(repair_vectors, "write_repair", stopped)
+        ended = repair("--methods", "leace")
+        assert ended.exit_code == 128 + number
+    finally:
+        signal.signal(number, before)
+    assert sorted(one.name for one in place.iterdir()) == ["c.txt", "first", "v.npy"]
 
 
 def test_a_sample_is_the_same_lines_in_all_languages_and_bounded(

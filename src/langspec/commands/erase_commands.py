@@ -10,6 +10,7 @@ import click
 
 from langspec.commands.shared_options import examples
 from langspec.errors import LangspecError
+from langspec.interrupts import raised
 
 
 def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,6 +52,7 @@ def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Also over a file, and on vectors that look like another encoder's.",
 )
+@raised()
 def erase(eraser: Path, file: Path, out: Path, force: bool, **columns: Any) -> None:
     """Apply ERASER to the vectors of FILE.
 

@@ -12,6 +12,7 @@ import click
 from langspec.commands.erase_commands import fit_on_vectors, vector_options
 from langspec.commands.shared_options import examples
 from langspec.errors import LangspecError
+from langspec.interrupts import raised
 from langspec.precisions import PRECISIONS
 
 
@@ -113,6 +114,7 @@ from langspec.precisions import PRECISIONS
     "--dry-run", is_flag=True, help="Say what would be done, with an estimate of time and memory."
 )
 @click.pass_context
+@raised()
 def repair(
     context: click.Context,
     encoder: str | None,
