@@ -24,6 +24,7 @@ from langspec.commands import (
     sweep_commands,
     upkeep_commands,
 )
+from langspec.commands.shared_options import SAVES_NOTHING
 from langspec.errors import LangspecError, without_passwords
 from langspec.interrupts import Terminated, leave
 from langspec.user_names import name_user
@@ -74,9 +75,8 @@ class _OneLineErrors(click.Group):
             leave(2)
         except (Terminated, KeyboardInterrupt) as error:
             ended = error if isinstance(error, Terminated) else Terminated(signal.SIGINT)
-            after = (
-                "goes on from what was saved" if ctx.invoked_subcommand in SAVE else "starts anew"
-            )
+            saved = ctx.invoked_subcommand in SAVE and not ctx.meta.get(SAVES_NOTHING)
+            after = "goes on from what was saved" if saved else "starts anew"
             click.echo(f"stopped by {ended.signal_name}; the same command {after}", err=True)
             leave(128 + ended.number)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from langspec.commands.shared_options import examples
+from langspec.commands.shared_options import SAVES_NOTHING, examples
 from langspec.errors import LangspecError
 from langspec.interrupts import raised
 
@@ -94,6 +94,7 @@ def fit_on_vectors(
     Raises:
         LangspecError: an option that is about an encoder; what the repair refuses.
     """
+    context.meta[SAVES_NOTHING] = True
     for name in _NOT_OF_VECTORS:
         if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
             option = name.upper() if name == "encoder" else f"--{name.replace('_', '-')}"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ROOT = Path()
 """The project: the folder where a command is called."""
+SAVES_NOTHING = "langspec.saves_nothing"
+"""Key in the meta of a command's context: where it is stopped, it starts anew."""
 
 
 def examples(*lines: str) -> str:
