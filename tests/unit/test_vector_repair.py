@@ -19,6 +19,7 @@ from conftest import CHECKOUT
 from doc_pages import blocks
 from langspec import compute
 from langspec.cli import main
+from langspec.processes import machine
 from langspec.repair.fit_methods import Labelled, fit_all
 from langspec.vectors import repair_vectors, vector_sample
 from langspec.vectors.applied_map import AppliedEraser
@@ -172,6 +173,21 @@ def test_a_signal_leaves_nothing_half_written(
     finally:
         signal.signal(number, before)
     assert sorted(one.name for one in place.iterdir()) == ["c.txt", "first", "v.npy"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_run(place: Path) -> None:
+    written(place, 1.0)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    alive = f"{machine()}-{os.getpid()}"
+    dead = f"{machine()}-{ended.pid}"
+    for name in (f".o.npy.{dead}.x.part", f".o.npy.{alive}.x.part", f".p.npy.{dead}.x.part"):
+        (place / name).write_text("half")
+    (place / f".e.{dead}.x.part" / "repair").mkdir(parents=True)
+    assert repair("--methods", "leace").exit_code == 0
+    assert CliRunner().invoke(main, ["erase", "e", "v.npy", "--out", "o.npy"]).exit_code == 0
+    left = {one.name for one in place.iterdir() if one.name.startswith(".")}
+    assert left == {f".o.npy.{alive}.x.part", f".p.npy.{dead}.x.part"}
 
 
 def test_a_sample_is_the_same_lines_in_all_languages_and_bounded(

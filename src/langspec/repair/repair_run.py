@@ -40,6 +40,7 @@ from langspec.repair.repair_options import RepairOptions
 from langspec.repair.repair_page import render
 from langspec.repair.repaired_folder import write_repaired
 from langspec.repair.unit_eraser import UnitEraser, unit
+from langspec.upkeep.leftovers import sweep_beside
 from langspec.vectors.vector_eraser import VectorEraser, make_guard
 
 logger = logging.getLogger(__name__)
@@ -242,6 +243,7 @@ def write_outcome(
     page = render(subject, texts, outcome, tables, [picture(plot) for plot in plots], options)
     counts = dict(Counter(texts[-1].splits))
     check_empty(options.out)  # it may have been filled meanwhile
+    sweep_beside(options.out)
     with atomic_folder(options.out) as folder:
         if fitted is not None:
             readme = repair_card(subject, outcome, counts)

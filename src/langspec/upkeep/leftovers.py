@@ -90,6 +90,16 @@ def sweep(root: Path) -> None:
             _delete(path)
 
 
+def sweep_beside(out: Path) -> None:
+    """Remove what killed processes of this machine left of a file or folder, beside it."""
+    beside = out.resolve().parent
+    with suppress(OSError):  # no such folder, or another process sweeps here, too
+        for path in list(beside.iterdir()):
+            ours = path.name.startswith(f".{out.name}.") and path.name.endswith(".part")
+            if ours and writer_lives(path.name) is False:
+                _delete(path)
+
+
 def _delete(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)

@@ -11,6 +11,7 @@ import numpy as np
 from langspec.errors import LangspecError
 from langspec.files import atomic_file, file_above
 from langspec.progress_bar import Progress, going
+from langspec.upkeep.leftovers import sweep_beside
 from langspec.vectors.applied_map import AppliedEraser
 from langspec.vectors.open_vectors import open_vectors
 from langspec.vectors.vector_checks import check_rows
@@ -51,6 +52,7 @@ def erase_file(
             "--languages FILE or --language-column NAME",
             place=path,
         )
+    sweep_beside(out)
     applied, unseen = AppliedEraser(fitted.eraser), dict[str, int]()
     with (
         going("erasing"),

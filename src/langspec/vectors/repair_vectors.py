@@ -20,6 +20,7 @@ from langspec.repair.choose_method import Rule, judge, rule_named
 from langspec.repair.fit_methods import METHODS, NOTHING, Labelled, check_methods
 from langspec.repair.protocol import Outcome, Parts, Protocol, run_protocol, searcher
 from langspec.repair.unit_eraser import UnitEraser, unit
+from langspec.upkeep.leftovers import sweep_beside
 from langspec.vectors.language_leak import Leak, language_leak
 from langspec.vectors.open_vectors import open_vectors
 from langspec.vectors.streamed_fit import fit_streamed, is_streamed
@@ -118,6 +119,7 @@ def repair_vectors(options: VectorOptions) -> str:
     measured = VectorOutcome(file, sample, parts, outcome, tuple(leaks), streamed)
     with going("writing"):
         check_empty(options.out)  # it may have been filled meanwhile
+        sweep_beside(options.out)
         with atomic_folder(options.out) as folder:
             write_repair(folder, measured, _guarded(measured), options.command)
     ends = f"Eraser: {options.out}" if outcome.verdict.repaired else "No eraser was written."
