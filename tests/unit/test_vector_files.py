@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from langspec.cli import main
+from langspec.erasure.base import ErasureMap
 from langspec.erasure.leace import LEACE
 from langspec.repair.fit_methods import Labelled, fit_all
 from langspec.repair.unit_eraser import UnitEraser, unit
@@ -214,6 +215,18 @@ def test_blocks_change_nothing(method: str) -> None:
     vectors, codes = planted(5000, seed=4)
     right = eraser.eraser.apply(vectors, codes)
     assert np.abs(AppliedEraser(eraser.eraser).apply(vectors, codes) - right).max() < 1e-6
+
+
+def test_a_vector_of_which_nothing_is_left_is_zeros() -> None:
+    first = np.eye(WIDTH)[:1]
+    none = np.zeros((0, WIDTH))
+    left, right, shift = first.T[None], first[None], np.zeros((1, WIDTH))
+    step = ErasureMap("leace", CODES, left, right, shift, False, none, none[:, 0], (1,))
+    eraser = UnitEraser("leace", (step,))
+    vectors = np.concatenate([3 * first, np.ones((1, WIDTH))]).astype(np.float32)
+    applied = AppliedEraser(eraser).apply(vectors)
+    assert not applied[0].any()
+    assert np.allclose(applied, eraser.apply(vectors), atol=1e-6)
 
 
 def test_an_eraser_comes_back_from_disk(folder: Path) -> None:

@@ -67,6 +67,6 @@ def _rewritten(step: ErasureMap) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shorten(vectors: np.ndarray) -> None:
-    """Give vectors float32 ``[n, H]`` length 1, in place."""
+    """Give vectors float32 ``[n, H]`` length 1, in place; those of zeros stay as they are."""
     squares = np.einsum("nh,nh->n", vectors, vectors)
-    vectors *= (1 / np.sqrt(squares))[:, None]
+    vectors *= (1 / np.sqrt(np.where(squares > 0, squares, 1)))[:, None]
