@@ -265,6 +265,8 @@ ERASERS = [
     (edit(width=None), "no eraser of vectors of schema 1"),
     (edit(steps=3), "cannot be read"),
     (edit(lengths=[1]), "cannot be read"),
+    (edit(lengths=["short", "long"]), "cannot be read (could not convert string to float"),
+    (edit(quiet=[]), "cannot be read (float() argument must be"),
     (other_tensors, "not the tensors that eraser.json names"),
     (fewer_tensors, "cannot be read"),
     (no_card, "no eraser.json; expected a folder that langspec repair --vectors wrote"),

@@ -216,8 +216,9 @@ def load_vector_eraser(folder: Path) -> VectorEraser:
             )
         tensors = load_file(folder / TENSORS)
         steps = tuple(_step(card, tensors, number) for number in range(len(card["steps"])))
-        low, high = card["lengths"]
-        guard = Guard((low, high), tensors["guard.mean"], tensors["guard.axes"], card["quiet"])
+        low, high = map(float, card["lengths"])
+        quiet = float(card["quiet"])
+        guard = Guard((low, high), tensors["guard.mean"], tensors["guard.axes"], quiet)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise LangspecError(f"cannot be read ({error}); {_CURE}", place=folder) from None
     facts = {key: value for key, value in card.items() if key not in _KEYS}
