@@ -265,6 +265,7 @@ def test_a_server_is_killed_in_the_middle_of_a_training(
         ended(server)
 
 
+@pytest.mark.hostile
 @pytest.mark.slow
 def test_a_server_comes_back_in_the_middle_of_a_training(
     tmp_path: Path, ready_project: Make
