@@ -109,7 +109,7 @@ def test_two_of_four_workers_are_killed(project: Path) -> None:
 
 
 @pytest.mark.xfail(
-    reason="a study is refused after adopt: run_settings leaves out rates that the override replaces"
+    reason="a study is refused after adopt: run_settings leaves out rates of the override"
 )
 def test_resume_refuse_adopt(project: Path, langspec) -> None:
     sweep = ("sweep", "--method", "finetune", "--study", "short", *SHORT)
