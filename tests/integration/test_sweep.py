@@ -108,9 +108,6 @@ def test_two_of_four_workers_are_killed(project: Path) -> None:
     assert {trial.origin for trial in trials} == {"params.yaml", "Tanti et al. 2021", ""}
 
 
-@pytest.mark.xfail(
-    reason="a study is refused after adopt: run_settings leaves out rates of the override"
-)
 def test_resume_refuse_adopt(project: Path, langspec) -> None:
     sweep = ("sweep", "--method", "finetune", "--study", "short", *SHORT)
     langspec(project, *sweep, "--trials", "2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,9 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
     paths, tune = paths_of(config, root), config.tune
     launch = launch_of(config)
     processes = launch.processes if launch else 1
-    settings = run_settings(config, tune.task, tune.method, exclude_unset=True) | flatten(
+    searched = {parameter.path for parameter in space.parameters}
+    bare = _without_overrides(config, searched)
+    settings = run_settings(bare, tune.task, tune.method, exclude_unset=True) | flatten(
         {
             "corpora": {"targets": config.corpora.targets},
             "compute": {"launch": config.compute.launch, "processes": processes},
@@ -104,7 +107,6 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
             "features": {"prefix_tokens": config.features.prefix_tokens},
         }
     )
-    searched = {parameter.path for parameter in space.parameters}
     require(paths.corpora, "corpora")
     place = require(paths.encoder, "encoder") / "langspec.json"
     card = read_object(place, "sha256", cure="build the encoder again")
@@ -119,6 +121,26 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
         },
         code=code_hash(*trial_code(tune.method)),
     )
+
+
+def _without_overrides(config: Config, searched: Collection[str]) -> Config:
+    """The configuration without the overrides that every trial replaces.
+
+    ``langspec adopt`` writes them, and what was adopted makes no other study.
+    """
+    tune, methods = config.tune, config.train.methods
+    section = getattr(methods, tune.method)
+    override = section.overrides.get(tune.task)
+    if override is None:
+        return config
+    place = f"train.methods.{tune.method}.overrides.{tune.task}."
+    values = override.model_dump(exclude_unset=True)
+    kept = {key: value for key, value in values.items() if place + key not in searched}
+    overrides = section.overrides | {tune.task: type(override)(**kept)}
+    section = section.model_copy(update={"overrides": overrides})
+    methods = methods.model_copy(update={tune.method: section})
+    train = config.train.model_copy(update={"methods": methods})
+    return config.model_copy(update={"train": train})
 
 
 def _without_effect(tune: Tune) -> set[str]:
