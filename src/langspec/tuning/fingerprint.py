@@ -95,8 +95,8 @@ def identity_of(config: Config, root: Path, space: Space) -> Identity:
     launch = launch_of(config)
     processes = launch.processes if launch else 1
     searched = {parameter.path for parameter in space.parameters}
-    bare = _without_overrides(config, searched)
-    settings = run_settings(bare, tune.task, tune.method, exclude_unset=True) | flatten(
+    unset = _without_overrides(config, searched)
+    settings = run_settings(unset, tune.task, tune.method, exclude_unset=True) | flatten(
         {
             "corpora": {"targets": config.corpora.targets},
             "compute": {"launch": config.compute.launch, "processes": processes},
@@ -135,8 +135,8 @@ def _without_overrides(config: Config, searched: Collection[str]) -> Config:
         return config
     place = f"train.methods.{tune.method}.overrides.{tune.task}."
     values = override.model_dump(exclude_unset=True)
-    kept = {key: value for key, value in values.items() if place + key not in searched}
-    overrides = section.overrides | {tune.task: type(override)(**kept)}
+    others = {key: value for key, value in values.items() if place + key not in searched}
+    overrides = section.overrides | {tune.task: type(override)(**others)}
     section = section.model_copy(update={"overrides": overrides})
     methods = methods.model_copy(update={tune.method: section})
     train = config.train.model_copy(update={"methods": methods})
