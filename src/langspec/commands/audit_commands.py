@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from langspec.commands.shared_options import examples
+from langspec.commands.shared_options import encoding_options, examples, take_threads
 from langspec.errors import LangspecError
-from langspec.precisions import PRECISIONS
 
 
 @click.command(short_help="Which languages does an encoder keep apart?")
@@ -32,26 +31,12 @@ from langspec.precisions import PRECISIONS
 )
 @click.option("--against", metavar="ENCODER", help="A second encoder, set beside the first.")
 @click.option("--layers", metavar="LIST", help="Such as 0,4-6,-1 (0: embeddings). Default: all.")
-@click.option(
-    "--pooling", metavar="mean|cls", help="Default: as the model's folder says, or mean."
-)
-@click.option("--prefix", metavar="TEXT", help="Put before every text, such as 'query: ' for E5.")
-@click.option("--against-pooling", metavar="mean|cls", help="The same for --against.")
-@click.option("--against-prefix", metavar="TEXT", help="The same for --against.")
+@encoding_options
+@click.option("--against-pooling", metavar="mean|cls", help="--pooling of the second.")
+@click.option("--against-prefix", metavar="TEXT", help="--prefix of the second.")
 @click.option("--full", is_flag=True, help="Also attackers, codelength, n-grams, random encoder.")
-@click.option("--max-texts", default=2000, show_default=True, help="Texts a language.")
 @click.option("--max-words", default=1000, show_default=True, help="Training words a language.")
 @click.option("--prefix-words", is_flag=True, help="Read words behind --prefix, as texts are.")
-@click.option("--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads.")
-@click.option("--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once.")
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="Of encoding; auto: the fastest that this machine multiplies in hardware.",
-)
-@click.option("--threads", type=int, help="Processor threads. Default: all cores.")
 @click.option("--seed", default=0, show_default=True, help="Of samples, splits, random weights.")
 @click.option(
     "--out",
@@ -84,16 +69,9 @@ def audit(
       langspec audit FacebookAI/xlm-roberta-base --text wiki/ --layers 0,6,12
       langspec audit my-model/ --parallel flores/ --against e5 --out compared/
     """
-    from langspec.compute import MOST_THREADS, set_environment, without_project
-
     if text is None and parallel is None:
         raise LangspecError("expected a folder of text files", place="--text")
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise LangspecError(f"{threads}; expected 1 to {MOST_THREADS}", place="--threads")
-    from langspec.workers import available_cores
-
-    cores = threads or available_cores()
-    set_environment(without_project(cores))
+    take_threads(threads)
     from langspec.audit.options import AuditOptions, EncoderChoice
     from langspec.stages import audit as stage
 

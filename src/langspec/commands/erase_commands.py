@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from langspec.commands.shared_options import SAVES_NOTHING, examples
+from langspec.commands.shared_options import SAVES_NOTHING, examples, take_threads
 from langspec.errors import LangspecError
 from langspec.interrupts import raised
 
@@ -102,13 +102,7 @@ def fit_on_vectors(
                 "is about an encoder, and --vectors reads none; leave it out", place=option
             )
     values = context.params
-    threads = values["threads"]
-    if threads is not None and threads < 1:
-        raise LangspecError(f"{threads}; expected 1 or more", place="--threads")
-    from langspec.compute import set_environment, without_project
-    from langspec.workers import available_cores
-
-    set_environment(without_project(threads or available_cores()))
+    take_threads(values["threads"])
     from langspec.vectors.repair_vectors import VectorOptions, plan_vectors, repair_vectors
     from langspec.vectors.vector_file import Columns
 

@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from langspec.commands.erase_commands import fit_on_vectors, vector_options
-from langspec.commands.shared_options import examples
+from langspec.commands.shared_options import encoding_options, examples, take_threads
 from langspec.errors import LangspecError
 from langspec.interrupts import raised
-from langspec.precisions import PRECISIONS
 
 
 @click.command(
@@ -94,21 +93,7 @@ from langspec.precisions import PRECISIONS
     "--loss", default=0.01, show_default=True, help="Monolingual recall@10 that may be lost."
 )
 @click.option("--fit-languages", metavar="LIST", help="Fit on these; others count as unseen.")
-@click.option(
-    "--pooling", metavar="mean|cls", help="Default: as the model's folder says, or mean."
-)
-@click.option("--prefix", metavar="TEXT", help="Put before every text, such as 'query: ' for E5.")
-@click.option("--max-texts", default=2000, show_default=True, help="Texts a language.")
-@click.option("--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads.")
-@click.option("--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once.")
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="Of encoding; auto: the fastest that this machine multiplies in hardware.",
-)
-@click.option("--threads", type=int, help="Processor threads. Default: all cores.")
+@encoding_options
 @click.option("--seed", default=0, show_default=True, help="Of samples and splits.")
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done, with an estimate of time and memory."
@@ -131,8 +116,6 @@ def repair(
     prove it. Nothing is called repaired whose interval holds zero. ENCODER is named as for audit;
     SentenceTransformer opens what is written.
     """
-    from langspec.compute import set_environment, without_project
-
     command = shlex.join(["langspec", *sys.argv[1:]])
     columns = [values.pop(f"{name}_column") for name in ("vector", "language", "line")]
     languages = values.pop("languages")
@@ -147,11 +130,7 @@ def repair(
         raise LangspecError("say where the parts of --vectors are", place="columns, --languages")
     if values["text"] is None and values["parallel"] is None:
         raise LangspecError("expected a folder of translations (or --text)", place="--parallel")
-    if threads is not None and threads < 1:
-        raise LangspecError(f"{threads}; expected 1 or more", place="--threads")
-    from langspec.workers import available_cores
-
-    set_environment(without_project(threads or available_cores()))
+    take_threads(threads)
     from langspec.audit.options import EncoderChoice
     from langspec.repair.repair_options import RepairOptions
     from langspec.stages import repair as stage

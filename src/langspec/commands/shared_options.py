@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from langspec.errors import LangspecError
+from langspec.precisions import PRECISIONS
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -41,6 +42,56 @@ def stage_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="KEY=VALUE",
         help="Change a value of params.yaml for this run only, e.g. --set train.clip=0.5.",
     )(command)
+
+
+_ENCODING = (
+    click.option(
+        "--pooling", metavar="mean|cls", help="Default: as the model's folder says, or mean."
+    ),
+    click.option(
+        "--prefix", metavar="TEXT", help="Put before every text, such as 'query: ' for E5."
+    ),
+    click.option("--max-texts", default=2000, show_default=True, help="Texts a language."),
+    click.option(
+        "--max-tokens", type=int, help="Tokens of a text. Default: what the encoder reads."
+    ),
+    click.option(
+        "--batch-tokens", default=2048, show_default=True, help="Tokens encoded at once."
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="auto",
+        show_default=True,
+        help="Of encoding; auto: the fastest that this machine multiplies in hardware.",
+    ),
+    click.option("--threads", type=int, help="Processor threads. Default: all cores."),
+)
+
+
+def encoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How the texts of a folder are encoded: options of commands that need no project."""
+    for option in reversed(_ENCODING):
+        command = option(command)
+    return command
+
+
+def take_threads(threads: int | None) -> None:
+    """Fix the processor threads of a command that needs no project, before PyTorch is imported.
+
+    Args:
+        threads: of ``--threads``; None: all cores.
+
+    Raises:
+        LangspecError: less than one, or more than any machine has.
+    """
+    from langspec.compute import MOST_THREADS, set_environment, without_project
+
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise LangspecError(f"{threads}; expected 1 to {MOST_THREADS}", place="--threads")
+    from langspec.workers import available_cores
+
+    set_environment(without_project(threads or available_cores()))
 
 
 def plan_or_run(stage: str, assignments: tuple[str, ...], dry_run: bool, **values: Any) -> None:
