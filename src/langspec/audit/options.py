@@ -17,6 +17,8 @@ from langspec.measures.space_geometry import GeometryOptions
 
 SPLITS = (0.6, 0.1, 0.3)
 """Shares of a language's texts that train the probe, choose its regularisation, and test it."""
+CACHE_GB = 5.0
+"""Size of the folder of banks that audits and repairs share, in gigabytes."""
 
 
 def check_seed(seed: int) -> None:
@@ -143,4 +145,4 @@ class Measures:
     attackers: AttackersBase = ATTACKERS
     beyond_probe: ProbeOptions = BEYOND_PROBE
     near: float = 0.8
-    cache_gb: float = 5.0
+    cache_gb: float = CACHE_GB

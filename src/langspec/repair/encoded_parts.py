@@ -7,16 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from langspec.audit.audited_encoder import Subject
-from langspec.audit.options import AuditOptions
+from langspec.audit.options import CACHE_GB, AuditOptions
 from langspec.audit.text_bench import stored_bank
 from langspec.audit.text_folder import Texts
 from langspec.encoders.inputs import text_inputs
 from langspec.features.bank import BankOptions, BankRows
 from langspec.features.encode import build_bank
 from langspec.repair.fit_methods import Labelled
-
-CACHE_GB = 5.0
-"""Size of the folder of banks."""
 
 
 def bank_of(

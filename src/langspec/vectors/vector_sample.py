@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from langspec.audit.options import SPLITS as SHARES
 from langspec.errors import LangspecError
 from langspec.features.sample import lowest_per_group, unit_ranks
 from langspec.languages import LANGUAGES
@@ -21,8 +22,6 @@ from langspec.vectors.vector_file import Block, VectorFile
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "dev", "test")
-SHARES = (0.6, 0.1, 0.3)
-"""Shares of the lines that fit, choose and report, as in an audit."""
 MOST = {"train": 2000, "dev": 300, "test": 600}
 """Vectors of a language at most that methods are compared on; lines are the same in all."""
 MEMORY = 1 << 28
@@ -37,7 +36,8 @@ def splits_of(ranks: np.ndarray) -> np.ndarray:
     The lowest ranks are test lines, so a sample of low ranks has the same lines in all languages.
     """
     share = ranks / 2.0**64
-    test, dev = SHARES[2], SHARES[2] + SHARES[1]
+    _, dev_share, test_share = SHARES  # of the lines that fit, choose and report
+    test, dev = test_share, test_share + dev_share
     return np.where(share < test, 2, np.where(share < dev, 1, 0))
 
 
