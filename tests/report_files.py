@@ -40,7 +40,7 @@ ACCURACY = {
 }
 # Language probe macro-F1 per token at the last layer.
 LEAK = {"frozen": 0.991, "finetune": 0.973, "random": 0.561}
-UNLEARNT = {"control": 0.972, "grl": 0.9}
+UNLEARNT = {"control": 0.972, "grl": 0.9, "adversary": 0.8}
 """The same of methods that :func:`write_run` writes on demand; their accuracy is finetune's."""
 
 

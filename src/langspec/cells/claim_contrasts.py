@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,14 +44,29 @@ class Claim:
     b: str
     quantity: str
     margin: float
-    holds: tuple[str, ...]
+    holds: tuple[str, ...] = ()
 
+    @property
+    def contrast(self) -> str:
+        """What is subtracted from what, and in which quantity."""
+        return f"{self.a} - {self.b}, {self.quantity}"
+
+
+POINT = 0.01
+"""The margin of an accuracy."""
+POINTS_3 = 0.03
+"""The margin of a leak, of an agreement of clusters and of a retrieval."""
+UNSTABLE_ABOVE = 0.25
+"""The share of collapsed seeds above which a condition's contrasts are not read as effects."""
+UNSTABLE = "not read: too many seeds collapsed"
+TRANSFER = "transfer"
+"""The mean accuracy of the target languages."""
 
 CLAIMS = (
-    Claim("no clusters by language", "finetune", "frozen", "ami_language", 0.03, ("lower",)),
-    Claim("language is removed", "finetune", "frozen", LEAK, 0.03, ("lower",)),
-    Claim("unlearning adds nothing", "grl", "control", "transfer", 0.01, ("equivalent", "lower")),
-    Claim("shared content gains", "finetune", "frozen", "retrieval", 0.03, ("higher",)),
+    Claim("no clusters by language", "finetune", "frozen", "ami_language", POINTS_3, ("lower",)),
+    Claim("language is removed", "finetune", "frozen", LEAK, POINTS_3, ("lower",)),
+    Claim("unlearning adds nothing", "grl", "control", TRANSFER, POINT, ("equivalent", "lower")),
+    Claim("shared content gains", "finetune", "frozen", "retrieval", POINTS_3, ("higher",)),
 )
 _GEOMETRY: Mapping[str, Mapping[str, str]] = {
     "ami_language": {"probe": "", "language": "all"},  # of the task's text
@@ -64,18 +79,22 @@ class Answer:
     """What the cells say of a claim; ``compared`` None: a method has no finished seed.
 
     ``along``: of a leak, does the difference hold along the curve of the probe's vectors?
+    ``unstable``: too many seeds of one of the methods collapsed.
     """
 
     claim: Claim
     compared: Compared | None = None
     judged: Judged | None = None
     along: bool | None = True
+    unstable: bool = False
 
     @property
     def verdict(self) -> str:
         """``higher``, ``lower``, ``equivalent``, ``undecided``, a condition of those, or open."""
         if self.judged is None:
             return "open"
+        if self.unstable:
+            return UNSTABLE
         if self.judged.verdict in ("higher", "lower") and not self.along:
             return SIZE if self.along is False else "undecided"
         return self.judged.verdict
@@ -83,7 +102,7 @@ class Answer:
     @property
     def says(self) -> str:
         """What that means for the claim."""
-        if self.verdict in ("open", "undecided", SIZE):
+        if self.verdict in ("open", "undecided", UNSTABLE, SIZE):
             return "open" if self.verdict == "open" else "not decided"
         return "holds" if self.verdict in self.claim.holds else "does not hold"
 
@@ -97,18 +116,32 @@ def answers(folder: Path, task: str, options: CompareOptions, source: str) -> li
         options: level, power, and the bootstrap of test items; margins are the claims'.
         source: the source language, where no file names it.
     """
-    methods = evaluated_methods(folder, task)
-    needed = {name for claim in CLAIMS for name in (claim.a, claim.b)} & {*methods}
-    sides = {}
-    for name in sorted(needed):
-        with suppress(NoSeeds):  # every seed of it failed: its claims stay open
-            sides[name] = load_side(folder, task, name)
     geometry = read_results(folder / "evaluate" / task / "geometry.csv")
+    return judged_together(CLAIMS, sides_of(folder, task), geometry, options, source)
+
+
+def sides_of(folder: Path, task: str) -> dict[str, Side]:
+    """Every evaluated method and point of a path, without those of which all seeds failed."""
+    sides = {}
+    for name in evaluated_methods(folder, task):
+        with suppress(NoSeeds):
+            sides[name] = load_side(folder, task, name)
+    return sides
+
+
+def judged_together(
+    claims: Sequence[Claim],
+    sides: Mapping[str, Side],
+    geometry: pd.DataFrame,
+    options: CompareOptions,
+    source: str,
+) -> list[Answer]:
+    """The contrasts of some claims; p adjusted over those that there are (Holm)."""
     made = [
         _contrast(claim, sides, geometry, options, source)
         if {claim.a, claim.b} <= sides.keys()
         else Answer(claim)
-        for claim in CLAIMS
+        for claim in claims
     ]
     family = [one for one in made if one.compared is not None]
     scaled = [
@@ -119,7 +152,16 @@ def answers(folder: Path, task: str, options: CompareOptions, source: str) -> li
     # In margins: then one margin, 1, is that of all.
     verdicts = judge(scaled, replace(options.judge, margin=1.0)) if scaled else []
     judged = {id(one): said for one, said in zip(family, verdicts, strict=True)}
-    return [replace(one, judged=judged.get(id(one))) for one in made]
+    shaky = {name for name, side in sides.items() if _is_unstable(side)}
+    return [
+        replace(one, judged=judged.get(id(one)), unstable=bool({one.claim.a, one.claim.b} & shaky))
+        for one in made
+    ]
+
+
+def _is_unstable(side: Side) -> bool:
+    lost = len(side.failed)
+    return lost > UNSTABLE_ABOVE * (lost + len(side.predictions))
 
 
 def _contrast(
@@ -140,7 +182,7 @@ def _contrast(
         if claim.quantity == LEAK and line.of_head and line.unit == "token":
             return Answer(claim, line.compared, along=line.along)
         scored = (line.language, line.metric) == ("mean_targets", "accuracy")
-        if claim.quantity == "transfer" and scored:
+        if claim.quantity == TRANSFER and scored:
             return Answer(claim, line.compared)
     return Answer(claim)
 
@@ -163,19 +205,29 @@ def _scaled(one: Difference, by: float) -> Difference:
     return Difference(one.value * by, spreads, one.trained)
 
 
-def claims_text(task: str, present: list[Answer], alpha: float) -> str:
+def claims_text(task: str, present: Sequence[Answer], alpha: float) -> str:
     """A line a claim: its contrast, the difference with its interval, p by Holm, the verdict."""
     lines = [f"{task}: the four contrasts of docs/study.md (p by Holm over those that there are)"]
-    for one in present:
-        claim, said = one.claim, "open: no finished seed of both"
-        if one.compared is not None and one.judged is not None:
-            low, high = one.compared.difference.interval(alpha)
-            seeds = f"seeds {list(one.compared.pairing.a)}, {list(one.compared.pairing.b)}"
-            p, q = one.judged.p_adjusted, one.judged.p_equivalent_adjusted
-            said = (
-                f"{one.compared.difference.value:+.3f} [{low:+.3f} {high:+.3f}], p {p:.3f}, "
-                f"p(equivalent within {claim.margin:g}) {q:.3f}, {seeds}: {one.verdict}"
-            )
-        contrast = f"{claim.a} - {claim.b}, {claim.quantity}"
-        lines.append(f"  {claim.claim} ({contrast}): {said}; the claim: {one.says}")
+    lines += [
+        f"  {one.claim.claim} ({one.claim.contrast}): {answer_words(one, alpha)}; "
+        f"the claim: {one.says}"
+        for one in present
+    ]
     return "\n".join(lines)
+
+
+def answer_words(one: Answer, alpha: float) -> str:
+    """The difference with its interval, its p-values, its seeds, and the verdict."""
+    if one.compared is None or one.judged is None:
+        return "open: no finished seed of both"
+    difference, pairing = one.compared.difference, one.compared.pairing
+    known = "(one seed: no interval)"
+    if difference.trained:
+        low, high = difference.interval(alpha)
+        p, q = one.judged.p_adjusted, one.judged.p_equivalent_adjusted
+        known = (
+            f"[{low:+.3f} {high:+.3f}], p {p:.3f}, "
+            f"p(equivalent within {one.claim.margin:g}) {q:.3f}"
+        )
+    seeds = f"seeds {list(pairing.a)}, {list(pairing.b)}"
+    return f"{difference.value:+.3f} {known}, {seeds}: {one.verdict}"

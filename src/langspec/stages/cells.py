@@ -9,10 +9,11 @@ from langspec.cells.cell import cells_of, selected
 from langspec.cells.cell_files import read_cells, to_measure_again
 from langspec.cells.cell_version import Versions, check_goes_on
 from langspec.cells.cell_writer import require_inputs
-from langspec.cells.claim_contrasts import answers, claims_text
+from langspec.cells.claim_contrasts import answers
 from langspec.cells.collect import collect as collect_cells
 from langspec.cells.make_cells import check_one_process, make_cells
 from langspec.cells.plan import describe
+from langspec.cells.study_rules import apply_rules, study_text
 from langspec.config import Config
 from langspec.paths import paths_of
 from langspec.stages.report import compare_options
@@ -58,7 +59,9 @@ def collect(config: Config, root: Path) -> str:
     # The cards beside the cells: the corpora of today may be others.
     page = report(config.model_copy(update={"train": train}), root, cards=paths.cells)
     options, source = compare_options(config), config.corpora.source
-    contrasts = {task: answers(paths.results, task, options, source) for task in tasks}
-    alpha = options.judge.alpha
-    said = [claims_text(task, present, alpha) for task, present in contrasts.items()]
+    alpha, said = options.judge.alpha, []
+    for task in tasks:
+        present = answers(paths.results, task, options, source)
+        rules = apply_rules(paths.results, task, options, source)
+        said.append(study_text(task, present, rules, alpha))
     return "\n".join([*said, str(page)])
