@@ -70,15 +70,15 @@ def run(made_up_run: Path) -> Run:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (steady(0.99), around(0.95), "Hardly."),
+        (steady(0.99), around(0.95), "Hardly: language stays readable."),
         (steady(0.99), around(0.70), "Partly."),
         (steady(0.99), around(0.30), "Mostly."),
         (steady(0.99), around(0.06), "Yes."),
         (steady(0.99), around(0.55, 0.03), "Partly to mostly."),
         (steady(0.70), around(0.90), "No, it reads more."),
-        (steady(0.99), around(0.989, 0.0001), "No."),
+        (steady(0.99), around(0.989, 0.0001), "No: language stays readable."),
         (SURE, NOISY, "Undecided."),
-        (steady(0.99), (0.97, 0.985, 0.995), "Hardly if at all."),
+        (steady(0.99), (0.97, 0.985, 0.995), "Hardly if at all: language stays readable."),
         (steady(0.03), around(0.02, 0.0001), "Undecided."),
         ((0.99,), (0.30,), "One seed, no finding."),
     ],
@@ -98,9 +98,9 @@ def test_a_leak_that_depends_on_the_size_of_the_probe_is_no_finding(run: Run) ->
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (around(0.70), around(0.80, 0.004), "It gains."),
-        (around(0.80), around(0.70, 0.004), "It loses."),
-        (steady(0.70), around(0.701, 0.0005), "Nothing."),
+        (around(0.70), around(0.80, 0.004), "Yes."),
+        (around(0.80), around(0.70, 0.004), "No, it loses."),
+        (steady(0.70), around(0.701, 0.0005), "No."),
         (steady(0.70), (0.60, 0.72, 0.80), "Undecided."),
         ((0.70,), (0.90,), "One seed, no finding."),
     ],
@@ -137,7 +137,7 @@ def test_without_a_control_unlearning_is_held_against_plain_fine_tuning(run: Run
     pair = Contrast("adversary", "finetune", line(LEAK_KEY, steady(0.99), around(0.6)))
     *_, third = cards(run, {"pos": Contrasts((pair,))}, OPTIONS)
     assert (third.verdict, third.decided) == ("Partly.", True)
-    assert third.measured == "An adversary against finetune:"
+    assert third.measured == "An adversary minus finetune:"
 
 
 def test_a_method_of_which_every_seed_failed_is_not_called_untried(run: Run) -> None:
@@ -162,11 +162,31 @@ def test_tasks_that_differ_are_named_and_numbers_have_intervals(run: Run) -> Non
         "nli": Contrasts((Contrast("finetune", "frozen", line(LEAK_KEY, SURE, NOISY)),)),
     }
     card = cards(run, tasks, OPTIONS)[0]
-    assert card.verdict == "POS partly; NLI undecided."
+    assert card.verdict == "Partly (POS), undecided (NLI)."
     pos, nli = card.numbers
     assert (pos.name, pos.values) == ("POS words", (".990", ".700"))
     assert (pos.changes[0].value, pos.changes[0].ends) == ("−.290", ("−.295", "−.285"))
     assert nli.changes[0].ends[1].startswith("+")
+
+
+def test_an_answer_that_holds_of_both_tasks_is_said_once(run: Run) -> None:
+    gain = Contrast("finetune", "frozen", line(TRANSFER_KEY, steady(0.7), around(0.8, 0.004)))
+    little = Contrast("finetune", "frozen", line(LEAK_KEY, steady(0.99), around(0.95)))
+    none = Contrast("finetune", "frozen", line(LEAK_KEY, steady(0.99), around(0.989, 0.0001)))
+    tasks = {"pos": Contrasts((gain, little)), "nli": Contrasts((gain, none))}
+    first, second, _ = cards(run, tasks, OPTIONS)
+    assert second.verdict == "Yes, both."
+    assert first.verdict == "Hardly (POS), no (NLI): language stays readable."
+
+
+def test_what_unlearning_changes_stands_in_columns_with_a_name(run: Run) -> None:
+    pairs = (
+        Contrast("grl", "control", line(LEAK_KEY, SURE, around(0.6))),
+        Contrast("grl", "control", line(TRANSFER_KEY, steady(0.8), around(0.7))),
+    )
+    *_, third = cards(run, {"pos": Contrasts(pairs)}, OPTIONS)
+    assert [one.of for one in third.numbers[0].changes] == ["language", "accuracy"]
+    assert third.measured == "Gradient reversal minus control:"
 
 
 def test_numbers_are_short() -> None:
@@ -182,16 +202,16 @@ def test_how_sure_names_seeds_failures_and_the_weakest_verdict(run: Run) -> None
     p = pairs[1].line.judged.p_adjusted
     compared = {"pos": Contrasts(pairs)}
     words = sure_line(run, compared, OPTIONS)
-    assert words == f"2 seeds, 95% intervals, p≤{p:.3f}.".replace("0.", ".")
+    assert words == f"2 seeds, 95% intervals; verdicts: p≤{p:.3f}.".replace("0.", ".")
     failed = replace(run, failed={("pos", "grl", None, 1): "constant"})
     assert "2 seeds, 1 failed" in sure_line(failed, compared, OPTIONS)
-    assert "no verdict" in sure_line(run, {"pos": Contrasts()}, OPTIONS)
+    assert "nothing decided" in sure_line(run, {"pos": Contrasts()}, OPTIONS)
     one = replace(run, results=run.results[run.results["seed"] <= 1])
     assert sure_line(one, compared, OPTIONS).startswith("One seed:")
 
 
 def test_artificial_text_is_said_first_and_real_text_has_no_banner(run: Run) -> None:
-    assert banner(run).startswith("Artificial text")
+    assert banner(run).startswith("Generated text")
     assert banner(replace(run, card={**run.card, "generated": False})) == ""
 
 
@@ -247,8 +267,8 @@ class Texts(HTMLParser):
 def test_the_first_screen_has_few_words_and_all_answers(report: Path) -> None:
     first = Texts(report / "index.html").first
     assert len(first.split()) <= MOST_WORDS
-    for words in ("Artificial text", "Does it forget", "What does the task gain?",
-                  "Can language be unlearned?", "Tanti et al. 2021", "95% intervals", "3 seeds",
+    for words in ("Generated text", "Does it forget", "Does the task gain?",
+                  "Can it be unlearned?", "Tanti et al. 2021", "95% intervals", "3 seeds",
                   "POS", "NLI", ".593→.005"):  # fmt: skip
         assert words in first
     page = (report / "index.html").read_text(encoding="utf-8")
@@ -311,7 +331,7 @@ def test_the_papers_measure_is_called_another_one_and_saved_updates_are_said(rep
     run = load(report.parent, ("pos", "nli"))
     beside = beside_paper(run)
     assert beside is not None
-    assert beside.differs == "one wrong word fails a sentence; 1,805 updates, theirs 9,025"
+    assert beside.differs == "one wrong word fails a sentence; 1,805/9,025 updates"
     assert beside.differs in Texts(report / "index.html").first
 
     def with_updates(number: float) -> str:
@@ -337,5 +357,10 @@ def test_the_language_of_words_is_asked_of_pos_and_that_of_texts_of_nli(report: 
 
 def test_the_first_figures_say_what_their_signs_are(report: Path) -> None:
     figure = (report / "figures" / "first_measures.svg").read_text(encoding="utf-8")
-    for words in ("trained until it converged", "hollow: the paper", "control: grl, nothing"):
+    for words in (
+        "filled: our converged probe",
+        "hollow: the paper",
+        "control: grl, not reversed",
+        "bands",
+    ):
         assert words in figure

@@ -29,6 +29,8 @@ CONTROLS = ("control", AFTER)
 """What unlearning is held against: the same training without it, else plain fine-tuning."""
 SHARES = ((0.1, "hardly"), (0.5, "partly"), (0.9, "mostly"))
 """How much is forgotten, by the share of what can be forgotten (the leak above chance)."""
+READABLE = ("no", "hardly", "hardly if at all")
+"""Verdicts with which a probe goes on reading the language."""
 ONE_SEED = "one seed, no finding"
 UNIT_NAMES = {"token": "words", "sentence": "texts"}
 """What a leak is read from, as a reader says it."""
@@ -46,7 +48,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Number:
-    """A line of a card: whose it is, what changed, and the values before and after."""
+    """A line of a card: whose it is, what changed, and the values before and after.
+
+    Changes that have a name (``of``) are columns below that name.
+    """
 
     name: str
     changes: tuple[Change, ...]
@@ -133,20 +138,21 @@ def _forgets(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: b
     lines = [(one.task, one.leak) for one in asked if one.leak]
     return _card(
         "forgets",
-        "Does it forget the language?",
-        "A probe's F1 on language, frozen→fine-tuned:",
+        "Does it forget language?",
+        "F1 of a language probe, frozen→fine-tuned:",
         lines,
         options,
         lambda task, line: _forgotten(run, task, line, options),
         failed,
+        dict.fromkeys(READABLE, "language stays readable"),
     )
 
 
 def _gains(asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card:
-    words = {"better": "it gains", "worse": "it loses", "equivalent": "nothing"}
+    words = {"better": "yes", "worse": "no, it loses", "equivalent": "no"}
     return _card(
         "gains",
-        "What does the task gain?",
+        "Does the task gain?",
         "Accuracy, languages without labels:",
         [(one.task, one.transfer) for one in asked if one.transfer],
         options,
@@ -156,7 +162,7 @@ def _gains(asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card
 
 
 def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card:
-    question = "Can language be unlearned? At what price?"
+    question = "Can it be unlearned? At what price?"
     if not asked and failed:
         return Card("unlearns", question, *_NO_SEED)
     if not asked:
@@ -178,9 +184,8 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: 
     lines = [(one.task, line) for one in asked for line in (one.leak, one.transfer) if line]
     numbers = []
     for one in asked:
-        both = one.leak and one.transfer
-        parts = [(one.leak, "probe"), (one.transfer, "accuracy")]
-        changes = tuple(_change(line, options, "" if both else of) for line, of in parts if line)
+        parts = [(one.leak, "language"), (one.transfer, "accuracy")]
+        changes = tuple(_change(line, options, of) for line, of in parts if line)
         numbers.append(Number(task_name(one.task), changes))
     return Card(
         "unlearns",
@@ -200,8 +205,13 @@ def _card(
     options: JudgeOptions,
     say: Callable[[str, Line], str],
     failed: bool,
+    means: Mapping[str, str] | None = None,
 ) -> Card:
-    """The card of one quantity; ``failed``: every seed of a method that it needs failed."""
+    """The card of one quantity.
+
+    ``failed``: every seed of a method that it needs failed. ``means``: what a verdict means, which
+    is added where it is the same of every task.
+    """
     if not lines and failed:
         return Card(id_, question, *_NO_SEED)
     if not lines:
@@ -217,7 +227,18 @@ def _card(
     )
     said = {task: ONE_SEED if _one_seed(line) else say(task, line) for task, line in lines}
     decided = any(_decided(line) for _, line in lines)
-    return Card(id_, question, _sentence(_over_tasks(said)), measured_as, numbers, decided)
+    meaning = {(means or {}).get(words, "") for words in said.values()}
+    added = f": {meaning.pop()}" if len(meaning) == 1 and "" not in meaning else ""
+    verdict = _sentence(_answered(said) + added)
+    return Card(id_, question, verdict, measured_as, numbers, decided)
+
+
+def _answered(said: Mapping[str, str]) -> str:
+    """The answer to a question of every task, with the tasks' names where they differ."""
+    if len(set(said.values())) > 1:
+        return ", ".join(f"{words} ({task_name(task)})" for task, words in said.items())
+    words = next(iter(said.values()))
+    return f"{words}, both" if len(said) == 2 and words == "yes" else words
 
 
 def _over_tasks(said: Mapping[str, str]) -> str:
@@ -238,16 +259,14 @@ def _with_prices(said: Mapping[str, list[str]], paid: Mapping[str, list[str]]) -
 
 
 def _against(asked: Sequence[_Asked]) -> str:
-    """What unlearning is, and what it is held against, in the methods' names too."""
+    """What unlearning is, and what it is held against."""
     of = {one.method for one in asked}
-    method = asked[0].method
-    how = UNLEARNING[method] if len(of) == 1 else "Unlearning"
-    how += f" ({method})" if len(of) == 1 and method not in how else ""
+    how = UNLEARNING[of.pop()] if len(of) == 1 else "Unlearning"
     plain = [one for one in asked if one.baseline == AFTER]
-    other = f"; {', '.join(task_name(one.task) for one in plain)}: {AFTER}" if plain else ""
-    than = AFTER if len(plain) == len(asked) else f"none (control{other})"
-    both = any(one.leak and one.transfer for one in asked)
-    return f"{how} against {than}{', F1; accuracy' if both else ''}:"
+    if len(plain) == len(asked):
+        return f"{how} minus {AFTER}:"
+    other = f" ({', '.join(task_name(one.task) for one in plain)}: {AFTER})" if plain else ""
+    return f"{how} minus control{other}:"
 
 
 def _one_seed(*lines: Line | None) -> bool:
@@ -339,7 +358,7 @@ def banner(run: Run) -> str:
     """What disqualifies the numbers before they are read; "" for corpora that people wrote."""
     if not run.card.get("generated"):
         return ""
-    return "Artificial text: no finding."
+    return "Generated text: shows measures, not languages."
 
 
 def shorts(values: Sequence[float | None]) -> tuple[str, ...]:
@@ -361,5 +380,5 @@ def sure_line(run: Run, compared: Mapping[str, Contrasts], options: JudgeOptions
     failed = f", {len(run.failed)} failed" if run.failed else ""
     p = probability(_largest_p(compared))
     level = f"{100 * (1 - options.alpha):g}%"
-    rest = "no verdict" if p == "–" else f"p{'' if p[0] == '<' else '≤'}{p}"
-    return f"{many} seeds{failed}, {level} intervals, {rest}."
+    rest = "nothing decided" if p == "–" else f"verdicts: p{'' if p[0] == '<' else '≤'}{p}"
+    return f"{many} seeds{failed}, {level} intervals; {rest}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -66,7 +66,7 @@ def two_measures(run: Run) -> Plot | None:
         return None
     present = {method: None for one in read for method in one.probe["method"]}
     methods = ordered_methods(run, [method for method in present if method != RANDOM])
-    height = _height(len(methods)) + 0.26  # what the signs mean
+    height = _height(len(methods)) + 0.13 * len(_keys(read, methods))
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, len(read), sharey=True, squeeze=False)[0]
     styles = method_styles(methods)
@@ -80,15 +80,30 @@ def two_measures(run: Run) -> Plot | None:
         axis.set_xticks([0, 0.5, 1], ["0", ".5", "1"], fontsize=SMALL)
         axis.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(methods)), methods, fontsize=8.5)
-    with_paper = any(len(one.paper) for one in read)
-    keys = ["filled: our probe, trained until it converged" + "; hollow: the paper's" * with_paper]
-    signs = {"control": "control: grl, nothing reversed"} if "control" in methods else {}
-    signs |= {RANDOM: "untrained: random weights"} if RANDOM in present else {}
-    keys += ["; ".join(signs.values())] if signs else []
-    figure.supxlabel("\n".join(["how well the language is read", *keys]), fontsize=SMALL)
+    keys = "\n".join(["how well the language is read", *_keys(read, methods)])
+    figure.supxlabel(keys, fontsize=SMALL)
     alt = "Dot plot of how well the language is read. " + " ".join(map(_in_words, read))
     title = "What each measure reads of the language"
     return Plot("first_measures", title, title + ".", alt, figure)
+
+
+def _keys(read: Sequence[_Read], methods: Sequence[str]) -> list[str]:
+    """What the signs and names of the dumbbells mean, a line each."""
+    with_paper = any(len(one.paper) for one in read)
+    keys = [
+        "filled: our converged probe" + "; hollow: the paper's, on the same vectors" * with_paper
+    ]
+    present = {method for one in read for method in one.probe["method"]}
+    signs = ["bands: seeds"]
+    signs += ["control: grl, not reversed"] if "control" in methods else []
+    signs += ["untrained: random weights"] if RANDOM in present else []
+    keys.append("; ".join(signs))
+    absent = {
+        task_name(one.task): [m for m in methods if m not in {*one.probe["method"]}]
+        for one in read
+    }
+    keys += [f"{task} was not run with {', '.join(m)}" for task, m in absent.items() if m]
+    return keys
 
 
 def _read(run: Run, task: str) -> _Read | None:
@@ -177,8 +192,9 @@ def small_tradeoff(run: Run) -> Plot | None:
         listed = ", ".join(f"{m} {short(v.leak)}, {short(v.score)}" for m, v in means.iterrows())
         words.append(f"{task_name(task)}: {listed}.")
     axes[0].set_ylabel("accuracy, languages\nwithout labels", fontsize=SMALL)
-    below = "how well our probe reads the language (small: seeds)\nleft: less; up: better"
-    figure.supxlabel(below, fontsize=SMALL)
+    below = "how well our probe reads the language (small: seeds)"
+    ways = "left: less language; up: better task; scales differ"
+    figure.supxlabel(f"{below}\n{ways}", fontsize=SMALL)
     title = "What less language costs the task"
     alt = "Scatter plot: of each method the language leak, then accuracy. " + " ".join(words)
     return Plot("first_tradeoff", title, title + ".", alt, figure)

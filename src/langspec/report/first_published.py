@@ -55,7 +55,7 @@ def _differs(run: Run, task: str, quantity: Quantity) -> str:
     parts = ["one wrong word fails a sentence"] if words else []
     made = None if quantity.updates is None else _value(pick(quantity.updates, method=AFTER))
     if made is not None and made < LEAST_UPDATES:
-        parts.append(f"{made:,.0f} updates, theirs {LEAST_UPDATES:,}")
+        parts.append(f"{made:,.0f}/{LEAST_UPDATES:,} updates")
     return "; ".join(parts)
 
 
