@@ -26,7 +26,7 @@ from langspec.commands import (
 )
 from langspec.commands.shared_options import SAVES_NOTHING
 from langspec.errors import LangspecError, without_passwords
-from langspec.interrupts import Terminated, leave
+from langspec.interrupts import Terminated, leave, raised
 from langspec.user_names import name_user
 
 GROUPS = {
@@ -67,7 +67,8 @@ class _OneLineErrors(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            result = super().invoke(ctx)
+            with raised():  # a signal unwinds: what is half-written goes
+                result = super().invoke(ctx)
             sys.stdout.flush()  # a full disk behind it is an error, not a note at exit
             return result
         except LangspecError as error:

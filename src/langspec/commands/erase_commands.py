@@ -10,7 +10,6 @@ import click
 
 from langspec.commands.shared_options import SAVES_NOTHING, examples, take_threads
 from langspec.errors import LangspecError
-from langspec.interrupts import raised
 
 
 def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,7 +51,6 @@ def vector_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Also over a file, and on vectors that look like another encoder's.",
 )
-@raised()
 def erase(eraser: Path, file: Path, out: Path, force: bool, **columns: Any) -> None:
     """Apply ERASER to the vectors of FILE.
 

@@ -12,7 +12,6 @@ import click
 from langspec.commands.erase_commands import fit_on_vectors, vector_options
 from langspec.commands.shared_options import encoding_options, examples, take_threads
 from langspec.errors import LangspecError
-from langspec.interrupts import raised
 
 
 @click.command(
@@ -99,7 +98,6 @@ from langspec.interrupts import raised
     "--dry-run", is_flag=True, help="Say what would be done, with an estimate of time and memory."
 )
 @click.pass_context
-@raised()
 def repair(
     context: click.Context,
     encoder: str | None,

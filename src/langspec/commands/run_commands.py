@@ -19,7 +19,6 @@ from langspec.commands.shared_options import (
     sweep_unfinished,
 )
 from langspec.errors import LangspecError
-from langspec.interrupts import raised
 
 if TYPE_CHECKING:
     from langspec.config import Config
@@ -52,13 +51,12 @@ def train(task: str, method: str, assignments: tuple[str, ...], dry_run: bool) -
     if dry_run:
         click.echo(stage.plan(config, ROOT, task_name=task, method_name=method))
         return
-    with raised():
-        if not launch.is_launched() and (wanted := _launch_asked_for(config)):
-            given = ["langspec", "train", "--task", task, "--method", method]
-            given += [part for pair in assignments for part in ("--set", pair)]
-            sys.exit(launch.launch(wanted, given))
-        sweep_unfinished()
-        run_and_say("train", config, task_name=task, method_name=method)
+    if not launch.is_launched() and (wanted := _launch_asked_for(config)):
+        given = ["langspec", "train", "--task", task, "--method", method]
+        given += [part for pair in assignments for part in ("--set", pair)]
+        sys.exit(launch.launch(wanted, given))
+    sweep_unfinished()
+    run_and_say("train", config, task_name=task, method_name=method)
 
 
 def _launch_asked_for(config: Config) -> launch.Launch | None:
@@ -110,14 +108,13 @@ def cells(
     config = configure(assignments, preset)
     from langspec.stages import cells as stage
 
-    with raised():
-        if collect:
-            click.echo(stage.collect(config, ROOT))
-        elif dry_run:
-            click.echo(stage.plan(config, ROOT, **chosen))
-        else:
-            sweep_unfinished()
-            click.echo(stage.run(config, ROOT, **chosen))
+    if collect:
+        click.echo(stage.collect(config, ROOT))
+    elif dry_run:
+        click.echo(stage.plan(config, ROOT, **chosen))
+    else:
+        sweep_unfinished()
+        click.echo(stage.run(config, ROOT, **chosen))
 
 
 @click.command(

@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 from langspec.config import Config
+from langspec.evaluation.eraser_ranks import checked_shape
 from langspec.evaluation.finished_work import RUNNER, FinishedWork
-from langspec.evaluation.work import Work, all_work, costs, describe, shape_of
+from langspec.evaluation.work import Work, all_work, costs, describe
 from langspec.evaluation.write import write_findings
 from langspec.features.cache import evict
 from langspec.measures.base import Findings
@@ -22,7 +23,7 @@ def plan(config: Config, root: Path, *, task_name: str) -> str:
 
     paths = paths_of(config, root)
     task = get_task(task_name, paths.corpora)  # refuses an unknown one
-    shape = shape_of(config, paths, task)
+    shape = checked_shape(config, paths, task)
     return describe(config, paths, task, costs(config, shape), shape)
 
 
@@ -54,8 +55,7 @@ def _measure(
     # A bank that another worker reads must not be evicted: with several, at the end.
     limit_gb = config.features.cache_gb if count == 1 else math.inf
     with crew_of(RUNNER, config, paths, task, limit_gb, retrain, count=count) as crew:
-        # After the workers: this process imports MLflow while they import PyTorch.
-        import langspec.tracking.runs  # noqa: F401
+        import langspec.tracking.runs  # noqa: F401 - while the workers import PyTorch
 
         parts = crew.run(work, _Keeper(work, finished))
     if count > 1:
