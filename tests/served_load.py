@@ -22,8 +22,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "a text": lambda: _rows({"text": "The dog sees a tree."}),
     "words": lambda: _rows({"words": ["The", "dog"]}),
     "many rows": lambda: _rows(*({"text": f"The dog sees {n} trees."} for n in range(50))),
-    "a text of 2 MB": lambda: _rows({"text": "tree " * 400_000}),
-    "a word of 2 MB": lambda: _rows({"words": ["t" * 2_000_000]}),
+    "a text of 100 kB": lambda: _rows({"text": "tree " * 20_000}),
     "all of Unicode": lambda: _rows({"text": "".join(map(chr, range(33, 0xD7FF, 7)))}),
 }
 """Bodies that are answered."""
@@ -61,6 +60,8 @@ BAD: dict[str, Callable[[], bytes]] = {
         {"dataframe_records": [{"text": "x"}], "params": {"eraser": ["x"]}}
     ).encode(),
     "parameters that are a list": lambda: b'{"dataframe_records": [{"text": "x"}], "params": [1]}',
+    "a text of 2 MB": lambda: _rows({"text": "tree " * 400_000}),
+    "a word of 2 MB": lambda: _rows({"words": ["t" * 2_000_000]}),
     "20 MB of wrong rows": lambda: _rows(*[{"txt": "x" * 200}] * 90_000),
 }  # fmt: skip
 """Bodies that are refused with 400."""

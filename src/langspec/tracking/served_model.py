@@ -12,6 +12,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
 
+MOST_CHARACTERS = 100_000
+"""Characters that a row may have, its texts or words together: about a quarter of a CPU second."""
+
 
 class ServedModel(PythonModel):
     """Predicts labels with probabilities for texts, lists of words or pairs of texts."""
@@ -30,7 +33,8 @@ class ServedModel(PythonModel):
         """A prediction for each row. ``params["eraser"]`` names an eraser; "": none.
 
         Raises:
-            MlflowException: what is wrong with a row, in the server's answer.
+            MlflowException: what is wrong with a row, in the server's answer; a row of more than
+                :data:`MOST_CHARACTERS`.
         """
         from langspec.errors import LangspecError
 
@@ -40,9 +44,27 @@ class ServedModel(PythonModel):
             for row in model_input.to_dict("records") or [{}]
         ]
         try:
+            for number, row in enumerate(rows, 1):
+                _check_length(row, f"row {number}")
             return self.predictor.predict(rows, (params or {}).get("eraser") or "")
         except LangspecError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
+
+
+def _check_length(row: dict[str, Any], place: str) -> None:
+    """Refuse a row that costs seconds to tokenise, of which the encoder reads only the start."""
+    from langspec.errors import LangspecError
+
+    count = 0
+    for value in row.values():
+        parts = [value] if isinstance(value, str) else value if hasattr(value, "__len__") else []
+        count += sum(len(part) for part in parts if isinstance(part, str))
+    if count > MOST_CHARACTERS:
+        raise LangspecError(
+            f"{count:,} characters; expected at most {MOST_CHARACTERS:,}: cut the text, of which "
+            "the encoder reads only the start",
+            place=place,
+        )
 
 
 def _refuse_unreadable_json() -> None:
