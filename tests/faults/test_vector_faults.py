@@ -61,6 +61,17 @@ def scaled_row(row: int, factor: float) -> np.ndarray:
     return changed
 
 
+def late(change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """7,200 vectors, of which the last 2,400 are changed: beyond the first blocks of a file."""
+    rows = vectors(count=7200)
+    rows[4800:] = change(rows[4800:])
+    return rows
+
+
+def turned(rows: np.ndarray) -> np.ndarray:
+    return unit(rows[:, ::-1])
+
+
 def npy(values: Any) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         np.save(folder / "v.npy", np.asarray(values))
@@ -155,6 +166,12 @@ FILES = [
     (npy(scaled_row(100, 1e200)), "v.npy: vector 101: its largest number is"),
     (npy(vectors()[:, :5]), "v.npy: vectors of 5 dimensions; the eraser was fitted on 6"),
     (npy(3 * vectors()), "it was fitted on vectors of length 1"),
+    (
+        npy(late(lambda rows: 3 * rows)),
+        "v.npy: vector 4,801: not like the vectors of this eraser: its length is 3",
+    ),
+    (npy(late(lambda rows: np.nan * rows)), "v.npy: vector 4,801: holds a number that is not"),
+    (npy(late(turned)), "v.npy: vectors 4,097 to 6,144: not like the vectors of this eraser"),
     (npy(vectors() @ np.eye(WIDTH, k=1) + 0.01), "not like the vectors of this eraser"),
     (npy(unit(vectors() @ np.eye(WIDTH)[::-1])), "where these hardly do"),
     (npy(np.asarray([None])), "v.npy: holds Python objects"),
@@ -194,6 +211,8 @@ FILES = [
     (raw("v.jsonl", ROW + "[1]\n"), "v.jsonl:2: a JSON list; expected an object"),
     (raw("v.jsonl", ROW + '{"v": [1, 2]}\n'), "v.jsonl:2: 2 dimensions; the first vector has 6"),
     (raw("v.jsonl", ROW + '{"w": 1}\n'), "v.jsonl:2: 'v' is no list of numbers"),
+    (raw("v.jsonl", ROW + '{"v": [1, 2, 3, 4, 5, "6.0"]}\n'), ":2: 'v' is no list of numbers"),
+    (raw("v.jsonl", ROW + '{"v": [1, 2, 3, 4, 5, true]}\n'), ":2: 'v' is no list of numb"),
     (raw("v.jsonl", ROW + '{"v": [1, 2, 3, 4, 5, {}]}\n'), "v.jsonl:2: 'v' is no list of num"),
     (raw("v.jsonl", ROW + '{"v": [1, 2, 3, 4, 5, NaN]}\n'), "vector 2: holds a number that is"),
     (raw("v.jsonl", f'{ROW}{{"v": [{"9" * 400}, 2, 3, 4, 5, 6]}}\n'), "v.jsonl:2: 'v' is no lis"),

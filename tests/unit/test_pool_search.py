@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from langspec.errors import LangspecError
 from langspec.pool_search import nearest as nearest_module
 from langspec.pool_search.hubness import hubness
+from langspec.pool_search.nearest import unit_rows
 from langspec.pool_search.pool import Pool, search_pool, search_rows
 from langspec.pool_search.ties import tie_order
 
@@ -270,3 +271,9 @@ def test_short_vectors_are_searched_like_long_ones() -> None:
     pool = planted(0.5, lines=8)
     tiny = replace(pool, vectors=pool.vectors.astype(float) * 1e-200)
     pd.testing.assert_frame_equal(search_rows(pool), search_rows(tiny), rtol=1e-5)
+
+
+def test_vectors_of_float64_stay_as_they_are() -> None:
+    vectors = np.full((3, 4), 2.0)
+    np.testing.assert_allclose(unit_rows(vectors), 0.5)
+    np.testing.assert_array_equal(vectors, 2.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,33 @@ def test_every_format_is_read_in_blocks(suffix: str, dtype: str, tmp_path: Path)
     assert np.array_equal(read, vectors)
     assert file.dtype == np.dtype("f8" if suffix == ".jsonl" else dtype)
     assert np.concatenate([block.languages for block in blocks]).tolist() == codes.tolist()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet", ".jsonl"])
+def test_space_around_a_code_is_no_part_of_it(suffix: str, tmp_path: Path) -> None:
+    vectors, codes = planted(60)
+    spaced = np.asarray([f" {code} " for code in codes])
+    file = opened(WRITERS[suffix](tmp_path / f"v{suffix}", vectors, spaced))
+    assert np.concatenate([block.languages for block in file.blocks(25)]).tolist() == [*codes]
+
+
+def test_a_list_of_languages_may_be_a_pipe_and_is_read_again(tmp_path: Path) -> None:
+    vectors, codes = planted(250)
+    npy(tmp_path / "v.npy", vectors, codes)
+    os.mkfifo(tmp_path / "pipe")
+    text = "".join(f"{code}\t{line}\n" for line, code in enumerate(codes))
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+    writer.start()
+    file = open_vectors(tmp_path / "v.npy", Columns(languages=tmp_path / "pipe"))
+    writer.join()
+    for _ in range(2):
+        blocks = list(file.blocks(100))
+        assert np.concatenate([block.languages for block in blocks]).tolist() == [*codes]
+        assert np.concatenate([block.lines for block in blocks]).tolist() == [*range(250)]
+    copy = file.listed
+    assert copy is not None
+    del file
+    assert not copy.exists()
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet", ".jsonl"])

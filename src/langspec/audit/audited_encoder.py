@@ -7,13 +7,17 @@ import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from langspec import hub
+from langspec.audit.after_pooling import AfterPooling, read_after, without_dense
 from langspec.audit.options import EncoderChoice
 from langspec.encoders.download import fetch
 from langspec.encoders.e5 import e5_encoder
 from langspec.encoders.load import Encoder, check_positions, check_prefix
 from langspec.encoders.published_encoder import published_encoder, try_encoder
 from langspec.errors import LangspecError
+from langspec.features.bank import Bank
 from langspec.files import sha256_json
 
 logger = logging.getLogger(__name__)
@@ -34,12 +38,23 @@ _FLAGS = (
 
 @dataclass(frozen=True)
 class Subject:
-    """An encoder, its name in this audit, and the layers that are measured."""
+    """An encoder, its name in this audit, and the layers that are measured.
+
+    ``after`` is what its folder does to a pooled vector of the last layer; None: nothing.
+    """
 
     name: str
     encoder: Encoder
     layers: tuple[int, ...]
     source: str
+    after: AfterPooling | None = None
+
+    def sentences(self, bank: Bank, layer: int) -> np.ndarray:
+        """Sentence vectors float32 ``[N, H]`` of a layer of a bank, as the folder makes them."""
+        vectors = bank.sentences(layer)
+        if self.after is None or layer != int(self.encoder.model.config.num_hidden_layers):
+            return vectors
+        return self.after.apply(vectors)
 
     @property
     def labels_words(self) -> bool:
@@ -53,7 +68,8 @@ class Subject:
         card = self.encoder.card
         tokenizer = self.encoder.tokenizer.backend_tokenizer.to_str()
         weights = card.sha256 or sha256_json(asdict(card))
-        return sha256_json({"weights": weights, "tokenizer": tokenizer})
+        parts = {"weights": weights, "tokenizer": tokenizer}
+        return sha256_json(parts if self.after is None else parts | {"after": self.after.sha256})
 
 
 def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int | None) -> Subject:
@@ -73,7 +89,7 @@ def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int |
             f"{choice.pooling!r}; expected one of {', '.join(POOLINGS)}", place="--pooling"
         )
     try:
-        encoder, source = _load(choice)
+        encoder, source, after = _load(choice)
     except LangspecError as error:
         text = str(error)
         for key, flag in _FLAGS:
@@ -97,25 +113,25 @@ def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int |
     check_prefix(card, encoder.tokenizer, place="--prefix")
     encoder.card = card
     count = int(encoder.model.config.num_hidden_layers)
-    return Subject(card.name, encoder, parse_layers(layers, count, card.name), source)
+    return Subject(card.name, encoder, parse_layers(layers, count, card.name), source, after)
 
 
-def _load(choice: EncoderChoice) -> tuple[Encoder, str]:
+def _load(choice: EncoderChoice) -> tuple[Encoder, str, AfterPooling | None]:
     named = choice.encoder
     if choice.folder is not None:
-        return _published(choice.folder, choice), named
+        return _published(choice.folder, choice, named)
     folder = Path(named).expanduser()
     if not named.strip():
         raise LangspecError("'' names no encoder; expected a folder, a Hub id or e5", place=PLACE)
     if folder.is_dir():
-        return _published(folder, choice), str(named)
+        return _published(folder, choice, str(named))
     if folder.exists():
         raise LangspecError(
             f"{named} is a file; expected the folder of a model, a Hub id or e5", place=PLACE
         )
     if named == PACKAGED:
         encoder = e5_encoder()
-        return encoder, encoder.card.source
+        return encoder, encoder.card.source, None
     if named.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(named):
         raise LangspecError(
             f"{named}: no such folder; expected the folder of a model, a Hub id such as "
@@ -124,10 +140,27 @@ def _load(choice: EncoderChoice) -> tuple[Encoder, str]:
         )
     name, _, revision = named.partition("@")
     repository = hub.Repository("model", name, revision or "main")
-    return _published(fetch(repository), choice), f"{repository} of the Hugging Face Hub"
+    return _published(fetch(repository), choice, f"{repository} of the Hugging Face Hub")
 
 
-def _published(folder: Path, choice: EncoderChoice) -> Encoder:
+def _published(
+    folder: Path, choice: EncoderChoice, source: str
+) -> tuple[Encoder, str, AfterPooling | None]:
+    """The encoder of a folder, and what the folder does to its pooled vectors.
+
+    A pooling that was asked for is read as it is: nothing comes after it.
+    """
+    after = read_after(folder) if choice.pooling is None else None
+    if after is None:
+        return _loaded(folder, choice), source, None
+    with without_dense(folder) as view:
+        try:
+            return _loaded(view, choice), source, after
+        except LangspecError as error:
+            raise LangspecError(str(error).replace(str(view), str(folder))) from error
+
+
+def _loaded(folder: Path, choice: EncoderChoice) -> Encoder:
     encoder = published_encoder(folder, prefix=choice.prefix, pooling=choice.pooling)
     if encoder.card.pooling not in POOLINGS:
         # The checkpoint's pooler reads the last layer alone; an audit reads every layer.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,9 +30,10 @@ TASK = "audit"
 
 @dataclass(frozen=True)
 class _LayersOf(Bank):
-    """Some layers of a bank that may hold more."""
+    """Some layers of a bank that may hold more, with the sentence vectors of an encoder."""
 
     chosen: tuple[int, ...] = ()
+    subject: Subject = field(kw_only=True)
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -45,7 +46,7 @@ class _LayersOf(Bank):
 
     def sentences(self, layer: int) -> np.ndarray:
         """float32 ``[N, H]``: the sentence vectors of a layer (-1 = the last one measured)."""
-        return self._all.sentences(self.chosen[-1] if layer == -1 else layer)
+        return self.subject.sentences(self._all, self.chosen[-1] if layer == -1 else layer)
 
     @property
     def _all(self) -> Bank:
@@ -241,7 +242,7 @@ class TextBench:
             words=of_words if words and self.token_prefix != card.prefix else None,
         )
         self.cut += inputs.truncated
-        return _LayersOf(bank.folder, bank.meta, subject.layers)
+        return _LayersOf(bank.folder, bank.meta, subject.layers, subject=subject)
 
     def text_bank(self, encoder: Any, state: str, title: str) -> Bank:
         """The bank of the language text, of the layers that are measured."""
@@ -262,6 +263,7 @@ class TextBench:
             name=f"{self.subject.name}-random",
             encoder=random_encoder(self.subject.encoder, self.chosen.seed),
             layers=tuple(sorted({layers[0], layers[-1]})),
+            after=None,
         )
         cut = self.cut
         bank = self._encoded(drawn, self.text, self.chosen.max_words)

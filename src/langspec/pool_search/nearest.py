@@ -22,7 +22,7 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     """
     units = np.empty(vectors.shape, dtype=np.float32)
     for part in parts(len(vectors), vectors.shape[1]):
-        block = np.asarray(vectors[part], dtype=np.float64)
+        block = np.array(vectors[part], dtype=np.float64)  # a copy: it is changed below
         if not np.isfinite(block).all():
             row = part.start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
             raise LangspecError(f"vector {row} holds values that are not finite")

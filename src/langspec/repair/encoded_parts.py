@@ -57,7 +57,7 @@ def encoded(
         progress=f"{subject.name}: encode",
         knob="--batch-tokens",
     )
-    units, vectors = bank.sentence_meta, bank.sentences(subject.layers[-1])
+    units, vectors = bank.sentence_meta, subject.sentences(bank, subject.layers[-1])
     languages = np.asarray(bank.languages)[units.language]
     every = Labelled(vectors, languages, units.line.astype(np.int64), texts.parallel)
     return every, np.asarray(bank.splits)[units.split], inputs.truncated

@@ -166,4 +166,4 @@ def _vectors(
             knob="--batch-tokens",
         )
         order = np.argsort(bank.sentence_meta.line)
-        return np.asarray(bank.sentences(subject.layers[-1])[order])
+        return np.asarray(subject.sentences(bank, subject.layers[-1])[order])

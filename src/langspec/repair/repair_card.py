@@ -21,6 +21,9 @@ _NOT_PROVED = (
 )
 
 
+_OWN = "the linear layers that the folder had before, "
+
+
 def repair_card(subject: Subject, outcome: Outcome, lines: dict[str, int]) -> str:
     """The card as Markdown with a metadata block.
 
@@ -33,7 +36,6 @@ def repair_card(subject: Subject, outcome: Outcome, lines: dict[str, int]) -> st
     title = title_of(outcome.choice.method)
     card, codes = subject.encoder.card, outcome.eraser.languages
     claim = _PROVED if outcome.translations else _NOT_PROVED
-    prefix = f" Every text is preceded by {card.prefix!r}, which `encode` does by itself."
     return f"""---
 library_name: sentence-transformers
 language:
@@ -55,8 +57,9 @@ from sentence_transformers import SentenceTransformer
 vectors = SentenceTransformer("FOLDER").encode(["a text"])
 ```
 
-Sentence vectors: {card.pooling} pooling over at most {card.max_tokens} tokens, then length 1, the
-eraser, and length 1 again.{prefix * bool(card.prefix)}
+Sentence vectors: {card.pooling} pooling over at most {card.max_tokens} tokens,
+then {"" if subject.after is None else _OWN}length 1, the eraser, and length 1 again.
+{f"Every text is preceded by {card.prefix!r}, as `encode` does." * bool(card.prefix)}
 **Vectors of the encoder before the repair and after it do not fit together: encode the whole pool
 anew, or put its vectors, at length 1, through `langspec erase eraser/ FILE`.** `AutoModel` opens
 the encoder without the eraser.

@@ -247,7 +247,7 @@ def write_outcome(
     with atomic_folder(options.out) as folder:
         if fitted is not None:
             readme = repair_card(subject, outcome, counts)
-            write_repaired(folder, subject.encoder, fitted, readme)
+            write_repaired(folder, subject, fitted, readme)
         report = folder / REPORT
         report.mkdir()
         write_parts(report, tables, plots)

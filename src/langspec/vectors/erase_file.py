@@ -21,6 +21,7 @@ from langspec.vectors.vector_file import Block, Columns, VectorFile
 logger = logging.getLogger(__name__)
 
 _ROWS = 2048  # of a block: larger ones are slower to allocate
+_FEWEST = 64  # vectors whose spread is compared: single ones of a new language differ as much
 
 
 def erase_file(
@@ -72,11 +73,23 @@ def erase_file(
 
 
 def _checked(file: VectorFile, fitted: VectorEraser, *, force: bool) -> Iterator[Block]:
-    """The blocks, of which the first says whether the eraser is for these vectors."""
+    """The blocks, each of which says whether the eraser is for its vectors.
+
+    Raises:
+        LangspecError: a row that no encoder writes; vectors that look like another encoder's.
+    """
     for block in file.blocks(_ROWS):
-        check_rows(file, block)
-        if not block.start:
-            fitted.check(block.vectors, place=file.path, force=force)
+        lengths = check_rows(file, block)
+        if not force and (row := fitted.guard.other_length(lengths)) is not None:
+            raise file.refuse_row(
+                block.start + row,
+                f"not like the vectors of this eraser: its length is {lengths[row]:.3g}, it was "
+                "fitted on vectors of length 1; give all vectors length 1, or say --force",
+            )
+        first, last = block.start + 1, block.start + len(block.vectors)
+        if not block.start or len(block.vectors) >= _FEWEST:
+            place = f"{file.path}: vectors {first:,} to {last:,}"
+            fitted.check(block.vectors, place=place, force=force)
         yield block
 
 

@@ -11,13 +11,13 @@ from typing import IO, Any
 import numpy as np
 
 from langspec.errors import LangspecError
+from langspec.vectors.language_codes import codes_of
 from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
     Block,
     BlockWriter,
     Columns,
     VectorFile,
-    codes_of,
     text_columns,
     vectors_name,
 )
@@ -79,12 +79,11 @@ class JsonLinesFile(VectorFile):
                 f"{len(value)} dimensions; the first vector has {self.width}", place=place
             )
         try:
-            vector = np.asarray(value, np.float64)
-        except (ValueError, TypeError, OverflowError):
-            vector = np.empty(0)
-        if vector.shape != (self.width,):
-            raise LangspecError(f"{self.name!r} is no list of numbers", place=place)
-        return vector
+            if not {*map(type, value)} <= {int, float}:  # NumPy would read the text "1.0" too
+                raise TypeError
+            return np.asarray(value, np.float64)
+        except (TypeError, OverflowError):
+            raise LangspecError(f"{self.name!r} is no list of numbers", place=place) from None
 
     def _block(
         self, start: int, objects: list[dict[str, Any]], vectors: list[np.ndarray]

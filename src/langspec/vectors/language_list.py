@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from langspec.errors import LangspecError
+from langspec.vectors.language_codes import codes_of
 from langspec.vectors.line_numbers import line_keys
 
 
@@ -19,14 +20,15 @@ class LanguageList:
     Args:
         path: of the file, UTF-8; a byte order mark is no part of the first code.
         count: number of vectors.
+        name: of the file in messages; None: its path.
 
     Raises:
         LangspecError: no such file; later, from its methods: another number of lines, a line
             number here and none there, no UTF-8.
     """
 
-    def __init__(self, path: Path, count: int) -> None:
-        self.path, self.count, self.taken = path, count, 0
+    def __init__(self, path: Path, count: int, name: Path | None = None) -> None:
+        self.path, self.count, self.taken = name or path, count, 0
         try:
             self._handle = path.open(encoding="utf-8-sig")
         except OSError as error:
@@ -59,7 +61,7 @@ class LanguageList:
                     place=f"{self.path}:{number}",
                 )
         self.taken += count
-        codes = np.asarray([row[0].strip() for row in rows], dtype=str)
+        codes = codes_of([row[0] for row in rows])
         return codes, line_keys([row[1] for row in rows]) if self._numbered else None
 
     def end(self) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from langspec.errors import LangspecError
+from langspec.vectors.language_codes import codes_of
 from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
     Block,
@@ -174,9 +175,9 @@ class NpzFile(VectorFile):
     def _text(self, codes: np.ndarray) -> np.ndarray:
         """Codes as str; bytes are UTF-8."""
         if codes.dtype.kind != "S":
-            return codes.astype(str)
+            return codes_of(codes)
         try:
-            return np.char.decode(codes, "utf-8")
+            return codes_of(np.char.decode(codes, "utf-8"))
         except UnicodeDecodeError as error:
             raise LangspecError(
                 f"{self._language} is not UTF-8 ({error.reason})", place=self.path

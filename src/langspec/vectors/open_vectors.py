@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +45,21 @@ FORMATS: dict[str, Callable[[Path, Columns], VectorFile]] = {
 """How a file is opened, by the end of its name."""
 
 
+def _store_pipe(file: VectorFile, path: Path) -> None:
+    """Copy a list of languages that can be read once, such as a pipe, to a temporary file.
+
+    The copy goes when the file of vectors is no longer used.
+    """
+    if not path.exists() or path.is_file() or path.is_dir():
+        return
+    copy = tempfile.NamedTemporaryFile(prefix="langspec-")  # noqa: SIM115
+    weakref.finalize(file, copy.close)
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, copy)
+    copy.flush()
+    file.listed = Path(copy.name)
+
+
 def open_vectors(path: Path, columns: Columns) -> VectorFile:
     """Open a file of vectors; its beginning is read, and lines of JSON are counted.
 
@@ -64,7 +82,10 @@ def open_vectors(path: Path, columns: Columns) -> VectorFile:
             )
         from langspec.vectors.language_list import LanguageList
 
-        with LanguageList(columns.languages, file.count) as listed:
+        _store_pipe(file, columns.languages)
+        with LanguageList(
+            file.listed or columns.languages, file.count, columns.languages
+        ) as listed:
             _, lines = listed.take(1)
         file.has_languages, file.has_lines = True, lines is not None
     return file

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from langspec.errors import LangspecError
+from langspec.vectors.language_codes import codes_of
 from langspec.vectors.line_numbers import line_keys
 from langspec.vectors.vector_file import (
     Block,
     BlockWriter,
     Columns,
     VectorFile,
-    codes_of,
     text_columns,
     vectors_name,
 )

@@ -56,6 +56,11 @@ class Guard:
         """Were all vectors of length 1?"""
         return abs(self.lengths[0] - 1) < ONE and abs(self.lengths[1] - 1) < ONE
 
+    def other_length(self, lengths: np.ndarray) -> int | None:
+        """The first of the lengths ``[N]`` that is not 1, where all have to be; None: none is."""
+        others = np.flatnonzero(np.abs(lengths - 1) >= ONE)
+        return int(others[0]) if self.unit and len(others) else None
+
     def spread(self, vectors: np.ndarray) -> float:
         """Mean square of vectors ``[N, H]`` along the quiet directions."""
         inside = (unit(vectors.astype(np.float64)) - self.mean) @ self.axes.T
@@ -67,7 +72,7 @@ class Guard:
         low, high = float(lengths.min()), float(lengths.max())
         all_one = high - 1 < ONE and 1 - low < ONE
         seen = f"{self.lengths[0]:.3g} to {self.lengths[1]:.3g}"
-        if self.unit and not all_one:
+        if self.other_length(lengths) is not None:
             return (
                 f"their lengths are {low:.3g} to {high:.3g}, it was fitted on vectors of length 1"
             )

@@ -79,6 +79,7 @@ class VectorFile(ABC):
         count: number of vectors.
         dtype: of the vectors: fp16, fp32 or fp64.
         has_lines: has it the line numbers of parallel text?
+        listed: the file of languages as it can be read several times; None: there is none.
     """
 
     width: int
@@ -89,6 +90,7 @@ class VectorFile(ABC):
 
     def __init__(self, path: Path, columns: Columns) -> None:
         self.path, self.columns = path, columns
+        self.listed: Path | None = columns.languages
 
     def blocks(self, rows: int = ROWS) -> Iterator[Block]:
         """All rows, ``rows`` at a time.
@@ -96,12 +98,12 @@ class VectorFile(ABC):
         Raises:
             LangspecError: a row that cannot be read, told by its place.
         """
-        if self.columns.languages is None:
+        if self.columns.languages is None or self.listed is None:
             yield from self._blocks(rows)
             return
         from langspec.vectors.language_list import LanguageList
 
-        with LanguageList(self.columns.languages, self.count) as listed:
+        with LanguageList(self.listed, self.count, self.columns.languages) as listed:
             for block in self._blocks(rows):
                 codes, lines = listed.take(len(block.vectors))
                 yield Block(block.start, block.vectors, codes, lines, block.rest)
@@ -118,11 +120,6 @@ class VectorFile(ABC):
     def refuse_row(self, row: int, reason: str) -> LangspecError:
         """The error of one row, counted from 1 as people count lines."""
         return LangspecError(reason, place=f"{self.path}: vector {row + 1:,}")
-
-
-def codes_of(values: Sequence[Any]) -> np.ndarray:
-    """Language codes as str ``[N]``, "" where there is none; a number is a code too, as is 0."""
-    return np.asarray(["" if value is None else str(value) for value in values], str)
 
 
 def check_floats(dtype: np.dtype[Any], place: object) -> None:
