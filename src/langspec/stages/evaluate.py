@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 from langspec.config import Config
-from langspec.evaluation.eraser_ranks import checked_shape
 from langspec.evaluation.finished_work import RUNNER, FinishedWork
-from langspec.evaluation.work import Work, all_work, costs, describe
+from langspec.evaluation.planned_bounds import checked_plan
+from langspec.evaluation.work import Work, all_work
 from langspec.evaluation.write import write_findings
 from langspec.features.cache import evict
 from langspec.measures.base import Findings
@@ -18,13 +18,12 @@ from langspec.workers import available_cores, crew_of
 
 
 def plan(config: Config, root: Path, *, task_name: str) -> str:
-    """What :func:`run` would do."""
+    """What :func:`run` would do. Refuses what it would refuse."""
     from langspec.tasks import get_task
 
     paths = paths_of(config, root)
     task = get_task(task_name, paths.corpora)  # refuses an unknown one
-    shape = checked_shape(config, paths, task)
-    return describe(config, paths, task, costs(config, shape), shape)
+    return checked_plan(config, paths, task)
 
 
 def run(config: Config, root: Path, *, task_name: str) -> Path:
