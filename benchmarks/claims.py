@@ -5,11 +5,16 @@
 Reads the published numbers of ``data/published``, tables that the stage ``report`` wrote, and
 compares methods as ``langspec compare`` does. A method that was not trained, or a measure that was
 not run, is named. Differences are in points (hundredths), with 95 % intervals over seeds.
+
+A claim holds or does not hold by the rule of docs/study.md: by the verdict on its contrast. An
+undecided contrast leaves it open. Language identification fails where more than half is gone of
+what a probe reads above chance (:func:`fails`).
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,11 @@ TASKS = {"pos": "POS", "nli": "NLI"}
 UNIT = {"pos": "token", "nli": "sentence"}  # what the published probe of the task reads
 SCORE = {"pos": "task_micro_f1", "nli": "task_accuracy"}
 BREAK = "<br>"
+CLUSTERS, UNLEARNING, SHARED = (  # contrasts of docs/study.md
+    "no clusters by language",
+    "unlearning adds nothing",
+    "shared content gains",
+)
 
 
 def number(value: float) -> str:
@@ -34,11 +44,77 @@ def change(before: float, after: float) -> str:
     return f"{number(before)} → {number(after)}"
 
 
-def judged(row: Any) -> str:
+def judged(row: Any, margin: float = 0.01) -> str:
     """A difference in points with its interval and its verdict."""
     low, middle, high = (100 * value for value in (row["low"], row["difference"], row["high"]))
-    verdict = {"equivalent": "equivalent (±1)"}.get(row["verdict"], row["verdict"])
+    verdict = {"equivalent": f"equivalent (±{100 * margin:g})"}.get(row["verdict"], row["verdict"])
     return f"{middle:+.1f} [{low:+.1f} {high:+.1f}] {verdict}".replace("-", "−")
+
+
+def says(claim: str, verdict: str) -> str:
+    """What a verdict on a claim's contrast says of the claim, by the rule of docs/study.md."""
+    from langspec.cells.claim_contrasts import CLAIMS as CONTRASTS
+
+    (holds,) = (one.holds for one in CONTRASTS if one.claim == claim)
+    verdict = {"worse": "lower", "better": "higher"}.get(verdict, verdict)
+    if verdict not in ("lower", "higher", "equivalent"):
+        return "open"
+    return "holds" if verdict in holds else "does not hold"
+
+
+def fails(row: Any, chance: float) -> str:
+    """Does language identification fail: is more than half gone of what a probe read?
+
+    Args:
+        row: of the leak: value before (``second``), difference with its interval, verdict.
+        chance: what naming the commonest language gives; that much cannot be lost.
+    """
+    from langspec.report.first_answers import HALF
+
+    whole = row["second"] - chance
+    if not whole > 0:
+        return "open"
+    if -row["low"] / whole < HALF:  # a missing end decides nothing
+        return "does not hold"
+    sure = row["verdict"] == "lower" and -row["high"] / whole > HALF
+    return "holds" if sure else "open"
+
+
+@cache
+def contrasts(run: Path, task: str) -> dict[str, Any]:
+    """The four contrasts of docs/study.md, by claim.
+
+    Raises:
+        Absent: the geometry was not measured.
+    """
+    from langspec.cells.claim_contrasts import answers
+    from langspec.measurement.bootstrap import BootstrapOptions
+    from langspec.measurement.difference import JudgeOptions
+    from langspec.report.compared import CompareOptions
+
+    if not (run / "evaluate" / task / "geometry.csv").is_file():
+        raise Absent("not measured (evaluate.geometry.run)")
+    # As langspec.compare_methods; each claim has a margin of its own.
+    options = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(resamples=1000, seed=0))
+    return {one.claim.claim: one for one in answers(run, task, options, "")}
+
+
+def contrast(run: Path, task: str, claim: str) -> tuple[float, float, str, str]:
+    """Of a claim's contrast: the values before and after, what it says, and why.
+
+    Raises:
+        Absent: a method was not trained, or the geometry was not measured.
+    """
+    one = contrasts(run, task)[claim]
+    if one.compared is None or one.judged is None:
+        raise Absent(f"`{one.claim.b}` or `{one.claim.a}` was not trained or measured")
+    low, high = one.compared.difference.interval(0.05)
+    row = {"low": low, "difference": one.compared.difference.value, "high": high}
+    why = judged({**row, "verdict": one.verdict}, one.claim.margin)
+    before, after = one.compared.b, one.compared.a
+    if claim == CLUSTERS and before <= one.claim.margin:
+        return before, after, "open", "no clusters before fine-tuning"
+    return before, after, says(claim, one.verdict), why
 
 
 def compared(run: Path, task: str, first: str, second: str) -> pd.DataFrame | None:
@@ -70,6 +146,17 @@ def leak(run: Path, task: str, frame: pd.DataFrame) -> Any:
     return rows.iloc[0]
 
 
+def chance(run: Path, task: str) -> float:
+    """The leak of always naming the commonest language, of the task's unit; 0: not measured."""
+    from langspec.results import LEAK_METRIC, read_results
+
+    rows = read_results(run / "evaluate" / task / "results.csv")
+    wanted = {"measure": "leak", "probe": "majority", "metric": LEAK_METRIC, "language": "all"}
+    for column, value in {**wanted, "unit": UNIT[task]}.items():
+        rows = rows[rows[column] == value]
+    return float(rows["value"].mean()) if len(rows) else 0.0
+
+
 def report_table(run: Path, name: str, needs: str) -> pd.DataFrame:
     """A table that the stage report wrote.
 
@@ -99,17 +186,9 @@ def clusters(run: Path, task: str) -> tuple[str, str, str]:
     """Vectors stop clustering by language."""
     metric = "v_measure_language_task_text"
     paper = change(*(published(task, one, metric) for one in ("frozen", "finetune")))
-    table = report_table(run, f"published_{task}", "evaluate.compat.run")
-    rows = table[table["quantity"].str.startswith("Clusters against language, the task")]
-    here = rows.set_index("method")["sound"]
-    if not {"frozen", "finetune"} <= set(here.index):
-        raise Absent("not measured (`frozen` and `finetune`, v_measure in evaluate.compat.run)")
-    seeds = len(list((run / "train" / task / "finetune").glob("seed-*")))
-    return (
-        f"V-measure {paper}",
-        f"adjusted mutual information {change(here['frozen'], here['finetune'])}",
-        f"{seeds} seeds, no interval; chance is 0",
-    )
+    before, after, word, why = contrast(run, task, CLUSTERS)
+    here = f"adjusted mutual information {change(before, after)}"
+    return f"V-measure {paper}", here, f"**{word}**: {why}"
 
 
 def reading(run: Path, task: str) -> tuple[str, str, str]:
@@ -120,8 +199,10 @@ def reading(run: Path, task: str) -> tuple[str, str, str]:
     if frame is None:
         raise Absent("`frozen` or `finetune` was not trained")
     row = leak(run, task, frame)
+    word = fails(row, chance(run, task))
     paper = f"{UNIT[task]}s {before:.3f} → {after:.3f}".replace(" 0.", " .")
-    return paper, f"leak of {UNIT[task]}s {change(row['second'], row['first'])}", judged(row)
+    here = f"leak of {UNIT[task]}s {change(row['second'], row['first'])}"
+    return paper, here, f"**{word}**: {judged(row)}"
 
 
 def unlearning(run: Path, task: str) -> tuple[str, str, str]:
@@ -134,7 +215,8 @@ def unlearning(run: Path, task: str) -> tuple[str, str, str]:
             row, language = transfer(frame), leak(run, task, frame)
             scores = f"targets {change(row['second'], row['first'])}"
             leaks = f"leak {change(language['second'], language['first'])}"
-            return paper, f"`{other}` → `grl`: {scores}, {leaks}", judged(row)
+            sure = f"**{says(UNLEARNING, row['verdict'])}**: {judged(row)}"
+            return paper, f"`{other}` → `grl`: {scores}, {leaks}", sure
     raise Absent("`grl` was not trained")
 
 
@@ -146,7 +228,9 @@ def capacity(run: Path, task: str) -> tuple[str, str, str]:
         raise Absent("`finetune` was not trained")
     row = table[wanted].iloc[0]
     share = (row[f"variance_share_language_{when}"] for when in ("before", "after"))
-    return "not measured", f"variance between languages {change(*share)} of all", "no cause shown"
+    before, after, word, why = contrast(run, task, SHARED)
+    here = f"variance between languages {change(*share)} of all; retrieval of translations "
+    return "not measured", here + change(before, after), f"**{word}**: retrieval {why}"
 
 
 CLAIMS = {
@@ -162,7 +246,7 @@ def cells_of(row: Any, run: Path, task: str) -> tuple[str, str, str]:
     try:
         return row(run, task)
     except Absent as absent:
-        return "–", str(absent), "open"
+        return "–", str(absent), "**open**"
 
 
 def table(run: Path) -> str:

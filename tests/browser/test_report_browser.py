@@ -138,8 +138,9 @@ def test_the_answers_fit_on_one_screen(browser: Any, page: str, width: int, heig
         "e => parseFloat(getComputedStyle(e).fontSize))"
     )
     assert min(letters) >= 11
-    measured = "Measured as Tanti et al. 2021 (one wrong word fails a sentence; 1,805 updates"
-    assert measured in first.text
+    assert "Measured as Tanti et al. 2021 (hollow), POS" in first.text
+    columns = first.find_elements("css selector", "#unlearns th[scope=col]")
+    assert [column.text for column in columns] == ["Removes: F1", "Costs: accuracy"]
 
 
 def test_the_first_page_is_at_most_seven_screens(browser: Any, page: str) -> None:

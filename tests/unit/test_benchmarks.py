@@ -165,11 +165,47 @@ def test_claims_name_what_a_run_lacks(tmp_path: Path) -> None:
     (tmp_path / "evaluate" / "pos" / "results.csv").write_text("")
     assert claims.table(tmp_path).splitlines()[2:] == [
         "| After fine-tuning, vectors no longer cluster by language | POS: – | "
-        "POS: not measured (evaluate.compat.run) | POS: open |",
+        "POS: not measured (evaluate.geometry.run) | POS: **open** |",
         "| Fine-tuning makes language identification fail | POS: – | "
-        "POS: `frozen` or `finetune` was not trained | POS: open |",
+        "POS: `frozen` or `finetune` was not trained | POS: **open** |",
         "| Unlearning language does not help the task | POS: – | "
-        "POS: `grl` was not trained | POS: open |",
+        "POS: `grl` was not trained | POS: **open** |",
         "| Capacity moves from languages to what they share | POS: – | "
-        "POS: not measured (evaluate.geometry.run) | POS: open |",
+        "POS: not measured (evaluate.geometry.run) | POS: **open** |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict", "said"),
+    [
+        (claims.CLUSTERS, "lower", "holds"),
+        (claims.CLUSTERS, "equivalent", "does not hold"),
+        (claims.UNLEARNING, "worse", "holds"),
+        (claims.UNLEARNING, "equivalent", "holds"),
+        (claims.UNLEARNING, "better", "does not hold"),
+        (claims.UNLEARNING, "undecided", "open"),
+        (claims.SHARED, "lower", "does not hold"),
+        (claims.SHARED, "depends on probe size", "open"),
+    ],
+)
+def test_a_claim_holds_by_the_rule_of_the_study(claim: str, verdict: str, said: str) -> None:
+    assert claims.says(claim, verdict) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "low", "high", "verdict", "said"),
+    [
+        (0.95, -0.07, -0.01, "lower", "does not hold"),
+        (0.95, -0.40, 0.30, "undecided", "does not hold"),
+        (0.95, -0.80, -0.60, "lower", "holds"),
+        (0.95, -0.80, -0.60, "depends on probe size", "open"),
+        (0.95, -0.80, -0.20, "lower", "open"),
+        (0.95, float("nan"), float("nan"), "undecided", "open"),
+        (0.05, -0.01, 0.01, "equivalent", "open"),
+    ],
+)
+def test_identification_fails_where_more_than_half_is_gone(
+    before: float, low: float, high: float, verdict: str, said: str
+) -> None:
+    row = {"second": before, "low": low, "high": high, "verdict": verdict}
+    assert claims.fails(row, chance=0.05) == said

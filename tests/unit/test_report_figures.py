@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
@@ -19,7 +21,7 @@ from langspec.measures.discovery import declared
 from langspec.report.colour import MARK, TEXT, contrast
 from langspec.report.first_figures import first_plots
 from langspec.report.marks import SHARES, heat
-from langspec.report.names import best_places, name_beside
+from langspec.report.names import Name, best_places, name_along, name_beside
 from langspec.report.plotting import Plot, laid_out
 from langspec.report.run_results import load_run, over_seeds
 from langspec.report.style import (
@@ -139,6 +141,54 @@ def test_names_lie_neither_on_each_other_nor_outside_the_panel(spread: float) ->
         assert box[0][0] >= frame.x0 - 1
         assert box[1][0] <= frame.x1 + 1
     assert plot.render("svg") == crowd(12, spread).render("svg")
+
+
+def crossed(axis: Axes) -> list[tuple[str, str]]:
+    """Names whose line to what they name lies on another name."""
+    names = [child for child in axis.get_children() if isinstance(child, Name)]
+    canvas: Any = FigureCanvasAgg(axis.figure)
+    renderer = canvas.get_renderer()
+    boxes = [Text.get_window_extent(name, renderer) for name in names]
+    out = []
+    for name, box in zip(names, boxes, strict=True):
+        start = axis.transData.transform(name.xy)
+        centre = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+        along = start + np.linspace(0, 1, 50)[:, None] * (centre - start)
+        assert name.arrow_patch is not None
+        for other, of in zip(names, boxes, strict=True):
+            on = (along > (of.x0 + 1, of.y0 + 1)) & (along < (of.x1 - 1, of.y1 - 1))
+            if other is not name and name.arrow_patch.get_visible() and on.all(axis=1).any():
+                out.append((name.get_text(), other.get_text()))
+    return out
+
+
+def test_no_name_lies_on_the_line_of_another() -> None:
+    for count, spread in ((6, 0.02), (8, 0.05), (8, 0.1), (10, 0.1)):
+        assert crossed(crowd(count, spread).figure.axes[0]) == [], (count, spread)
+
+
+@pytest.mark.parametrize("above", [0.9, 0.06])
+def test_the_name_of_a_level_stands_at_it_or_a_line_leads_there(above: float) -> None:
+    def make() -> Plot:
+        figure = Figure(figsize=(3.2, 3.2), layout="constrained")
+        axis = figure.subplots()
+        axis.set(xlim=(0, 1), ylim=(0, 1))
+        x = np.linspace(0, 1, 25)
+        axis.plot(x, np.full(25, 0.02), ":")
+        axis.plot(x, np.full(25, above), "-o")
+        level = np.stack([x, np.full(25, 0.02)], axis=1)
+        name_along(axis, "chance", level, PALETTE[0], level=True, fontsize=7)
+        return Plot("x", "", "", "", figure)
+
+    plot = laid_out(make)
+    assert plot is not None
+    axis = plot.figure.axes[0]
+    (name,) = (child for child in axis.get_children() if isinstance(child, Name))
+    ((_, box),) = (one for one in words_of(plot.figure) if one[0] == "chance")
+    gap = (box[0][1] - axis.transData.transform((0, 0.02))[1]) * 72 / plot.figure.dpi
+    assert name.arrow_patch is not None
+    assert name.arrow_patch.get_visible() == (above < 0.1)
+    assert (gap < 4) == (above > 0.1)
 
 
 @pytest.mark.parametrize("spread", [0.0, 20.0, 150.0])

@@ -16,7 +16,9 @@ from langspec.measurement.difference import JudgeOptions, judge
 from langspec.report.compared import LEAK, Line
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrast, Contrasts
 from langspec.report.first_answers import banner, cards, short, sure_line
-from langspec.report.first_published import beside_paper
+from langspec.report.first_figures import first_plots
+from langspec.report.first_published import beside_paper, differences
+from langspec.report.published_tables import language_quantity
 from langspec.report.run_results import Run, load_run
 from langspec.report.table import leak_unit
 from published_rows import PUBLISHED, add_published
@@ -76,7 +78,8 @@ def run(made_up_run: Path) -> Run:
         (steady(0.99), around(0.06), "Yes."),
         (steady(0.99), around(0.55, 0.03), "Partly to mostly."),
         (steady(0.70), around(0.90), "No, it reads more."),
-        (steady(0.99), around(0.989, 0.0001), "No: language stays readable."),
+        (steady(0.99), around(0.989, 0.0001), "Hardly: language stays readable."),
+        (steady(0.40), around(0.399, 0.0001), "Hardly."),
         (SURE, NOISY, "Undecided."),
         (steady(0.99), (0.97, 0.985, 0.995), "Hardly if at all: language stays readable."),
         (steady(0.03), around(0.02, 0.0001), "Undecided."),
@@ -100,7 +103,7 @@ def test_a_leak_that_depends_on_the_size_of_the_probe_is_no_finding(run: Run) ->
     [
         (around(0.70), around(0.80, 0.004), "Yes."),
         (around(0.80), around(0.70, 0.004), "No, it loses."),
-        (steady(0.70), around(0.701, 0.0005), "No."),
+        (steady(0.70), around(0.701, 0.0005), "No, nothing."),
         (steady(0.70), (0.60, 0.72, 0.80), "Undecided."),
         ((0.70,), (0.90,), "One seed, no finding."),
     ],
@@ -162,31 +165,41 @@ def test_tasks_that_differ_are_named_and_numbers_have_intervals(run: Run) -> Non
         "nli": Contrasts((Contrast("finetune", "frozen", line(LEAK_KEY, SURE, NOISY)),)),
     }
     card = cards(run, tasks, OPTIONS)[0]
-    assert card.verdict == "Partly (POS), undecided (NLI)."
+    assert card.verdict == "POS partly; NLI undecided."
     pos, nli = card.numbers
     assert (pos.name, pos.values) == ("POS words", (".990", ".700"))
     assert (pos.changes[0].value, pos.changes[0].ends) == ("−.290", ("−.295", "−.285"))
     assert nli.changes[0].ends[1].startswith("+")
 
 
-def test_an_answer_that_holds_of_both_tasks_is_said_once(run: Run) -> None:
-    gain = Contrast("finetune", "frozen", line(TRANSFER_KEY, steady(0.7), around(0.8, 0.004)))
-    little = Contrast("finetune", "frozen", line(LEAK_KEY, steady(0.99), around(0.95)))
-    none = Contrast("finetune", "frozen", line(LEAK_KEY, steady(0.99), around(0.989, 0.0001)))
-    tasks = {"pos": Contrasts((gain, little)), "nli": Contrasts((gain, none))}
-    first, second, _ = cards(run, tasks, OPTIONS)
-    assert second.verdict == "Yes, both."
-    assert first.verdict == "Hardly (POS), no (NLI): language stays readable."
+def test_of_two_tasks_that_forget_little_one_sentence_says_what_follows(run: Run) -> None:
+    def answers(*pairs: tuple[tuple[str, str], Line]) -> list[str]:
+        tasks = {
+            task: Contrasts((Contrast("finetune", "frozen", one),))
+            for task, (_, one) in zip(("pos", "nli"), pairs, strict=True)
+        }
+        return [card.verdict for card in cards(run, tasks, OPTIONS)]
+
+    little = line(LEAK_KEY, steady(0.99), around(0.95)), line(LEAK_KEY, SURE, around(0.989, 1e-4))
+    assert answers(*((LEAK_KEY, one) for one in little))[0] == "Hardly: language stays readable."
+    gain = line(TRANSFER_KEY, around(0.70), around(0.80, 0.004))
+    assert answers((TRANSFER_KEY, gain), (TRANSFER_KEY, gain))[1] == "Yes, both."
+    loss = line(TRANSFER_KEY, around(0.80), around(0.70, 0.004))
+    assert answers((TRANSFER_KEY, gain), (TRANSFER_KEY, loss))[1] == "POS yes; NLI no, it loses."
 
 
-def test_what_unlearning_changes_stands_in_columns_with_a_name(run: Run) -> None:
-    pairs = (
-        Contrast("grl", "control", line(LEAK_KEY, SURE, around(0.6))),
-        Contrast("grl", "control", line(TRANSFER_KEY, steady(0.8), around(0.7))),
-    )
-    *_, third = cards(run, {"pos": Contrasts(pairs)}, OPTIONS)
-    assert [one.of for one in third.numbers[0].changes] == ["language", "accuracy"]
-    assert third.measured == "Gradient reversal minus control:"
+def test_what_unlearning_removes_and_costs_stand_in_columns_of_their_own(run: Run) -> None:
+    removed = line(LEAK_KEY, steady(0.99), around(0.60))
+    cost = line(TRANSFER_KEY, steady(0.8), (0.70, 0.80, 0.88))
+    pos = (Contrast("grl", "control", removed), Contrast("grl", "control", cost))
+    nli = (Contrast("grl", "finetune", removed),)
+    card = cards(run, {"pos": Contrasts(pos), "nli": Contrasts(nli)}, OPTIONS)[2]
+    assert card.columns == ("Removes: F1", "Costs: accuracy")
+    both, one = card.numbers
+    assert [change.mark for change in both.changes if change] == ["", "?"]
+    assert one.changes[1] is None
+    (alone,) = cards(run, {"nli": Contrasts(nli)}, OPTIONS)[2].numbers
+    assert len(alone.changes) == 1
 
 
 def test_numbers_are_short() -> None:
@@ -202,16 +215,19 @@ def test_how_sure_names_seeds_failures_and_the_weakest_verdict(run: Run) -> None
     p = pairs[1].line.judged.p_adjusted
     compared = {"pos": Contrasts(pairs)}
     words = sure_line(run, compared, OPTIONS)
-    assert words == f"2 seeds, 95% intervals; verdicts: p≤{p:.3f}.".replace("0.", ".")
+    assert words == f"2 seeds, 95% intervals, p≤{p:.3f} for each.".replace("0.", ".")
+    unsure = Contrast("grl", "finetune", line(LEAK_KEY, SURE, NOISY))
+    words = sure_line(run, {"pos": Contrasts((*pairs, unsure))}, OPTIONS)
+    assert words == f"2 seeds, 95% intervals; ?: undecided, others p≤{p:.3f}.".replace("0.", ".")
     failed = replace(run, failed={("pos", "grl", None, 1): "constant"})
     assert "2 seeds, 1 failed" in sure_line(failed, compared, OPTIONS)
-    assert "nothing decided" in sure_line(run, {"pos": Contrasts()}, OPTIONS)
+    assert "no verdict" in sure_line(run, {"pos": Contrasts()}, OPTIONS)
     one = replace(run, results=run.results[run.results["seed"] <= 1])
     assert sure_line(one, compared, OPTIONS).startswith("One seed:")
 
 
 def test_artificial_text_is_said_first_and_real_text_has_no_banner(run: Run) -> None:
-    assert banner(run).startswith("Generated text")
+    assert banner(run).startswith("Generated sentences: ")
     assert banner(replace(run, card={**run.card, "generated": False})) == ""
 
 
@@ -267,8 +283,8 @@ class Texts(HTMLParser):
 def test_the_first_screen_has_few_words_and_all_answers(report: Path) -> None:
     first = Texts(report / "index.html").first
     assert len(first.split()) <= MOST_WORDS
-    for words in ("Generated text", "Does it forget", "Does the task gain?",
-                  "Can it be unlearned?", "Tanti et al. 2021", "95% intervals", "3 seeds",
+    for words in ("Generated sentences", "Does it forget", "Does the task gain?",
+                  "Can language be unlearned?", "Tanti et al. 2021", "95% intervals", "3 seeds",
                   "POS", "NLI", ".593→.005"):  # fmt: skip
         assert words in first
     page = (report / "index.html").read_text(encoding="utf-8")
@@ -329,19 +345,20 @@ def test_the_papers_measure_is_that_of_the_first_task_that_has_it(report: Path) 
 
 def test_the_papers_measure_is_called_another_one_and_saved_updates_are_said(report: Path) -> None:
     run = load(report.parent, ("pos", "nli"))
-    beside = beside_paper(run)
-    assert beside is not None
-    assert beside.differs == "one wrong word fails a sentence; 1,805/9,025 updates"
-    assert beside.differs in Texts(report / "index.html").first
+    word = "one wrong word fails a sentence"
+    figure = (report / "figures" / "first_measures.svg").read_text(encoding="utf-8")
+    assert f"({word}; 1,805 updates, theirs 9,025)" in figure
 
-    def with_updates(number: float) -> str:
+    def with_updates(number: float) -> list[str]:
         summary = run.summary.copy()
         summary.loc[summary["metric"] == "updates", "value"] = number
-        said = beside_paper(replace(run, summary=summary))
-        assert said is not None
-        return said.differs
+        changed = replace(run, summary=summary)
+        quantity = language_quantity(changed, "pos")
+        assert quantity is not None
+        return differences(changed, "pos", quantity)
 
-    assert with_updates(9025) == "one wrong word fails a sentence"
+    assert with_updates(1805) == [word, "1,805 updates, theirs 9,025"]
+    assert with_updates(9025) == [word]
 
 
 def test_the_language_of_words_is_asked_of_pos_and_that_of_texts_of_nli(report: Path) -> None:
@@ -357,10 +374,28 @@ def test_the_language_of_words_is_asked_of_pos_and_that_of_texts_of_nli(report: 
 
 def test_the_first_figures_say_what_their_signs_are(report: Path) -> None:
     figure = (report / "figures" / "first_measures.svg").read_text(encoding="utf-8")
-    for words in (
-        "filled: our converged probe",
-        "hollow: the paper",
-        "control: grl, not reversed",
-        "bands",
-    ):
+    for words in ("filled: our converged probe", "hollow: the paper's probe, same vectors",
+                  "control: as grl, nothing reversed"):  # fmt: skip
         assert words in figure
+    assert "not in this run" not in figure
+    tradeoff = (report / "figures" / "first_tradeoff.svg").read_text(encoding="utf-8")
+    assert "left: less language; up: better; small: seeds; the panels' scales differ" in tradeoff
+
+
+def test_a_method_that_one_task_lacks_is_said_in_its_row(report: Path) -> None:
+    run = load(report.parent, ("pos", "nli"))
+    lacking = (run.summary["task"] == "nli") & (run.summary["method"] == "control")
+    plots = {plot.name: plot for plot in first_plots(replace(run, summary=run.summary[~lacking]))}
+    axes = plots["first_measures"].figure.axes
+    said = [[text.get_text() for text in axis.texts].count("not in this run") for axis in axes]
+    assert said == [0, 1]
+
+
+def test_bands_are_named_where_seeds_differ(report: Path) -> None:
+    run = load(report.parent, ("pos", "nli"))
+    said = []
+    for more in (0.0, 0.1):
+        spread = run.summary.assign(min=run.summary["value"], max=run.summary["value"] + more)
+        (plot,) = (p for p in first_plots(replace(run, summary=spread)) if "measures" in p.name)
+        said.append("bands: from seed to seed" in plot.alt)
+    assert said == [False, True]

@@ -55,7 +55,7 @@ def by_layer(audits: Encoders) -> Plot | None:
     layers = audits[0].layers
     axes[0].axhline(THRESHOLD, color=MUTED, lw=1, ls=":")
     across = [(layer, THRESHOLD) for layer in np.linspace(layers[0], layers[-1], 25)]
-    name_along(axes[0], "above: kept apart", across, MUTED, joined=False, fontsize=7)
+    name_along(axes[0], "above: kept apart", across, MUTED, level=True, fontsize=7)
     titles = ["mean apartness", "language read by probe", "translation found first"]
     for axis, title in zip(axes, titles, strict=False):
         axis.set_title(title)

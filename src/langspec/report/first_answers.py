@@ -27,10 +27,13 @@ UNLEARNING = {
 """Methods that unlearn language, in words; the page asks about the first that it finds."""
 CONTROLS = ("control", AFTER)
 """What unlearning is held against: the same training without it, else plain fine-tuning."""
-SHARES = ((0.1, "hardly"), (0.5, "partly"), (0.9, "mostly"))
+HALF = 0.5
+SHARES = ((0.1, "hardly"), (HALF, "partly"), (0.9, "mostly"))
 """How much is forgotten, by the share of what can be forgotten (the leak above chance)."""
-READABLE = ("no", "hardly", "hardly if at all")
-"""Verdicts with which a probe goes on reading the language."""
+LITTLE = (SHARES[0][1], f"{SHARES[0][1]} if at all")
+READABLE = "language stays readable"
+OPEN = "?"
+"""Marks an interval that decides nothing."""
 ONE_SEED = "one seed, no finding"
 UNIT_NAMES = {"token": "words", "sentence": "texts"}
 """What a leak is read from, as a reader says it."""
@@ -39,22 +42,25 @@ _NO_SEED = ("Every seed failed.", "Why, and what they were: on the second page."
 
 @dataclass(frozen=True)
 class Change:
-    """A difference: of what, its value, and the ends of its interval; no ends: not known."""
+    """A difference: its value, and the ends of its interval; no ends: not known.
 
-    of: str
+    ``mark``: :data:`OPEN` where the interval decides nothing.
+    """
+
     value: str
     ends: tuple[str, ...]
+    mark: str = ""
 
 
 @dataclass(frozen=True)
 class Number:
     """A line of a card: whose it is, what changed, and the values before and after.
 
-    Changes that have a name (``of``) are columns below that name.
+    ``changes``: one for each column of the card; None: not measured.
     """
 
     name: str
-    changes: tuple[Change, ...]
+    changes: tuple[Change | None, ...]
     values: tuple[str, ...] = ()
 
 
@@ -69,6 +75,7 @@ class Card:
         measured: what the numbers are.
         numbers: a line each.
         decided: is any part of the verdict a finding?
+        columns: what the changes of a line are of, where a line has several.
     """
 
     id: str
@@ -77,6 +84,7 @@ class Card:
     measured: str
     numbers: tuple[Number, ...] = ()
     decided: bool = False
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,31 +146,32 @@ def _forgets(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: b
     lines = [(one.task, one.leak) for one in asked if one.leak]
     return _card(
         "forgets",
-        "Does it forget language?",
-        "F1 of a language probe, frozen→fine-tuned:",
+        "Does it forget the language?",
+        "Language probe's F1, frozen→fine-tuned:",
         lines,
         options,
+        lambda said: _readable(run, said, lines),
         lambda task, line: _forgotten(run, task, line, options),
         failed,
-        dict.fromkeys(READABLE, "language stays readable"),
     )
 
 
 def _gains(asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card:
-    words = {"better": "yes", "worse": "no, it loses", "equivalent": "no"}
+    words = {"better": "yes", "worse": "no, it loses", "equivalent": "no, nothing"}
     return _card(
         "gains",
         "Does the task gain?",
-        "Accuracy, languages without labels:",
+        "Accuracy, languages without labels, frozen→fine-tuned:",
         [(one.task, one.transfer) for one in asked if one.transfer],
         options,
+        lambda said: _over_tasks(said) + (", both" if list(said.values()) == ["yes"] * 2 else ""),
         lambda _, line: words.get(line.verdict, line.verdict),
         failed,
     )
 
 
 def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: bool) -> Card:
-    question = "Can it be unlearned? At what price?"
+    question = "Can language be unlearned?"
     if not asked and failed:
         return Card("unlearns", question, *_NO_SEED)
     if not asked:
@@ -182,11 +191,15 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: 
         said[one.task] = [ONE_SEED] if single else words
         paid[one.task] = [] if single else price
     lines = [(one.task, line) for one in asked for line in (one.leak, one.transfer) if line]
-    numbers = []
-    for one in asked:
-        parts = [(one.leak, "language"), (one.transfer, "accuracy")]
-        changes = tuple(_change(line, options, of) for line, of in parts if line)
-        numbers.append(Number(task_name(one.task), changes))
+    pairs = {
+        "Removes: F1": [one.leak for one in asked],
+        "Costs: accuracy": [one.transfer for one in asked],
+    }
+    columns = {name: values for name, values in pairs.items() if any(values)}
+    numbers = [
+        Number(task_name(one.task), tuple(line and _change(line, options) for line in row))
+        for one, *row in zip(asked, *columns.values(), strict=True)
+    ]
     return Card(
         "unlearns",
         question,
@@ -194,6 +207,7 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: 
         _against(asked),
         tuple(numbers),
         any(_decided(line) for _, line in lines),
+        tuple(columns),
     )
 
 
@@ -203,14 +217,21 @@ def _card(
     measured_as: str,
     lines: Sequence[tuple[str, Line]],
     options: JudgeOptions,
+    conclude: Callable[[Mapping[str, str]], str],
     say: Callable[[str, Line], str],
     failed: bool,
-    means: Mapping[str, str] | None = None,
 ) -> Card:
     """The card of one quantity.
 
-    ``failed``: every seed of a method that it needs failed. ``means``: what a verdict means, which
-    is added where it is the same of every task.
+    Args:
+        id_: of the card on the page.
+        question: what is asked.
+        measured_as: what the numbers are.
+        lines: tasks with their comparisons.
+        options: level of the intervals.
+        conclude: the verdict, from what is said of each task.
+        say: what a comparison says of its task.
+        failed: did every seed of a method that the card needs fail?
     """
     if not lines and failed:
         return Card(id_, question, *_NO_SEED)
@@ -227,18 +248,23 @@ def _card(
     )
     said = {task: ONE_SEED if _one_seed(line) else say(task, line) for task, line in lines}
     decided = any(_decided(line) for _, line in lines)
-    meaning = {(means or {}).get(words, "") for words in said.values()}
-    added = f": {meaning.pop()}" if len(meaning) == 1 and "" not in meaning else ""
-    verdict = _sentence(_answered(said) + added)
-    return Card(id_, question, verdict, measured_as, numbers, decided)
+    return Card(id_, question, _sentence(conclude(said)), measured_as, numbers, decided)
 
 
-def _answered(said: Mapping[str, str]) -> str:
-    """The answer to a question of every task, with the tasks' names where they differ."""
-    if len(set(said.values())) > 1:
-        return ", ".join(f"{words} ({task_name(task)})" for task, words in said.items())
-    words = next(iter(said.values()))
-    return f"{words}, both" if len(said) == 2 and words == "yes" else words
+def _readable(run: Run, said: Mapping[str, str], lines: Sequence[tuple[str, Line]]) -> str:
+    """What is forgotten of every task; where it is little of all, what follows.
+
+    A probe reads the language where it reads more than half of what chance leaves open.
+    """
+    least = [floor(run, task, line.unit) for task, line in lines]
+    reads = [
+        line.compared.a - low > HALF * (1 - low)
+        for (_, line), low in zip(lines, least, strict=True)
+    ]
+    if not (set(said.values()) <= set(LITTLE) and all(reads)):
+        return _over_tasks(said)
+    most = next(word for word in LITTLE if word in said.values())
+    return f"{_over_tasks(dict.fromkeys(said, most))}: {READABLE}"
 
 
 def _over_tasks(said: Mapping[str, str]) -> str:
@@ -259,14 +285,15 @@ def _with_prices(said: Mapping[str, list[str]], paid: Mapping[str, list[str]]) -
 
 
 def _against(asked: Sequence[_Asked]) -> str:
-    """What unlearning is, and what it is held against."""
+    """What unlearning is, and what it is held against, in the methods' names too."""
     of = {one.method for one in asked}
-    how = UNLEARNING[of.pop()] if len(of) == 1 else "Unlearning"
+    method = asked[0].method
+    how = UNLEARNING[method] if len(of) == 1 else "Unlearning"
+    how += f" ({method})" if len(of) == 1 and method not in how else ""
     plain = [one for one in asked if one.baseline == AFTER]
-    if len(plain) == len(asked):
-        return f"{how} minus {AFTER}:"
-    other = f" ({', '.join(task_name(one.task) for one in plain)}: {AFTER})" if plain else ""
-    return f"{how} minus control{other}:"
+    some = 0 < len(plain) < len(asked)
+    other = f" ({', '.join(task_name(one.task) for one in plain)}: {AFTER})" if some else ""
+    return f"{how} minus {AFTER if len(plain) == len(asked) else 'control'}{other}:"
 
 
 def _one_seed(*lines: Line | None) -> bool:
@@ -278,15 +305,15 @@ def _forgotten(run: Run, task: str, line: Line, options: JudgeOptions) -> str:
     if line.verdict == "higher":
         return "no, it reads more"
     if line.verdict == "equivalent":
-        return "no"
+        return LITTLE[0]
     difference, whole = line.compared.difference, line.compared.b - floor(run, task, line.unit)
     if whole <= 0:  # nothing that could be forgotten
         return "undecided"
     low, high = (-end / whole for end in reversed(difference.interval(options.alpha)))
     least, most = _share_words(low), _share_words(high)
     if line.verdict != "lower":
-        end, little = SHARES[0]
-        return f"{little} if at all" if -end < low and high < end else "undecided"
+        end, _ = SHARES[0]
+        return LITTLE[1] if -end < low and high < end else "undecided"
     return least if least == most else f"{least} to {most}"
 
 
@@ -336,11 +363,12 @@ def _sentence(words: str) -> str:
 # --- numbers ---------------------------------------------------------------------------------
 
 
-def _change(line: Line, options: JudgeOptions, of: str = "") -> Change:
+def _change(line: Line, options: JudgeOptions) -> Change:
     difference = line.compared.difference
     low, high = difference.interval(options.alpha)
     ends = () if pd.isna(low) else (short(low, sign=True), short(high, sign=True))
-    return Change(of, short(difference.value, sign=True), ends)
+    mark = OPEN if ends and not _decided(line) else ""
+    return Change(short(difference.value, sign=True), ends, mark)
 
 
 def short(value: float, *, sign: bool = False) -> str:
@@ -358,7 +386,7 @@ def banner(run: Run) -> str:
     """What disqualifies the numbers before they are read; "" for corpora that people wrote."""
     if not run.card.get("generated"):
         return ""
-    return "Generated text: shows measures, not languages."
+    return "Generated sentences: this shows how the measures behave, not what languages do."
 
 
 def shorts(values: Sequence[float | None]) -> tuple[str, ...]:
@@ -367,7 +395,10 @@ def shorts(values: Sequence[float | None]) -> tuple[str, ...]:
 
 
 def sure_line(run: Run, compared: Mapping[str, Contrasts], options: JudgeOptions) -> str:
-    """On how much the verdicts rest: seeds, failed ones, level of the intervals, largest p."""
+    """On how much the verdicts rest: seeds, failed ones, level of the intervals, largest p.
+
+    The p is that of the least sure interval that decides something.
+    """
     scores = measured(run.results, "task")
     seeds = scores[scores["method"].isin(run.methods)].groupby(["task", "method"])["seed"]
     counts = seeds.nunique()
@@ -378,7 +409,11 @@ def sure_line(run: Run, compared: Mapping[str, Contrasts], options: JudgeOptions
         return "One seed: the noise of training is unknown, so nothing is found."
     many = f"{few}" if few == most else f"{few} to {most}"
     failed = f", {len(run.failed)} failed" if run.failed else ""
+    start = f"{many} seeds{failed}, {100 * (1 - options.alpha):g}% intervals"
     p = probability(_largest_p(compared))
-    level = f"{100 * (1 - options.alpha):g}%"
-    rest = "nothing decided" if p == "–" else f"verdicts: p{'' if p[0] == '<' else '≤'}{p}"
-    return f"{many} seeds{failed}, {level} intervals; {rest}."
+    if p == "–":
+        return f"{start}, no verdict."
+    largest = f"p{'' if p[0] == '<' else '≤'}{p}"
+    if all(map(_decided, _lines(compared))):
+        return f"{start}, {largest} for each."
+    return f"{start}; {OPEN}: undecided, others {largest}."

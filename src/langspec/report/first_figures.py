@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from langspec.report.first_answers import short
+from langspec.report.first_published import differences
 from langspec.report.names import name_beside
 from langspec.report.plotting import Plot, laid_out
 from langspec.report.published_tables import is_token, language_quantity, published_rows
@@ -36,12 +37,16 @@ WORD, TEXT = "word", "text"  # what a measure reads at once
 
 @dataclass(frozen=True)
 class _Read:
-    """What two measures read on one task, by method: rows with ``value``, ``min``, ``max``."""
+    """What two measures read on one task, by method: rows with ``value``, ``min``, ``max``.
+
+    ``differs``: why the paper's measure is another one than the probe's.
+    """
 
     task: str
     unit: str
     probe: pd.DataFrame
     paper: pd.DataFrame
+    differs: tuple[str, ...] = ()
 
 
 def _height(rows: int) -> float:
@@ -66,51 +71,57 @@ def two_measures(run: Run) -> Plot | None:
         return None
     present = {method: None for one in read for method in one.probe["method"]}
     methods = ordered_methods(run, [method for method in present if method != RANDOM])
-    height = _height(len(methods)) + 0.13 * len(_keys(read, methods))
+    keys = _keys(read, methods)
+    height = _height(len(methods)) + 0.13 * len(keys)
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, len(read), sharey=True, squeeze=False)[0]
     styles = method_styles(methods)
     for axis, one in zip(axes, read, strict=True):
         for place, method in enumerate(methods):
             _dumbbell(axis, one, method, place, styles[method])
+            if not len(pick(one.probe, method=method)):
+                axis.text(
+                    0.5, place, "not in this run", fontsize=6.5, color=MUTED, ha="center",
+                    va="center",
+                )  # fmt: skip
         _floors(axis, run, one, len(methods))
         axis.set_title(f"{task_name(one.task)}, by {one.unit}", fontsize=8.5)
         axis.set_xlim(-0.03, 1.05)
-        axis.set_ylim(len(methods) + 0.75, -0.75)
+        axis.set_ylim(len(methods) + 1.25, -0.6)
         axis.set_xticks([0, 0.5, 1], ["0", ".5", "1"], fontsize=SMALL)
         axis.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(methods)), methods, fontsize=8.5)
-    keys = "\n".join(["how well the language is read", *_keys(read, methods)])
-    figure.supxlabel(keys, fontsize=SMALL)
+    figure.supxlabel("\n".join(["how well the language is read (F1)", *keys]), fontsize=SMALL)
     alt = "Dot plot of how well the language is read. " + " ".join(map(_in_words, read))
+    alt = " ".join([alt, *(f"{line}." for line in keys)])
     title = "What each measure reads of the language"
     return Plot("first_measures", title, title + ".", alt, figure)
 
 
-def _keys(read: Sequence[_Read], methods: Sequence[str]) -> list[str]:
-    """What the signs and names of the dumbbells mean, a line each."""
-    with_paper = any(len(one.paper) for one in read)
-    keys = [
-        "filled: our converged probe" + "; hollow: the paper's, on the same vectors" * with_paper
+def _keys(read: list[_Read], methods: list[str]) -> list[str]:
+    """What the signs mean, a line each: the two measures, why they differ, bands, control."""
+    with_paper = [one for one in read if len(one.paper)]
+    lines = [
+        "filled: our converged probe"
+        + "; hollow: the paper's probe, same vectors" * bool(with_paper)
     ]
-    present = {method for one in read for method in one.probe["method"]}
-    signs = ["bands: seeds"]
-    signs += ["control: grl, not reversed"] if "control" in methods else []
-    signs += ["untrained: random weights"] if RANDOM in present else []
-    keys.append("; ".join(signs))
-    absent = {
-        task_name(one.task): [m for m in methods if m not in {*one.probe["method"]}]
-        for one in read
-    }
-    keys += [f"{task} was not run with {', '.join(m)}" for task, m in absent.items() if m]
-    return keys
+    differs = dict.fromkeys(part for one in with_paper for part in one.differs)
+    if differs:
+        lines.append(f"({'; '.join(differs)})")
+    seeds = any(
+        (rows["min"] < rows["max"]).any() for one in read for rows in (one.probe, one.paper)
+    )
+    signs = ["bands: from seed to seed"] if seeds else []
+    signs += ["control: as grl, nothing reversed"] if "control" in methods else []
+    return [*lines, "; ".join(signs)] if signs else lines
 
 
 def _read(run: Run, task: str) -> _Read | None:
     """Both measures where the paper's was measured, else the leak of words."""
     if quantity := language_quantity(run, task):
         unit = WORD if is_token(published_rows(run, task)) else TEXT
-        return _Read(task, unit, quantity.sound, quantity.compat)
+        differs = tuple(differences(run, task, quantity))
+        return _Read(task, unit, quantity.sound, quantity.compat, differs)
     unit = leak_unit(run, task)
     probe = pick(leaks(run, task), unit=unit)
     name = WORD if unit == "token" else TEXT
@@ -135,15 +146,15 @@ def _floors(axis: Axes, run: Run, one: _Read, place: int) -> None:
     unit = "token" if one.unit == WORD else "sentence"
     chance = pick(leak_scores(run, one.task, "majority"), language="all", unit=unit)
     chance = pick(chance, metric=LEAK_METRIC)
-    floors = ((chance, "chance"), (pick(one.probe, method=RANDOM), "untrained"))
-    for rows, name in floors:
+    floors = ((chance, "chance"), (pick(one.probe, method=RANDOM), "random weights"))
+    for line, (rows, name) in zip((place, place + 0.75), floors, strict=True):
         if len(rows):
             value = float(rows["value"].iloc[0])
-            axis.plot([value] * 2, [place - 0.25, place + 0.25], color=MUTED, lw=1.4)
+            axis.plot([value] * 2, [line - 0.25, line + 0.25], color=MUTED, lw=1.4)
             side = "right" if value > 0.7 else "left"
             shift = (-3 if side == "right" else 3, 0)
             axis.annotate(
-                name, (value, place), xytext=shift, textcoords="offset points", ha=side,
+                name, (value, line), xytext=shift, textcoords="offset points", ha=side,
                 va="center", fontsize=6.5, color=MUTED,
             )  # fmt: skip
 
@@ -192,9 +203,10 @@ def small_tradeoff(run: Run) -> Plot | None:
         listed = ", ".join(f"{m} {short(v.leak)}, {short(v.score)}" for m, v in means.iterrows())
         words.append(f"{task_name(task)}: {listed}.")
     axes[0].set_ylabel("accuracy, languages\nwithout labels", fontsize=SMALL)
-    below = "how well our probe reads the language (small: seeds)"
-    ways = "left: less language; up: better task; scales differ"
-    figure.supxlabel(f"{below}\n{ways}", fontsize=SMALL)
+    below = ["left: less language; up: better; small: seeds"]
+    below += ["the panels' scales differ"] if len(points) > 1 else []
+    lines = ["how well our probe reads the language (F1)", "; ".join(below)]
+    figure.supxlabel("\n".join(lines), fontsize=SMALL)
     title = "What less language costs the task"
     alt = "Scatter plot: of each method the language leak, then accuracy. " + " ".join(words)
     return Plot("first_tradeoff", title, title + ".", alt, figure)

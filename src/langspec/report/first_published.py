@@ -28,13 +28,11 @@ class Beside:
         task: its name.
         here: the values on this run's vectors.
         published: the paper's.
-        differs: why it is another measure than the probe's F1.
     """
 
     task: str
     here: tuple[str, ...]
     published: tuple[str, ...]
-    differs: str
 
 
 def beside_paper(run: Run) -> Beside | None:
@@ -45,18 +43,18 @@ def beside_paper(run: Run) -> Beside | None:
             stated = [published_value(run, task, m, quantity) for m in (BEFORE, AFTER)]
             if None not in here:
                 known = () if None in stated else shorts(stated)
-                return Beside(task_name(task), shorts(here), known, _differs(run, task, quantity))
+                return Beside(task_name(task), shorts(here), known)
     return None
 
 
-def _differs(run: Run, task: str, quantity: Quantity) -> str:
+def differences(run: Run, task: str, quantity: Quantity) -> list[str]:
     """Why the paper's measure is another one: its score, and updates that the run saved."""
     words = is_token(published_rows(run, task))
     parts = ["one wrong word fails a sentence"] if words else []
     made = None if quantity.updates is None else _value(pick(quantity.updates, method=AFTER))
     if made is not None and made < LEAST_UPDATES:
-        parts.append(f"{made:,.0f}/{LEAST_UPDATES:,} updates")
-    return "; ".join(parts)
+        parts.append(f"{made:,.0f} updates, theirs {LEAST_UPDATES:,}")
+    return parts
 
 
 def _value(rows: pd.DataFrame) -> float | None:

@@ -213,7 +213,7 @@ def _level(axis: Axes, rows: pd.DataFrame, level: Level, places: pd.Series) -> N
     if words:
         x = np.linspace(present.index[0], present.index[-1], 25)
         along = np.stack([x, np.interp(x, present.index, present.to_numpy())], axis=1)
-        name_along(axis, words, along[::-1], MUTED, joined=False, fontsize=7)
+        name_along(axis, words, along[::-1], MUTED, level=True, fontsize=7)
 
 
 def _limits(

@@ -19,22 +19,28 @@ from matplotlib.text import Annotation, Text
 
 from langspec.report.style import GROUND, name_colour
 
-_REACH = (8.0, 11.0, 15.0, 20.0, 27.0, 36.0, 48.0, 64.0, 85.0, 110.0, 140.0)
+_CLOSE = 5.0  # points between a level and the middle of its name
+_REACH = (_CLOSE, 8.0, 11.0, 15.0, 20.0, 27.0, 36.0, 48.0, 64.0, 85.0, 110.0, 140.0)
 _TURNS = 16
-_MARKER = 7.0  # points: side of the square that a marker takes
+_MARKER, _DOT = 7.0, 1.0  # points: side of the square that a marker takes, and a level's dot
 _STEP = 8.0  # pixels between the points that stand for a line
 _ROUNDS = 6
-_JOINED = 7.0  # points between a marker and its name from which a line joins them
-_ON_NAME, _OUTSIDE, _ON_MARK = 1000.0, 1000.0, 60.0  # against one point of distance
+_JOINED, _JOINED_LEVEL = (
+    7.0,
+    2.5,
+)  # points between a mark and its name from which a line joins them
+_ALONG = np.linspace(0, 1, 15)  # of such a line, where it is looked at
+# Against one point of distance.
+_ON_NAME, _OUTSIDE, _CROSSED, _ON_MARK = 1000.0, 1000.0, 250.0, 60.0
 
 
 class Name(Annotation):
     """A name that is moved to where there is room."""
 
     def __init__(
-        self, text: str, points: np.ndarray, colour: str, *, joined: bool, **looks: Any
+        self, text: str, points: np.ndarray, colour: str, *, level: bool, **looks: Any
     ) -> None:
-        self.points, self.joined = points, joined
+        self.points, self.level = points, level
         letters = name_colour(colour)
         line = {"arrowstyle": "-", "color": letters, "lw": 0.7, "shrinkA": 0, "shrinkB": 2}
         super().__init__(
@@ -70,13 +76,13 @@ def name_beside(
 
 
 def name_along(
-    axis: Axes, text: str, points: Any, colour: str, *, joined: bool = True, **looks: Any
+    axis: Axes, text: str, points: Any, colour: str, *, level: bool = False, **looks: Any
 ) -> Name:
     """As :func:`name_beside`, beside whichever of some points ``[N, 2]`` has the most room.
 
-    ``joined``: does a line lead to a name that had to make room?
+    ``level``: are the points of a dotted line? It has no markers, so its name stands close to it.
     """
-    name = Name(text, np.asarray(points, dtype=float), colour, joined=joined, **looks)
+    name = Name(text, np.asarray(points, dtype=float), colour, level=level, **looks)
     axis.add_artist(name)
     return name
 
@@ -100,21 +106,21 @@ def _place(axis: Axes, names: Sequence[Name], renderer: Any, points: float) -> N
     named = [axis.transData.transform(name.points) * points for name in names]
     frame = axis.get_window_extent(renderer)
     ends = np.array([[frame.x0, frame.y0], [frame.x1, frame.y1]]) * points
-    marks = np.concatenate([*named, *(part * points for part in _drawn(axis))])
-    centres = best_places(named, np.array(sizes), marks, ends)
+    marks = np.concatenate([np.empty((0, 2)), *(part * points for part in _drawn(axis))])
+    levels = [name.level for name in names]
+    centres = best_places(named, np.array(sizes), marks, ends, levels)
     for name, size, centre, of in zip(names, sizes, centres, named, strict=True):
-        nearest = int(np.argmin(np.linalg.norm(of - centre, axis=1)))
+        nearest = _nearest(of, centre)
         name.xy = tuple(name.points[nearest])
         name.set_position(tuple(centre - of[nearest]))
-        gap = np.maximum(np.abs(centre - of[nearest]) - np.array(size) / 2, 0)
         assert name.arrow_patch is not None
-        name.arrow_patch.set_visible(name.joined and bool(np.hypot(*gap) > _JOINED))
+        name.arrow_patch.set_visible(bool(_joined(of[nearest], centre, size, name.level)))
 
 
 def _drawn(axis: Axes) -> Iterator[np.ndarray]:
     """Pixels ``[N, 2]`` of what is plotted in a panel; of a line, points along it."""
     for line in axis.lines:
-        if line.get_transform() != axis.transData:  # a level across the panel
+        if line.get_transform() != axis.transData or line.get_linestyle() == ":":  # a level
             continue
         places = axis.transData.transform(line.get_xydata())
         places = places[np.isfinite(places).all(axis=1)]
@@ -128,24 +134,34 @@ def _drawn(axis: Axes) -> Iterator[np.ndarray]:
 
 
 def best_places(
-    named: Sequence[np.ndarray], sizes: np.ndarray, marks: np.ndarray, frame: np.ndarray
+    named: Sequence[np.ndarray],
+    sizes: np.ndarray,
+    marks: np.ndarray,
+    frame: np.ndarray,
+    levels: Sequence[bool] = (),
 ) -> np.ndarray:
     """Centres ``[N, 2]`` of boxes near what they name, on no other box, on few marks, in a frame.
 
+    Nor does a box lie on the line that joins another one to what it names, where there is room.
     Each box in turn takes the best of the places around its point, the others where they are,
     until none moves.
 
     Args:
         named: of each of N boxes the points ``[., 2]`` of which it names one.
         sizes: ``[N, 2]``, widths and heights.
-        marks: ``[M, 2]``, centres of what the boxes should leave free.
+        marks: ``[M, 2]``, centres of what the boxes should leave free, besides what they name.
         frame: ``[2, 2]``, lower left and upper right corner of where they may lie.
+        levels: of each box, is it the name of a dotted line? None is, unless this is given.
     """
     angles = np.arange(_TURNS) * 2 * np.pi / _TURNS
     ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     offsets = np.concatenate([reach * ways for reach in _REACH])
     centres = np.full((len(named), 2), np.inf)
     far = np.linalg.norm(offsets, axis=1)
+    of_level = np.array(levels or [False] * len(named), dtype=bool)
+    marks = np.concatenate([marks, *named])
+    squares = np.full(marks.shape, _MARKER)
+    squares[len(marks) - sum(map(len, named)) :][np.repeat(of_level, [*map(len, named)])] = _DOT
     for _ in range(_ROUNDS):
         before = centres.copy()
         for i, (points, size) in enumerate(zip(named, sizes, strict=True)):
@@ -153,15 +169,52 @@ def best_places(
             beside = offsets + np.sign(np.round(offsets, 6)) * (size / 2 - 4)
             places = (points[:, None] + beside).reshape(-1, 2)
             others = np.arange(len(named)) != i
-            cost = np.tile(far, len(points))
+            cost = np.tile(
+                far if of_level[i] else np.where(far > _CLOSE, far, np.inf), len(points)
+            )
             cost += _ON_NAME * _overlaps(places, size, centres[others], sizes[others])
-            cost += _ON_MARK * _overlaps(places, size, marks, np.full_like(marks, _MARKER))
+            cost += _ON_MARK * _overlaps(places, size, marks, squares)
+            rest = [j for j in range(len(named)) if j != i and np.isfinite(centres[j]).all()]
+            joining = [_line(named[j], centres[j], sizes[j], of_level[j]) for j in rest]
+            lines = np.concatenate([np.empty((0, 2)), *joining])
+            cost += _CROSSED * (_overlaps(places, size, lines, np.zeros_like(lines)) > 0)
+            anchors = np.repeat(points, len(offsets), axis=0)
+            joined = _joined(anchors, places, size, of_level[i])
+            cost += _CROSSED * (joined & _crosses(anchors, places, centres[rest], sizes[rest]))
             low, high = places - size / 2 - frame[0], frame[1] - places - size / 2
             cost += _OUTSIDE * ((low < 0) | (high < 0)).any(axis=1)
             centres[i] = places[int(np.argmin(np.round(cost, 6)))]
         if np.array_equal(before, centres):
             break
     return centres
+
+
+def _nearest(points: np.ndarray, centre: np.ndarray) -> int:
+    """Which of some points ``[N, 2]`` a name stands beside."""
+    return int(np.argmin(np.linalg.norm(points - centre, axis=1)))
+
+
+def _joined(anchors: np.ndarray, centres: np.ndarray, size: np.ndarray, level: bool) -> np.ndarray:
+    """Do lines join boxes of a size, at ``[..., 2]``, to what they name?"""
+    gaps = np.maximum(np.abs(centres - anchors) - np.asarray(size) / 2, 0)
+    return np.asarray(np.linalg.norm(gaps, axis=-1) > (_JOINED_LEVEL if level else _JOINED))
+
+
+def _line(points: np.ndarray, centre: np.ndarray, size: np.ndarray, level: bool) -> np.ndarray:
+    """Points along the line that joins a box to what it names ``[., 2]``; none: no line does."""
+    anchor = points[_nearest(points, centre)]
+    if not _joined(anchor, centre, size, level):
+        return np.empty((0, 2))
+    return np.asarray(anchor + _ALONG[:, None] * (centre - anchor))
+
+
+def _crosses(
+    anchors: np.ndarray, places: np.ndarray, centres: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Would a line from ``anchors`` to ``places`` ``[P, 2]`` cross one of some boxes?"""
+    along = anchors[:, None] + _ALONG[:, None] * (places - anchors)[:, None]
+    hit = _overlaps(along.reshape(-1, 2), np.zeros(2), centres, sizes)
+    return np.asarray(hit.reshape(len(places), -1).any(axis=1))
 
 
 def _overlaps(

@@ -211,4 +211,4 @@ def _curves(
     always = curve.constant()
     axis.plot(always.accuracy, always.macro_f1, "*", color=MUTED, ms=11, mec=GROUND, zorder=3)
     place = (always.accuracy, always.macro_f1)
-    name_beside(axis, "one language always", place, MUTED, fontsize=7)
+    name_beside(axis, "one language\nalways", place, MUTED, fontsize=7)
