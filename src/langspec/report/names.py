@@ -114,7 +114,9 @@ def _place(axis: Axes, names: Sequence[Name], renderer: Any, points: float) -> N
         name.xy = tuple(name.points[nearest])
         name.set_position(tuple(centre - of[nearest]))
         assert name.arrow_patch is not None
-        name.arrow_patch.set_visible(bool(_joined(of[nearest], centre, size, name.level)))
+        name.arrow_patch.set_visible(
+            bool(_joined(of[nearest], centre, np.array(size), name.level))
+        )
 
 
 def _drawn(axis: Axes) -> Iterator[np.ndarray]:
