@@ -15,8 +15,9 @@ from langspec.measurement.comparison import compare_values, pair_seeds
 from langspec.measurement.difference import JudgeOptions, judge
 from langspec.report.compared import LEAK, Line
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrast, Contrasts
-from langspec.report.first_answers import banner, cards, short, sure_line
+from langspec.report.first_answers import cards, short
 from langspec.report.first_figures import first_plots
+from langspec.report.first_lines import banner, sure_line
 from langspec.report.first_published import beside_paper, differences
 from langspec.report.published_tables import language_quantity
 from langspec.report.run_results import Run, load_run

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from langspec.measurement.difference import JudgeOptions
-from langspec.report.compare_text import probability
 from langspec.report.compared import SIZE, Line
 from langspec.report.contrasts import LEAK_KEY, TRANSFER_KEY, Contrasts
 from langspec.report.published_tables import (
     BEFORE,
 )
 from langspec.report.run_results import Run
-from langspec.report.table import leak_scores, measured, pick, task_name
+from langspec.report.table import leak_scores, pick, task_name
 from langspec.results import LEAK_METRIC
 
 AFTER = "finetune"
@@ -206,7 +205,7 @@ def _unlearns(run: Run, asked: Sequence[_Asked], options: JudgeOptions, failed: 
         _sentence(_with_prices(said, paid)),
         _against(asked),
         tuple(numbers),
-        any(_decided(line) for _, line in lines),
+        any(decided(line) for _, line in lines),
         tuple(columns),
     )
 
@@ -247,8 +246,8 @@ def _card(
         for task, line in lines
     )
     said = {task: ONE_SEED if _one_seed(line) else say(task, line) for task, line in lines}
-    decided = any(_decided(line) for _, line in lines)
-    return Card(id_, question, _sentence(conclude(said)), measured_as, numbers, decided)
+    sure = any(decided(line) for _, line in lines)
+    return Card(id_, question, _sentence(conclude(said)), measured_as, numbers, sure)
 
 
 def _readable(run: Run, said: Mapping[str, str], lines: Sequence[tuple[str, Line]]) -> str:
@@ -328,23 +327,12 @@ def floor(run: Run, task: str, unit: str) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def _decided(line: Line) -> bool:
+def decided(line: Line) -> bool:
+    """Does the verdict of a comparison find anything?"""
     return line.verdict not in ("undecided", SIZE)
 
 
-def _largest_p(compared: Mapping[str, Contrasts]) -> float:
-    """Of the verdicts that the cards rest on, the one that is least sure; nan: there is none."""
-    present = [
-        line.judged.p_equivalent_adjusted
-        if line.verdict == "equivalent"
-        else line.judged.p_adjusted
-        for line in _lines(compared)
-        if _decided(line)
-    ]
-    return max(present, default=float("nan"))
-
-
-def _lines(compared: Mapping[str, Contrasts]) -> list[Line]:
+def shown_lines(compared: Mapping[str, Contrasts]) -> list[Line]:
     """Every comparison that a card shows."""
     asked = [
         one
@@ -367,7 +355,7 @@ def _change(line: Line, options: JudgeOptions) -> Change:
     difference = line.compared.difference
     low, high = difference.interval(options.alpha)
     ends = () if pd.isna(low) else (short(low, sign=True), short(high, sign=True))
-    mark = OPEN if ends and not _decided(line) else ""
+    mark = OPEN if ends and not decided(line) else ""
     return Change(short(difference.value, sign=True), ends, mark)
 
 
@@ -379,41 +367,6 @@ def short(value: float, *, sign: bool = False) -> str:
     return ("−" if value < 0 else "+" if sign else "") + text
 
 
-# --- the lines around the cards --------------------------------------------------------------
-
-
-def banner(run: Run) -> str:
-    """What disqualifies the numbers before they are read; "" for corpora that people wrote."""
-    if not run.card.get("generated"):
-        return ""
-    return "Generated sentences: this shows how the measures behave, not what languages do."
-
-
 def shorts(values: Sequence[float | None]) -> tuple[str, ...]:
     """The values that are there, as :func:`short` writes them."""
     return tuple(short(value) for value in values if value is not None)
-
-
-def sure_line(run: Run, compared: Mapping[str, Contrasts], options: JudgeOptions) -> str:
-    """On how much the verdicts rest: seeds, failed ones, level of the intervals, largest p.
-
-    The p is that of the least sure interval that decides something.
-    """
-    scores = measured(run.results, "task")
-    seeds = scores[scores["method"].isin(run.methods)].groupby(["task", "method"])["seed"]
-    counts = seeds.nunique()
-    if counts.empty:
-        return ""
-    few, most = int(counts.min()), int(counts.max())
-    if most == 1:
-        return "One seed: the noise of training is unknown, so nothing is found."
-    many = f"{few}" if few == most else f"{few} to {most}"
-    failed = f", {len(run.failed)} failed" if run.failed else ""
-    start = f"{many} seeds{failed}, {100 * (1 - options.alpha):g}% intervals"
-    p = probability(_largest_p(compared))
-    if p == "–":
-        return f"{start}, no verdict."
-    largest = f"p{'' if p[0] == '<' else '≤'}{p}"
-    if all(map(_decided, _lines(compared))):
-        return f"{start}, {largest} for each."
-    return f"{start}; {OPEN}: undecided, others {largest}."

@@ -18,7 +18,8 @@ from langspec.measurement.difference import JudgeOptions
 from langspec.measures.spec import Column
 from langspec.report.contrasts import Contrasts
 from langspec.report.drawing import Drawing
-from langspec.report.first_answers import banner, cards, sure_line
+from langspec.report.first_answers import cards
+from langspec.report.first_lines import banner, sure_line
 from langspec.report.first_published import beside_paper
 from langspec.report.published_tables import PAPER, published_words
 from langspec.report.questions import QUESTIONS
