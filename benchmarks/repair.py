@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,22 +25,28 @@ import click
 import numpy as np
 import pandas as pd
 import torch
+from transformers import BertConfig, BertModel
 
+from langspec.audit.after_pooling import TANH
 from langspec.audit.audited_encoder import load_subject
 from langspec.audit.options import EncoderChoice
 from langspec.audit.place import bank_root
 from langspec.audit.text_folder import read_texts
 from langspec.compute import resolve_precision
+from langspec.encoders.e5 import e5_encoder
+from langspec.encoders.load import EncoderCard
+from langspec.encoders.save_folder import save_encoder
 from langspec.features.bank import open_bank
+from langspec.files import read_json, write_json
 from langspec.measurement.intervals import Interval
-from langspec.pool_search.pool import Pool, search_pool, search_rows
+from langspec.pool_search.pool import Pool, search_rows
 from langspec.pool_search.summary import summary
+from langspec.release.encoder_folder import write_dense, write_modules, write_settings
 from langspec.repair.choose_method import Choice, choose, paired, rule_named
 from langspec.repair.encoded_parts import encoded
 from langspec.repair.fit_methods import METHODS, NOTHING, Labelled, fit_all, title_of
-from langspec.repair.protocol import CSLS, Parts, Protocol, measured, run_protocol
+from langspec.repair.protocol import CSLS, HUBNESS, Parts, Protocol, measured, run_protocol
 from langspec.repair.repair_options import RepairOptions
-from langspec.repair.unit_eraser import UnitEraser
 
 MEASURES = {
     "recall_1": "recall@1",
@@ -92,7 +98,7 @@ def overall(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, dict[str, fl
     return {str(row["measure"]): row for row in rows if row["group"] == "overall"}  # type: ignore[misc]
 
 
-def table(before: pd.DataFrame, rows: dict[str, pd.DataFrame], hubs: dict[str, float]) -> str:
+def table(before: pd.DataFrame, rows: dict[str, pd.DataFrame]) -> str:
     """A line a method: means with half the width of their intervals, and what is chance."""
     lines = ["| method | " + " | ".join(MEASURES.values()) + " | hubness |"]
     lines.append("|---" * (len(MEASURES) + 2) + "|")
@@ -102,20 +108,8 @@ def table(before: pd.DataFrame, rows: dict[str, pd.DataFrame], hubs: dict[str, f
             for row in map(overall(before, of).__getitem__, MEASURES)
         ]
         title = "CSLS, nothing erased" if method == CSLS else title_of(method)
-        lines.append(f"| {title} | {' | '.join(cells)} | {hubs[method]:.2f} |")
+        lines.append(f"| {title} | {' | '.join(cells)} | {of.attrs[HUBNESS]:.2f} |")
     return "\n".join(lines)
-
-
-def hubness_of(
-    part: Labelled, maps: Mapping[str, UnitEraser], names: Iterable[str]
-) -> dict[str, float]:
-    """Skewness of the 10-occurrence by method."""
-    out = {}
-    for name in names:
-        vectors = maps[name].apply(part.vectors, part.languages) if name in maps else None
-        search = search_pool(pool_of(part, vectors), csls=10 if name == CSLS else None)
-        out[name] = search.hubness.skewness
-    return out
 
 
 def against_best(rows: dict[str, pd.DataFrame], choice: Choice, eligible: Sequence[str]) -> str:
@@ -139,8 +133,7 @@ def report(parts: Parts, fit: Sequence[str], *, one_map: bool) -> str:
         rule_named("recall", RULE.loss), METHODS, one_map=one_map, fit_languages=tuple(fit)
     )
     outcome = run_protocol(parts, protocol)
-    hubs = hubness_of(parts.test, outcome.fitted.maps, outcome.test)
-    print(table(outcome.test[NOTHING], outcome.test, hubs), end="\n\n")
+    print(table(outcome.test[NOTHING], outcome.test), end="\n\n")
     first = outcome.test[NOTHING].mean(numeric_only=True)
     print(f"by chance: preference {first['preferred_chance']:.3f}, own share "
           f"{first['pool_share']:.3f}; {len(outcome.test[NOTHING]):,} queries")  # fmt: skip
@@ -248,6 +241,62 @@ POOLS = {
     "half of the lines in one language each": lonely,
     "half of the lines are distractors": with_distractors,
 }
+
+
+@main.command()
+@_text_options
+def leftover(text: Path | None, encoder: str, texts: int, bank: Path | None) -> None:
+    """Why does a query prefer its language behind LEACE? Parts of the vectors are taken away."""
+    parts = parts_of(text, encoder, bank, texts)
+    erased = fit_all(parts.train, ["leace"]).maps["leace"].apply(parts.test.vectors)
+    languages, lines = (
+        np.unique(of, return_inverse=True)[1] for of in (parts.test.languages, parts.test.lines)
+    )
+    grid = np.full((lines.max() + 1, languages.max() + 1, erased.shape[1]), np.nan)
+    grid[lines, languages] = erased
+    line = np.nanmean(grid, axis=1, keepdims=True)
+    mean = np.nanmean(grid - line, axis=0, keepdims=True)
+    own = np.nan_to_num(grid - line - mean)  # what a text shares with no translation
+    rng = np.random.default_rng(0)
+    dealt = np.stack([rng.permutation(of) for of in own.swapaxes(0, 1)], axis=1)
+    kinds = {
+        "leace": line + mean + own,
+        "means of languages taken away as well": line + own,
+        "what translations do not share is dealt to other lines": line + mean + dealt,
+    }
+    for name, vectors in kinds.items():
+        rows = search_rows(pool_of(parts.test, vectors[lines, languages].astype(np.float32)))
+        means = rows.groupby("language")[["recall_10", "preferred", "own_share"]].mean().mean()
+        print(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in means.items()))
+
+
+@main.command()
+@click.argument("shape", type=click.Choice(["xlmr", "labse"]))
+@click.argument("folder", type=click.Path(path_type=Path))
+def shape(shape: str, folder: Path) -> None:
+    """Write an encoder of random weights for --encoder: 12 layers of 768, e5's tokenizer.
+
+    xlmr: mean pooling. labse: the first piece, a linear layer with tanh, length 1.
+    """
+    torch.manual_seed(0)
+    e5 = e5_encoder()
+    config = BertConfig(
+        vocab_size=e5.model.config.vocab_size, max_position_embeddings=514, pad_token_id=1
+    )
+    model = BertModel(config, add_pooling_layer=False).eval()
+    pooling = "cls" if shape == "labse" else "mean"
+    card = EncoderCard(folder.name, pooling=pooling, max_tokens=128)
+    save_encoder(folder, model, e5.tokenizer, card)
+    if shape == "labse":
+        write_settings(folder, card, config.hidden_size)
+        dense = torch.nn.Linear(config.hidden_size, config.hidden_size)
+        write_dense(folder / "2_Dense", dense.weight.detach().numpy(), dense.bias.detach().numpy())
+        place = folder / "2_Dense" / "config.json"
+        write_json(place, read_json(place) | {"activation_function": TANH})
+        (folder / "3_Normalize").mkdir()
+        kinds = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense"),
+                 ("3_Normalize", "Normalize"))  # fmt: skip
+        write_modules(folder, kinds)
 
 
 BIASES = ("none", "offset", "sign", "rotation")

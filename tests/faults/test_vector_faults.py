@@ -393,15 +393,21 @@ REPAIRS = [
 ]
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry"])
 @pytest.mark.parametrize(
     ("make", "codes", "options", "said"), REPAIRS, ids=[row[-1] for row in REPAIRS]
 )
 def test_vectors_that_cannot_be_repaired(
-    make: Callable[[Path], Path], codes: str, options: tuple[str, ...], said: str, place: Path
+    make: Callable[[Path], Path],
+    codes: str,
+    options: tuple[str, ...],
+    said: str,
+    dry: tuple[str, ...],
+    place: Path,
 ) -> None:
     path = make(place)
     (place / "c.txt").write_text(codes)
-    command = ("repair", "--vectors", path.name, "--out", "new", *options)
+    command = ("repair", "--vectors", path.name, "--out", "new", *options, *dry)
     assert said in refused(place, command)
 
 

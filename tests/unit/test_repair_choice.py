@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from langspec.errors import LangspecError
-from langspec.repair.choose_method import RULES, choose, judge, paired, rule_named
+from langspec.repair.choose_method import RULES, Rule, choose, judge, paired, rule_named
 from langspec.repair.fit_methods import METHODS, NOTHING, Labelled, check_methods, fit_all
 from langspec.repair.unit_eraser import unit
 
@@ -130,6 +130,22 @@ def test_the_best_method_that_loses_little_is_chosen() -> None:
     assert choose(frames, RULES["recall"]).method == "centring"
     worse = {NOTHING: rows(before), "leace": rows(before - 0.1)}
     assert choose(worse, RULES["recall"]).method == NOTHING
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+def test_every_rule_bounds_the_monolingual_loss(rule: Rule) -> None:
+    before = np.random.default_rng(0).uniform(0.3, 0.5, 80)
+    sign = -1 if rule.lower else 1
+    frames = {NOTHING: rows(before).assign(**{rule.column: before})}
+    for name, gain, lost in (("leace", 0.1, 1.0), ("inlp", 0.2, 0.9)):
+        after = {rule.column: before + sign * gain, "mono_recall_10": lost}
+        frames[name] = rows(before).assign(**after)
+    frames[NOTHING]["mono_recall_10"] = 1.0
+    choice = choose(frames, rule)
+    assert choice.method == "leace"
+    assert choice.ruled_out == {"inlp": "monolingual recall@10 \N{MINUS SIGN}0.100"}
+    lost = judge(frames[NOTHING], frames["inlp"], "inlp", rule)
+    assert not lost.repaired
 
 
 def test_nothing_is_called_repaired_whose_interval_holds_zero() -> None:

@@ -12,9 +12,11 @@ import pytest
 
 from audit_fixtures import biased_bert, write_judged_set, write_texts
 from langspec.audit.options import EncoderChoice
+from langspec.encoders.inputs import text_inputs
 from langspec.errors import LangspecError
 from langspec.pool_search.judged import judged_rows, read_judged
-from langspec.repair.judged_set import SetSearch
+from langspec.repair import judged_set
+from langspec.repair.judged_set import SetSearch, judged_prefixes
 from langspec.repair.repair_options import RepairOptions
 from langspec.repair.repair_run import plan_repair, prepare, run_repair
 
@@ -101,3 +103,43 @@ def test_a_set_is_refused_before_anything_is_encoded(text: Path, tmp_path: Path,
     with pytest.raises(LangspecError, match=r"absent.tsv:1: judges text 't-de-999', which"):
         run(options(tmp_path, text, 0.0, qrels=absent))
     assert not (tmp_path / "out").exists()
+
+
+def test_each_side_has_the_prefix_that_is_asked_for_or_that_the_folder_states(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = options(tmp_path, text, 0.0)
+    prompts = {"prompts": {"query": "en1 ", "passage": "de2 ", "text": ""}}
+    place = tmp_path / "encoder" / "config_sentence_transformers.json"
+    place.write_text(json.dumps(prompts), encoding="utf-8")
+    prepared = prepare(chosen)
+    stated = {"queries": "en1 ", "corpus": "de2 "}
+    assert judged_prefixes(prepared.subject, chosen) == stated
+    asked = replace(chosen, query_prefix="", corpus_prefix="tr3 ", precision="fp32")
+    assert judged_prefixes(prepared.subject, asked) == {"queries": "", "corpus": "tr3 "}
+    behind: list[tuple[str, list[str]]] = []
+
+    def spied(tokenizer: Any, texts: list[str], *, max_tokens: int, prefix: str) -> Any:
+        behind.append((prefix, texts))
+        return text_inputs(tokenizer, texts, max_tokens=max_tokens, prefix=prefix)
+
+    monkeypatch.setattr(judged_set, "text_inputs", spied)
+    run_repair(asked)
+    read = facts(tmp_path / "out")
+    assert read["judged_prefixes"] == {"queries": "", "corpus": "tr3 "}
+    page = (tmp_path / "out" / "repair" / "index.html").read_text(encoding="utf-8")
+    assert "Read: corpus behind" in page
+    assert [prefix for prefix, texts in behind if len(texts) == 72] == ["", "tr3 "]
+
+
+def test_prefixes_that_cannot_be_read_are_refused(text: Path, tmp_path: Path) -> None:
+    chosen = options(tmp_path, text, 0.0)
+    alone = {"queries": None, "qrels": None, "corpus": None}
+    for changes, said in (
+        ({"query_prefix": "en1 " * 30}, "--query-prefix: the prefix has 3"),
+        ({"corpus_prefix": "en1 " * 30}, "--corpus-prefix: the prefix has 3"),
+        ({"query_prefix": "en1 ", **alone}, "--query-prefix: needs --queries"),
+    ):
+        with pytest.raises(LangspecError) as error:
+            plan_repair(replace(chosen, **changes))
+        assert said in str(error.value)

@@ -69,6 +69,7 @@ def test_a_planted_bias_is_removed_and_proved_on_search(place: Path) -> None:
     assert card["leak"][0] > 0.7 > 0.5 > card["leak"][1]
     readme = (place / "e" / "README.md").read_text()
     assert "| recall@10 |" in readme
+    assert "Hubness" in (place / "e" / "index.html").read_text()
     assert "A language that it was not fitted on" in readme
     assert (place / "e" / "index.html").is_file()
     assert CliRunner().invoke(main, ["erase", "e", "v.npy", "--out", "o.npy"]).exit_code == 0
@@ -106,6 +107,21 @@ def test_without_line_numbers_what_is_missing_is_said(place: Path) -> None:
     assert refused.exit_code == 2
 
 
+def test_the_card_shows_codes_and_says_that_a_loss_has_no_bound(place: Path) -> None:
+    written(place, 1.0, lines=False)
+    codes = (place / "c.txt").read_text().replace("de", "[d](e)|*")
+    (place / "c.txt").write_text(codes)
+    done = repair("--methods", "leace")
+    assert done.exit_code == 0, done.output
+    card = (place / "e" / "README.md").read_text()
+    assert r"\[d\](e)\|\*" in card
+    assert "[d](e)" not in card
+    unbounded = "monolingual search was not measured, so its loss has no bound"
+    assert unbounded in card
+    assert unbounded in (place / "e" / "index.html").read_text()
+    assert "at most 0.01 of monolingual" not in card
+
+
 def test_where_no_bias_is_planted_nothing_is_repaired(place: Path) -> None:
     written(place, 0.0)
     done = repair("--methods", "leace,centring")
@@ -123,6 +139,8 @@ def test_an_estimate_writes_nothing(place: Path) -> None:
     done = repair("--dry-run")
     assert done.exit_code == 0, done.output
     assert f"{4 * LINES:,} vectors of {WIDTH} dimensions, float32, with lines" in done.output
+    assert "passes: 1 -> e" in done.output
+    assert "0.9 GB of memory" in done.output  # a process that has imported everything
     assert not (place / "e").exists()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,16 @@ from langspec.audit.options import EncoderChoice
 from langspec.encoders.download import fetch
 from langspec.encoders.e5 import e5_encoder
 from langspec.encoders.load import Encoder, check_positions, check_prefix
-from langspec.encoders.published_encoder import published_encoder, try_encoder
+from langspec.encoders.published_encoder import PROMPTS, published_encoder, try_encoder
 from langspec.errors import LangspecError
 from langspec.features.bank import Bank
-from langspec.files import sha256_json
+from langspec.files import read_object, sha256_json
 
 logger = logging.getLogger(__name__)
 
 PACKAGED = "e5"
+E5_PROMPTS = {"query": "query: ", "document": "passage: "}
+"""As e5 was trained (Wang et al. 2024, section 4)."""
 PLACE = "ENCODER"
 POOLINGS = ("mean", "cls")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?")
@@ -41,6 +44,7 @@ class Subject:
     """An encoder, its name in this audit, and the layers that are measured.
 
     ``after`` is what its folder does to a pooled vector of the last layer; None: nothing.
+    ``prompts`` are the prefixes that its folder names: of ``query``, of ``document``.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Subject:
     layers: tuple[int, ...]
     source: str
     after: AfterPooling | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     def sentences(self, bank: Bank, layer: int) -> np.ndarray:
         """Sentence vectors float32 ``[N, H]`` of a layer of a bank, as the folder makes them."""
@@ -89,7 +94,7 @@ def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int |
             f"{choice.pooling!r}; expected one of {', '.join(POOLINGS)}", place="--pooling"
         )
     try:
-        encoder, source, after = _load(choice)
+        encoder, source, after, prompts = _load(choice)
     except LangspecError as error:
         text = str(error)
         for key, flag in _FLAGS:
@@ -113,10 +118,12 @@ def load_subject(choice: EncoderChoice, *, layers: str | None, max_tokens: int |
     check_prefix(card, encoder.tokenizer, place="--prefix")
     encoder.card = card
     count = int(encoder.model.config.num_hidden_layers)
-    return Subject(card.name, encoder, parse_layers(layers, count, card.name), source, after)
+    return Subject(
+        card.name, encoder, parse_layers(layers, count, card.name), source, after, prompts
+    )
 
 
-def _load(choice: EncoderChoice) -> tuple[Encoder, str, AfterPooling | None]:
+def _load(choice: EncoderChoice) -> tuple[Encoder, str, AfterPooling | None, Mapping[str, str]]:
     named = choice.encoder
     if choice.folder is not None:
         return _published(choice.folder, choice, named)
@@ -131,7 +138,7 @@ def _load(choice: EncoderChoice) -> tuple[Encoder, str, AfterPooling | None]:
         )
     if named == PACKAGED:
         encoder = e5_encoder()
-        return encoder, encoder.card.source, None
+        return encoder, encoder.card.source, None, E5_PROMPTS
     if named.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(named):
         raise LangspecError(
             f"{named}: no such folder; expected the folder of a model, a Hub id such as "
@@ -145,19 +152,26 @@ def _load(choice: EncoderChoice) -> tuple[Encoder, str, AfterPooling | None]:
 
 def _published(
     folder: Path, choice: EncoderChoice, source: str
-) -> tuple[Encoder, str, AfterPooling | None]:
-    """The encoder of a folder, and what the folder does to its pooled vectors.
+) -> tuple[Encoder, str, AfterPooling | None, Mapping[str, str]]:
+    """The encoder of a folder, what the folder does to its pooled vectors, and its prefixes.
 
     A pooling that was asked for is read as it is: nothing comes after it.
     """
     after = read_after(folder) if choice.pooling is None else None
     if after is None:
-        return _loaded(folder, choice), source, None
+        return _loaded(folder, choice), source, None, _prompts(folder)
     with without_dense(folder) as view:
         try:
-            return _loaded(view, choice), source, after
+            return _loaded(view, choice), source, after, _prompts(folder)
         except LangspecError as error:
             raise LangspecError(str(error).replace(str(view), str(folder))) from error
+
+
+def _prompts(folder: Path) -> Mapping[str, str]:
+    """The prefixes by name that sentence-transformers' settings state; the loader checks them."""
+    place = folder / PROMPTS
+    stated = read_object(place, cure="copy it again") if place.is_file() else {}
+    return {str(name): text for name, text in (stated.get("prompts") or {}).items() if text}
 
 
 def _loaded(folder: Path, choice: EncoderChoice) -> Encoder:

@@ -74,7 +74,7 @@ def erase(eraser: Path, file: Path, out: Path, force: bool, **columns: Any) -> N
 _OF_VECTORS = ("methods", "rule", "loss", "seed")
 _NOT_OF_VECTORS = (
     "encoder", "text", "parallel", "fit_languages", "pooling", "prefix", "max_texts",
-    "max_tokens", "batch_tokens", "precision",
+    "max_tokens", "batch_tokens", "precision", "query_prefix", "corpus_prefix",
 )  # fmt: skip
 
 

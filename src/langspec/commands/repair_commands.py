@@ -81,6 +81,18 @@ from langspec.errors import LangspecError
     metavar="FILE",
     help="Its texts: JSON lines with _id, title, text and language.",
 )
+@click.option(
+    "--query-prefix",
+    metavar="TEXT",
+    help="Before each of --queries, such as 'query: '. Default: the encoder's prompt for queries, "
+    "else --prefix.",
+)
+@click.option(
+    "--corpus-prefix",
+    metavar="TEXT",
+    help="Before each text of --corpus, such as 'passage: '. Default: the encoder's prompt for "
+    "documents, else --prefix.",
+)
 @click.option("--methods", metavar="LIST", help="Such as leace,lsar,lir+leace. Default: all.")
 @click.option(
     "--rule",

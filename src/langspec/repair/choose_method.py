@@ -126,6 +126,15 @@ def paired(
     return Interval(-value, -high, -low) if lower else Interval(value, low, high)
 
 
+def signed(interval: Interval) -> str:
+    """``+0.051 [+0.040, +0.062]``."""
+    return _minus(f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def choose(
     rows: Mapping[str, pd.DataFrame], rule: Rule, allowed: Collection[str] | None = None
 ) -> Choice:
@@ -146,7 +155,7 @@ def choose(
         if allowed is not None and name not in allowed:
             out[name] = "needs the language of each vector, which no linear layer has"
         elif losses[name].value < -rule.loss:
-            out[name] = f"monolingual recall@10 {losses[name].value:+.3f}"
+            out[name] = f"monolingual recall@10 {_minus(f'{losses[name].value:+.3f}')}"
     eligible = [name for name in methods if name not in out and gains[name].value > 0]
     best = max(eligible, key=lambda name: gains[name].value, default=NOTHING)
     return Choice(best, gains, losses, out)
@@ -161,7 +170,7 @@ def judge(before: pd.DataFrame, after: pd.DataFrame, method: str, rule: Rule) ->
         )
     said = f"{title_of(method)}, the best on the validation lines, changes {rule.words}"
     if not gain.low > 0:
-        interval = f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+        interval = signed(gain)
         return Verdict(
             False, gain, loss, f"{said} on the test lines by {interval}: the interval holds 0"
             if gain.high >= 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from langspec.audit.audited_encoder import Subject
 from langspec.encoders.inputs import text_inputs
+from langspec.encoders.load import check_prefix
 from langspec.errors import LangspecError
 from langspec.features.bank import BankOptions, BankRows
 from langspec.features.encode import build_bank
@@ -18,7 +20,8 @@ from langspec.measurement.intervals import Interval
 from langspec.measures.spec import Column
 from langspec.pool_search.judged import Judged, judged_rows, read_judged
 from langspec.pool_search.summary import OVERALL, summary
-from langspec.repair.repair_numbers import change_columns, change_record, shown, signed
+from langspec.repair.choose_method import signed
+from langspec.repair.repair_numbers import change_columns, change_record, shown
 from langspec.repair.repair_options import RepairOptions
 from langspec.repair.unit_eraser import UnitEraser
 from langspec.report.run_results import language_name
@@ -36,12 +39,14 @@ class SetSearch:
         before: a row a query.
         after: the same queries behind the eraser.
         repaired: is there an eraser? Else ``after`` is ``before``.
+        prefixes: put before ``queries`` and texts of the ``corpus``.
     """
 
     judged: Judged
     before: pd.DataFrame
     after: pd.DataFrame
     repaired: bool
+    prefixes: Mapping[str, str] = field(default_factory=dict)
 
     def _over_queries(self) -> pd.DataFrame:
         """The summary over all queries, each counted once, as mteb does."""
@@ -81,7 +86,9 @@ class SetSearch:
             of = by_language[by_language["name"] == code]
             records.append({"title": language_name(code)} | change_record(of))
         unjudged = self.judged.unjudged
-        left_out = f" {unjudged:,} queries have no relevant text." if unjudged else ""
+        read = ", ".join(f"{name} behind {text!r}" for name, text in self.prefixes.items() if text)
+        left_out = f" Read: {read}." if read else ""
+        left_out += f" {unjudged:,} queries have no relevant text." if unjudged else ""
         return Table(
             "judged",
             "The judged set",
@@ -102,6 +109,9 @@ def set_of(options: RepairOptions) -> Judged | None:
     files = {f"--{name}": getattr(options, name) for name in ("queries", "qrels", "corpus")}
     missing = [name for name, path in files.items() if path is None]
     if len(missing) == len(files):
+        for option in ("query_prefix", "corpus_prefix"):
+            if getattr(options, option) is not None:
+                raise LangspecError("needs --queries", place=f"--{option.replace('_', '-')}")
         return None
     if missing:
         raise LangspecError(
@@ -110,12 +120,35 @@ def set_of(options: RepairOptions) -> Judged | None:
     return read_judged(*files.values())
 
 
+_PROMPTS = {"queries": ("query",), "corpus": ("document", "passage", "corpus")}
+
+
+def judged_prefixes(subject: Subject, options: RepairOptions) -> dict[str, str]:
+    """What is put before ``queries`` and texts of the ``corpus``.
+
+    As the options say; else the prompt of that name in the encoder's folder; else the prefix of
+    all its texts.
+
+    Raises:
+        LangspecError: a prefix behind which no token would be read.
+    """
+    card, chosen = subject.encoder.card, {}
+    asked = {"queries": options.query_prefix, "corpus": options.corpus_prefix}
+    for side, names in _PROMPTS.items():
+        stated = (subject.prompts[name] for name in names if name in subject.prompts)
+        given = asked[side]
+        chosen[side] = next(stated, card.prefix) if given is None else given
+        place = "--query-prefix" if side == "queries" else "--corpus-prefix"
+        check_prefix(replace(card, prefix=chosen[side]), subject.encoder.tokenizer, place=place)
+    return chosen
+
+
 def search_set(
     judged: Judged, subject: Subject, options: RepairOptions, eraser: UnitEraser | None
 ) -> SetSearch:
     """Search the set before and after an eraser.
 
-    Queries and texts are encoded alike, with the prefix of the encoder.
+    Each side has its own prefix (:func:`judged_prefixes`).
 
     Args:
         judged: the set.
@@ -127,22 +160,24 @@ def search_set(
         LangspecError: vectors that are not finite, a batch too large for memory.
     """
     sides = {"queries": judged.queries.texts, "corpus": judged.corpus.texts}
-    plain = [_vectors(subject, texts, options, name) for name, texts in sides.items()]
+    prefixes = judged_prefixes(subject, options)
+    plain = [
+        _vectors(subject, texts, options, name, prefixes[name]) for name, texts in sides.items()
+    ]
     before = judged_rows(judged, *plain)
     if eraser is None:
-        return SetSearch(judged, before, before, repaired=False)
+        return SetSearch(judged, before, before, repaired=False, prefixes=prefixes)
     erased = [eraser.apply(vectors) for vectors in plain]
-    return SetSearch(judged, before, judged_rows(judged, *erased), repaired=True)
+    after = judged_rows(judged, *erased)
+    return SetSearch(judged, before, after, repaired=True, prefixes=prefixes)
 
 
 def _vectors(
-    subject: Subject, texts: tuple[str, ...], options: RepairOptions, what: str
+    subject: Subject, texts: tuple[str, ...], options: RepairOptions, what: str, prefix: str
 ) -> np.ndarray:
     """Sentence vectors ``[n, H]`` of the layer that is repaired."""
     encoder, card = subject.encoder, subject.encoder.card
-    inputs = text_inputs(
-        encoder.tokenizer, list(texts), max_tokens=card.max_tokens, prefix=card.prefix
-    )
+    inputs = text_inputs(encoder.tokenizer, list(texts), max_tokens=card.max_tokens, prefix=prefix)
     chosen = BankOptions(
         max_tokens_per_language=0,
         max_sentences_per_language=None,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from langspec.errors import LangspecError
-from langspec.pool_search.pool import Pool, search_rows
+from langspec.pool_search.pool import Pool, search_pool
 from langspec.progress_bar import Progress
 from langspec.repair.choose_method import Choice, Rule, Verdict, choose, judge
 from langspec.repair.crowding import crowding_rows
@@ -18,6 +18,8 @@ from langspec.repair.unit_eraser import UnitEraser
 
 CSLS = "csls"
 """The baseline that erases nothing: cross-domain similarity local scaling, with 10 neighbours."""
+HUBNESS = "hubness"
+"""The attribute of rows that holds the skewness of how many lists of ten a text is in."""
 _NEIGHBOURS = 10
 
 
@@ -182,7 +184,10 @@ def searcher(part: Labelled) -> Callable[[np.ndarray, int | None], pd.DataFrame]
 
     def search(vectors: np.ndarray, csls: int | None) -> pd.DataFrame:
         pool = plain if vectors is part.vectors else Pool(vectors, language, names, part.lines)
-        return search_rows(pool, csls=csls, reference=plain)
+        searched = search_pool(pool, csls=csls)
+        rows = searched.rows(plain)
+        rows.attrs[HUBNESS] = searched.hubness.skewness
+        return rows
 
     return search
 

@@ -7,10 +7,10 @@ import numpy as np
 from langspec.audit.answers import Answer
 from langspec.measurement.intervals import Interval
 from langspec.pool_search.summary import NAMES, summary
-from langspec.repair.choose_method import MONOLINGUAL, paired
+from langspec.repair.choose_method import MONOLINGUAL, paired, signed
 from langspec.repair.fit_methods import NOTHING, title_of
 from langspec.repair.protocol import CSLS, Outcome
-from langspec.repair.repair_numbers import bias_of, mean_of, method_words, signed, suffering
+from langspec.repair.repair_numbers import bias_of, mean_of, method_words, suffering
 from langspec.report.run_results import language_name
 
 QUESTIONS = ("Is there a bias?", "Who suffers?", "What removes it?", "What does it cost?")

@@ -6,10 +6,11 @@ from langspec import __version__
 from langspec.audit.audited_encoder import Subject
 from langspec.measurement.intervals import Interval
 from langspec.pool_search.summary import OVERALL, summary
+from langspec.repair.choose_method import signed
 from langspec.repair.fit_methods import NOTHING, title_of
 from langspec.repair.protocol import Outcome
 from langspec.repair.repair_answers import unseen_words
-from langspec.repair.repair_numbers import MEASURES, signed
+from langspec.repair.repair_numbers import MEASURES, rule_words
 
 _PROVED = (
     "Search across languages was measured before and after on lines that no method was fitted or "
@@ -86,11 +87,11 @@ version {__version__}.
 
 
 def _parts(outcome: Outcome, lines: dict[str, int]) -> str:
-    rule, total = outcome.rule, sum(lines.values())
+    total = sum(lines.values())
     train, dev, test = (f"{lines.get(name, 0):,}" for name in ("train", "dev", "test"))
     return f"""Test lines; in brackets the 95 % interval of the paired change over lines. Of
 {total:,} texts, {train} are training lines, {dev} chose a method, {test} are measured here. Rule:
-{rule.words}, with at most {rule.loss:g} of monolingual recall@10 lost.
+{rule_words(outcome)}.
 `repair/index.html` shows all methods, and every language."""
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 from langspec.measurement.intervals import Interval
 from langspec.measures.spec import Column
 from langspec.pool_search.summary import OVERALL, summary
-from langspec.repair.choose_method import Rule, paired
+from langspec.repair.choose_method import Rule, paired, signed
 from langspec.repair.fit_methods import NOTHING, title_of
-from langspec.repair.protocol import CSLS, Outcome
+from langspec.repair.protocol import CSLS, HUBNESS, Outcome
 from langspec.report.run_results import by_family, language_name
 from langspec.report.table import Table, frame_of
 
@@ -26,13 +26,6 @@ MEASURES = {
     "mono_recall_10": "monolingual recall@10",
 }
 """The measures of a table, in order; :mod:`langspec.pool_search.pool` says what they are."""
-
-
-def signed(interval: Interval) -> str:
-    """``+0.051 [+0.040, +0.062]``."""
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]".replace(
-        "-", "\N{MINUS SIGN}"
-    )
 
 
 def mean_of(rows: pd.DataFrame, column: str) -> float:
@@ -68,20 +61,33 @@ def method_table(outcome: Outcome) -> Table:
             record |= {f"{name}_{end}": one[f"after_{end}"] for end in ("low", "high")}
             record |= {f"{name}_change{end}": one[key] for end, key in _CHANGE.items()}
         record |= {"part": part_of(method, outcome), "role": role_of(method, outcome)}
+        record |= {"hubness": rows.attrs.get(HUBNESS)}
         records.append(record)
     for method, why in outcome.fitted.left_out.items():
         record = {"method": method, "title": title_of(method), "part": "left out", "role": why}
         records.append(record)
     columns = [Column("title", "Method"), Column("part", "")]
     columns += [Column(name, MEASURES[name], "", "score") for name in shown(before)]
+    if HUBNESS in before.attrs:
+        columns.append(Column("hubness", "Hubness", kind="number"))
     return Table(
         "methods",
         "All methods",
         "Search with the test lines; brackets: 95 % interval over lines. A method was chosen on "
-        f"validation lines by {outcome.rule.words}.",
+        f"validation lines by {outcome.rule.words}. Hubness: skewness of how many lists of ten a "
+        "text is in; less is better.",
         (*columns, Column("role", "On validation lines")),
         frame_of(records),
     )
+
+
+def rule_words(outcome: Outcome) -> str:
+    """By what a method was chosen, and what may be lost."""
+    if np.isnan(outcome.verdict.loss.value):
+        return (
+            f"{outcome.rule.words}; monolingual search was not measured, so its loss has no bound"
+        )
+    return f"{outcome.rule.words}; at most {outcome.rule.loss:g} of monolingual recall@10"
 
 
 _CHANGE = {"": "difference", "_low": "low", "_high": "high"}

@@ -29,6 +29,8 @@ class RepairOptions:
         queries: of a judged search set that is measured before and after; None: there is none.
         qrels: its judgements.
         corpus: its texts.
+        query_prefix: put before its queries; None: see ``judged_prefixes``.
+        corpus_prefix: the same before its texts.
         command: the command line, for the page.
     """
 
@@ -48,6 +50,8 @@ class RepairOptions:
     queries: Path | None = None
     qrels: Path | None = None
     corpus: Path | None = None
+    query_prefix: str | None = None
+    corpus_prefix: str | None = None
     command: str = ""
 
     @property

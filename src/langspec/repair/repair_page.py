@@ -11,6 +11,7 @@ from langspec.audit.text_folder import Texts
 from langspec.repair.fit_methods import NOTHING, title_of
 from langspec.repair.protocol import Outcome
 from langspec.repair.repair_answers import answers
+from langspec.repair.repair_numbers import rule_words
 from langspec.repair.repair_options import RepairOptions
 from langspec.report.report_page import Picture, rendered_page
 from langspec.report.table import Table
@@ -76,7 +77,7 @@ def facts(
         ("Layer", f"{subject.layers[-1]}, the last"),
         ("Texts", f"{len(read.texts):,}: {counts}"),
         ("Fitted on", f"{', '.join(fitted)}; text of {texts[0].folder.resolve().name}"),
-        ("Rule", f"{outcome.rule.words}; at most {outcome.rule.loss:g} of monolingual recall@10"),
+        ("Rule", rule_words(outcome)),
         ("Chosen on validation lines", chosen),
         ("Encoded in", options.precision),
         ("Seed", str(options.seed)),

@@ -30,7 +30,7 @@ from langspec.release.encoder_folder import check_empty
 from langspec.repair.choose_method import Rule, rule_named
 from langspec.repair.encoded_parts import encoded
 from langspec.repair.fit_methods import METHODS, check_methods
-from langspec.repair.judged_set import SetSearch, search_set, set_of
+from langspec.repair.judged_set import SetSearch, judged_prefixes, search_set, set_of
 from langspec.repair.protocol import Outcome, Parts, Protocol, run_protocol
 from langspec.repair.repair_answers import answers
 from langspec.repair.repair_card import repair_card
@@ -95,6 +95,8 @@ def prepare(options: RepairOptions) -> Prepared:
     protocol = Protocol(rule, methods, one_map=True, fit_languages=fit_languages)
     with going("loading"):
         subject = load_subject(options.encoder, layers="-1", max_tokens=options.max_tokens)
+        if judged is not None:
+            judged_prefixes(subject, options)  # refuses what could not be read
         encoding, count = options.encoding, len(methods)
         cost = estimate_repair(subject, texts, encoding, banks, count, judged)
     return Prepared(options, protocol, subject, texts, cost, judged)
@@ -252,7 +254,8 @@ def write_outcome(
         report.mkdir()
         write_parts(report, tables, plots)
         write_text(report / "index.html", page)
-        numbers = {"judged": None if judged is None else judged.numbers()}
+        numbers: dict[str, Any] = {"judged": None if judged is None else judged.numbers()}
+        numbers["judged_prefixes"] = None if judged is None else dict(judged.prefixes)
         write_json(report / FACTS, _facts(prepared, outcome, counts, seconds) | numbers)
 
 

@@ -24,15 +24,13 @@ from langspec.upkeep.leftovers import sweep_beside
 from langspec.vectors.language_leak import Leak, language_leak
 from langspec.vectors.open_vectors import open_vectors
 from langspec.vectors.streamed_fit import fit_streamed, is_streamed
+from langspec.vectors.vector_cost import vector_cost
 from langspec.vectors.vector_eraser import VectorEraser, make_guard
 from langspec.vectors.vector_file import Columns, VectorFile
 from langspec.vectors.vector_report import answer_words, write_repair
 from langspec.vectors.vector_sample import Sample, read_sample
 
 logger = logging.getLogger(__name__)
-
-_A_SECOND = 25_000
-"""Vectors of 768 dimensions that are read and fitted in a second, for the estimate."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +80,23 @@ class VectorOutcome:
 
 
 def plan_vectors(options: VectorOptions) -> str:
-    """What :func:`repair_vectors` would do, and how long it takes; refuses what it refuses."""
+    """What :func:`repair_vectors` would do, and what it costs; refuses what it refuses.
+
+    The file is read once, as every row is checked.
+    """
     file, rule, methods = _prepared(options)
-    passes = 1 + max((len(name.split("+")) for name in methods if is_streamed(name)), default=0)
-    seconds = 60 + passes * file.count * file.width / 768 / _A_SECOND
-    lines = "with lines" if file.has_lines else "without lines: search is not measured"
+    began = time.perf_counter()
+    with going("reading"):
+        sample = read_sample(file, options.seed)
+    reading = time.perf_counter() - began
+    parts = _parts(sample)
+    rule = _allowed(rule, options, parallel=parts.test.parallel)
+    cost, passes = vector_cost(file, sample, parts, methods, reading)
+    lines = "with lines" if parts.test.parallel else "without lines: search is not measured"
     return (
         f"repair {file.path}: {file.count:,} vectors of {file.width} dimensions, {file.dtype}, "
-        f"{lines}, {len(methods)} methods, rule {rule.name}, {passes} passes -> {options.out}\n"
-        f"  about {span(seconds)}, 4 GB of memory or less"
+        f"{lines}, {len(methods)} methods, rule {rule.name}, passes: {passes} -> {options.out}\n"
+        f"  about {span(cost.seconds)}, {cost.memory / 1e9:.1f} GB of memory"
     )
 
 

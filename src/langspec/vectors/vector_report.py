@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -12,7 +13,7 @@ from langspec.files import write_text
 from langspec.repair.fit_methods import NOTHING, title_of
 from langspec.repair.repair_answers import answers, unseen_words
 from langspec.repair.repair_card import before_after
-from langspec.repair.repair_numbers import language_table, method_table
+from langspec.repair.repair_numbers import language_table, method_table, rule_words
 from langspec.repair.repair_page import method
 from langspec.vectors.vector_eraser import VectorEraser, save_vector_eraser
 
@@ -118,7 +119,7 @@ def _facts(measured: VectorOutcome) -> list[tuple[str, str]]:
          f"validation and {len(parts.test.vectors):,} test vectors"),
         ("Chosen on validation lines", title_of(outcome.choice.method)),
         ("The chosen one is fitted on", f"{rows:,} training vectors {where}"),
-        ("Rule", f"{outcome.rule.words}; at most {outcome.rule.loss:g} of monolingual recall@10"),
+        ("Rule", rule_words(outcome)),
     ]  # fmt: skip
 
 
@@ -136,12 +137,17 @@ def _numbers(measured: VectorOutcome) -> dict[str, object]:
     }
 
 
+def _escaped(text: str) -> str:
+    """Text of others, such as language codes, as Markdown shows it as it stands."""
+    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))
+
+
 def _card(measured: VectorOutcome, recipe: str) -> str:
     """README.md of a fitted eraser."""
     outcome = measured.outcome
     assert outcome.eraser is not None
-    codes, name = outcome.eraser.languages, measured.file.path.name
-    facts = "\n".join(f"- {name}: {value}" for name, value in _facts(measured))
+    codes, name = outcome.eraser.languages, _escaped(measured.file.path.name)
+    facts = "\n".join(f"- {label}: {_escaped(value)}" for label, value in _facts(measured))
     given = (
         " It is given the language of each vector (`languages`); vectors of other languages stay "
         "as they are." * outcome.eraser.gold
@@ -167,13 +173,13 @@ langspec erase FOLDER vectors.npy --out erased.npy
 {before_after(outcome)}
 
 Test lines; in brackets the 95 % interval of the paired change over lines. {leak_words(measured)}
-{" ".join(_warnings(measured))}
+{_escaped(" ".join(_warnings(measured)))}
 
 {facts}
 
 ## Languages
 
-Fitted on {len(codes)}: {", ".join(codes)}. {" ".join(unseen_words(outcome))}
+Fitted on {len(codes)}: {_escaped(", ".join(codes))}. {_escaped(" ".join(unseen_words(outcome)))}
 
 ## What binds it
 
