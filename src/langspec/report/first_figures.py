@@ -202,7 +202,7 @@ def small_tradeoff(run: Run) -> Plot | None:
             which.set_major_formatter(lambda value, _: short(value).rstrip("0").rstrip(".") or "0")
         listed = ", ".join(f"{m} {short(v.leak)}, {short(v.score)}" for m, v in means.iterrows())
         words.append(f"{task_name(task)}: {listed}.")
-    axes[0].set_ylabel("accuracy, languages\nwithout labels", fontsize=SMALL)
+    axes[0].set_ylabel("accuracy,\nlanguages\nwithout labels", fontsize=SMALL)
     below = ["left: less language; up: better; small: seeds"]
     below += ["the panels' scales differ"] if len(points) > 1 else []
     lines = ["how well our probe reads the language (F1)", "; ".join(below)]
