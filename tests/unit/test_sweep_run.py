@@ -123,6 +123,46 @@ def test_an_error_of_a_sweep_ends_its_run_with_the_reason(
     assert not (project / "data" / "sweeps").exists()
 
 
+def worker_that(project: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """Let every worker run a line of the shell in place of langspec."""
+    program = project / "worker"
+    program.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr("langspec.tuning.sweep_workers.sys.executable", str(program))
+    monkeypatch.setattr("langspec.tuning.sweep_workers._POLL_SECONDS", 0.02)
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("echo; echo cannot begin; exit 3", r"workers ended \(3\) and 2 trials are left; the last"
+         r" line of worker-0.log: cannot begin"),
+        ("exit 4", r"workers ended \(4\) and 2 trials are left; their logs are empty"),
+        ("kill -9 $$", r"workers ended \(-9\) and 2 trials are left"),
+    ],
+)  # fmt: skip
+def test_workers_that_end_at_once_end_the_sweep_with_what_they_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch, does: str, said: str
+) -> None:
+    worker_that(project, monkeypatch, does)
+    with pytest.raises(LangspecError, match=said):
+        swept(project, workers=2)
+    parent, trials = runs_of(project)
+    assert (parent.info.status, trials) == ("FAILED", [])
+
+
+def test_a_worker_gets_the_password_of_a_storage_by_its_environment_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker_that(project, monkeypatch, f'echo "$@ / ${sweeping.STORAGE_VARIABLE}"; exit 3')
+    storage = f"sqlite:///{project}/studies.db"
+    with pytest.raises(LangspecError, match="workers ended") as caught:
+        swept(project, workers=2, storage=storage, assignments=["tune.trials=2"])
+    arguments, _, given = str(caught.value).rpartition(" / ")
+    assert arguments.endswith("-m langspec sweep --worker --study s --set tune.trials=2")
+    assert given == storage
+
+
 def test_a_sweep_of_no_trials_is_refused(project: Path) -> None:
     with pytest.raises(LangspecError, match=r"--trials: found 0, expected the number"):
         swept(project, "tune.trials=0")
