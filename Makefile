@@ -49,8 +49,8 @@ demo: install ## run the pipeline on the embedded demo and print the headline ta
 test: install ## unit and integration tests, without the slow ones (at most 10 minutes)
 	$(PYTEST) -m "not slow"
 
-test-unit: install ## unit tests only (under a minute)
-	$(PYTEST) tests/unit -m "not slow"
+test-unit: install ## unit tests that neither train nor draw (under a minute)
+	$(PYTEST) tests/unit -m "not slow and not medium"
 
 test-all: install ## the slow tests and the grammar's too, all but the hostile ones: what CI runs
 	$(PYTEST) tests demo/tests -m "not hostile"

@@ -23,6 +23,8 @@ from langspec.measurement.probe import fit_probe
 from langspec.measurement.rows import Origin
 from langspec.results import Result
 
+pytestmark = pytest.mark.medium
+
 PROBE = probe_options(0.01, 0.1, 1.0, tolerance=1e-3)
 OPTIONS = attackers(hidden=32, decays=(0.01,), landmarks=200)
 ORIGIN = Origin("pos", "frozen", 0, "text", "test", "attack", eraser="leace")

@@ -22,6 +22,8 @@ from langspec.audit.text_folder import Texts, read_texts
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.report.report_page import picture
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "fr", "nl", "ru", "tr")
 APART = {code: i for i, code in enumerate(CODES)}
 QUICK = Measures(

@@ -22,6 +22,8 @@ from langspec.repair.encoded_parts import encoded
 from langspec.repair.repair_options import RepairOptions
 from langspec.repair.repair_run import prepare, run_repair
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "tr", "xx")
 KIND = "sentence_transformers.models"
 

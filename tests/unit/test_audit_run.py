@@ -33,6 +33,8 @@ from langspec.files import read_json, write_json
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.results import read_results
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "tr")
 QUICK = Measures(
     bootstrap=BootstrapOptions(resamples=10, seed=0),

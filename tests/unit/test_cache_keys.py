@@ -19,6 +19,8 @@ from langspec.presets import load_preset
 from langspec.training.experiment import training_code
 from langspec.tuning.fingerprint import trial_code
 
+pytestmark = pytest.mark.medium
+
 BENCH = "langspec.evaluation.bench"
 TEXT_BENCH = "langspec.audit.text_bench"
 KINDS = {

@@ -16,6 +16,8 @@ from langspec.cli import main
 from langspec.files import read_json, write_json
 from report_files import write_predictions, write_run
 
+pytestmark = pytest.mark.medium
+
 PLANTED = {"frozen": 0.70, "finetune": 0.84, "grl": 0.839}
 
 

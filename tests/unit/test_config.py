@@ -16,6 +16,8 @@ from langspec.errors import LangspecError
 from langspec.presets import load_preset
 from langspec.section import Decides, deciding
 
+pytestmark = pytest.mark.medium
+
 VALUES = parse_yaml(presets.preset_text("demo"))
 
 

@@ -27,6 +27,8 @@ from langspec.errors import LangspecError
 from langspec.files import sha256_file, sha256_folder
 from langspec.presets import load_preset
 
+pytestmark = pytest.mark.medium
+
 RUN = ("de", "en", "fr")
 SPLIT_FOLDERS = ("train", "validation", "test")
 

@@ -13,6 +13,8 @@ from langspec.encoders.recipe import EncoderSection
 from langspec.errors import LangspecError
 from langspec.files import sha256_folder
 
+pytestmark = pytest.mark.medium
+
 
 def section(*, steps: int = 60, **changes: object) -> EncoderSection:
     values = options(steps=steps, vocabulary=200).model_dump()

@@ -29,6 +29,8 @@ from langspec.erasure.moments import Moments
 from langspec.errors import LangspecError
 from langspec.measurement.probe import fit_probe
 
+pytestmark = pytest.mark.medium
+
 CODES = np.asarray(["de", "en", "fr", "ru"])
 WIDTH = 16
 PROBE = probe_options(0.01, 1.0, tolerance=1e-3)

@@ -19,6 +19,8 @@ from langspec.erasure.choice import make_eraser
 from langspec.erasure.inlp import INLP
 from langspec.erasure.removal_path import PathPoint, clustered_interval
 
+pytestmark = pytest.mark.medium
+
 ROOT = Path(__file__).parents[2]
 VALUES = ERASERS.inlp.model_dump() | {"rounds": 20}
 

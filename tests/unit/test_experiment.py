@@ -29,6 +29,8 @@ from langspec.training.seeds import SeedTrainer
 from langspec.tuning.space import with_values
 from langspec.tuning.trial import TrialTrainer
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

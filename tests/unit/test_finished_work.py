@@ -22,6 +22,8 @@ from langspec.paths import Paths, paths_of
 from langspec.presets import load_preset
 from langspec.results import Result
 
+pytestmark = pytest.mark.medium
+
 ROW = {"task": "pos", "method": "frozen", "seed": 1, "corpus": "pos", "split": "test", "n": 3}
 ROW |= {"language": "de", "layer": -1, "measure": "task", "probe": "", "unit": "token"}
 

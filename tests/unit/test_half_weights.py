@@ -32,6 +32,8 @@ from training_fixtures import (
     watch_options,
 )
 
+pytestmark = pytest.mark.medium
+
 CPU = torch.device("cpu")
 
 

@@ -26,6 +26,8 @@ from langspec.measurement.scores import accuracy, macro_f1
 from langspec.measurement.task_text import item_splits
 from langspec.results import Result
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "tr", "zh")
 ORIGIN = Origin("pos", "finetune", 1, "text", "test", "m")
 PROBE = probe_options(0.001, 0.1, 10.0, tolerance=1e-4)

@@ -23,6 +23,8 @@ from langspec.measurement.mixing import (
     verdict,
 )
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "fi", "fr", "ru", "tr")
 STRENGTHS = (0.1, 0.3, 0.5, 0.8, 1.2, 2.0)  # how far each language lies from the content
 WIDTH = 12

@@ -10,6 +10,8 @@ from scipy.stats import t
 from langspec.errors import LangspecError
 from langspec.pool_search.summary import summary
 
+pytestmark = pytest.mark.medium
+
 
 def rows(values: list[float], languages: str = "en de", lines: int = 2) -> pd.DataFrame:
     codes = languages.split()

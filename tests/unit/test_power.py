@@ -17,6 +17,8 @@ from langspec.measurement.difference import (
 )
 from langspec.measurement.power import MOST_SEEDS, equivalence_power, seeds_for_equivalence
 
+pytestmark = pytest.mark.medium
+
 RUNS = 4000
 ITEMS = Spread(0.003, 59)
 MARGIN = 0.01

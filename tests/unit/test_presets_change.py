@@ -14,6 +14,8 @@ from langspec.config import load_config
 from langspec.errors import LangspecError
 from langspec.stages.pipeline import assignments, write_values
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

@@ -17,6 +17,8 @@ from langspec.measurement.compat.v_measure import (
     unit_sample,
 )
 
+pytestmark = pytest.mark.medium
+
 
 def test_k_of_33_splits_what_true_k_finds() -> None:
     rng = np.random.default_rng(0)

@@ -21,6 +21,8 @@ from langspec.encoders.save_folder import save_encoder
 from langspec.errors import LangspecError
 from report_files import write_predictions, write_run
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "fr")
 LAYERS, HIDDEN = 2, 16
 

@@ -22,6 +22,8 @@ from langspec.tracking.versions import (
     signature,
 )
 
+pytestmark = pytest.mark.medium
+
 MODEL = "langspec-pos"
 
 

@@ -20,6 +20,8 @@ from langspec.repair.judged_set import SetSearch, judged_prefixes
 from langspec.repair.repair_options import RepairOptions
 from langspec.repair.repair_run import plan_repair, prepare, run_repair
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "tr")
 
 

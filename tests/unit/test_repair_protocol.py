@@ -11,6 +11,8 @@ from langspec.repair.fit_methods import NOTHING, Labelled
 from langspec.repair.protocol import CSLS, Parts, Protocol, run_protocol
 from langspec.repair.repair_numbers import excess
 
+pytestmark = pytest.mark.medium
+
 CODES = np.array(["aa", "bb", "cc", "dd"])
 WIDTH = 16
 CHEAP = ("centring", "leace", "lsar")

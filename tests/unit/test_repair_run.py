@@ -18,6 +18,8 @@ from langspec.repair.repair_run import plan_repair, run_repair
 from langspec.repair.unit_eraser import unit
 from langspec.vectors.vector_eraser import load_vector_eraser
 
+pytestmark = pytest.mark.medium
+
 CODES = ("de", "en", "tr", "xx")  # the last is in no table of languages
 QUICK = "centring,leace,lsar"
 

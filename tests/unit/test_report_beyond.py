@@ -21,6 +21,8 @@ from langspec.results import Result, read_results, results_frame
 from langspec.tracking.history import evaluation_points
 from report_files import tables_of_measures, write_run
 
+pytestmark = pytest.mark.medium
+
 VALUES = {
     ("linear_sample", "accuracy"): 0.70,
     ("mlp", "accuracy"): 0.90,

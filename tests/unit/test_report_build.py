@@ -18,6 +18,8 @@ from langspec.report.run_results import load_run
 from langspec.report.style import class_styles, language_styles, method_styles
 from report_files import build_made_up
 
+pytestmark = pytest.mark.medium
+
 METHODS = ("frozen", "finetune")
 CHOSEN = "the best score on the source language&#39;s development set"
 

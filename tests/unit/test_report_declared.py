@@ -13,6 +13,8 @@ from langspec.report.layer_lines import draw
 from langspec.report.run_results import Run, load_run
 from report_files import TRAIN_N, build_made_up
 
+pytestmark = pytest.mark.medium
+
 WHERE = {
     "measure": "leak",
     "probe": "linear",

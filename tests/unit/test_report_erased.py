@@ -19,6 +19,8 @@ from langspec.results import Result, read_results, results_frame
 from langspec.tracking.history import evaluation_points
 from report_files import tables_of_measures, write_run
 
+pytestmark = pytest.mark.medium
+
 LEAKS = {"leace": 0.08, "centring_oracle": 0.06}
 
 

@@ -38,6 +38,8 @@ from langspec.report.style import (
 )
 from langspec.report.task_figures import plots_of
 
+pytestmark = pytest.mark.medium
+
 DARK = dark_colours()
 MARKS = sorted({colour for of in (METHODS, ERASERS, BASELINES) for colour, _ in of.values()})
 FRAME = np.array([[0.0, 0.0], [230.0, 230.0]])  # points

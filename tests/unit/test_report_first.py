@@ -25,6 +25,8 @@ from langspec.report.table import leak_unit
 from published_rows import PUBLISHED, add_published
 from report_files import build_made_up, write_predictions, write_run
 
+pytestmark = pytest.mark.medium
+
 OPTIONS = JudgeOptions(margin=0.01)
 METHODS = ("frozen", "finetune", "control", "grl")
 MOST_WORDS = 120

@@ -34,6 +34,8 @@ from langspec.report.style import language_styles
 from langspec.results import results_frame
 from report_files import tables_of_measures
 
+pytestmark = pytest.mark.medium
+
 LINES = 24
 LANGUAGE, LINE = np.repeat(np.arange(3), LINES), np.tile(np.arange(LINES), 3)
 SPECS = SpaceGeometry.tables

@@ -16,6 +16,8 @@ from langspec.report.run_results import Run, load_run
 from published_rows import PUBLISHED, add_published
 from report_files import build_made_up, tables_of_measures, write_run
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from langspec.report.sweeps import load_studies, sweep_figures, sweep_tables
 from langspec.tuning.records import TrialRecord, write_study
 from report_files import build_made_up
 
+pytestmark = pytest.mark.medium
+
 TUNE = {
     "task": "pos", "method": "grl", "space": "default", "penalty": 0.5, "epochs": 1, "rows": None,
     "train_seed": 1, "selection": "mean_dev", "pareto": False, "rule": "score",

@@ -16,6 +16,8 @@ from langspec.report.terminal import headline_text
 from langspec.results import Result, results_frame
 from report_files import ACCURACY, BASELINES, LEAK, tables_of_measures, write_run
 
+pytestmark = pytest.mark.medium
+
 ALL = {"name": "made-up", "tasks": ("pos", "nli"), "methods": ("frozen", "finetune")}
 
 

@@ -30,6 +30,8 @@ from training_fixtures import (
     watch_options,
 )
 
+pytestmark = pytest.mark.medium
+
 METHODS = ("frozen", "finetune", "control", "grl", "adversary")
 
 

@@ -18,6 +18,8 @@ from langspec.errors import LangspecError
 from langspec.files import atomic_folder
 from langspec.interrupts import raised
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("name", sorted(main.commands))

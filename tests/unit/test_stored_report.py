@@ -14,6 +14,8 @@ from langspec.report import stored_report
 from langspec.report.compared import CompareOptions
 from langspec.report.make_report import Sources
 
+pytestmark = pytest.mark.medium
+
 COMPARING = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(1000, 0))
 FILES = (
     "run/train/pos/frozen/run.json",

@@ -19,6 +19,8 @@ from langspec.paths import paths_of
 from langspec.results import read_results
 from langspec.stages import cells, encoder
 
+pytestmark = pytest.mark.medium
+
 CHOSEN = {"tasks": ["pos"], "methods": ["frozen", "all"], "seeds": []}
 SMALL = (
     "train.tasks=[pos]", "train.run=[frozen]", "train.pos.epochs=1", "compute.workers=1",

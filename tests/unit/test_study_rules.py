@@ -23,6 +23,8 @@ from langspec.report.compared import CompareOptions
 from langspec.results import write_results
 from report_files import write_predictions, write_run
 
+pytestmark = pytest.mark.medium
+
 OPTIONS = CompareOptions(JudgeOptions(margin=0.5), BootstrapOptions(50, 0))
 SEEDS = (1, 2, 3, 4, 5)
 LANGUAGES = ("en", "de", "tr")

@@ -22,6 +22,8 @@ from langspec.tracking.store import open_client, tracking_store
 from langspec.tuning import sweeping
 from langspec.tuning.score import Measured
 
+pytestmark = pytest.mark.medium
+
 TRIALS = ("tune.method=grl", "tune.trials=2", "tune.startup=2", "tune.epochs=1")
 
 

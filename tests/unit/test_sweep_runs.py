@@ -24,6 +24,8 @@ from langspec.tracking.sweep_runs import (
 )
 from langspec.tuning.records import TrialRecord
 
+pytestmark = pytest.mark.medium
+
 SWEEP = Sweep("u1", "s", "demo", "pos", "grl", "here", {"tune": {"penalty": 0.5}}, "d" * 64)
 WHEN = datetime(2026, 1, 2, 3, 4, 5)
 TRIALS = [

@@ -37,6 +37,8 @@ from langspec.tuning.storage import open_storage, place_of
 from langspec.tuning.study import Identity, memory_study, open_study, sampler_of
 from langspec.tuning.trial_worker import work
 
+pytestmark = pytest.mark.medium
+
 BY_SCORE = {"rule": "score"}
 LEAST_LEAK = {"rule": "least_leak", "bounds": {"source_loss": 0.01, "drift": 1.5}}
 IDENTITY = Identity({"tune": {"task": "pos", "penalty": 0.5}, "data": "d"}, "code")

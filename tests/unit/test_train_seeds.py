@@ -19,6 +19,8 @@ from langspec.training import experiment
 from langspec.training.identity import run_settings
 from langspec.training.jobs import jobs_of
 
+pytestmark = pytest.mark.medium
+
 
 def test_a_method_may_have_more_seeds_than_the_others() -> None:
     config = load_preset("tiny", ["train.more_seeds={control: [7, 9]}"])

@@ -32,6 +32,8 @@ from training_fixtures import (
     watch_options,
 )
 
+pytestmark = pytest.mark.medium
+
 LANGUAGE = language_data(45)
 UNLEARNING = ("control", "grl", "adversary")
 

@@ -29,6 +29,8 @@ from langspec.vectors.streamed_fit import fit_streamed, is_streamed
 from langspec.vectors.vector_file import Columns
 from langspec.vectors.vector_sample import Sample, read_sample
 
+pytestmark = pytest.mark.medium
+
 CODES, LINES, WIDTH = ("de", "en", "ru", "zh"), 240, 24
 
 
