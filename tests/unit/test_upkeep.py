@@ -229,3 +229,21 @@ def test_an_error_of_a_library_ends_one_check_alone(
     checks = seen(project)
     assert (checks["store"].level, checks["store"].text) == ("fault", "KeyError: 'langspec.pid'")
     assert {"encoder", "corpora"} <= set(checks)
+
+
+@pytest.mark.parametrize(("text", "damaged"), [("", True), ('{"a": ', True), ("{}", False)])
+def test_locks_that_dvc_cannot_read_are_named_and_removed(
+    project: Path, text: str, damaged: bool
+) -> None:
+    (project / "dvc.yaml").touch()
+    (project / ".git").mkdir()
+    lock = project / engine.DVC_LOCK
+    lock.parent.mkdir(parents=True)
+    lock.write_text(text, encoding="utf-8")
+    found = pipeline(project)
+    assert (found.level == "fault", "langspec clean" in found.text) == (damaged, damaged)
+    removable = [one for one in leftovers(project) if one.path == lock]
+    assert len(removable) == damaged
+    remove(project, removable)
+    assert lock.exists() is not damaged
+    assert pipeline(project).level == "ok"

@@ -22,7 +22,13 @@ from langspec.config import Config, load_config
 from langspec.corpora.enter import status
 from langspec.errors import LangspecError, without_passwords
 from langspec.paths import paths_of
-from langspec.upkeep.leftovers import KINDS, leftovers, working_processes
+from langspec.upkeep.leftovers import (
+    DVC_LOCK,
+    KINDS,
+    is_damaged_lock,
+    leftovers,
+    working_processes,
+)
 
 Level = Literal["ok", "note", "fault"]
 _PACKAGES = (
@@ -166,6 +172,9 @@ def pipeline(root: Path) -> Finding:
     if not (root / ".git").exists() and not without_git:
         cure = "dvc config --local core.no_scm true" if files else "dvc init --no-scm"
         return Finding("pipeline", "fault", f"this is no checkout of git, as DVC expects; {cure}")
+    if is_damaged_lock(root / DVC_LOCK):
+        what = f"{root / DVC_LOCK}: a killed dvc left it damaged, and dvc repro refuses to start"
+        return Finding("pipeline", "fault", f"{what}; langspec clean")
     return Finding("pipeline", "ok", "dvc repro can start")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -23,6 +24,10 @@ KINDS = {
     UNFINISHED: "files and folders that a killed process left half-written",
 }
 """What can be removed, and what that costs."""
+
+DVC_LOCK = Path(".dvc", "tmp", "rwlock")
+"""Where DVC notes which process reads and writes what. It refuses to start where this is no JSON,
+as a kill in the middle of a write leaves it."""
 
 _STAY = {"sources.json", "studies", "errors"}  # of .langspec: facts and studies, no caches
 _SEARCHED = ("data", "results", ".langspec")
@@ -49,6 +54,7 @@ def leftovers(root: Path) -> list[Leftover]:
     """What can be removed from the project in ``root``, by kind and path."""
     cache = root / ".langspec"
     paths = [(UNFINISHED, path) for path in _unfinished(root)]
+    paths += [(UNFINISHED, lock) for lock in [root / DVC_LOCK] if is_damaged_lock(lock)]
     for path in sorted(cache.iterdir()) if cache.is_dir() else ():
         if path.name == "checkpoints":
             paths += [(CHECKPOINTS, one) for one in sorted(path.iterdir())]
@@ -56,6 +62,17 @@ def leftovers(root: Path) -> list[Leftover]:
             paths.append((CACHES, path))
     removable = [Leftover(kind, path, _size(path)) for kind, path in paths]
     return sorted(removable, key=lambda one: (list(KINDS).index(one.kind), one.path))
+
+
+def is_damaged_lock(path: Path) -> bool:
+    """Did a kill leave DVC's file of locks such that `dvc repro` refuses to start?"""
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return True
+    except OSError:  # not there
+        return False
+    return False
 
 
 def remove(root: Path, chosen: list[Leftover]) -> int:
