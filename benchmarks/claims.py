@@ -55,11 +55,9 @@ def says(claim: str, verdict: str) -> str:
     """What a verdict on a claim's contrast says of the claim, by the rule of docs/study.md."""
     from langspec.cells.claim_contrasts import CLAIMS as CONTRASTS
 
-    (holds,) = (one.holds for one in CONTRASTS if one.claim == claim)
-    verdict = {"worse": "lower", "better": "higher"}.get(verdict, verdict)
-    if verdict not in ("lower", "higher", "equivalent"):
-        return "open"
-    return "holds" if verdict in holds else "does not hold"
+    (contrast,) = (one for one in CONTRASTS if one.claim == claim)
+    said = contrast.says({"worse": "lower", "better": "higher"}.get(verdict, verdict))
+    return {"not decided": "open"}.get(said, said)
 
 
 def fails(row: Any, chance: float) -> str:
@@ -87,7 +85,7 @@ def contrasts(run: Path, task: str) -> dict[str, Any]:
     Raises:
         Absent: the geometry was not measured.
     """
-    from langspec.cells.claim_contrasts import answers
+    from langspec.cells.claim_contrasts import answers, read_contrasts
     from langspec.measurement.bootstrap import BootstrapOptions
     from langspec.measurement.difference import JudgeOptions
     from langspec.report.compared import CompareOptions
@@ -96,7 +94,8 @@ def contrasts(run: Path, task: str) -> dict[str, Any]:
         raise Absent("not measured (evaluate.geometry.run)")
     # As langspec.compare_methods; each claim has a margin of its own.
     options = CompareOptions(JudgeOptions(margin=0.01), BootstrapOptions(resamples=1000, seed=0))
-    return {one.claim.claim: one for one in answers(run, task, options, "")}
+    reading = read_contrasts(run, task, options, "")
+    return {one.claim.claim: one for one in answers(reading)}
 
 
 def contrast(run: Path, task: str, claim: str) -> tuple[float, float, str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from langspec.cells.claim_contrasts import CLAIMS, Answer, answers, claims_text
+from langspec.cells.claim_contrasts import CLAIMS, Answer, answers, claims_text, read_contrasts
 from langspec.measurement.bootstrap import BootstrapOptions
 from langspec.measurement.difference import JudgeOptions
 from langspec.report.compared import SIZE, CompareOptions
@@ -62,7 +62,9 @@ def plant(folder: Path, values: dict[str, tuple[float, float]]) -> None:
 
 def test_each_claim_has_its_margin_and_its_verdict(folder: Path) -> None:
     plant(folder, {"ami_language": (0.5, 0.1), "retrieval": (0.9, 0.905)})
-    present = {one.claim.quantity: one for one in answers(folder, "pos", OPTIONS, "en")}
+    present = {
+        one.claim.quantity: one for one in answers(read_contrasts(folder, "pos", OPTIONS, "en"))
+    }
     assert present["ami_language"].verdict == "lower"
     assert present["ami_language"].says == "holds"
     assert present["retrieval"].verdict == "equivalent"  # within .03, though OPTIONS says .5
@@ -76,7 +78,9 @@ def test_each_claim_has_its_margin_and_its_verdict(folder: Path) -> None:
 
 def test_a_claim_without_its_cells_is_open(folder: Path) -> None:
     plant(folder, {"ami_language": (0.5, 0.1)})
-    present = {one.claim.quantity: one for one in answers(folder, "pos", OPTIONS, "en")}
+    present = {
+        one.claim.quantity: one for one in answers(read_contrasts(folder, "pos", OPTIONS, "en"))
+    }
     assert present["retrieval"].says == "open"
     assert present["ami_language"].says == "holds"
 
@@ -85,7 +89,7 @@ def test_a_leak_that_depends_on_the_probe_decides_nothing(folder: Path) -> None:
     plant(folder, {"ami_language": (0.5, 0.1)})
     (known,) = [
         one
-        for one in answers(folder, "pos", OPTIONS, "en")
+        for one in answers(read_contrasts(folder, "pos", OPTIONS, "en"))
         if one.claim.quantity == "ami_language"
     ]
     claim = next(claim for claim in CLAIMS if claim.quantity == "leak")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from langspec.cells.claim_contrasts import UNSTABLE, answers
+from langspec.cells.claim_contrasts import UNSTABLE, answers, read_contrasts
 from langspec.cells.study_rules import (
     GATES,
     Passed,
@@ -54,7 +54,7 @@ def change(folder: Path, task: str, method: str, **of_seed: Any) -> None:
 
 
 def rules(folder: Path, task: str = "pos") -> Rules:
-    return apply_rules(folder, task, OPTIONS, "en")
+    return apply_rules(folder, task, read_contrasts(folder, task, OPTIONS, "en"))
 
 
 def test_the_best_point_has_the_least_leak_within_a_point_of_control(tmp_path: Path) -> None:
@@ -116,7 +116,11 @@ def test_a_condition_that_lost_many_seeds_decides_nothing(tmp_path: Path) -> Non
 def test_one_lost_seed_of_five_is_counted_and_the_condition_is_read(tmp_path: Path) -> None:
     folder = results(tmp_path, "pos")
     change(folder, "pos", "grl", seed_3={"status": "failed", "reason": "constant"})
-    claim = next(one for one in answers(folder, "pos", OPTIONS, "en") if one.claim.a == "grl")
+    claim = next(
+        one
+        for one in answers(read_contrasts(folder, "pos", OPTIONS, "en"))
+        if one.claim.a == "grl"
+    )
     assert claim.verdict != UNSTABLE
     assert claim.compared is not None
     assert claim.compared.pairing.a == (1, 2, 4, 5)
@@ -144,7 +148,9 @@ def test_a_task_behind_a_closed_gate_is_not_reported(
     assert gate.dev == pytest.approx(dev)
     assert (gate.test, gate.baseline) == (pytest.approx(0.961), 0.432)
     assert gate.curve == pytest.approx((0.85, 0.93, 0.926 - 0.003))
-    text = study_text("nli", answers(folder, "nli", OPTIONS, "en"), rules(folder, "nli"), 0.05)
+    text = study_text(
+        "nli", answers(read_contrasts(folder, "nli", OPTIONS, "en")), rules(folder, "nli"), 0.05
+    )
     assert ("four contrasts" in text, "secondary" in text) == (reported, reported)
     assert "best baseline 0.432" in text
 

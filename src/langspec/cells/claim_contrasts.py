@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from langspec.report.compared import (
     LEAK,
     SIZE,
     CompareOptions,
+    Line,
     NoSeeds,
     Side,
     compare_sides,
@@ -50,6 +51,12 @@ class Claim:
     def contrast(self) -> str:
         """What is subtracted from what, and in which quantity."""
         return f"{self.a} - {self.b}, {self.quantity}"
+
+    def says(self, verdict: str) -> str:
+        """What a verdict on the contrast means for the claim."""
+        if verdict not in ("higher", "lower", "equivalent"):
+            return "not decided"
+        return "holds" if verdict in self.holds else "does not hold"
 
 
 POINT = 0.01
@@ -102,13 +109,75 @@ class Answer:
     @property
     def says(self) -> str:
         """What that means for the claim."""
-        if self.verdict in ("open", "undecided", UNSTABLE, SIZE):
-            return "open" if self.verdict == "open" else "not decided"
-        return "holds" if self.verdict in self.claim.holds else "does not hold"
+        return "open" if self.verdict == "open" else self.claim.says(self.verdict)
 
 
-def answers(folder: Path, task: str, options: CompareOptions, source: str) -> list[Answer]:
-    """The four contrasts of a task; p adjusted over those that there are (Holm).
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What contrasts of a task are read from; each pair of methods is compared once.
+
+    Attributes:
+        sides: every evaluated method and point of a path, without those of which all seeds failed.
+        geometry: tidy rows of ``geometry.csv``.
+        options: level, power, and the bootstrap of test items; margins are the claims'.
+        source: the source language, where no file names it.
+    """
+
+    sides: Mapping[str, Side]
+    geometry: pd.DataFrame
+    options: CompareOptions
+    source: str
+    _lines: dict[tuple[str, str], list[Line]] = field(default_factory=dict)
+
+    def lines(self, a: str, b: str) -> list[Line]:
+        """All comparisons of two methods (:func:`langspec.report.compared.compare_sides`)."""
+        if (a, b) not in self._lines:
+            sides = self.sides[a], self.sides[b]
+            self._lines[a, b] = compare_sides(*sides, self.options, self.source)
+        return self._lines[a, b]
+
+    def judged(self, claims: Sequence[Claim]) -> list[Answer]:
+        """The contrasts of some claims; p adjusted over those that there are (Holm)."""
+        made = [
+            self._contrast(claim) if {claim.a, claim.b} <= self.sides.keys() else Answer(claim)
+            for claim in claims
+        ]
+        family = [one for one in made if one.compared is not None]
+        scaled = [
+            _scaled(one.compared.difference, 1 / one.claim.margin)
+            for one in family
+            if one.compared is not None
+        ]
+        # In margins: then one margin, 1, is that of all.
+        verdicts = judge(scaled, replace(self.options.judge, margin=1.0)) if scaled else []
+        judged = {id(one): said for one, said in zip(family, verdicts, strict=True)}
+        shaky = {name for name, side in self.sides.items() if _is_unstable(side)}
+        return [
+            replace(
+                one, judged=judged.get(id(one)), unstable=bool({one.claim.a, one.claim.b} & shaky)
+            )
+            for one in made
+        ]
+
+    def _contrast(self, claim: Claim) -> Answer:
+        if claim.quantity in _GEOMETRY:
+            a, b = self.sides[claim.a], self.sides[claim.b]
+            ours, theirs = (_by_seed(self.geometry, side, claim) for side in (a, b))
+            if not (ours and theirs):
+                return Answer(claim)
+            pairing = pair_seeds(ours, theirs, a_fixed=a.fixed, b_fixed=b.fixed)
+            return Answer(claim, compare_values(claim.quantity, ours, theirs, pairing))
+        for line in self.lines(claim.a, claim.b):
+            if claim.quantity == LEAK and line.of_head and line.unit == "token":
+                return Answer(claim, line.compared, along=line.along)
+            scored = (line.language, line.metric) == ("mean_targets", "accuracy")
+            if claim.quantity == TRANSFER and scored:
+                return Answer(claim, line.compared)
+        return Answer(claim)
+
+
+def read_contrasts(folder: Path, task: str, options: CompareOptions, source: str) -> Reading:
+    """What the contrasts of a task are read from.
 
     Args:
         folder: of the run, with ``evaluate`` and ``train``.
@@ -116,75 +185,22 @@ def answers(folder: Path, task: str, options: CompareOptions, source: str) -> li
         options: level, power, and the bootstrap of test items; margins are the claims'.
         source: the source language, where no file names it.
     """
-    geometry = read_results(folder / "evaluate" / task / "geometry.csv")
-    return judged_together(CLAIMS, sides_of(folder, task), geometry, options, source)
-
-
-def sides_of(folder: Path, task: str) -> dict[str, Side]:
-    """Every evaluated method and point of a path, without those of which all seeds failed."""
     sides = {}
     for name in evaluated_methods(folder, task):
         with suppress(NoSeeds):
             sides[name] = load_side(folder, task, name)
-    return sides
+    geometry = read_results(folder / "evaluate" / task / "geometry.csv")
+    return Reading(sides, geometry, options, source)
 
 
-def judged_together(
-    claims: Sequence[Claim],
-    sides: Mapping[str, Side],
-    geometry: pd.DataFrame,
-    options: CompareOptions,
-    source: str,
-) -> list[Answer]:
-    """The contrasts of some claims; p adjusted over those that there are (Holm)."""
-    made = [
-        _contrast(claim, sides, geometry, options, source)
-        if {claim.a, claim.b} <= sides.keys()
-        else Answer(claim)
-        for claim in claims
-    ]
-    family = [one for one in made if one.compared is not None]
-    scaled = [
-        _scaled(one.compared.difference, 1 / one.claim.margin)
-        for one in family
-        if one.compared is not None
-    ]
-    # In margins: then one margin, 1, is that of all.
-    verdicts = judge(scaled, replace(options.judge, margin=1.0)) if scaled else []
-    judged = {id(one): said for one, said in zip(family, verdicts, strict=True)}
-    shaky = {name for name, side in sides.items() if _is_unstable(side)}
-    return [
-        replace(one, judged=judged.get(id(one)), unstable=bool({one.claim.a, one.claim.b} & shaky))
-        for one in made
-    ]
+def answers(reading: Reading) -> list[Answer]:
+    """The four contrasts of a task; p adjusted over those that there are (Holm)."""
+    return reading.judged(CLAIMS)
 
 
 def _is_unstable(side: Side) -> bool:
     lost = len(side.failed)
     return lost > UNSTABLE_ABOVE * (lost + len(side.predictions))
-
-
-def _contrast(
-    claim: Claim,
-    sides: Mapping[str, Side],
-    geometry: pd.DataFrame,
-    options: CompareOptions,
-    source: str,
-) -> Answer:
-    a, b = sides[claim.a], sides[claim.b]
-    if claim.quantity in _GEOMETRY:
-        ours, theirs = (_by_seed(geometry, side, claim) for side in (a, b))
-        if not (ours and theirs):
-            return Answer(claim)
-        pairing = pair_seeds(ours, theirs, a_fixed=a.fixed, b_fixed=b.fixed)
-        return Answer(claim, compare_values(claim.quantity, ours, theirs, pairing))
-    for line in compare_sides(a, b, options, source):
-        if claim.quantity == LEAK and line.of_head and line.unit == "token":
-            return Answer(claim, line.compared, along=line.along)
-        scored = (line.language, line.metric) == ("mean_targets", "accuracy")
-        if claim.quantity == TRANSFER and scored:
-            return Answer(claim, line.compared)
-    return Answer(claim)
 
 
 def _by_seed(geometry: pd.DataFrame, side: Side, claim: Claim) -> dict[int, float]:

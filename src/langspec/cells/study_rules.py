@@ -6,7 +6,7 @@ and whether unlearning improves the transfer. Each was written down before the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,12 @@ from langspec.cells.claim_contrasts import (
     TRANSFER,
     Answer,
     Claim,
+    Reading,
     answer_words,
     claims_text,
-    judged_together,
-    sides_of,
 )
 from langspec.measurement.baselines import is_baseline
-from langspec.report.compared import LEAK, CompareOptions, Side
+from langspec.report.compared import LEAK
 from langspec.results import failed_seeds, label, read_results, read_training_record
 
 CONTROL = "control"
@@ -163,34 +162,25 @@ class Rules:
         return next((one for one in self.points if one.within), None)
 
 
-def apply_rules(folder: Path, task: str, options: CompareOptions, source: str) -> Rules:
+def apply_rules(folder: Path, task: str, reading: Reading) -> Rules:
     """Read the secondary contrasts and the rules off a run's files.
 
     Args:
         folder: of the run, with ``evaluate`` and ``train``.
         task: the task.
-        options: level, power, and the bootstrap of test items; margins are the contrasts'.
-        source: the source language, where no file names it.
+        reading: what its contrasts are read from.
     """
-    sides = sides_of(folder, task)
-    geometry = read_results(folder / "evaluate" / task / "geometry.csv")
-
-    def judged(claims: Sequence[Claim]) -> list[Answer]:
-        return judged_together(claims, sides, geometry, options, source)
-
-    secondary = [answer for claim in SECONDARY for answer in judged([claim])]
-    points = _points(sides, judged)
-    return Rules(gate_of(folder, task, source), collapsed(folder, task), secondary, points)
+    secondary = [answer for claim in SECONDARY for answer in reading.judged([claim])]
+    gate = gate_of(folder, task, reading.source)
+    return Rules(gate, collapsed(folder, task), secondary, _points(reading))
 
 
-def _points(
-    sides: Mapping[str, Side], judged: Callable[[Sequence[Claim]], list[Answer]]
-) -> list[Point]:
-    names = [name for name in sides if name.partition("@")[0] in UNLEARNING]
-    if CONTROL not in sides:
+def _points(reading: Reading) -> list[Point]:
+    names = [name for name in reading.sides if name.partition("@")[0] in UNLEARNING]
+    if CONTROL not in reading.sides:
         return []
-    transfers = judged([Claim(name, name, CONTROL, TRANSFER, POINT) for name in names])
-    leaks = [judged([Claim(name, name, CONTROL, LEAK, POINTS_3)])[0] for name in names]
+    transfers = reading.judged([Claim(name, name, CONTROL, TRANSFER, POINT) for name in names])
+    leaks = [reading.judged([Claim(name, name, CONTROL, LEAK, POINTS_3)])[0] for name in names]
     points = [Point(*both) for both in zip(names, transfers, leaks, strict=True)]
     known = [
         (one.leak.compared.a, one)

@@ -9,7 +9,7 @@ from langspec.cells.cell import cells_of, selected
 from langspec.cells.cell_files import read_cells, to_measure_again
 from langspec.cells.cell_version import Versions, check_goes_on
 from langspec.cells.cell_writer import require_inputs
-from langspec.cells.claim_contrasts import answers
+from langspec.cells.claim_contrasts import answers, read_contrasts
 from langspec.cells.collect import collect as collect_cells
 from langspec.cells.make_cells import check_one_process, make_cells
 from langspec.cells.plan import describe
@@ -61,7 +61,7 @@ def collect(config: Config, root: Path) -> str:
     options, source = compare_options(config), config.corpora.source
     alpha, said = options.judge.alpha, []
     for task in tasks:
-        present = answers(paths.results, task, options, source)
-        rules = apply_rules(paths.results, task, options, source)
-        said.append(study_text(task, present, rules, alpha))
+        reading = read_contrasts(paths.results, task, options, source)
+        rules = apply_rules(paths.results, task, reading)
+        said.append(study_text(task, answers(reading), rules, alpha))
     return "\n".join([*said, str(page)])

@@ -13,7 +13,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
 
 MOST_CHARACTERS = 100_000
-"""Characters that a row may have, its texts or words together: about a quarter of a CPU second."""
+"""Characters that a row may have, its texts or words together."""
 
 
 class ServedModel(PythonModel):

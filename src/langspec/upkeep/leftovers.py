@@ -54,7 +54,8 @@ def leftovers(root: Path) -> list[Leftover]:
     """What can be removed from the project in ``root``, by kind and path."""
     cache = root / ".langspec"
     paths = [(UNFINISHED, path) for path in _unfinished(root)]
-    paths += [(UNFINISHED, lock) for lock in [root / DVC_LOCK] if is_damaged_lock(lock)]
+    if is_damaged_lock(root / DVC_LOCK):
+        paths.append((UNFINISHED, root / DVC_LOCK))
     for path in sorted(cache.iterdir()) if cache.is_dir() else ():
         if path.name == "checkpoints":
             paths += [(CHECKPOINTS, one) for one in sorted(path.iterdir())]
