@@ -50,6 +50,16 @@ def official_files() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of MLflow's store without a run, made once: its migrations take seconds."""
+    from langspec.tracking.store import open_client, tracking_store
+
+    file = tmp_path_factory.mktemp("empty store") / "mlflow.db"
+    open_client(tracking_store(f"sqlite:///{file}"))
+    return file
+
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.CompletedProcess[str]]
 Make = Callable[[Path], Path]

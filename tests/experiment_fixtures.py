@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from encoder_shapes import publish
 from langspec import presets
 from langspec.config import Config, parse_config, parse_yaml, set_values
 from langspec.corpora.tables import SCHEMAS, write_table
+from langspec.paths import paths_of
 
 WORDS = {"en": ["the", "cats", "cat", "sleep"], "de": ["cat", "cats"], "ru": ["猫", "睡", "了"]}
 TAGS = {"the": "DET", "cats": "NOUN", "cat": "NOUN", "猫": "NOUN"}
@@ -50,3 +52,14 @@ def small_config(*changes: str) -> Config:
             "tune.tokens_per_language=40"]  # fmt: skip
     values = set_values(parse_yaml(presets.preset_text("demo")), base)
     return parse_config(set_values(values, list(changes)))
+
+
+def ready_to_train(root: Path, *changes: str) -> Config:
+    """Write corpora and an encoder where a project in ``root`` has them; its configuration."""
+    from langspec.stages import encoder
+
+    corpora, published = prepared(root / "made")
+    config = small_config(*changes, "encoder.kind=folder", f"encoder.folder={published}")
+    shutil.copytree(corpora, paths_of(config, root).corpora)
+    encoder.run(config, root)
+    return config

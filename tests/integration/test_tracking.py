@@ -47,21 +47,13 @@ SEEDS = (1, 2)
 AT_ONCE = 15
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, made once: its migrations take seconds."""
-    root = tmp_path_factory.mktemp("template store")
-    open_client(tracking_store(f"sqlite:///{root}/mlflow.db"))
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def tracker(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
+def tracker(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("LANGSPEC_PARENT_RUN_ID", raising=False)
     root = tmp_path / "a path with spaces"
     root.mkdir()
-    shutil.copy(template, root / "mlflow.db")
+    shutil.copy(empty_store, root / "mlflow.db")
     return Tracker.open(root=root)
 
 
@@ -77,10 +69,10 @@ def get(tracker: Tracker, run_id: str) -> Run:
     return tracker.client.get_run(run_id)
 
 
-def test_the_store_is_in_wal_mode(template: Path) -> None:
+def test_the_store_is_in_wal_mode(empty_store: Path) -> None:
     import sqlite3
 
-    with sqlite3.connect(template) as connection:
+    with sqlite3.connect(empty_store) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -341,11 +333,11 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
 
 
 def test_opening_a_store_again_leaves_the_locks_of_this_process(
-    template: Path, tmp_path: Path
+    empty_store: Path, tmp_path: Path
 ) -> None:
     """Without its lock another process takes our log away, and both damage the file."""
     store = tmp_path / "mlflow.db"
-    shutil.copy(template, store)
+    shutil.copy(empty_store, store)
     ours = sqlite3.connect(store, isolation_level=None)
     ours.execute("PRAGMA journal_mode=WAL")
     ours.execute("SELECT count(*) FROM experiments").fetchall()
@@ -382,10 +374,10 @@ def test_a_store_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_store_of_another_version_is_not_half_used(template: Path, tmp_path: Path) -> None:
+def test_a_store_of_another_version_is_not_half_used(empty_store: Path, tmp_path: Path) -> None:
     import sqlite3
 
-    shutil.copy(template, tmp_path / "mlflow.db")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     with sqlite3.connect(tmp_path / "mlflow.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'unheard'")
     with pytest.raises(LangspecError, match=r"could not be upgraded \(.*unheard.*\); move the"):
@@ -420,8 +412,8 @@ def test_a_store_that_a_full_disk_cannot_hold_is_one_line(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db.lock"]
 
 
-def test_a_disk_that_fills_up_in_a_run_is_one_warning(template: Path, tmp_path: Path) -> None:
-    shutil.copy(template, tmp_path)
+def test_a_disk_that_fills_up_in_a_run_is_one_warning(empty_store: Path, tmp_path: Path) -> None:
+    shutil.copy(empty_store, tmp_path)
     code = (
         "import resource, sys; from pathlib import Path; from langspec import logs\n"
         "logs.set_up(20); from langspec.tracking.runs import Tracker\n"
@@ -578,7 +570,7 @@ def picture(tracker: Tracker) -> dict[str, object]:
 
 
 def test_a_replayed_training_equals_a_live_one(
-    tracker: Tracker, template: Path, tmp_path: Path
+    tracker: Tracker, empty_store: Path, tmp_path: Path
 ) -> None:
     train_live(tracker)
     live = picture(tracker)
@@ -587,7 +579,7 @@ def test_a_replayed_training_equals_a_live_one(
 
     other = tmp_path / "another store"
     other.mkdir()
-    shutil.copy(template, other / "mlflow.db")
+    shutil.copy(empty_store, other / "mlflow.db")
     empty = Tracker.open(root=other)
     assert replay(empty, tmp_path / "results", "demo") == Replayed(runs=3)
     assert picture(empty) == live
@@ -679,8 +671,8 @@ def test_methods_are_compared_by_equal_names(tracker: Tracker, tmp_path: Path) -
         ]
 
 
-def test_a_training_logs_the_machines_load(template: Path, tmp_path: Path) -> None:
-    shutil.copy(template, tmp_path / "mlflow.db")
+def test_a_training_logs_the_machines_load(empty_store: Path, tmp_path: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     tracker = Tracker.open(
         WITHOUT_PROJECT.model_copy(update={"system_seconds": 0.1}), root=tmp_path
     )

@@ -13,7 +13,6 @@ import pytest
 from langspec.errors import LangspecError
 from langspec.tracking import tags as names
 from langspec.tracking.runs import Tracker
-from langspec.tracking.store import open_client, tracking_store
 from langspec.tracking.versions import (
     CHAMPION,
     register_task,
@@ -48,15 +47,8 @@ def record(*versions: dict[str, Any], name: str = "demo", champion: str | None) 
             "versions": list(versions), "left_out": {}}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("registry")
-    open_client(tracking_store(f"sqlite:///{root}/mlflow.db"))
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def tracker(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
+def tracker(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
     """A store with a finished run of two methods; what is served is a copy of the folder."""
 
     def served(target: Path, folder: Path, version: Mapping[str, Any]) -> None:
@@ -64,7 +56,7 @@ def tracker(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr("langspec.tracking.versions.save_served", served)
-    shutil.copy(template, tmp_path / "mlflow.db")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     tracker = Tracker.open(root=tmp_path)
     assert tracker.client is not None
     experiment = tracker.experiment("langspec-pos")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiment_fixtures import prepared, small_config
+from experiment_fixtures import ready_to_train, small_config
 from langspec.cells.cell import cells_of
 from langspec.cells.cell_files import read_cells
 from langspec.cells.collect import collect
@@ -17,7 +17,7 @@ from langspec.errors import LangspecError
 from langspec.files import read_json, write_json
 from langspec.paths import paths_of
 from langspec.results import read_results
-from langspec.stages import cells, encoder
+from langspec.stages import cells
 
 pytestmark = pytest.mark.medium
 
@@ -38,12 +38,9 @@ def chosen(*changes: str) -> Config:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cells")
-    corpora, published = prepared(root / "made")
-    config = chosen("encoder.kind=folder", f"encoder.folder={published}")
-    shutil.copytree(corpora, paths_of(config, root).corpora)
+    config = ready_to_train(root, *SMALL)
     card = {"outs": {}, "sources": [], "corpora": {"text": {"parallel": "no"}}}
     write_json(paths_of(config, root).corpora / "card.json", card)
-    encoder.run(config, root)
     return root
 
 

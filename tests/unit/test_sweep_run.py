@@ -12,13 +12,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from experiment_fixtures import prepared, small_config
+from experiment_fixtures import ready_to_train, small_config
 from langspec.config import Config
 from langspec.errors import LangspecError
-from langspec.paths import paths_of
-from langspec.stages import encoder, tune
+from langspec.stages import tune
 from langspec.tracking import tags as names
-from langspec.tracking.store import open_client, tracking_store
 from langspec.tuning import sweeping
 from langspec.tuning.score import Measured
 
@@ -28,14 +26,11 @@ TRIALS = ("tune.method=grl", "tune.trials=2", "tune.startup=2", "tune.epochs=1")
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """A project with corpora, an encoder and an empty store of runs."""
     root = tmp_path_factory.mktemp("sweep")
-    corpora, published = prepared(root / "made")
-    config = small_config("encoder.kind=folder", f"encoder.folder={published}")
-    shutil.copytree(corpora, paths_of(config, root).corpora)
-    encoder.run(config, root)
-    open_client(tracking_store(f"sqlite:///{root}/mlflow.db"))
+    ready_to_train(root)
+    shutil.copy(empty_store, root / "mlflow.db")
     return root
 
 

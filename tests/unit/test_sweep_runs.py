@@ -12,7 +12,6 @@ from mlflow.entities import Run
 
 from langspec.tracking import tags as names
 from langspec.tracking.runs import PARENT_VARIABLE, Tracker
-from langspec.tracking.store import open_client, tracking_store
 from langspec.tracking.sweep_runs import (
     ADOPTED,
     STATE,
@@ -40,17 +39,10 @@ TRIALS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("template store")
-    open_client(tracking_store(f"sqlite:///{root}/mlflow.db"))
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def tracker(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
+def tracker(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    shutil.copy(template, tmp_path / "mlflow.db")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     return Tracker.open(root=tmp_path)
 
 
