@@ -41,6 +41,7 @@ def _linked(path: Path) -> Path:
 
 
 _TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG)
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)  # as Path.exists has it
 
 
 @contextmanager
@@ -60,12 +61,29 @@ def _naming(path: Path) -> Iterator[None]:
 
 def file_above(path: Path) -> Path | None:
     """What of the folders above ``path`` is a file, so that nothing can be written there."""
-    return next((one for one in Path(path).parents if one.exists() and not one.is_dir()), None)
+    modes = ((one, _mode(one)) for one in Path(path).parents)
+    return next((one for one, mode in modes if mode is not None and not stat.S_ISDIR(mode)), None)
+
+
+def _mode(path: Path) -> int | None:
+    """What a path is, links followed; None: not there.
+
+    It is looked at once: another process may replace it between two looks.
+    """
+    try:
+        return path.stat().st_mode
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+    except ValueError:  # a name that no file can have
+        pass
+    return None
 
 
 def _refuse_devices(path: Path) -> None:
     """Refuse to replace what is neither a file nor a folder, such as ``/dev/null`` or a pipe."""
-    if path.exists() and not path.is_file() and not path.is_dir():
+    mode = _mode(path)
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise LangspecError("is a device or a pipe; name a file", place=path)
 
 

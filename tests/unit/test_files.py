@@ -178,6 +178,24 @@ def test_a_folder_that_another_process_replaces_is_replaced_too(tmp_path: Path) 
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "a"]
 
 
+def test_a_folder_that_another_process_moves_away_is_no_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, exists = tmp_path / "out", Path.exists
+    target.mkdir()
+
+    def gone_after(path: Path, **options: bool) -> bool:
+        there = exists(path, **options)
+        if path == target and there:
+            target.rename(tmp_path / "moved away")
+        return there
+
+    monkeypatch.setattr(Path, "exists", gone_after)
+    with atomic_folder(target) as folder:
+        (folder / "new").touch()
+    assert exists(target / "new")
+
+
 def test_two_processes_may_replace_one_folder_again_and_again(tmp_path: Path) -> None:
     """A process whose `dvc` was killed goes on beside the one that was started next."""
     code = (
